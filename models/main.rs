@@ -1,0 +1,3 @@
+//! `kvs-models`: the replicas of the zoo, explored exhaustively.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `kvs-bench`: runs, measures and verifies the stores of the zoo.
+
+fn main() {}
