@@ -1,0 +1,184 @@
+//! The thread that folds finished intervals into totals, and writes the HDR interval log.
+//!
+//! Summarising and compressing an interval takes up to a millisecond, which would show in the
+//! latencies if the load generator's thread did it.
+
+use std::io::{self, BufWriter, Write};
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::{Duration, SystemTime};
+
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{
+    IntervalLogWriter, IntervalLogWriterBuilder, IntervalLogWriterError, Tag,
+};
+
+use super::histogram::{Histogram, LATENCY_NS_MAX, SIGNIFICANT_DIGITS, summarise};
+use super::kind::OperationKind;
+use super::series::{IntervalRow, IntervalSeries, KindRow};
+
+/// Finished intervals that may wait for the collecting thread. When all wait, the current interval
+/// goes on until one is taken: its row says how long it was, and nothing is lost.
+pub const INTERVALS_QUEUED_MAX: usize = 4;
+
+/// A histogram of one interval: 32-bit counts halve the memory, and a second holds fewer.
+pub(super) type Counts = hdrhistogram::Histogram<u32>;
+
+/// What one interval counted.
+#[derive(Debug)]
+pub(super) struct Interval {
+    pub(super) start_ns: u64,
+    pub(super) end_ns: u64,
+    pub(super) offered: u64,
+    pub(super) late: u64,
+    pub(super) errors: [u64; OperationKind::COUNT],
+    pub(super) service: [Counts; OperationKind::COUNT],
+    /// Empty in a closed loop, where the response time is the service time.
+    pub(super) response: [Counts; OperationKind::COUNT],
+}
+
+impl Interval {
+    pub(super) fn starting_at(start_ns: u64) -> Self {
+        let counts = || {
+            Counts::new_with_bounds(1, LATENCY_NS_MAX, SIGNIFICANT_DIGITS)
+                .expect("the bounds are valid constants")
+        };
+        Self {
+            start_ns,
+            end_ns: start_ns,
+            offered: 0,
+            late: 0,
+            errors: [0; OperationKind::COUNT],
+            service: std::array::from_fn(|_| counts()),
+            response: std::array::from_fn(|_| counts()),
+        }
+    }
+
+    /// Makes it fit for use again without a new allocation.
+    fn clear(&mut self) {
+        self.offered = 0;
+        self.late = 0;
+        self.errors = [0; OperationKind::COUNT];
+        for counts in self.service.iter_mut().chain(&mut self.response) {
+            if !counts.is_empty() {
+                counts.reset();
+            }
+        }
+    }
+}
+
+/// What the thread returns in the end.
+#[derive(Debug)]
+pub(super) struct Collected {
+    pub(super) series: IntervalSeries,
+    pub(super) service: [Histogram; OperationKind::COUNT],
+    pub(super) response: [Histogram; OperationKind::COUNT],
+}
+
+/// Runs until the sending side is dropped. Cleared intervals go back through `recycled`, each with
+/// the row that was made of it.
+pub(super) fn collect(
+    finished: &Receiver<Box<Interval>>,
+    recycled: &SyncSender<(Box<Interval>, IntervalRow)>,
+    open_loop: bool,
+    log: Box<dyn Write + Send>,
+    began_at: SystemTime,
+) -> io::Result<Collected> {
+    let mut writer = BufWriter::new(log);
+    let mut serializer = V2DeflateSerializer::new();
+    let mut log = IntervalLogWriterBuilder::new()
+        .add_comment("[Histogram log format version 1.3]")
+        .add_comment("Latencies in ns; tags are the kind of operation and response or service.")
+        .with_start_time(began_at)
+        .with_base_time(began_at)
+        .with_max_value_divisor(1e6)
+        .begin_log_with(&mut writer, &mut serializer)?;
+    let mut collected = Collected {
+        series: IntervalSeries::default(),
+        service: std::array::from_fn(|_| Histogram::new()),
+        response: std::array::from_fn(|_| Histogram::new()),
+    };
+    while let Ok(mut interval) = finished.recv() {
+        collected.fold(&interval);
+        let row = row_of(&interval, open_loop);
+        write_log(&mut log, &interval)?;
+        interval.clear();
+        // Nobody takes it back after the last interval.
+        drop(recycled.try_send((interval, row.clone())));
+        collected.series.rows.push(row);
+    }
+    writer.flush()?;
+    Ok(collected)
+}
+
+impl Collected {
+    fn fold(&mut self, interval: &Interval) {
+        for (total, counts) in self.service.iter_mut().zip(&interval.service) {
+            total.add_counts(counts);
+        }
+        for (total, counts) in self.response.iter_mut().zip(&interval.response) {
+            total.add_counts(counts);
+        }
+    }
+}
+
+fn row_of(interval: &Interval, open_loop: bool) -> IntervalRow {
+    let row = |response: &Counts, service: &Counts, errors| KindRow {
+        response: open_loop.then(|| summarise(response)),
+        service: summarise(service),
+        errors,
+    };
+    let together = |all: &[Counts; OperationKind::COUNT]| {
+        let mut sum = all[0].clone();
+        for counts in &all[1..] {
+            sum.add(counts)
+                .expect("all histograms have the same bounds");
+        }
+        sum
+    };
+    IntervalRow {
+        start_ns: interval.start_ns,
+        end_ns: interval.end_ns,
+        offered: open_loop.then_some(interval.offered),
+        late: interval.late,
+        all: row(
+            &together(&interval.response),
+            &together(&interval.service),
+            interval.errors.iter().sum(),
+        ),
+        kinds: std::array::from_fn(|kind| {
+            row(
+                &interval.response[kind],
+                &interval.service[kind],
+                interval.errors[kind],
+            )
+        }),
+    }
+}
+
+fn write_log<W: Write>(
+    log: &mut IntervalLogWriter<'_, '_, W, V2DeflateSerializer>,
+    interval: &Interval,
+) -> io::Result<()> {
+    let start = Duration::from_nanos(interval.start_ns);
+    let length = Duration::from_nanos(interval.end_ns - interval.start_ns);
+    for (times, all) in [
+        ("response", &interval.response),
+        ("service", &interval.service),
+    ] {
+        for (kind, counts) in OperationKind::ALL.iter().zip(all) {
+            if counts.is_empty() {
+                continue;
+            }
+            let tag = format!("{kind}.{times}");
+            let tag = Tag::new(&tag).expect("tags hold no comma and no white space");
+            log.write_histogram(counts, start, length, Some(tag))
+                .map_err(|error| match error {
+                    IntervalLogWriterError::IoError(error) => error,
+                    IntervalLogWriterError::SerializeError(error) => {
+                        io::Error::other(format!("cannot encode a histogram: {error:?}"))
+                    }
+                })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The course of a run, interval by interval.
+
+use std::io::{self, Write};
+
+use super::histogram::Summary;
+use super::kind::OperationKind;
+
+/// Every interval of the measured part, in order; `timeseries.csv`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IntervalSeries {
+    /// The intervals, without gaps.
+    pub rows: Vec<IntervalRow>,
+}
+
+/// One interval.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IntervalRow {
+    /// Its start, in ns since the run began.
+    pub start_ns: u64,
+    /// Its end. Longer than asked for when the collecting thread fell behind.
+    pub end_ns: u64,
+    /// Arrivals whose intended time lies in it; absent in a closed loop.
+    pub offered: Option<u64>,
+    /// Arrivals that the generator started late though a session was free.
+    pub late: u64,
+    /// All kinds together.
+    pub all: KindRow,
+    /// Each kind, in the order of [`OperationKind::ALL`].
+    pub kinds: [KindRow; OperationKind::COUNT],
+}
+
+/// One kind of operation in one interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct KindRow {
+    /// Response time, from the intended start; absent in a closed loop.
+    pub response: Option<Summary>,
+    /// Service time, from the actual start. Its count is the operations that succeeded.
+    pub service: Summary,
+    /// Operations that failed or whose outcome is unknown.
+    pub errors: u64,
+}
+
+impl IntervalRow {
+    /// Its length, in seconds.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        (self.end_ns - self.start_ns) as f64 / 1e9
+    }
+}
+
+const COLUMNS: &str = "start_s,end_s,kind,operations,operations_per_s,errors,offered,late,\
+    response_p50_ns,response_p90_ns,response_p99_ns,response_p999_ns,response_max_ns,\
+    service_p50_ns,service_p90_ns,service_p99_ns,service_p999_ns,service_max_ns";
+
+impl IntervalSeries {
+    /// Writes the series as CSV: one line for each interval and kind that did anything, and one
+    /// for all kinds together. An absent number is an empty field.
+    ///
+    /// # Errors
+    /// What `writer` returns.
+    pub fn write_csv(&self, mut writer: impl Write) -> io::Result<()> {
+        writeln!(writer, "{COLUMNS}")?;
+        for row in &self.rows {
+            let arrivals = format!("{},{}", field(row.offered), row.late);
+            write_line(&mut writer, row, "all", &row.all, &arrivals)?;
+            for (kind, cells) in OperationKind::ALL.iter().zip(&row.kinds) {
+                if cells.service.count + cells.errors > 0 {
+                    write_line(&mut writer, row, kind.name(), cells, ",")?;
+                }
+            }
+        }
+        writer.flush()
+    }
+}
+
+fn write_line(
+    writer: &mut impl Write,
+    row: &IntervalRow,
+    kind: &str,
+    cells: &KindRow,
+    arrivals: &str,
+) -> io::Result<()> {
+    let operations = cells.service.count;
+    let rate = operations as f64 / row.seconds();
+    let rate = rate.is_finite().then(|| format!("{rate:.1}"));
+    write!(
+        writer,
+        "{:.3},{:.3},{kind},{operations},{},{},{arrivals}",
+        row.start_ns as f64 / 1e9,
+        row.end_ns as f64 / 1e9,
+        rate.unwrap_or_default(),
+        cells.errors,
+    )?;
+    for summary in [cells.response.unwrap_or_default(), cells.service] {
+        for value in [
+            summary.p50,
+            summary.p90,
+            summary.p99,
+            summary.p999,
+            summary.max,
+        ] {
+            write!(writer, ",{}", field(value))?;
+        }
+    }
+    writeln!(writer)
+}
+
+fn field(value: Option<u64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
