@@ -1,1 +1,27 @@
-//! Being built.
+//! What happened in a run: every operation with its times, its result and the server's evidence.
+//!
+//! [`Recorder`] writes a history while the run goes on, [`History`] reads one back, from Arrow or
+//! from JSON lines; docs/history-schema.md documents both. The types are this module's own, so
+//! that the checkers share no code with the store they judge. No clock is read here: times come
+//! with the rows, in ns since the run began.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod arrow;
+mod columns;
+mod header;
+mod jsonl;
+mod operation;
+mod read;
+mod recorder;
+
+pub use columns::{Columns, Evidence, Lists, NEVER, TooLarge};
+pub use header::{End, Group, Header, Limit, SCHEMA_VERSION};
+pub use jsonl::{LINE_BYTES_MAX, dot_text, id_text, write as write_json_lines};
+pub use operation::{
+    CORRUPT, ErrorKind, Kind, Outcome, Phase, Promise, Row, Siblings, Version, Witness, dot,
+    dot_counter, dot_origin, id_index, id_session, origin, origin_incarnation, origin_node,
+    value_id,
+};
+pub use read::{History, ReadError};
+pub use recorder::{BATCH_NS_MAX, BATCH_ROWS, RecordError, Recorder};

@@ -1,0 +1,264 @@
+//! A whole history in memory, read from an Arrow stream or from JSON lines.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use arrow_ipc::reader::StreamReader;
+
+use super::arrow;
+use super::columns::{Columns, Evidence};
+use super::header::{End, Header, SCHEMA_VERSION};
+use super::jsonl;
+use super::operation::{Kind, Row, Siblings, Witness};
+
+/// The first bytes of an Arrow IPC stream: the marker of an encapsulated message.
+const ARROW_MAGIC: [u8; 4] = [0xff; 4];
+/// Bytes read from the file at a time.
+const READ_BYTES: usize = 1 << 20;
+/// The longest end record, in bytes: what follows an Arrow stream is read no further.
+const END_BYTES_MAX: u64 = 4096;
+
+/// Why a history could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file could not be opened or read.
+    #[error("cannot read the history {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is empty.
+    #[error("the history {path} is empty: there is nothing to judge")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line of JSON is not a row.
+    #[error("{path}, line {line}: {reason}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An Arrow stream is not a history, or is damaged before its first batch.
+    #[error("{path} is not a history that this version reads: {reason}")]
+    Arrow {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A recorded history.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// What the run said about itself.
+    pub header: Header,
+    /// The rows.
+    pub columns: Columns,
+    /// The end record, absent when the recording was cut short.
+    pub end: Option<End>,
+    /// What was lost at the end of a damaged file, for the reader to be told.
+    pub damage: Option<String>,
+}
+
+impl History {
+    /// Reads a file; whether it is Arrow or JSON lines is seen from its first bytes.
+    ///
+    /// A file that was cut short gives the rows up to there, and no end record.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not a history.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let io = |source| ReadError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let mut reader = BufReader::with_capacity(READ_BYTES, File::open(path).map_err(io)?);
+        let start = reader.fill_buf().map_err(io)?;
+        if start.is_empty() {
+            return Err(ReadError::Empty {
+                path: path.to_owned(),
+            });
+        }
+        if start.starts_with(&ARROW_MAGIC) {
+            read_arrow(reader).map_err(|reason| ReadError::Arrow {
+                path: path.to_owned(),
+                reason,
+            })
+        } else {
+            jsonl::read(reader).map_err(|error| match error {
+                jsonl::JsonError::Io(source) => io(source),
+                jsonl::JsonError::Line { line, reason } => ReadError::Line {
+                    path: path.to_owned(),
+                    line,
+                    reason,
+                },
+            })
+        }
+    }
+
+    /// A history of these rows, whole.
+    #[must_use]
+    pub fn from_rows<'a>(header: Header, rows: impl IntoIterator<Item = Row<'a>>) -> Self {
+        let mut columns = Columns::default();
+        for row in rows {
+            columns.push(&row);
+        }
+        let end = End {
+            operations: columns.len() as u64,
+            left_out: 0,
+        };
+        Self {
+            header,
+            columns,
+            end: Some(end),
+            damage: None,
+        }
+    }
+
+    /// How many operations there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether there is no operation.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Row `i`.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn row(&self, i: usize) -> Row<'_> {
+        let columns = &self.columns;
+        let returned = columns.returned[i];
+        Row {
+            session: columns.session[i],
+            index: columns.index[i],
+            kind: columns.kind[i],
+            key: columns.key[i],
+            written: columns.written[i],
+            read: columns.read.at(i),
+            intended: columns.intended[i],
+            invoke: columns.invoke[i],
+            returned: (returned != super::columns::NEVER).then_some(returned),
+            outcome: columns.outcome[i],
+            error: columns.error[i],
+            node: columns.node[i],
+            incarnation: columns.incarnation[i],
+            group: columns.group[i],
+            phase: columns.phase[i],
+            witness: self.witness(i),
+        }
+    }
+
+    fn witness(&self, i: usize) -> Witness<'_> {
+        let columns = &self.columns;
+        match (columns.evidence[i], columns.kind[i]) {
+            (Evidence::None, _) => Witness::None,
+            (Evidence::Lww, _) => Witness::Version(columns.version(i)),
+            (Evidence::Causal, Kind::Put) => Witness::Put {
+                dot: columns.dot[i],
+                vector: columns.vector.at(i),
+            },
+            (Evidence::Causal, Kind::Get) => Witness::Get {
+                vector: columns.vector.at(i),
+                siblings: self.siblings(i),
+            },
+        }
+    }
+
+    fn siblings(&self, i: usize) -> Siblings<'_> {
+        let dots = &self.columns.sibling_dots;
+        let vectors = &self.columns.sibling_vectors;
+        let first = dots.start(i);
+        let count = dots.at(i).len();
+        if count == 0 {
+            return Siblings::default();
+        }
+        // Ends count from the column's first entry; a row's own vectors start at its first.
+        Siblings {
+            dots: dots.at(i),
+            ends: &vectors.ends()[first..first + count],
+            vectors: vectors.values(),
+            base: vectors.start(first) as u32,
+        }
+    }
+
+    /// A key's name: as the header gives it, or its number.
+    #[must_use]
+    pub fn key_name(&self, key: u64) -> String {
+        let named = usize::try_from(key)
+            .ok()
+            .and_then(|i| self.header.keys.get(i));
+        named.cloned().unwrap_or_else(|| key.to_string())
+    }
+}
+
+fn read_arrow(reader: BufReader<File>) -> Result<History, String> {
+    let mut stream = StreamReader::try_new(reader, None).map_err(|e| e.to_string())?;
+    let mut history = History {
+        header: arrow_header(stream.schema().metadata().get(arrow::HEADER_METADATA))?,
+        ..History::default()
+    };
+    for batch in stream.by_ref() {
+        match batch {
+            Ok(batch) => {
+                arrow::decode(&batch, &mut history.columns).map_err(|e| e.to_string())?;
+            }
+            // A crash leaves half a batch; what came before is whole.
+            Err(error) => {
+                history.damage = Some(format!("the last batch is cut short: {error}"));
+                return Ok(history);
+            }
+        }
+    }
+    if !stream.is_finished() {
+        history.damage = Some("the stream has no end marker".to_owned());
+        return Ok(history);
+    }
+    let mut line = String::new();
+    let rest = stream
+        .get_mut()
+        .take(END_BYTES_MAX)
+        .read_to_string(&mut line);
+    match rest.map(|_| jsonl::end_record(line.trim())) {
+        Ok(Some(end)) if end.operations == history.len() as u64 => history.end = Some(end),
+        Ok(Some(end)) => {
+            return Err(format!(
+                "its end record counts {} operations, the file holds {}",
+                end.operations,
+                history.len()
+            ));
+        }
+        Ok(None) | Err(_) => history.damage = Some("there is no end record".to_owned()),
+    }
+    Ok(history)
+}
+
+fn arrow_header(json: Option<&String>) -> Result<Header, String> {
+    let Some(json) = json else {
+        return Err("it is an Arrow stream without a history's header".to_owned());
+    };
+    let header: Header = serde_json::from_str(json).map_err(|e| format!("its header: {e}"))?;
+    if header.schema == SCHEMA_VERSION {
+        Ok(header)
+    } else {
+        Err(format!(
+            "its schema has version {}, this program reads {SCHEMA_VERSION}",
+            header.schema
+        ))
+    }
+}
