@@ -21,6 +21,8 @@ pub mod payload;
 mod random;
 mod scramble;
 mod setting;
+#[cfg(test)]
+mod tests;
 mod value_size;
 mod zipf;
 
