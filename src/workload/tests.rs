@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use super::alias::AliasTable;
 use super::key_sampler::KeySampler;
 use super::random::{Purpose, Stream};
 use super::scramble::Scramble;
@@ -81,7 +82,7 @@ fn uniform_law(n: usize) -> Vec<f64> {
 }
 
 fn sampler(distribution: Distribution, n: u64) -> KeySampler {
-    KeySampler::new(distribution, n, 7)
+    KeySampler::new(distribution, n, true, 7)
 }
 
 #[test]
@@ -120,14 +121,38 @@ fn a_law_that_grew_is_the_law_of_its_new_size() {
 #[test]
 fn zipfian_keys_are_the_law_scattered_by_a_bijection() {
     let n = 1000;
-    let mut keys = sampler(Distribution::Zipfian { theta: 0.99 }, n);
-    let by_key = counts(n as usize, || keys.sample(n));
-    let scramble = Scramble::new(&mut Stream::new(7, Purpose::Scramble));
-    let by_rank: Vec<_> = (0..n)
-        .map(|rank| by_key[scramble.place(rank, n) as usize])
-        .collect();
-    assert_near(&by_rank, &zipf_law(n as usize, 0.99));
-    assert_far(&by_key, &zipf_law(n as usize, 0.99));
+    for (theta, grows) in [(0.99, false), (0.99, true), (1.5, false), (1.5, true)] {
+        let mut keys = KeySampler::new(Distribution::Zipfian { theta }, n, grows, 7);
+        let by_key = counts(n as usize, || keys.sample(n));
+        let scramble = Scramble::new(&mut Stream::new(7, Purpose::Scramble));
+        let by_rank: Vec<_> = (0..n)
+            .map(|rank| by_key[scramble.place(rank, n) as usize])
+            .collect();
+        assert_near(&by_rank, &zipf_law(n as usize, theta));
+        assert_far(&by_rank, &zipf_law(n as usize, theta + 0.04));
+        assert_far(&by_key, &zipf_law(n as usize, theta));
+    }
+}
+
+#[test]
+fn a_table_draws_any_law_exactly() {
+    for weights in [
+        vec![1.0],
+        vec![0.0, 1.0],
+        vec![5.0; 77],
+        vec![1e-9, 1.0, 3.0, 0.0, 1e3],
+        (0..500).map(|i| f64::from(i % 7)).collect(),
+    ] {
+        let table = AliasTable::new(&weights, |outcome| outcome);
+        let mut stream = Stream::new(3, Purpose::Keys);
+        let counts = counts(weights.len(), || table.sample(&mut stream));
+        for (count, weight) in counts.iter().zip(&weights) {
+            assert!(*weight > 0.0 || *count == 0, "drew an outcome of weight 0");
+        }
+        if weights.iter().filter(|weight| **weight > 0.0).count() > 1 {
+            assert_near(&counts, &normalise(weights.iter().copied()));
+        }
+    }
 }
 
 #[test]
