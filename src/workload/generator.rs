@@ -70,7 +70,12 @@ impl Generator {
             ],
             kinds: Stream::new(seed, Purpose::Kinds),
             sizes: Stream::new(seed, Purpose::ValueSizes),
-            keys: KeySampler::new(workload.distribution, workload.records, seed),
+            keys: KeySampler::new(
+                workload.distribution,
+                workload.records,
+                mix.insert > 0.0,
+                seed,
+            ),
             size: SizeSampler::new(workload.value_size),
             frontier: Frontier::new(workload.records, KEY_COUNT_MAX),
             inserts_withheld: 0,

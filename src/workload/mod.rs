@@ -7,6 +7,7 @@
 //! Its neighbours are `client`, which carries the steps out, and `history`, which keeps the ids.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod alias;
 mod arrivals;
 mod catalogue;
 mod definition;
@@ -21,6 +22,8 @@ pub mod payload;
 mod random;
 mod scramble;
 mod setting;
+#[cfg(test)]
+mod tests;
 mod value_size;
 mod zipf;
 
