@@ -1,0 +1,4 @@
+//! Every integration test but the zoo's contract, in one binary.
+
+mod measure;
+mod workload;
