@@ -321,6 +321,15 @@ pub struct VerdictRecord {
     pub anomalies: Vec<AnomalyRecord>,
 }
 
+impl VerdictRecord {
+    /// Whether one engine calls valid what another calls invalid.
+    #[must_use]
+    pub fn engines_disagree(&self) -> bool {
+        let says = |word| self.engines.iter().any(|engine| engine.verdict == word);
+        says(VerdictWord::Valid) && says(VerdictWord::Invalid)
+    }
+}
+
 /// One engine's verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

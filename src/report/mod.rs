@@ -1,1 +1,31 @@
-//! Being built.
+//! What people read of a run, made from its saved record and nothing else.
+//!
+//! [`text()`] is the one screen that a run ends with; [`load`] reads the record of any run directory
+//! again, so that every report can be made later. Nothing here measures or judges.
+
+mod number;
+mod table;
+mod text;
+
+use std::path::Path;
+
+use crate::measure::{RecordError, RunRecord};
+
+pub use text::{COLUMNS_MAX, LINES_MAX, text};
+
+/// Reads the record of a run directory; its `directory` then is where it was found.
+///
+/// # Errors
+/// When there is no `run.json`, or it is malformed, or of a version that this program cannot read.
+pub fn load(directory: &Path) -> Result<RunRecord, RecordError> {
+    let record = RunRecord::load(directory)?;
+    let found = if directory.is_file() {
+        directory.parent().unwrap_or(directory)
+    } else {
+        directory
+    };
+    Ok(RunRecord {
+        directory: found.display().to_string(),
+        ..record
+    })
+}

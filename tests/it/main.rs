@@ -1,3 +1,7 @@
 //! Integration tests: one binary, one module for each thing that is tested.
 
 mod transport;
+//! Every integration test but the zoo's contract, in one binary.
+
+mod measure;
+mod workload;

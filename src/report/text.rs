@@ -1,0 +1,449 @@
+//! The one screen that a run ends with.
+
+use crate::measure::{AnomalyRecord, KindRecord, NodeRecord, RunRecord, Summary, VerdictWord};
+
+use super::number::{self, Unit, absent, optional};
+use super::table::table;
+
+/// A screen is at most this many lines; anomalies are cut to fit.
+pub const LINES_MAX: usize = 45;
+/// A line is at most this many columns, unless a path or a command is longer.
+pub const COLUMNS_MAX: usize = 100;
+
+/// Nodes that are listed one by one.
+const NODES_SHOWN_MAX: usize = 9;
+/// Kinds of errors that are listed one by one.
+const ERRORS_SHOWN_MAX: usize = 3;
+/// Lines of anomalies that are shown even when the screen is full.
+const ANOMALY_LINES_MIN: usize = 8;
+/// Where the text after a label begins.
+const LABEL_COLUMNS: usize = 12;
+
+/// The report as text: at most [`LINES_MAX`] lines unless there are many warnings.
+#[must_use]
+pub fn text(record: &RunRecord) -> String {
+    let mut lines = heading(record);
+    lines.extend(performance(record));
+    lines.extend(staleness(record));
+    lines.extend(nodes(&record.nodes));
+    lines.push(String::new());
+    lines.extend(verdict(record));
+    let ending = ending(record);
+    if record.verdict.verdict == VerdictWord::Invalid {
+        let room = LINES_MAX.saturating_sub(lines.len() + ending.len());
+        lines.extend(anomalies(
+            &record.verdict.anomalies,
+            room.max(ANOMALY_LINES_MIN),
+        ));
+    }
+    lines.extend(ending);
+    lines.join("\n") + "\n"
+}
+
+fn heading(record: &RunRecord) -> Vec<String> {
+    let configuration = &record.configuration;
+    let lattice = configuration.lattice.as_ref();
+    let lattice = lattice.map_or_else(String::new, |lattice| format!(", {lattice}"));
+    let store = format!(
+        "{}{lattice}; {}, {}; routing {}, context {}; stored in {}; {}",
+        configuration.architecture,
+        plural(u64::from(configuration.nodes), "node"),
+        plural(u64::from(configuration.groups), "group"),
+        configuration.routing,
+        if configuration.context { "on" } else { "off" },
+        configuration.durability,
+        plural(u64::from(configuration.connections), "connection"),
+    );
+    let workload = &configuration.workload;
+    let machine = &record.machine;
+    let known = [
+        Some(plural(u64::from(machine.cores), "core")),
+        machine.cpu.clone(),
+        machine.memory_bytes.map(number::bytes),
+        machine.kernel.clone(),
+    ];
+    let phases: Vec<_> = record
+        .phases
+        .iter()
+        .map(|phase| format!("{} {}", phase.name, number::seconds(phase.seconds)))
+        .collect();
+    let mut lines = labelled("Store", &store);
+    if let Some(bug) = &configuration.bug {
+        lines.extend(labelled("Bug", &format!("{bug} (planted: must be caught)")));
+    }
+    lines.extend(labelled(
+        "Workload",
+        &format!("{}: {}", workload.name, workload.summary),
+    ));
+    lines.extend(labelled("Machine", &join(known.into_iter().flatten())));
+    lines.extend(labelled("Phases", &join(phases)));
+    lines
+}
+
+fn performance(record: &RunRecord) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    if record.void.is_empty() {
+        lines.extend(latencies(&record.statistics.kinds));
+        lines.extend(labelled("Throughput", &throughput(record)));
+    } else {
+        for reason in &record.void {
+            lines.extend(labelled(
+                "VOID",
+                &format!("no performance numbers: {reason}"),
+            ));
+        }
+    }
+    lines.extend(labelled("Errors", &errors(record)));
+    lines
+}
+
+/// The latency table, in the one unit that suits the fastest median.
+fn latencies(kinds: &[KindRecord]) -> Vec<String> {
+    let Some(fastest) = kinds.iter().filter_map(|kind| kind.service.p50).min() else {
+        return labelled("Latency", "no operation succeeded in the measured part");
+    };
+    let unit = Unit::fitting(fastest);
+    let open_loop = kinds.iter().any(|kind| kind.response.is_some());
+    let title = if open_loop {
+        "open loop: response time counts from the intended start, service time from the actual one"
+    } else {
+        "closed loop: a session sends when its answer is in, so response time is service time"
+    };
+    let header = [
+        "operation".to_owned(),
+        "count".to_owned(),
+        "ops/s".to_owned(),
+        format!("p50 {}", unit.name()),
+        "p90".to_owned(),
+        "p99".to_owned(),
+        "p99.9".to_owned(),
+        "p99.99".to_owned(),
+        "max".to_owned(),
+    ];
+    let row = |name: String, kind: &KindRecord, summary: &Summary| {
+        let rate = optional(kind.per_s, number::rate);
+        let mut row = vec![name, number::count(summary.count), rate];
+        row.extend(quantiles(summary).map(|ns| optional(ns, |ns| unit.of(ns))));
+        row
+    };
+    let mut rows = Vec::new();
+    for kind in kinds {
+        if let Some(response) = &kind.response {
+            rows.push(row(format!("{} response", kind.kind), kind, response));
+            rows.push(row(format!("{} service", kind.kind), kind, &kind.service));
+        } else {
+            rows.push(row(kind.kind.to_string(), kind, &kind.service));
+        }
+    }
+    let mut lines = labelled("Latency", title);
+    lines.extend(table(&header, rows));
+    lines
+}
+
+fn quantiles(summary: &Summary) -> [Option<u64>; 6] {
+    [
+        summary.p50,
+        summary.p90,
+        summary.p99,
+        summary.p999,
+        summary.p9999,
+        summary.max,
+    ]
+}
+
+fn throughput(record: &RunRecord) -> String {
+    let throughput = &record.statistics.throughput;
+    let achieved = optional(throughput.achieved_per_s, number::rate);
+    let done = format!(
+        "{achieved} operations/s achieved ({} in {})",
+        number::count(throughput.operations),
+        number::seconds(throughput.seconds)
+    );
+    let Some(offered) = throughput.offered else {
+        return done;
+    };
+    format!(
+        "{} operations/s offered, {done}; {} of the arrivals late by the generator's fault",
+        optional(throughput.offered_per_s, number::rate),
+        number::percent(throughput.late, offered)
+    )
+}
+
+fn errors(record: &RunRecord) -> String {
+    let statistics = &record.statistics;
+    if statistics.errors.is_empty() {
+        return "none".to_owned();
+    }
+    let mut by_count: Vec<_> = statistics.errors.iter().collect();
+    by_count.sort_by_key(|error| std::cmp::Reverse(error.count));
+    let mut shown: Vec<_> = by_count
+        .iter()
+        .take(ERRORS_SHOWN_MAX)
+        .map(|error| {
+            let count = number::count(error.count);
+            format!("{count} {} {}", error.kind, error.error)
+        })
+        .collect();
+    if by_count.len() > ERRORS_SHOWN_MAX {
+        let rest: u64 = by_count[ERRORS_SHOWN_MAX..].iter().map(|e| e.count).sum();
+        shown.push(format!("{} others", number::count(rest)));
+    }
+    let total = statistics.throughput.errors;
+    let all = total + statistics.throughput.operations;
+    format!(
+        "{} ({} of all operations): {}",
+        number::count(total),
+        number::percent(total, all),
+        join(shown)
+    )
+}
+
+fn staleness(record: &RunRecord) -> Vec<String> {
+    let Some(staleness) = &record.staleness else {
+        return Vec::new();
+    };
+    let mut summary = format!(
+        "{} of {} reads missed an acknowledged put ({})",
+        number::count(staleness.stale_reads),
+        number::count(staleness.reads),
+        number::percent(staleness.stale_reads, staleness.reads)
+    );
+    if let Some(inversions) = staleness.clock_inversions {
+        summary += &format!("; {} clock inversions", number::count(inversions));
+    }
+    let mut lines = labelled("Staleness", &summary);
+    let header = ["", "p50", "p90", "p99", "p99.9", "p99.99", "max"].map(str::to_owned);
+    let times = |name: &str, summary: &Summary| {
+        let cells = quantiles(summary).map(|ns| optional(ns, number::time));
+        std::iter::once(name.to_owned()).chain(cells).collect()
+    };
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    if staleness.stale_reads > 0 {
+        rows.push(times("Δ, a read's age", &staleness.delta_ns));
+        let missed = quantiles(&staleness.k).map(|k| optional(k, number::count));
+        let name = std::iter::once("k, puts missed".to_owned());
+        rows.push(name.chain(missed).collect());
+    }
+    if staleness.visibility_lag_ns.count > 0 {
+        rows.push(times("visibility lag", &staleness.visibility_lag_ns));
+    }
+    if !rows.is_empty() {
+        lines.extend(table(&header, rows));
+    }
+    lines
+}
+
+fn nodes(nodes: &[NodeRecord]) -> Vec<String> {
+    if nodes.is_empty() {
+        return Vec::new();
+    }
+    let header = [
+        "node",
+        "group",
+        "requests",
+        "messages",
+        "sent",
+        "CPU",
+        "resident",
+        "keys",
+        "overhead B/key",
+    ]
+    .map(str::to_owned);
+    let mut rows: Vec<_> = nodes.iter().take(NODES_SHOWN_MAX).map(node_row).collect();
+    if nodes.len() > NODES_SHOWN_MAX {
+        let more = nodes.len() - NODES_SHOWN_MAX;
+        let mut row = vec![absent(); header.len()];
+        row[0] = format!("+ {more} in run.json");
+        rows.push(row);
+    }
+    let mut lines = vec![String::new()];
+    lines.extend(table(&header, rows));
+    for node in nodes {
+        if let Some(fate) = &node.fate {
+            lines.extend(labelled("", &format!("node n{}: {fate}", node.node)));
+        }
+        if node.refused_frames > 0 {
+            let refused = plural(node.refused_frames, "malformed frame");
+            lines.extend(labelled(
+                "",
+                &format!("node n{}: refused {refused}", node.node),
+            ));
+        }
+    }
+    lines
+}
+
+fn node_row(node: &NodeRecord) -> Vec<String> {
+    vec![
+        format!("n{}", node.node),
+        node.group.to_string(),
+        number::count(node.requests),
+        number::count(node.messages_sent),
+        number::bytes(node.message_bytes_sent),
+        optional(node.cpu_seconds, number::seconds),
+        optional(node.resident_bytes, number::bytes),
+        optional(node.keys, number::count),
+        optional(node.overhead_bytes_per_key, |bytes| format!("{bytes:.0}")),
+    ]
+}
+
+fn verdict(record: &RunRecord) -> Vec<String> {
+    let verdict = &record.verdict;
+    let promise = &verdict.promise;
+    let sentence = match verdict.verdict {
+        VerdictWord::Valid => format!("VALID: the store kept its promise, {promise}"),
+        VerdictWord::Invalid => format!("INVALID: the store broke its promise, {promise}"),
+        VerdictWord::Unknown => {
+            format!("UNKNOWN: nobody can say whether the store kept its promise, {promise}")
+        }
+    };
+    let mut lines = labelled("Verdict", &sentence);
+    for engine in &verdict.engines {
+        let mut text = format!(
+            "{:<10} {:<7} {} of {} operations in {}",
+            engine.name,
+            word(engine.verdict),
+            number::count(engine.covered),
+            number::count(engine.total),
+            number::seconds(engine.seconds)
+        );
+        if let Some(reason) = &engine.reason {
+            text += &format!(": {reason}");
+        }
+        lines.extend(labelled("", &text));
+    }
+    if verdict.engines_disagree() {
+        let text = "THE ENGINES DISAGREE: one of the checkers has a bug, and this run failed";
+        lines.extend(labelled("", text));
+    }
+    if !verdict.models.is_empty() {
+        let models = verdict.models.iter().map(|model| {
+            let judged = model.verdict.map_or("not applicable", word);
+            format!("{} {judged}", model.name)
+        });
+        lines.extend(labelled("Models", &join(models)));
+    }
+    lines.extend(labelled("History", &history(record)));
+    lines
+}
+
+fn history(record: &RunRecord) -> String {
+    let history = &record.history;
+    let recorded = number::count(history.recorded);
+    let operations = number::count(history.operations);
+    if history.recorded == 0 {
+        return "not recorded: nothing can be checked".to_owned();
+    }
+    if history.complete {
+        return format!("all {operations} operations, load and read-back included");
+    }
+    let limit = optional(history.limit, number::count);
+    format!(
+        "{recorded} of {operations} operations (limit {limit}): after the limit a sample of keys \
+         goes on being recorded whole"
+    )
+}
+
+const fn word(verdict: VerdictWord) -> &'static str {
+    match verdict {
+        VerdictWord::Valid => "valid",
+        VerdictWord::Invalid => "invalid",
+        VerdictWord::Unknown => "unknown",
+    }
+}
+
+/// The first anomalies, in at most `room` lines.
+fn anomalies(anomalies: &[AnomalyRecord], room: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (at, anomaly) in anomalies.iter().enumerate() {
+        let title = format!("{} (breaks {})", anomaly.kind, anomaly.model);
+        let mut block = labelled(if at == 0 { "Proof" } else { "" }, &title);
+        for line in anomaly.text.lines() {
+            block.extend(wrap(line, 2, COLUMNS_MAX));
+        }
+        // The first one is shown, cut if need be; others only whole. One line is for the rest.
+        let left = (room - 1).saturating_sub(lines.len());
+        if at > 0 && block.len() > left {
+            let rest = (anomalies.len() - at) as u64;
+            lines.extend(labelled(
+                "",
+                &format!("{} more in anomalies/", number::count(rest)),
+            ));
+            return lines;
+        }
+        if block.len() > left {
+            block.truncate(left);
+            block.extend(labelled("", "… the rest is in anomalies/"));
+        }
+        lines.extend(block);
+    }
+    lines
+}
+
+fn ending(record: &RunRecord) -> Vec<String> {
+    let mut lines = Vec::new();
+    for warning in &record.warnings {
+        lines.extend(labelled("Warning", warning));
+    }
+    lines.push(String::new());
+    // Paths and commands are not wrapped: they are there to be copied.
+    let directory = &record.directory;
+    lines.push(label("Results") + directory);
+    lines.push(label("Check again") + &format!("kvs-bench check {}", quoted(directory)));
+    lines.push(label("Run again") + &record.command);
+    lines
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if path.chars().all(plain) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+fn plural(n: u64, noun: &str) -> String {
+    let ending = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", number::count(n))
+}
+
+fn join(parts: impl IntoIterator<Item = String>) -> String {
+    parts.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn label(name: &str) -> String {
+    format!("{name:<LABEL_COLUMNS$}")
+}
+
+/// A label, and beside it the text, wrapped.
+fn labelled(name: &str, text: &str) -> Vec<String> {
+    let mut lines = wrap(text, LABEL_COLUMNS, COLUMNS_MAX);
+    lines[0].replace_range(..LABEL_COLUMNS, &label(name));
+    lines
+}
+
+/// Breaks a text between words, each line indented. Never empty.
+fn wrap(text: &str, indent: usize, columns: usize) -> Vec<String> {
+    let margin = " ".repeat(indent);
+    let mut lines = Vec::new();
+    let mut line = margin.clone();
+    let mut room = columns - indent;
+    // Splitting at each blank keeps runs of blanks, which align what follows.
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if length > room && line.len() > indent {
+            lines.push(line.trim_end().to_owned());
+            line.clone_from(&margin);
+            room = columns - indent;
+        }
+        line.push_str(word);
+        line.push(' ');
+        room = room.saturating_sub(length + 1);
+    }
+    // The margin stays: a label may be written over it.
+    let end = line.trim_end().len().max(indent);
+    line.truncate(end);
+    lines.push(line);
+    lines
+}

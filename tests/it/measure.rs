@@ -1,0 +1,391 @@
+//! Run records and the screen that is made of them.
+
+use std::fs;
+
+use kvs_zoo::measure::{
+    AnomalyRecord, Configuration, EngineRecord, ErrorRecord, HistoryRecord, KindRecord, Machine,
+    ModelRecord, NodeRecord, OperationKind, Outcome, PhaseRecord, RUN_RECORD_VERSION, RunRecord,
+    StalenessRecord, Statistics, Summary, Throughput, VerdictRecord, VerdictWord, Versions,
+    WorkloadRecord,
+};
+use kvs_zoo::report;
+
+const MICROSECOND: u64 = 1_000;
+const MILLISECOND: u64 = 1_000_000;
+
+fn summary(count: u64, p50_us: u64) -> Summary {
+    let p50 = p50_us * MICROSECOND;
+    Summary {
+        count,
+        mean: Some(p50 as f64 * 1.1),
+        p50: Some(p50),
+        p90: Some(p50 * 2),
+        p99: Some(p50 * 4),
+        p999: Some(p50 * 20),
+        p9999: Some(p50 * 55),
+        max: Some(p50 * 123),
+    }
+}
+
+fn node(node: u32) -> NodeRecord {
+    NodeRecord {
+        node,
+        group: node / 3,
+        requests: 41_234 + u64::from(node),
+        messages_sent: 12_345,
+        message_bytes_sent: 9_876_543,
+        cpu_seconds: Some(2.345),
+        resident_bytes: Some(21_000_000),
+        keys: Some(10_000),
+        overhead_bytes_per_key: Some(117.4),
+        ..NodeRecord::default()
+    }
+}
+
+fn model(name: &str, verdict: Option<VerdictWord>) -> ModelRecord {
+    ModelRecord {
+        name: name.to_owned(),
+        verdict,
+    }
+}
+
+fn engine(name: &str, verdict: VerdictWord, covered: u64, seconds: f64) -> EngineRecord {
+    EngineRecord {
+        name: name.to_owned(),
+        verdict,
+        covered,
+        total: 133_702,
+        seconds,
+        reason: None,
+    }
+}
+
+/// A closed-loop run that kept its promise.
+fn valid() -> RunRecord {
+    RunRecord {
+        version: RUN_RECORD_VERSION,
+        configuration: Configuration {
+            architecture: "replicated(3)".to_owned(),
+            lattice: Some("causal".to_owned()),
+            nodes: 3,
+            groups: 1,
+            routing: "round-robin".to_owned(),
+            context: true,
+            durability: "memory".to_owned(),
+            workload: WorkloadRecord {
+                name: "zipf".to_owned(),
+                summary: "50 % read, 50 % update; 10000 records, zipfian 0.99, values 100 B; \
+                          16 sessions, closed loop"
+                    .to_owned(),
+                settings: serde_json::json!({ "records": 10000 }),
+            },
+            sessions: 16,
+            connections: 3,
+            rate: None,
+            seed: 42,
+            bug: None,
+        },
+        machine: Machine {
+            cores: 2,
+            cpu: Some("AMD EPYC 7B13".to_owned()),
+            kernel: Some("linux 6.1.0".to_owned()),
+            memory_bytes: Some(8 << 30),
+        },
+        versions: Versions {
+            kvs_zoo: "0.1.0".to_owned(),
+            rustc: Some("rustc 1.95.0".to_owned()),
+            commit: Some("0123456789ab".to_owned()),
+        },
+        command: "kvs-bench --arch replicated --workload zipf --seed 42".to_owned(),
+        started_at: "2026-11-22T22:00:00Z".to_owned(),
+        directory: "results/20261122T220000Z-replicated-zipf".to_owned(),
+        phases: [
+            ("start", 0.21),
+            ("load", 0.35),
+            ("warm-up", 1.0),
+            ("run", 5.0),
+        ]
+        .map(|(name, seconds)| PhaseRecord {
+            name: name.to_owned(),
+            seconds,
+        })
+        .to_vec(),
+        statistics: Statistics {
+            throughput: Throughput {
+                seconds: 5.0,
+                operations: 123_702,
+                errors: 0,
+                achieved_per_s: Some(24_740.4),
+                offered_per_s: None,
+                offered: None,
+                late: 0,
+            },
+            kinds: [
+                (OperationKind::Read, 61_851),
+                (OperationKind::Update, 61_851),
+            ]
+            .map(|(kind, count)| KindRecord {
+                kind,
+                per_s: Some(12_370.2),
+                response: None,
+                service: summary(count, 312),
+            })
+            .to_vec(),
+            errors: Vec::new(),
+        },
+        staleness: Some(StalenessRecord {
+            stale_reads: 1_203,
+            reads: 61_851,
+            delta_ns: summary(61_851, 812),
+            k: Summary {
+                count: 61_851,
+                mean: Some(0.02),
+                p50: Some(0),
+                p90: Some(0),
+                p99: Some(1),
+                p999: Some(2),
+                p9999: Some(4),
+                max: Some(5),
+            },
+            visibility_lag_ns: summary(123_702, 640),
+            clock_inversions: None,
+        }),
+        nodes: (0..3).map(node).collect(),
+        void: Vec::new(),
+        verdict: VerdictRecord {
+            promise: "causal + session guarantees + convergence".to_owned(),
+            verdict: VerdictWord::Valid,
+            engines: vec![
+                engine("direct", VerdictWord::Valid, 133_702, 0.214),
+                EngineRecord {
+                    reason: Some("the longest prefix that fits its budget".to_owned()),
+                    ..engine("stateright", VerdictWord::Valid, 20_000, 1.3)
+                },
+            ],
+            models: vec![
+                model("integrity", Some(VerdictWord::Valid)),
+                model("convergence", Some(VerdictWord::Valid)),
+                model("causal", Some(VerdictWord::Valid)),
+                model("lww", None),
+                model("linearizable", Some(VerdictWord::Invalid)),
+            ],
+            anomalies: Vec::new(),
+        },
+        history: HistoryRecord {
+            recorded: 133_702,
+            operations: 133_702,
+            complete: true,
+            limit: None,
+        },
+        warnings: Vec::new(),
+    }
+}
+
+fn invalid() -> RunRecord {
+    let mut record = valid();
+    record.configuration.bug = Some("deliver-before-dependencies".to_owned());
+    record.verdict.verdict = VerdictWord::Invalid;
+    record.verdict.engines = vec![
+        engine("direct", VerdictWord::Invalid, 133_702, 0.2),
+        EngineRecord {
+            reason: Some("5 s of budget ran out".to_owned()),
+            ..engine("stateright", VerdictWord::Unknown, 8_000, 5.0)
+        },
+    ];
+    record.verdict.models[2].verdict = Some(VerdictWord::Invalid);
+    let text = "s3#17  put user000000000042 id 12884901905   at n0  1,204.1 to 1,204.6 ms\n\
+                s5#9   get user000000000042 -> 12884901905   at n1  1,205.0 to 1,205.3 ms\n\
+                s5#10  get user000000000007 -> (nothing)     at n1  1,205.4 to 1,205.7 ms\n\
+                n1 showed put s3#17 without put s3#16, which s3#17's replica had applied before.";
+    record.verdict.anomalies = (0..40)
+        .map(|_| AnomalyRecord {
+            kind: "missed-write".to_owned(),
+            model: "causal".to_owned(),
+            text: text.to_owned(),
+        })
+        .collect();
+    record
+}
+
+fn open_loop() -> RunRecord {
+    let mut record = valid();
+    record.configuration.rate = Some(20_000.0);
+    record.configuration.workload.summary = "50 % read, 50 % update; 10000 records, uniform, \
+        values 16 to 4096 B uniform; 16 sessions, open loop, 20000 a second, poisson"
+        .to_owned();
+    record.command += " --rate 20k";
+    record.configuration.lattice = Some("lww".to_owned());
+    let throughput = &mut record.statistics.throughput;
+    throughput.offered = Some(100_000);
+    throughput.offered_per_s = Some(20_000.0);
+    throughput.achieved_per_s = Some(19_998.2);
+    throughput.operations = 99_991;
+    throughput.errors = 9;
+    throughput.late = 42;
+    for kind in &mut record.statistics.kinds {
+        kind.response = Some(summary(50_000, 401));
+        kind.service.count = 50_000;
+    }
+    record.statistics.kinds[1].response.as_mut().unwrap().max = Some(2_001 * MILLISECOND);
+    let error = |kind, error: &str, outcome, count| ErrorRecord {
+        kind,
+        error: error.to_owned(),
+        outcome,
+        count,
+    };
+    record.statistics.errors = vec![
+        error(OperationKind::Read, "unavailable", Outcome::Fail, 2),
+        error(OperationKind::Update, "timeout", Outcome::Info, 7),
+    ];
+    record.nodes[2].fate = Some("killed by signal 9 at 3.2 s".to_owned());
+    record.nodes[1].refused_frames = 1;
+    record.staleness.as_mut().unwrap().clock_inversions = Some(12);
+    record.history = HistoryRecord {
+        recorded: 50_000,
+        operations: 110_000,
+        complete: false,
+        limit: Some(40_000),
+    };
+    record.warnings = vec!["3 nodes and the generator share 2 cores: give them more".to_owned()];
+    record
+}
+
+fn void() -> RunRecord {
+    let mut record = open_loop();
+    record.statistics.throughput.late = 12_000;
+    record.void = record
+        .statistics
+        .throughput
+        .void_reason()
+        .into_iter()
+        .collect();
+    record.verdict.verdict = VerdictWord::Unknown;
+    record.verdict.engines.clear();
+    record.verdict.models.clear();
+    record.staleness = None;
+    record.history = HistoryRecord {
+        recorded: 0,
+        operations: 110_000,
+        complete: false,
+        limit: None,
+    };
+    record
+}
+
+/// The screen, which must fit.
+fn screen(record: &RunRecord) -> String {
+    let text = report::text(record);
+    assert!(text.lines().count() <= report::LINES_MAX, "{text}");
+    for line in text.lines() {
+        let columns = line.chars().count();
+        assert!(columns <= report::COLUMNS_MAX, "{columns} columns: {line}");
+        assert_eq!(line.trim_end(), line, "trailing blanks");
+    }
+    text
+}
+
+#[test]
+fn the_screen_of_a_valid_run() {
+    insta::assert_snapshot!(screen(&valid()));
+}
+
+#[test]
+fn the_screen_of_an_invalid_run_shows_the_operations_that_prove_it() {
+    insta::assert_snapshot!(screen(&invalid()));
+}
+
+#[test]
+fn the_screen_of_an_open_loop_shows_both_times() {
+    insta::assert_snapshot!(screen(&open_loop()));
+}
+
+#[test]
+fn the_screen_of_a_void_run_has_the_reason_and_no_numbers() {
+    insta::assert_snapshot!(screen(&void()));
+}
+
+#[test]
+fn nine_nodes_of_an_invalid_run_still_fit_one_screen() {
+    let mut record = invalid();
+    record.configuration.architecture = "sharded(3, replicated(3))".to_owned();
+    record.nodes = (0..9).map(node).collect();
+    let text = screen(&record);
+    assert!(
+        text.contains("n8 ") && text.contains("missed-write"),
+        "{text}"
+    );
+}
+
+#[test]
+fn many_nodes_are_summed_up() {
+    let mut record = valid();
+    record.nodes = (0..400).map(node).collect();
+    assert!(screen(&record).contains("+ 391 in run.json"));
+}
+
+#[test]
+fn engines_that_disagree_are_said_to() {
+    let mut record = valid();
+    assert!(!record.verdict.engines_disagree());
+    record.verdict.engines[1].verdict = VerdictWord::Invalid;
+    assert!(screen(&record).contains("THE ENGINES DISAGREE"));
+}
+
+#[test]
+fn a_record_is_read_back_as_it_was_written() {
+    for record in [valid(), invalid(), open_loop(), void()] {
+        let directory = tempfile::tempdir().unwrap();
+        record.save(directory.path()).unwrap();
+        let mut loaded = report::load(directory.path()).unwrap();
+        assert_eq!(loaded.directory, directory.path().display().to_string());
+        loaded.directory.clone_from(&record.directory);
+        assert_eq!(loaded, record);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}
+
+#[track_caller]
+fn refused(json: Option<&str>, message: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    if let Some(json) = json {
+        fs::write(directory.path().join("run.json"), json).unwrap();
+    }
+    let error = report::load(directory.path()).unwrap_err().to_string();
+    let error = error.replace(&directory.path().display().to_string(), "DIR");
+    assert!(
+        error.starts_with(message) && !error.contains('\n'),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_refused_with_its_reason() {
+    refused(None, "cannot read DIR/run.json: No such file");
+    refused(Some("{"), "DIR/run.json is not a run record: EOF");
+    refused(Some("[]"), "DIR/run.json is not a run record: ");
+    refused(
+        Some(r#"{"version": 99, "novelty": true}"#),
+        "DIR/run.json has schema version 99, this program reads version 1: use the program",
+    );
+    refused(
+        Some(r#"{"version": 1}"#),
+        "DIR/run.json is not a run record: missing field",
+    );
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_an_error() {
+    let missing = tempfile::tempdir().unwrap().path().join("gone");
+    assert!(valid().save(&missing).is_err());
+}
+
+#[test]
+fn more_than_one_late_arrival_in_a_hundred_voids_the_numbers() {
+    let mut throughput = open_loop().statistics.throughput;
+    throughput.late = 1_000;
+    assert_eq!(throughput.void_reason(), None);
+    throughput.late = 1_001;
+    assert!(throughput.void_reason().is_some());
+    throughput.offered = None;
+    assert_eq!(throughput.void_reason(), None);
+}
