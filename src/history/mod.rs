@@ -14,6 +14,7 @@ mod jsonl;
 mod operation;
 mod read;
 mod recorder;
+mod screen;
 
 pub use columns::{Columns, Evidence, Lists, NEVER, TooLarge};
 pub use header::{End, Group, Header, Limit, SCHEMA_VERSION};

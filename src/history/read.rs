@@ -4,13 +4,16 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
+use arrow_schema::ArrowError;
 
 use super::arrow;
 use super::columns::{Columns, Evidence};
 use super::header::{End, Header, SCHEMA_VERSION};
 use super::jsonl;
 use super::operation::{Kind, Row, Siblings, Witness};
+use super::screen::Screened;
 
 /// The first bytes of an Arrow IPC stream: the marker of an encapsulated message.
 const ARROW_MAGIC: [u8; 4] = [0xff; 4];
@@ -208,12 +211,18 @@ impl History {
 }
 
 fn read_arrow(reader: BufReader<File>) -> Result<History, String> {
+    let bytes = reader
+        .get_ref()
+        .metadata()
+        .map_err(|e| e.to_string())?
+        .len();
+    let reader = Screened::new(reader, bytes);
     let mut stream = StreamReader::try_new(reader, None).map_err(|e| e.to_string())?;
     let mut history = History {
         header: arrow_header(stream.schema().metadata().get(arrow::HEADER_METADATA))?,
         ..History::default()
     };
-    for batch in stream.by_ref() {
+    while let Some(batch) = next_batch(&mut stream) {
         match batch {
             Ok(batch) => {
                 arrow::decode(&batch, &mut history.columns).map_err(|e| e.to_string())?;
@@ -232,6 +241,7 @@ fn read_arrow(reader: BufReader<File>) -> Result<History, String> {
     let mut line = String::new();
     let rest = stream
         .get_mut()
+        .rest()
         .take(END_BYTES_MAX)
         .read_to_string(&mut line);
     match rest.map(|_| jsonl::end_record(line.trim())) {
@@ -246,6 +256,14 @@ fn read_arrow(reader: BufReader<File>) -> Result<History, String> {
         Ok(None) | Err(_) => history.damage = Some("there is no end record".to_owned()),
     }
     Ok(history)
+}
+
+/// The next batch. The Arrow reader panics on some damaged files instead of refusing them.
+fn next_batch(
+    stream: &mut StreamReader<Screened<BufReader<File>>>,
+) -> Option<Result<RecordBatch, ArrowError>> {
+    let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stream.next()));
+    next.unwrap_or_else(|_| Some(Err(ArrowError::IpcError("the batch is damaged".to_owned()))))
 }
 
 fn arrow_header(json: Option<&String>) -> Result<Header, String> {

@@ -5,3 +5,7 @@ mod transport;
 
 mod measure;
 mod workload;
+//! The integration tests, one binary.
+
+mod checker_corpus;
+mod history;
