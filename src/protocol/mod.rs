@@ -3,6 +3,12 @@
 //! Identities are packed into one `u64` so that a witness costs eight bytes an entry in memory,
 //! on the wire and in a history. Logic over vectors and versions lives in `values`.
 
+mod message;
+mod record;
+
+pub use message::{Body, End, Message, PAYLOAD_BYTES_MAX, Update};
+pub use record::{MalformedRecord, Record};
+
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 

@@ -1,1 +1,117 @@
-//! Being built.
+//! One replica of the store as a deterministic state machine.
+//!
+//! A replica owns no socket, clock or random number generator. What happens to it arrives through
+//! `handle_*`; what it wants done leaves through [`Effects`]. The same code therefore runs behind
+//! QUIC, in the simulator and in the model checker. Nothing is kept on disk: an acknowledged put
+//! lives as long as some replica of its group does. (Storage would be one more effect, under the
+//! rule that no reply and no message leaves before every earlier write of that replica is durable.)
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod effects;
+mod gossip;
+mod local;
+mod shard;
+mod spec;
+mod status;
+mod store;
+
+pub use effects::{Effects, Input, RequestId, Timer};
+pub use gossip::Gossip;
+pub use local::Local;
+pub use shard::{ShardStep, shard_of};
+pub use spec::{ReplicaKind, ReplicaSpec, Settings};
+pub use status::{Counters, Status};
+
+use crate::protocol::{Lattice, Message, NodeId, Request};
+use crate::values::{CausalWrapper, LwwWrapper};
+
+/// A replica of any kind: what a host makes from a [`ReplicaSpec`] and drives.
+///
+/// After every batch of inputs that asked for [`Timer::Rumour`] the host fires that timer, and the
+/// others after [`Settings::delay_ms`]. Each `handle_*` gives exactly the same effects for the same
+/// state and input.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Replica {
+    /// An unreplicated store.
+    Local(Local),
+    /// A replica that keeps concurrent puts as siblings.
+    Causal(Gossip<CausalWrapper<Vec<u8>>>),
+    /// A replica under last write wins.
+    Lww(Gossip<LwwWrapper<Vec<u8>>>),
+}
+
+/// Calls the same method on whichever kind it is.
+macro_rules! each {
+    ($replica:expr, $inner:ident => $call:expr) => {
+        match $replica {
+            Self::Local($inner) => $call,
+            Self::Causal($inner) => $call,
+            Self::Lww($inner) => $call,
+        }
+    };
+}
+
+impl Replica {
+    /// A replica that has seen nothing.
+    #[must_use]
+    pub fn new(spec: &ReplicaSpec) -> Self {
+        match spec.kind {
+            ReplicaKind::Local => Self::Local(Local::new(spec)),
+            ReplicaKind::Replicated(Lattice::Causal) => Self::Causal(Gossip::new(spec)),
+            ReplicaKind::Replicated(Lattice::Lww) => Self::Lww(Gossip::new(spec)),
+        }
+    }
+
+    /// Arms the timers. Call once, before any `handle_*`.
+    pub fn start<E: Effects>(&mut self, out: &mut E) {
+        match self {
+            Self::Local(_) => {}
+            Self::Causal(gossip) => gossip.start(out),
+            Self::Lww(gossip) => gossip.start(out),
+        }
+    }
+
+    /// Takes a client's request. It is answered exactly once, now or during a later `handle_*`.
+    /// `id` must differ from those of all requests that wait for their answer.
+    pub fn handle_request<E: Effects>(
+        &mut self,
+        id: RequestId,
+        request: &Request<'_>,
+        input: &Input<'_>,
+        out: &mut E,
+    ) {
+        each!(self, inner => inner.handle_request(id, request, input, out));
+    }
+
+    /// Takes a message of another replica of the group. A message of a node that is not a peer is
+    /// ignored and counted.
+    pub fn handle_message<E: Effects>(
+        &mut self,
+        from: NodeId,
+        message: Message,
+        input: &Input<'_>,
+        out: &mut E,
+    ) {
+        match self {
+            Self::Local(local) => local.ignore_message(),
+            Self::Causal(gossip) => gossip.handle_message(from, message, input, out),
+            Self::Lww(gossip) => gossip.handle_message(from, message, input, out),
+        }
+    }
+
+    /// Fires a timer that the replica had set.
+    pub fn handle_timer<E: Effects>(&mut self, timer: Timer, input: &Input<'_>, out: &mut E) {
+        match self {
+            Self::Local(_) => {}
+            Self::Causal(gossip) => gossip.handle_timer(timer, input, out),
+            Self::Lww(gossip) => gossip.handle_timer(timer, input, out),
+        }
+    }
+
+    /// What the replica holds and has done. Takes time in proportion to the number of keys.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        each!(self, inner => inner.status())
+    }
+}

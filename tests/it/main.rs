@@ -9,3 +9,4 @@ mod workload;
 
 mod checker_corpus;
 mod history;
+//! The integration tests, as one binary.

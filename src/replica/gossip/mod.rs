@@ -1,0 +1,203 @@
+//! A replica of a group that spreads its puts by epidemic gossip (Demers et al., *Epidemic
+//! algorithms for replicated database maintenance*, 1987), for both lattices.
+//!
+//! Fresh updates are pushed at once (`Timer::Rumour`); digests of what was applied repair what got
+//! lost (`Timer::AntiEntropy`). Updates of one origin are applied in order; under `causal` an
+//! update also waits for all that its put had seen. Every queue has a bound in `Settings`: what
+//! does not fit is dropped and comes again by anti-entropy.
+
+mod apply;
+mod digest;
+mod log;
+mod lost;
+mod peers;
+mod request;
+mod transfer;
+
+use std::collections::BTreeMap;
+
+use self::log::UpdateLog;
+use self::lost::Rebirth;
+use self::peers::Peers;
+use self::request::Deferred;
+use self::transfer::{Incoming, Outgoing};
+use super::shard::ShardStep;
+use super::store::Store;
+use super::{Counters, Effects, Input, ReplicaSpec, RequestId, Settings, Status, Timer};
+use crate::bug::Bug;
+use crate::protocol::{Body, Dot, End, Message, NodeId, Origin, Update};
+use crate::values::{HybridClock, Value, VectorClock};
+
+/// How many fresh updates wait for the next push at most; the rest is left to anti-entropy.
+const RUMOURS_MAX: usize = 1 << 16;
+
+/// With the planted bug `reused-dots`, one put in so many gets the dot of the one before it.
+const REUSED_DOT_EVERY: u64 = 64;
+
+/// With the planted bug `lost-update-on-transfer`, the log is this short, so that transfers happen.
+const SHORT_LOG_UPDATES: u32 = 64;
+
+/// A replica of a group that gossips.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Gossip<V: Value> {
+    origin: Origin,
+    shards: Vec<ShardStep>,
+    settings: Settings,
+    bug: Option<Bug>,
+    peers: Peers,
+    /// What is in the store: all that these dots cover, and nothing else.
+    applied: VectorClock,
+    /// LWW: ahead of every version seen.
+    clock: HybridClock,
+    store: Store<V>,
+    log: UpdateLog,
+    /// Fresh updates to be pushed.
+    rumours: Vec<Update>,
+    /// Updates that wait, by the dot that they wait for and their own.
+    held_back: BTreeMap<(Dot, Dot), Update>,
+    /// Requests that wait, by the dot that they wait for.
+    deferred: BTreeMap<(Dot, RequestId), Deferred>,
+    deferral_timer_set: bool,
+    /// What is known of lives that ended.
+    ends: BTreeMap<NodeId, End>,
+    /// For a replica that came back empty, until it has declared where its earlier lives ended.
+    rebirth: Option<Rebirth>,
+    outgoing: BTreeMap<NodeId, Outgoing<V>>,
+    incoming: Option<Incoming>,
+    counters: Counters,
+}
+
+impl<V: Value> Gossip<V> {
+    pub(super) fn new(spec: &ReplicaSpec) -> Self {
+        let mut settings = spec.settings;
+        if spec.bug == Some(Bug::LostUpdateOnTransfer) {
+            settings.log_updates_max = SHORT_LOG_UPDATES;
+        }
+        let shards = if spec.bug == Some(Bug::ForeignKeys) {
+            Vec::new()
+        } else {
+            spec.shards.clone()
+        };
+        Self {
+            origin: Origin::new(spec.node, spec.incarnation),
+            shards,
+            settings,
+            bug: spec.bug,
+            peers: Peers::new(&spec.peers),
+            applied: VectorClock::new(),
+            clock: HybridClock::new(),
+            store: Store::new(),
+            log: UpdateLog::new(&settings),
+            rumours: Vec::new(),
+            held_back: BTreeMap::new(),
+            deferred: BTreeMap::new(),
+            deferral_timer_set: false,
+            ends: BTreeMap::new(),
+            rebirth: (spec.incarnation > 0).then(Rebirth::default),
+            outgoing: BTreeMap::new(),
+            incoming: None,
+            counters: Counters::default(),
+        }
+    }
+
+    pub(super) fn start<E: Effects>(&mut self, out: &mut E) {
+        if !self.peers.is_empty() {
+            out.set_timer(Timer::AntiEntropy);
+        }
+    }
+
+    pub(super) fn handle_message<E: Effects>(
+        &mut self,
+        from: NodeId,
+        message: Message,
+        input: &Input<'_>,
+        out: &mut E,
+    ) {
+        self.counters.messages_received += 1;
+        let incarnation = message.incarnation;
+        if !self.peers.contains(from) {
+            self.counters.messages_ignored += 1;
+            return;
+        }
+        match message.body {
+            Body::Updates {
+                vector,
+                fresh,
+                updates,
+            } => {
+                self.learn(from, incarnation, &vector);
+                self.receive_updates(updates, fresh, out);
+            }
+            Body::Digest { vector, ends, ask } => {
+                self.learn(from, incarnation, &vector);
+                self.learn_ends(ends, out);
+                self.answer_digest(from, &vector.as_slice().into(), ask, out);
+            }
+            Body::StateRequest {
+                vector,
+                from: place,
+            } => {
+                self.send_requested_chunk(from, &vector, place, out);
+            }
+            Body::StateChunk {
+                vector,
+                from: place,
+                next,
+                updates,
+            } => self.receive_chunk(from, vector, place, next, updates, out),
+        }
+        self.wake_deferred(input, out);
+    }
+
+    pub(super) fn handle_timer<E: Effects>(
+        &mut self,
+        timer: Timer,
+        input: &Input<'_>,
+        out: &mut E,
+    ) {
+        match timer {
+            Timer::Rumour => self.push_rumours(input.peers, out),
+            Timer::AntiEntropy => {
+                self.tick_transfers(out);
+                self.tick_rebirth();
+                self.log.forget(|origin| self.peers.all_have(origin));
+                if let Some(peer) = input.peers.first() {
+                    self.send_digest(*peer, true, out);
+                }
+                out.set_timer(Timer::AntiEntropy);
+            }
+            Timer::Deferral => self.refuse_overdue(out),
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let totals = self.store.totals();
+        Status {
+            applied: self.applied.to_vector(),
+            log_updates: self.log.len() as u64,
+            log_bytes: self.log.bytes(),
+            held_back: self.held_back.len() as u64,
+            deferred: self.deferred.len() as u64,
+            keys: self.store.len() as u64,
+            siblings: totals.siblings,
+            digest: totals.digest,
+            overhead_bytes: totals.overhead_bytes + self.store.table_bytes(),
+            counters: self.counters,
+        }
+    }
+
+    fn send<E: Effects>(&mut self, to: NodeId, body: Body, out: &mut E) {
+        self.counters.messages_sent += 1;
+        let message = Message {
+            incarnation: self.origin.incarnation(),
+            body,
+        };
+        out.send(to, message);
+    }
+
+    /// Takes in what a peer says that it has applied.
+    fn learn(&mut self, from: NodeId, incarnation: u16, vector: &[Dot]) {
+        self.peers.learn(from, incarnation, vector);
+        self.declare_ends_when_all_were_heard();
+    }
+}

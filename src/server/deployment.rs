@@ -1,0 +1,137 @@
+//! Deploying an architecture on a host: the one interpreter.
+
+use serde::{Deserialize, Serialize};
+
+use super::ports::{Group, Route, ServerPorts};
+use super::{Architecture, ReplicaKind, ReplicaSpec, Settings, ShardStep};
+use crate::bug::Bug;
+use crate::protocol::{GroupId, Lattice, NodeId};
+
+/// Where nodes come from: a process launcher, a simulator, a model.
+pub trait Host {
+    /// Names a new node. The ids of one deployment are distinct.
+    fn reserve(&mut self) -> NodeId;
+
+    /// Has the node, reserved before, run this replica.
+    fn start(&mut self, node: NodeId, replica: ReplicaSpec);
+
+    /// Intervals and bounds of the replicas.
+    fn settings(&self) -> Settings {
+        Settings::default()
+    }
+
+    /// The planted bug that this store is built with. None unless a host says otherwise.
+    fn bug(&self) -> Option<Bug> {
+        None
+    }
+}
+
+/// The reserved nodes, nested like the architecture.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deployment {
+    /// The node of a `local` server.
+    Node(NodeId),
+    /// The nodes of a `replicated` one.
+    Replicas(Vec<NodeId>),
+    /// The deployments of the shards.
+    Shards(Vec<Self>),
+}
+
+impl Deployment {
+    /// All nodes, in the order of reservation.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeId> {
+        match self {
+            Self::Node(node) => vec![*node],
+            Self::Replicas(nodes) => nodes.clone(),
+            Self::Shards(shards) => shards.iter().flat_map(Self::nodes).collect(),
+        }
+    }
+}
+
+impl Architecture {
+    /// Reserves the nodes.
+    pub fn reserve(&self, host: &mut impl Host) -> Deployment {
+        match self {
+            Self::Local => Deployment::Node(host.reserve()),
+            Self::Replicated(replicas) => {
+                Deployment::Replicas((0..*replicas).map(|_| host.reserve()).collect())
+            }
+            Self::Sharded(shards, inner) => {
+                Deployment::Shards((0..*shards).map(|_| inner.reserve(host)).collect())
+            }
+        }
+    }
+
+    /// Starts the reserved nodes with empty replicas of incarnation 0, and tells how to reach them.
+    pub fn run(host: &mut impl Host, deployment: &Deployment, lattice: Lattice) -> ServerPorts {
+        let bug = host.bug();
+        let mut run = Run {
+            settings: host.settings(),
+            bug,
+            host,
+            lattice,
+            groups: Vec::new(),
+        };
+        let root = run.route(deployment, &mut Vec::new());
+        ServerPorts::new(run.groups, root, bug)
+    }
+}
+
+struct Run<'a, H> {
+    host: &'a mut H,
+    lattice: Lattice,
+    settings: Settings,
+    bug: Option<Bug>,
+    groups: Vec<Group>,
+}
+
+impl<H: Host> Run<'_, H> {
+    fn route(&mut self, deployment: &Deployment, path: &mut Vec<ShardStep>) -> Route {
+        match deployment {
+            Deployment::Node(node) => Route::Node(self.group(&[*node], ReplicaKind::Local, path)),
+            Deployment::Replicas(nodes) => {
+                Route::AnyOf(self.group(nodes, ReplicaKind::Replicated(self.lattice), path))
+            }
+            Deployment::Shards(shards) => self.shards(shards, path),
+        }
+    }
+
+    fn shards(&mut self, shards: &[Deployment], path: &mut Vec<ShardStep>) -> Route {
+        let depth = u16::try_from(path.len()).expect("bounded by DEPTH_MAX");
+        let count = u16::try_from(shards.len()).expect("bounded by NODES_MAX");
+        let mut routes = Vec::with_capacity(shards.len());
+        for (index, shard) in (0..count).zip(shards) {
+            path.push(ShardStep { index, count });
+            routes.push(self.route(shard, path));
+            path.pop();
+        }
+        Route::ByKey {
+            depth,
+            shards: routes,
+        }
+    }
+
+    fn group(&mut self, nodes: &[NodeId], kind: ReplicaKind, path: &[ShardStep]) -> GroupId {
+        let id = GroupId(u16::try_from(self.groups.len()).expect("bounded by NODES_MAX"));
+        for node in nodes {
+            let replica = ReplicaSpec {
+                node: *node,
+                incarnation: 0,
+                group: id,
+                peers: nodes.iter().copied().filter(|peer| peer != node).collect(),
+                kind,
+                shards: path.to_vec(),
+                settings: self.settings,
+                bug: self.bug,
+            };
+            self.host.start(*node, replica);
+        }
+        self.groups.push(Group {
+            id,
+            nodes: nodes.to_vec(),
+        });
+        id
+    }
+}

@@ -1,0 +1,133 @@
+//! The router: which nodes may serve a key.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bug::Bug;
+use crate::protocol::{GroupId, NodeId, Operation};
+use crate::replica::shard_of;
+
+/// With the planted bug `foreign-keys`, puts of one key in so many go to another shard.
+const MISROUTED_EVERY: u16 = 16;
+/// Salt of the hash that picks those keys: no depth of sharding is as large.
+const MISROUTED_SALT: u16 = u16::MAX;
+
+/// The replicas that hold the same keys.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Group {
+    /// Its place in [`ServerPorts::groups`].
+    pub id: GroupId,
+    /// Its nodes: any of them may serve its keys.
+    pub nodes: Vec<NodeId>,
+}
+
+/// Which nodes may serve a key, as the tree of the composition.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Route {
+    /// This node alone.
+    Node(GroupId),
+    /// Any node of this group.
+    AnyOf(GroupId),
+    /// The route whose place is the key's shard at this depth.
+    ByKey {
+        /// Levels of sharding above this one.
+        depth: u16,
+        /// One route a shard; at least one.
+        shards: Vec<Self>,
+    },
+}
+
+/// A deployed store as its clients see it: pure, printable and serialisable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ServerPorts {
+    groups: Vec<Group>,
+    root: Route,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bug: Option<Bug>,
+}
+
+impl ServerPorts {
+    pub(super) const fn new(groups: Vec<Group>, root: Route, bug: Option<Bug>) -> Self {
+        Self { groups, root, bug }
+    }
+
+    /// All groups, in the order of their ids.
+    #[must_use]
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// All nodes, in the order of their ids.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.groups
+            .iter()
+            .flat_map(|group| group.nodes.iter().copied())
+    }
+
+    /// The group that owns the key.
+    #[must_use]
+    pub fn route(&self, key: &[u8]) -> &Group {
+        let mut route = &self.root;
+        loop {
+            match route {
+                Route::Node(group) | Route::AnyOf(group) => {
+                    return &self.groups[usize::from(group.0)];
+                }
+                Route::ByKey { depth, shards } => {
+                    let count = u16::try_from(shards.len()).expect("bounded by NODES_MAX");
+                    route = &shards[usize::from(shard_of(key, *depth, count))];
+                }
+            }
+        }
+    }
+
+    /// The group that an operation on the key is sent to: the one that owns it. Clients ask this,
+    /// so that the planted bug `foreign-keys` can send some keys' puts elsewhere.
+    #[must_use]
+    pub fn route_operation(&self, key: &[u8], operation: &Operation<'_>) -> &Group {
+        let owner = self.route(key);
+        match operation {
+            Operation::Put { .. }
+                if self.bug == Some(Bug::ForeignKeys)
+                    && shard_of(key, MISROUTED_SALT, MISROUTED_EVERY) == 0 =>
+            {
+                let next = (usize::from(owner.id.0) + 1) % self.groups.len();
+                &self.groups[next]
+            }
+            Operation::Put { .. } | Operation::Get => owner,
+        }
+    }
+}
+
+impl fmt::Display for ServerPorts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_route(&self.root, f)
+    }
+}
+
+impl ServerPorts {
+    fn fmt_route(&self, route: &Route, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match route {
+            Route::Node(group) => write!(f, "{}", self.groups[usize::from(group.0)].nodes[0]),
+            Route::AnyOf(group) => {
+                f.write_str("any of")?;
+                for node in &self.groups[usize::from(group.0)].nodes {
+                    write!(f, " {node}")?;
+                }
+                Ok(())
+            }
+            Route::ByKey { shards, .. } => {
+                f.write_str("by key [")?;
+                for (place, shard) in shards.iter().enumerate() {
+                    if place > 0 {
+                        f.write_str(", ")?;
+                    }
+                    self.fmt_route(shard, f)?;
+                }
+                f.write_str("]")
+            }
+        }
+    }
+}
