@@ -2,7 +2,7 @@
 
 use crate::measure::{AnomalyRecord, KindRecord, NodeRecord, RunRecord, Summary, VerdictWord};
 
-use super::number::{self, Unit, absent, optional};
+use super::number::{self, Unit, optional};
 use super::table::table;
 
 /// A screen is at most this many lines; anomalies are cut to fit.
@@ -10,34 +10,35 @@ pub const LINES_MAX: usize = 45;
 /// A line is at most this many columns, unless a path or a command is longer.
 pub const COLUMNS_MAX: usize = 100;
 
-/// Nodes that are listed one by one.
+/// Nodes that are listed one by one: as many as there is room for, within these bounds.
+const NODES_SHOWN_MIN: usize = 3;
 const NODES_SHOWN_MAX: usize = 9;
 /// Kinds of errors that are listed one by one.
 const ERRORS_SHOWN_MAX: usize = 3;
-/// Lines of anomalies that are shown even when the screen is full.
+/// Lines that anomalies have in any case.
 const ANOMALY_LINES_MIN: usize = 8;
 /// Where the text after a label begins.
 const LABEL_COLUMNS: usize = 12;
 
-/// The report as text: at most [`LINES_MAX`] lines unless there are many warnings.
+/// The report as text: at most [`LINES_MAX`] lines, unless warnings and troubled nodes are many.
 #[must_use]
 pub fn text(record: &RunRecord) -> String {
-    let mut lines = heading(record);
-    lines.extend(performance(record));
-    lines.extend(staleness(record));
-    lines.extend(nodes(&record.nodes));
-    lines.push(String::new());
-    lines.extend(verdict(record));
+    let mut before = heading(record);
+    before.extend(performance(record));
+    before.extend(staleness(record));
+    let verdict = verdict(record);
     let ending = ending(record);
-    if record.verdict.verdict == VerdictWord::Invalid {
-        let room = LINES_MAX.saturating_sub(lines.len() + ending.len());
-        lines.extend(anomalies(
-            &record.verdict.anomalies,
-            room.max(ANOMALY_LINES_MIN),
-        ));
-    }
-    lines.extend(ending);
-    lines.join("\n") + "\n"
+    let invalid = record.verdict.verdict == VerdictWord::Invalid;
+    let proof = if invalid { ANOMALY_LINES_MIN } else { 0 };
+    let taken = before.len() + verdict.len() + ending.len() + proof;
+    let nodes = nodes(&record.nodes, LINES_MAX.saturating_sub(taken));
+    let proof = if invalid {
+        let room = LINES_MAX.saturating_sub(taken - proof + nodes.len());
+        anomalies(&record.verdict.anomalies, room.max(ANOMALY_LINES_MIN))
+    } else {
+        Vec::new()
+    };
+    [before, nodes, verdict, proof, ending].concat().join("\n") + "\n"
 }
 
 fn heading(record: &RunRecord) -> Vec<String> {
@@ -61,6 +62,7 @@ fn heading(record: &RunRecord) -> Vec<String> {
         machine.cpu.clone(),
         machine.memory_bytes.map(number::bytes),
         machine.kernel.clone(),
+        Some(format!("kvs-zoo {}", record.versions.kvs_zoo)),
     ];
     let phases: Vec<_> = record
         .phases
@@ -105,7 +107,7 @@ fn latencies(kinds: &[KindRecord]) -> Vec<String> {
     let unit = Unit::fitting(fastest);
     let open_loop = kinds.iter().any(|kind| kind.response.is_some());
     let title = if open_loop {
-        "open loop: response time counts from the intended start, service time from the actual one"
+        "open loop: response time is from the intended start, service time from the actual one"
     } else {
         "closed loop: a session sends when its answer is in, so response time is service time"
     };
@@ -233,7 +235,8 @@ fn staleness(record: &RunRecord) -> Vec<String> {
     lines
 }
 
-fn nodes(nodes: &[NodeRecord]) -> Vec<String> {
+/// What each node did, in about `room` lines.
+fn nodes(nodes: &[NodeRecord], room: usize) -> Vec<String> {
     if nodes.is_empty() {
         return Vec::new();
     }
@@ -249,26 +252,36 @@ fn nodes(nodes: &[NodeRecord]) -> Vec<String> {
         "overhead B/key",
     ]
     .map(str::to_owned);
-    let mut rows: Vec<_> = nodes.iter().take(NODES_SHOWN_MAX).map(node_row).collect();
-    if nodes.len() > NODES_SHOWN_MAX {
-        let more = nodes.len() - NODES_SHOWN_MAX;
-        let mut row = vec![absent(); header.len()];
-        row[0] = format!("+ {more} in run.json");
-        rows.push(row);
-    }
+    let troubles = troubles(nodes);
+    // A blank line, the header, and perhaps the line that counts the others.
+    let room = room.saturating_sub(troubles.len() + 3);
+    let shown = room
+        .clamp(NODES_SHOWN_MIN, NODES_SHOWN_MAX)
+        .min(nodes.len());
+    let rows = nodes[..shown].iter().map(node_row).collect();
     let mut lines = vec![String::new()];
     lines.extend(table(&header, rows));
+    if nodes.len() > shown {
+        lines.push(format!("  + {} more in run.json", nodes.len() - shown));
+    }
+    lines.extend(troubles);
+    lines
+}
+
+/// One line for each of the first nodes that did not end as asked or were sent nonsense.
+fn troubles(nodes: &[NodeRecord]) -> Vec<String> {
+    let mut lines = Vec::new();
     for node in nodes {
-        if let Some(fate) = &node.fate {
-            lines.extend(labelled("", &format!("node n{}: {fate}", node.node)));
+        let refused = (node.refused_frames > 0)
+            .then(|| format!("refused {}", plural(node.refused_frames, "malformed frame")));
+        let troubles: Vec<_> = refused.into_iter().chain(node.fate.clone()).collect();
+        if !troubles.is_empty() {
+            lines.extend(labelled("", &format!("n{}: {}", node.node, join(troubles))));
         }
-        if node.refused_frames > 0 {
-            let refused = plural(node.refused_frames, "malformed frame");
-            lines.extend(labelled(
-                "",
-                &format!("node n{}: refused {refused}", node.node),
-            ));
-        }
+    }
+    if lines.len() > NODES_SHOWN_MAX {
+        lines.truncate(NODES_SHOWN_MAX);
+        lines.extend(labelled("", "… and others in run.json"));
     }
     lines
 }
@@ -294,10 +307,11 @@ fn verdict(record: &RunRecord) -> Vec<String> {
         VerdictWord::Valid => format!("VALID: the store kept its promise, {promise}"),
         VerdictWord::Invalid => format!("INVALID: the store broke its promise, {promise}"),
         VerdictWord::Unknown => {
-            format!("UNKNOWN: nobody can say whether the store kept its promise, {promise}")
+            format!("UNKNOWN: it is not known whether the store kept its promise, {promise}")
         }
     };
-    let mut lines = labelled("Verdict", &sentence);
+    let mut lines = vec![String::new()];
+    lines.extend(labelled("Verdict", &sentence));
     for engine in &verdict.engines {
         let mut text = format!(
             "{:<10} {:<7} {} of {} operations in {}",
@@ -318,10 +332,16 @@ fn verdict(record: &RunRecord) -> Vec<String> {
     }
     if !verdict.models.is_empty() {
         let models = verdict.models.iter().map(|model| {
-            let judged = model.verdict.map_or("not applicable", word);
-            format!("{} {judged}", model.name)
+            let satisfied = match model.verdict {
+                Some(VerdictWord::Valid) => "yes",
+                Some(VerdictWord::Invalid) => "no",
+                Some(VerdictWord::Unknown) => "unknown",
+                None => "not applicable",
+            };
+            format!("{} {satisfied}", model.name)
         });
-        lines.extend(labelled("Models", &join(models)));
+        let models = format!("satisfied by this history: {}", join(models));
+        lines.extend(labelled("Models", &models));
     }
     lines.extend(labelled("History", &history(record)));
     lines
@@ -363,17 +383,15 @@ fn anomalies(anomalies: &[AnomalyRecord], room: usize) -> Vec<String> {
         }
         // The first one is shown, cut if need be; others only whole. One line is for the rest.
         let left = (room - 1).saturating_sub(lines.len());
-        if at > 0 && block.len() > left {
-            let rest = (anomalies.len() - at) as u64;
-            lines.extend(labelled(
-                "",
-                &format!("{} more in anomalies/", number::count(rest)),
-            ));
-            return lines;
-        }
         if block.len() > left {
-            block.truncate(left);
-            block.extend(labelled("", "… the rest is in anomalies/"));
+            if at == 0 {
+                lines.extend(block.into_iter().take(left));
+                lines.extend(labelled("", "… the rest is in anomalies/"));
+            } else {
+                let more = number::count((anomalies.len() - at) as u64);
+                lines.extend(labelled("", &format!("{more} more in anomalies/")));
+            }
+            return lines;
         }
         lines.extend(block);
     }
@@ -389,7 +407,9 @@ fn ending(record: &RunRecord) -> Vec<String> {
     // Paths and commands are not wrapped: they are there to be copied.
     let directory = &record.directory;
     lines.push(label("Results") + directory);
-    lines.push(label("Check again") + &format!("kvs-bench check {}", quoted(directory)));
+    if record.history.recorded > 0 {
+        lines.push(label("Check again") + &format!("kvs-bench check {}", quoted(directory)));
+    }
     lines.push(label("Run again") + &record.command);
     lines
 }
