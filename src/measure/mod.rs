@@ -16,6 +16,8 @@ mod record_file;
 mod recorder;
 mod series;
 mod statistics;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use hgrm::write_hgrm;

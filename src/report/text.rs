@@ -1,9 +1,10 @@
 //! The one screen that a run ends with.
 
-use crate::measure::{AnomalyRecord, KindRecord, NodeRecord, RunRecord, Summary, VerdictWord};
+use crate::measure::{KindRecord, NodeRecord, RunRecord, Summary, VerdictWord};
 
+use super::layout::{join, label, labelled, plural, quoted, table};
 use super::number::{self, Unit, optional};
-use super::table::table;
+use super::proof::{anomalies, verdict};
 
 /// A screen is at most this many lines; anomalies are cut to fit.
 pub const LINES_MAX: usize = 45;
@@ -17,9 +18,6 @@ const NODES_SHOWN_MAX: usize = 9;
 const ERRORS_SHOWN_MAX: usize = 3;
 /// Lines that anomalies have in any case.
 const ANOMALY_LINES_MIN: usize = 8;
-/// Where the text after a label begins.
-const LABEL_COLUMNS: usize = 12;
-
 /// The report as text: at most [`LINES_MAX`] lines, unless warnings and troubled nodes are many.
 #[must_use]
 pub fn text(record: &RunRecord) -> String {
@@ -300,104 +298,6 @@ fn node_row(node: &NodeRecord) -> Vec<String> {
     ]
 }
 
-fn verdict(record: &RunRecord) -> Vec<String> {
-    let verdict = &record.verdict;
-    let promise = &verdict.promise;
-    let sentence = match verdict.verdict {
-        VerdictWord::Valid => format!("VALID: the store kept its promise, {promise}"),
-        VerdictWord::Invalid => format!("INVALID: the store broke its promise, {promise}"),
-        VerdictWord::Unknown => {
-            format!("UNKNOWN: it is not known whether the store kept its promise, {promise}")
-        }
-    };
-    let mut lines = vec![String::new()];
-    lines.extend(labelled("Verdict", &sentence));
-    for engine in &verdict.engines {
-        let mut text = format!(
-            "{:<10} {:<7} {} of {} operations in {}",
-            engine.name,
-            word(engine.verdict),
-            number::count(engine.covered),
-            number::count(engine.total),
-            number::seconds(engine.seconds)
-        );
-        if let Some(reason) = &engine.reason {
-            text += &format!(": {reason}");
-        }
-        lines.extend(labelled("", &text));
-    }
-    if verdict.engines_disagree() {
-        let text = "THE ENGINES DISAGREE: one of the checkers has a bug, and this run failed";
-        lines.extend(labelled("", text));
-    }
-    if !verdict.models.is_empty() {
-        let models = verdict.models.iter().map(|model| {
-            let satisfied = match model.verdict {
-                Some(VerdictWord::Valid) => "yes",
-                Some(VerdictWord::Invalid) => "no",
-                Some(VerdictWord::Unknown) => "unknown",
-                None => "not applicable",
-            };
-            format!("{} {satisfied}", model.name)
-        });
-        let models = format!("satisfied by this history: {}", join(models));
-        lines.extend(labelled("Models", &models));
-    }
-    lines.extend(labelled("History", &history(record)));
-    lines
-}
-
-fn history(record: &RunRecord) -> String {
-    let history = &record.history;
-    let recorded = number::count(history.recorded);
-    let operations = number::count(history.operations);
-    if history.recorded == 0 {
-        return "not recorded: nothing can be checked".to_owned();
-    }
-    if history.complete {
-        return format!("all {operations} operations, load and read-back included");
-    }
-    let limit = optional(history.limit, number::count);
-    format!(
-        "{recorded} of {operations} operations (limit {limit}): after the limit a sample of keys \
-         goes on being recorded whole"
-    )
-}
-
-const fn word(verdict: VerdictWord) -> &'static str {
-    match verdict {
-        VerdictWord::Valid => "valid",
-        VerdictWord::Invalid => "invalid",
-        VerdictWord::Unknown => "unknown",
-    }
-}
-
-/// The first anomalies, in at most `room` lines.
-fn anomalies(anomalies: &[AnomalyRecord], room: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (at, anomaly) in anomalies.iter().enumerate() {
-        let title = format!("{} (breaks {})", anomaly.kind, anomaly.model);
-        let mut block = labelled(if at == 0 { "Proof" } else { "" }, &title);
-        for line in anomaly.text.lines() {
-            block.extend(wrap(line, 2, COLUMNS_MAX));
-        }
-        // The first one is shown, cut if need be; others only whole. One line is for the rest.
-        let left = (room - 1).saturating_sub(lines.len());
-        if block.len() > left {
-            if at == 0 {
-                lines.extend(block.into_iter().take(left));
-                lines.extend(labelled("", "… the rest is in anomalies/"));
-            } else {
-                let more = number::count((anomalies.len() - at) as u64);
-                lines.extend(labelled("", &format!("{more} more in anomalies/")));
-            }
-            return lines;
-        }
-        lines.extend(block);
-    }
-    lines
-}
-
 fn ending(record: &RunRecord) -> Vec<String> {
     let mut lines = Vec::new();
     for warning in &record.warnings {
@@ -411,59 +311,5 @@ fn ending(record: &RunRecord) -> Vec<String> {
         lines.push(label("Check again") + &format!("kvs-bench check {}", quoted(directory)));
     }
     lines.push(label("Run again") + &record.command);
-    lines
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-    if path.chars().all(plain) {
-        return path.to_owned();
-    }
-    format!("'{}'", path.replace('\'', r"'\''"))
-}
-
-fn plural(n: u64, noun: &str) -> String {
-    let ending = if n == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", number::count(n))
-}
-
-fn join(parts: impl IntoIterator<Item = String>) -> String {
-    parts.into_iter().collect::<Vec<_>>().join(", ")
-}
-
-fn label(name: &str) -> String {
-    format!("{name:<LABEL_COLUMNS$}")
-}
-
-/// A label, and beside it the text, wrapped.
-fn labelled(name: &str, text: &str) -> Vec<String> {
-    let mut lines = wrap(text, LABEL_COLUMNS, COLUMNS_MAX);
-    lines[0].replace_range(..LABEL_COLUMNS, &label(name));
-    lines
-}
-
-/// Breaks a text between words, each line indented. Never empty.
-fn wrap(text: &str, indent: usize, columns: usize) -> Vec<String> {
-    let margin = " ".repeat(indent);
-    let mut lines = Vec::new();
-    let mut line = margin.clone();
-    let mut room = columns - indent;
-    // Splitting at each blank keeps runs of blanks, which align what follows.
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if length > room && line.len() > indent {
-            lines.push(line.trim_end().to_owned());
-            line.clone_from(&margin);
-            room = columns - indent;
-        }
-        line.push_str(word);
-        line.push(' ');
-        room = room.saturating_sub(length + 1);
-    }
-    // The margin stays: a label may be written over it.
-    let end = line.trim_end().len().max(indent);
-    line.truncate(end);
-    lines.push(line);
     lines
 }
