@@ -10,18 +10,26 @@ mod histogram;
 mod interval;
 mod kind;
 mod machine;
+mod measured_file;
 mod record;
+mod record_file;
 mod recorder;
 mod series;
+mod statistics;
+#[cfg(test)]
+mod tests;
+mod verdict;
 
 pub use hgrm::write_hgrm;
 pub use histogram::{Histogram, LATENCY_NS_MAX, SIGNIFICANT_DIGITS, Summary};
 pub use interval::INTERVALS_QUEUED_MAX;
 pub use kind::OperationKind;
 pub use record::{
-    AnomalyRecord, Configuration, EngineRecord, HistoryRecord, KindRecord, Machine, ModelRecord,
-    NodeRecord, PhaseRecord, RUN_RECORD_VERSION, RecordError, RunRecord, StalenessRecord,
-    Statistics, Throughput, VerdictRecord, VerdictWord, Versions, WorkloadRecord,
+    Configuration, HistoryRecord, Machine, NodeRecord, PhaseRecord, RUN_RECORD_VERSION, RunRecord,
+    StalenessRecord, Versions, WorkloadRecord,
 };
+pub use record_file::RecordError;
 pub use recorder::{ErrorRecord, Measured, Outcome, Progress, Recorder, RecorderSettings};
 pub use series::{IntervalRow, IntervalSeries, KindRow};
+pub use statistics::{KindRecord, Statistics, Throughput};
+pub use verdict::{AnomalyRecord, EngineRecord, ModelRecord, VerdictRecord, VerdictWord};

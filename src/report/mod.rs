@@ -3,8 +3,9 @@
 //! [`text()`] is the one screen that a run ends with; [`load`] reads the record of any run directory
 //! again, so that every report can be made later. Nothing here measures or judges.
 
+mod layout;
 mod number;
-mod table;
+mod proof;
 mod text;
 
 use std::path::Path;

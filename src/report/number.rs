@@ -96,7 +96,7 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
 }
 
 /// What stands for a number that does not exist.
-pub(super) fn absent() -> String {
+fn absent() -> String {
     "-".to_owned()
 }
 

@@ -1,43 +1,42 @@
 //! The one screen that a run ends with.
 
-use crate::measure::{AnomalyRecord, KindRecord, NodeRecord, RunRecord, Summary, VerdictWord};
+use crate::measure::{KindRecord, NodeRecord, RunRecord, Summary, VerdictWord};
 
-use super::number::{self, Unit, absent, optional};
-use super::table::table;
+use super::layout::{join, label, labelled, plural, quoted, table};
+use super::number::{self, Unit, optional};
+use super::proof::{anomalies, verdict};
 
 /// A screen is at most this many lines; anomalies are cut to fit.
 pub const LINES_MAX: usize = 45;
 /// A line is at most this many columns, unless a path or a command is longer.
 pub const COLUMNS_MAX: usize = 100;
 
-/// Nodes that are listed one by one.
+/// Nodes that are listed one by one: as many as there is room for, within these bounds.
+const NODES_SHOWN_MIN: usize = 3;
 const NODES_SHOWN_MAX: usize = 9;
 /// Kinds of errors that are listed one by one.
 const ERRORS_SHOWN_MAX: usize = 3;
-/// Lines of anomalies that are shown even when the screen is full.
+/// Lines that anomalies have in any case.
 const ANOMALY_LINES_MIN: usize = 8;
-/// Where the text after a label begins.
-const LABEL_COLUMNS: usize = 12;
-
-/// The report as text: at most [`LINES_MAX`] lines unless there are many warnings.
+/// The report as text: at most [`LINES_MAX`] lines, unless warnings and troubled nodes are many.
 #[must_use]
 pub fn text(record: &RunRecord) -> String {
-    let mut lines = heading(record);
-    lines.extend(performance(record));
-    lines.extend(staleness(record));
-    lines.extend(nodes(&record.nodes));
-    lines.push(String::new());
-    lines.extend(verdict(record));
+    let mut before = heading(record);
+    before.extend(performance(record));
+    before.extend(staleness(record));
+    let verdict = verdict(record);
     let ending = ending(record);
-    if record.verdict.verdict == VerdictWord::Invalid {
-        let room = LINES_MAX.saturating_sub(lines.len() + ending.len());
-        lines.extend(anomalies(
-            &record.verdict.anomalies,
-            room.max(ANOMALY_LINES_MIN),
-        ));
-    }
-    lines.extend(ending);
-    lines.join("\n") + "\n"
+    let invalid = record.verdict.verdict == VerdictWord::Invalid;
+    let proof = if invalid { ANOMALY_LINES_MIN } else { 0 };
+    let taken = before.len() + verdict.len() + ending.len() + proof;
+    let nodes = nodes(&record.nodes, LINES_MAX.saturating_sub(taken));
+    let proof = if invalid {
+        let room = LINES_MAX.saturating_sub(taken - proof + nodes.len());
+        anomalies(&record.verdict.anomalies, room.max(ANOMALY_LINES_MIN))
+    } else {
+        Vec::new()
+    };
+    [before, nodes, verdict, proof, ending].concat().join("\n") + "\n"
 }
 
 fn heading(record: &RunRecord) -> Vec<String> {
@@ -61,6 +60,7 @@ fn heading(record: &RunRecord) -> Vec<String> {
         machine.cpu.clone(),
         machine.memory_bytes.map(number::bytes),
         machine.kernel.clone(),
+        Some(format!("kvs-zoo {}", record.versions.kvs_zoo)),
     ];
     let phases: Vec<_> = record
         .phases
@@ -105,7 +105,7 @@ fn latencies(kinds: &[KindRecord]) -> Vec<String> {
     let unit = Unit::fitting(fastest);
     let open_loop = kinds.iter().any(|kind| kind.response.is_some());
     let title = if open_loop {
-        "open loop: response time counts from the intended start, service time from the actual one"
+        "open loop: response time is from the intended start, service time from the actual one"
     } else {
         "closed loop: a session sends when its answer is in, so response time is service time"
     };
@@ -233,7 +233,8 @@ fn staleness(record: &RunRecord) -> Vec<String> {
     lines
 }
 
-fn nodes(nodes: &[NodeRecord]) -> Vec<String> {
+/// What each node did, in about `room` lines.
+fn nodes(nodes: &[NodeRecord], room: usize) -> Vec<String> {
     if nodes.is_empty() {
         return Vec::new();
     }
@@ -249,26 +250,36 @@ fn nodes(nodes: &[NodeRecord]) -> Vec<String> {
         "overhead B/key",
     ]
     .map(str::to_owned);
-    let mut rows: Vec<_> = nodes.iter().take(NODES_SHOWN_MAX).map(node_row).collect();
-    if nodes.len() > NODES_SHOWN_MAX {
-        let more = nodes.len() - NODES_SHOWN_MAX;
-        let mut row = vec![absent(); header.len()];
-        row[0] = format!("+ {more} in run.json");
-        rows.push(row);
-    }
+    let troubles = troubles(nodes);
+    // A blank line, the header, and perhaps the line that counts the others.
+    let room = room.saturating_sub(troubles.len() + 3);
+    let shown = room
+        .clamp(NODES_SHOWN_MIN, NODES_SHOWN_MAX)
+        .min(nodes.len());
+    let rows = nodes[..shown].iter().map(node_row).collect();
     let mut lines = vec![String::new()];
     lines.extend(table(&header, rows));
+    if nodes.len() > shown {
+        lines.push(format!("  + {} more in run.json", nodes.len() - shown));
+    }
+    lines.extend(troubles);
+    lines
+}
+
+/// One line for each of the first nodes that did not end as asked or were sent nonsense.
+fn troubles(nodes: &[NodeRecord]) -> Vec<String> {
+    let mut lines = Vec::new();
     for node in nodes {
-        if let Some(fate) = &node.fate {
-            lines.extend(labelled("", &format!("node n{}: {fate}", node.node)));
+        let refused = (node.refused_frames > 0)
+            .then(|| format!("refused {}", plural(node.refused_frames, "malformed frame")));
+        let troubles: Vec<_> = refused.into_iter().chain(node.fate.clone()).collect();
+        if !troubles.is_empty() {
+            lines.extend(labelled("", &format!("n{}: {}", node.node, join(troubles))));
         }
-        if node.refused_frames > 0 {
-            let refused = plural(node.refused_frames, "malformed frame");
-            lines.extend(labelled(
-                "",
-                &format!("node n{}: refused {refused}", node.node),
-            ));
-        }
+    }
+    if lines.len() > NODES_SHOWN_MAX {
+        lines.truncate(NODES_SHOWN_MAX);
+        lines.extend(labelled("", "… and others in run.json"));
     }
     lines
 }
@@ -287,99 +298,6 @@ fn node_row(node: &NodeRecord) -> Vec<String> {
     ]
 }
 
-fn verdict(record: &RunRecord) -> Vec<String> {
-    let verdict = &record.verdict;
-    let promise = &verdict.promise;
-    let sentence = match verdict.verdict {
-        VerdictWord::Valid => format!("VALID: the store kept its promise, {promise}"),
-        VerdictWord::Invalid => format!("INVALID: the store broke its promise, {promise}"),
-        VerdictWord::Unknown => {
-            format!("UNKNOWN: nobody can say whether the store kept its promise, {promise}")
-        }
-    };
-    let mut lines = labelled("Verdict", &sentence);
-    for engine in &verdict.engines {
-        let mut text = format!(
-            "{:<10} {:<7} {} of {} operations in {}",
-            engine.name,
-            word(engine.verdict),
-            number::count(engine.covered),
-            number::count(engine.total),
-            number::seconds(engine.seconds)
-        );
-        if let Some(reason) = &engine.reason {
-            text += &format!(": {reason}");
-        }
-        lines.extend(labelled("", &text));
-    }
-    if verdict.engines_disagree() {
-        let text = "THE ENGINES DISAGREE: one of the checkers has a bug, and this run failed";
-        lines.extend(labelled("", text));
-    }
-    if !verdict.models.is_empty() {
-        let models = verdict.models.iter().map(|model| {
-            let judged = model.verdict.map_or("not applicable", word);
-            format!("{} {judged}", model.name)
-        });
-        lines.extend(labelled("Models", &join(models)));
-    }
-    lines.extend(labelled("History", &history(record)));
-    lines
-}
-
-fn history(record: &RunRecord) -> String {
-    let history = &record.history;
-    let recorded = number::count(history.recorded);
-    let operations = number::count(history.operations);
-    if history.recorded == 0 {
-        return "not recorded: nothing can be checked".to_owned();
-    }
-    if history.complete {
-        return format!("all {operations} operations, load and read-back included");
-    }
-    let limit = optional(history.limit, number::count);
-    format!(
-        "{recorded} of {operations} operations (limit {limit}): after the limit a sample of keys \
-         goes on being recorded whole"
-    )
-}
-
-const fn word(verdict: VerdictWord) -> &'static str {
-    match verdict {
-        VerdictWord::Valid => "valid",
-        VerdictWord::Invalid => "invalid",
-        VerdictWord::Unknown => "unknown",
-    }
-}
-
-/// The first anomalies, in at most `room` lines.
-fn anomalies(anomalies: &[AnomalyRecord], room: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (at, anomaly) in anomalies.iter().enumerate() {
-        let title = format!("{} (breaks {})", anomaly.kind, anomaly.model);
-        let mut block = labelled(if at == 0 { "Proof" } else { "" }, &title);
-        for line in anomaly.text.lines() {
-            block.extend(wrap(line, 2, COLUMNS_MAX));
-        }
-        // The first one is shown, cut if need be; others only whole. One line is for the rest.
-        let left = (room - 1).saturating_sub(lines.len());
-        if at > 0 && block.len() > left {
-            let rest = (anomalies.len() - at) as u64;
-            lines.extend(labelled(
-                "",
-                &format!("{} more in anomalies/", number::count(rest)),
-            ));
-            return lines;
-        }
-        if block.len() > left {
-            block.truncate(left);
-            block.extend(labelled("", "… the rest is in anomalies/"));
-        }
-        lines.extend(block);
-    }
-    lines
-}
-
 fn ending(record: &RunRecord) -> Vec<String> {
     let mut lines = Vec::new();
     for warning in &record.warnings {
@@ -389,61 +307,9 @@ fn ending(record: &RunRecord) -> Vec<String> {
     // Paths and commands are not wrapped: they are there to be copied.
     let directory = &record.directory;
     lines.push(label("Results") + directory);
-    lines.push(label("Check again") + &format!("kvs-bench check {}", quoted(directory)));
+    if record.history.recorded > 0 {
+        lines.push(label("Check again") + &format!("kvs-bench check {}", quoted(directory)));
+    }
     lines.push(label("Run again") + &record.command);
-    lines
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-    if path.chars().all(plain) {
-        return path.to_owned();
-    }
-    format!("'{}'", path.replace('\'', r"'\''"))
-}
-
-fn plural(n: u64, noun: &str) -> String {
-    let ending = if n == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", number::count(n))
-}
-
-fn join(parts: impl IntoIterator<Item = String>) -> String {
-    parts.into_iter().collect::<Vec<_>>().join(", ")
-}
-
-fn label(name: &str) -> String {
-    format!("{name:<LABEL_COLUMNS$}")
-}
-
-/// A label, and beside it the text, wrapped.
-fn labelled(name: &str, text: &str) -> Vec<String> {
-    let mut lines = wrap(text, LABEL_COLUMNS, COLUMNS_MAX);
-    lines[0].replace_range(..LABEL_COLUMNS, &label(name));
-    lines
-}
-
-/// Breaks a text between words, each line indented. Never empty.
-fn wrap(text: &str, indent: usize, columns: usize) -> Vec<String> {
-    let margin = " ".repeat(indent);
-    let mut lines = Vec::new();
-    let mut line = margin.clone();
-    let mut room = columns - indent;
-    // Splitting at each blank keeps runs of blanks, which align what follows.
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if length > room && line.len() > indent {
-            lines.push(line.trim_end().to_owned());
-            line.clone_from(&margin);
-            room = columns - indent;
-        }
-        line.push_str(word);
-        line.push(' ');
-        room = room.saturating_sub(length + 1);
-    }
-    // The margin stays: a label may be written over it.
-    let end = line.trim_end().len().max(indent);
-    line.truncate(end);
-    lines.push(line);
     lines
 }

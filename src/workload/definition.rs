@@ -173,7 +173,7 @@ impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}; {} records, {}, values {}; {} sessions, ",
+            "{}; {} records, {}, {} values; {} sessions, ",
             self.mix, self.records, self.distribution, self.value_size, self.sessions
         )?;
         match self.rate {

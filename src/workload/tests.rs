@@ -1,6 +1,6 @@
 //! The distributions against their closed forms, each with a wrong form that must be told apart.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use super::alias::AliasTable;
 use super::key_sampler::KeySampler;
@@ -317,7 +317,7 @@ fn no_key_is_drawn_before_its_insert_and_all_before_it_are_acknowledged() {
         ];
         let mut generator = Generator::new(&workload(&settings), 11);
         let mut coin = Stream::new(4, Purpose::Kinds);
-        let mut existing: HashSet<_> = (0..5).collect();
+        let mut existing: BTreeSet<_> = (0..5).collect();
         let mut under_way = VecDeque::new();
         for _ in 0..20_000 {
             let step = generator.next();

@@ -1,0 +1,32 @@
+//! What was measured, as files for other tools.
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+use super::hgrm::write_hgrm;
+use super::kind::OperationKind;
+use super::recorder::Measured;
+
+impl Measured {
+    /// The file of the HDR interval log in a run directory; the caller gives it to the recorder.
+    pub const LOG_FILE_NAME: &'static str = "latency.hlog";
+
+    /// Writes `timeseries.csv` and, for each kind of operation and of time that was measured,
+    /// `<kind>.<time>.hgrm` into `directory`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn save(&self, directory: &Path) -> io::Result<()> {
+        let create = |name: &str| File::create(directory.join(name)).map(BufWriter::new);
+        self.series.write_csv(create("timeseries.csv")?)?;
+        for (time, histograms) in [("service", &self.service), ("response", &self.response)] {
+            for (kind, histogram) in OperationKind::ALL.iter().zip(histograms) {
+                if histogram.count() > 0 {
+                    write_hgrm(histogram, create(&format!("{kind}.{time}.hgrm"))?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! What is recorded arrives in the totals, the series and the log, and nothing is counted twice.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+use super::{OperationKind, Outcome, Recorder, RecorderSettings, Statistics};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A log that outlives the recorder.
+#[derive(Clone, Default)]
+struct SharedLog(Arc<Mutex<Vec<u8>>>);
+
+impl Write for SharedLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn settings(open_loop: bool) -> RecorderSettings {
+    RecorderSettings {
+        start_ns: 2 * SECOND,
+        interval_ns: SECOND,
+        open_loop,
+        began_at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+#[test]
+fn totals_series_and_log_agree_on_what_was_counted() {
+    let log = SharedLog::default();
+    let mut recorder = Recorder::start(settings(true), Box::new(log.clone())).unwrap();
+    for n in 0..1000 {
+        let at = 2 * SECOND + n * 3_500_000;
+        recorder.offered();
+        recorder.record(at, OperationKind::Read, 2_000_000 + n, 1_000_000 + n);
+        recorder.record(at, OperationKind::Insert, 5_000_000, 4_000_000);
+    }
+    recorder.late();
+    recorder.error(5_400_000_000, OperationKind::Read, "timeout", Outcome::Info);
+    let measured = recorder.finish(5_500_000_000).unwrap();
+
+    let rows = &measured.series.rows;
+    assert_eq!(rows.first().unwrap().start_ns, 2 * SECOND);
+    assert_eq!(rows.last().unwrap().end_ns, 5_500_000_000);
+    for pair in rows.windows(2) {
+        assert_eq!(pair[0].end_ns, pair[1].start_ns);
+    }
+    let in_rows: u64 = rows.iter().map(|row| row.all.service.count).sum();
+    assert_eq!(in_rows, 2000);
+    assert_eq!(rows.iter().filter_map(|row| row.offered).sum::<u64>(), 1000);
+    assert_eq!(measured.service[OperationKind::Read as usize].count(), 1000);
+    assert_eq!(logged(&log, "read.service"), 1000);
+    assert_eq!(logged(&log, "insert.response"), 1000);
+    assert_eq!(logged(&log, "update.service"), 0);
+
+    let statistics = Statistics::from(&measured);
+    assert_eq!(statistics.throughput.operations, 2000);
+    assert_eq!(statistics.throughput.errors, 1);
+    assert_eq!(statistics.throughput.late, 1);
+    assert_eq!(statistics.kinds.len(), 2);
+    let read = &statistics.kinds[0];
+    assert!(read.response.unwrap().p50 > read.service.p50);
+}
+
+/// How many values the log holds under `tag`.
+fn logged(log: &SharedLog, tag: &str) -> u64 {
+    let bytes = log.0.lock().unwrap().clone();
+    let mut deserializer = Deserializer::new();
+    IntervalLogIterator::new(&bytes)
+        .map(|entry| match entry.unwrap() {
+            LogEntry::Interval(interval) if interval.tag().unwrap().as_str() == tag => {
+                let bytes = decode_base64(interval.encoded_histogram());
+                let counts: hdrhistogram::Histogram<u64> =
+                    deserializer.deserialize(&mut &bytes[..]).unwrap();
+                counts.len()
+            }
+            LogEntry::Interval(_) | LogEntry::BaseTime(_) | LogEntry::StartTime(_) => 0,
+        })
+        .sum()
+}
+
+fn decode_base64(text: &str) -> Vec<u8> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
+    for character in text.trim_end_matches('=').bytes() {
+        let digit = DIGITS.iter().position(|d| *d == character).unwrap();
+        bits = bits << 6 | digit as u32;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held) as u8);
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a_closed_loop_has_one_time_and_offers_nothing() {
+    let mut recorder = Recorder::start(settings(false), Box::new(io::sink())).unwrap();
+    recorder.record(2 * SECOND, OperationKind::Update, 9, 7);
+    let measured = recorder.finish(3 * SECOND).unwrap();
+    let statistics = Statistics::from(&measured);
+    assert_eq!(statistics.throughput.offered, None);
+    assert_eq!(statistics.kinds[0].response, None);
+    assert_eq!(statistics.kinds[0].service.max, Some(7));
+}
+
+#[test]
+fn seconds_without_an_answer_are_rows_of_their_own() {
+    let mut recorder = Recorder::start(settings(false), Box::new(io::sink())).unwrap();
+    recorder.record(2 * SECOND, OperationKind::Read, 5, 5);
+    for tenth in 21..=60 {
+        recorder.advance(tenth * SECOND / 10);
+    }
+    // Four intervals fit into the queue, so that none of them was prolonged.
+    let measured = recorder.finish(6 * SECOND).unwrap();
+    let silent = measured
+        .series
+        .rows
+        .iter()
+        .filter(|row| row.all.service.count == 0);
+    assert!(silent.count() >= 3);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_an_error_in_the_end() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut recorder = Recorder::start(settings(false), Box::new(Full)).unwrap();
+    for second in 2..200 {
+        recorder.record(second * SECOND, OperationKind::Read, 5, 5);
+    }
+    let error = recorder.finish(200 * SECOND).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+}
+
+#[test]
+fn a_run_in_which_nothing_happened_has_no_nan() {
+    let recorder = Recorder::start(settings(true), Box::new(io::sink())).unwrap();
+    let measured = recorder.finish(2 * SECOND).unwrap();
+    let statistics = Statistics::from(&measured);
+    let json = serde_json::to_string(&statistics).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Statistics>(&json).unwrap(),
+        statistics
+    );
+    assert_eq!(statistics.throughput.achieved_per_s, None);
+    let mut csv = Vec::new();
+    measured.series.write_csv(&mut csv).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    assert!(!csv.contains("NaN") && !csv.contains("inf"), "{csv}");
+}

@@ -1,0 +1,80 @@
+//! The verdict as a run record keeps it: plain words, whatever checker gave it.
+
+use serde::{Deserialize, Serialize};
+
+/// A verdict's three values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictWord {
+    /// The history keeps the promise.
+    Valid,
+    /// It does not; the anomalies say why.
+    Invalid,
+    /// It was not established.
+    Unknown,
+}
+
+/// Whether the store kept its promise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerdictRecord {
+    /// The promise it was held to.
+    pub promise: String,
+    /// The verdict on it.
+    pub verdict: VerdictWord,
+    /// Each engine's own verdict and what it covered.
+    pub engines: Vec<EngineRecord>,
+    /// The ladder of models.
+    pub models: Vec<ModelRecord>,
+    /// What proves an invalid verdict.
+    pub anomalies: Vec<AnomalyRecord>,
+}
+
+impl VerdictRecord {
+    /// Whether one engine calls valid what another calls invalid.
+    #[must_use]
+    pub fn engines_disagree(&self) -> bool {
+        let says = |word| self.engines.iter().any(|engine| engine.verdict == word);
+        says(VerdictWord::Valid) && says(VerdictWord::Invalid)
+    }
+}
+
+/// One engine's verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineRecord {
+    /// `direct` or `stateright`.
+    pub name: String,
+    /// Its verdict.
+    pub verdict: VerdictWord,
+    /// Operations that it judged.
+    pub covered: u64,
+    /// Operations that there are.
+    pub total: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// Why it is unknown, or covered less than all.
+    pub reason: Option<String>,
+}
+
+/// The verdict on one model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRecord {
+    /// The model's name.
+    pub name: String,
+    /// The verdict; absent where the model does not apply.
+    pub verdict: Option<VerdictWord>,
+}
+
+/// What proves that a model was broken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnomalyRecord {
+    /// Its kind.
+    pub kind: String,
+    /// The model that it breaks.
+    pub model: String,
+    /// The operations and the sentence that says why no order explains them; several lines.
+    pub text: String,
+}

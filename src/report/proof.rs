@@ -1,0 +1,106 @@
+//! The verdict on the screen, and the operations that prove it.
+
+use crate::measure::{AnomalyRecord, RunRecord, VerdictWord};
+
+use super::layout::{join, labelled, wrap};
+use super::number::{self, optional};
+use super::text::COLUMNS_MAX;
+
+/// The verdict, what each engine covered, and which models the history satisfies.
+pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
+    let verdict = &record.verdict;
+    let promise = &verdict.promise;
+    let sentence = match verdict.verdict {
+        VerdictWord::Valid => format!("VALID: the store kept its promise, {promise}"),
+        VerdictWord::Invalid => format!("INVALID: the store broke its promise, {promise}"),
+        VerdictWord::Unknown => {
+            format!("UNKNOWN: it is not known whether the store kept its promise, {promise}")
+        }
+    };
+    let mut lines = vec![String::new()];
+    lines.extend(labelled("Verdict", &sentence));
+    for engine in &verdict.engines {
+        let mut text = format!(
+            "{:<10} {:<7} {} of {} operations in {}",
+            engine.name,
+            word(engine.verdict),
+            number::count(engine.covered),
+            number::count(engine.total),
+            number::seconds(engine.seconds)
+        );
+        if let Some(reason) = &engine.reason {
+            text += &format!(": {reason}");
+        }
+        lines.extend(labelled("", &text));
+    }
+    if verdict.engines_disagree() {
+        let text = "THE ENGINES DISAGREE: one of the checkers has a bug, and this run failed";
+        lines.extend(labelled("", text));
+    }
+    if !verdict.models.is_empty() {
+        let models = verdict.models.iter().map(|model| {
+            let satisfied = match model.verdict {
+                Some(VerdictWord::Valid) => "yes",
+                Some(VerdictWord::Invalid) => "no",
+                Some(VerdictWord::Unknown) => "unknown",
+                None => "not applicable",
+            };
+            format!("{} {satisfied}", model.name)
+        });
+        let models = format!("satisfied by this history: {}", join(models));
+        lines.extend(labelled("Models", &models));
+    }
+    lines.extend(labelled("History", &history(record)));
+    lines
+}
+
+fn history(record: &RunRecord) -> String {
+    let history = &record.history;
+    let recorded = number::count(history.recorded);
+    let operations = number::count(history.operations);
+    if history.recorded == 0 {
+        return "not recorded: nothing can be checked".to_owned();
+    }
+    if history.complete {
+        return format!("all {operations} operations, load and read-back included");
+    }
+    let limit = optional(history.limit, number::count);
+    format!(
+        "{recorded} of {operations} operations (limit {limit}): after the limit a sample of keys \
+         goes on being recorded whole"
+    )
+}
+
+const fn word(verdict: VerdictWord) -> &'static str {
+    match verdict {
+        VerdictWord::Valid => "valid",
+        VerdictWord::Invalid => "invalid",
+        VerdictWord::Unknown => "unknown",
+    }
+}
+
+/// The first anomalies, in at most `room` lines.
+pub(super) fn anomalies(anomalies: &[AnomalyRecord], room: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (at, anomaly) in anomalies.iter().enumerate() {
+        let title = format!("{} (breaks {})", anomaly.kind, anomaly.model);
+        let mut block = labelled(if at == 0 { "Proof" } else { "" }, &title);
+        for line in anomaly.text.lines() {
+            block.extend(wrap(line, 2, COLUMNS_MAX));
+        }
+        // The first one is shown, cut if need be; others only whole. One line is for the rest.
+        let left = (room - 1).saturating_sub(lines.len());
+        if block.len() > left {
+            if at == 0 {
+                lines.extend(block.into_iter().take(left));
+                lines.extend(labelled("", "… the rest is in anomalies/"));
+            } else {
+                let more = number::count((anomalies.len() - at) as u64);
+                lines.extend(labelled("", &format!("{more} more in anomalies/")));
+            }
+            return lines;
+        }
+        lines.extend(block);
+    }
+    lines
+}
