@@ -156,6 +156,7 @@ fn valid() -> RunRecord {
         verdict: VerdictRecord {
             promise: "causal + session guarantees + convergence".to_owned(),
             verdict: VerdictWord::Valid,
+            reason: None,
             engines: vec![
                 engine("direct", VerdictWord::Valid, 133_702, 0.214),
                 EngineRecord {

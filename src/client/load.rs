@@ -1,0 +1,251 @@
+//! The driver's hands: a connection to each node, made again when it breaks, and a loop that
+//! gives the driver the time.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::history::RecordError;
+use crate::measure;
+use crate::protocol::{NodeId, Request, Response};
+use crate::transport::{DialError, Endpoint, Link, Outbox};
+
+use super::driver::{Driver, Progress, Sent, Wire};
+use super::timer::Timer;
+use super::work::Plan;
+
+/// How often the driver gets the time when nothing else is due, in nanoseconds.
+const TICK_NS: u64 = 5_000_000;
+/// How often progress is told.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+/// How long after a broken connection the first attempt is made to connect again.
+const REDIAL_FIRST: Duration = Duration::from_millis(20);
+/// The longest pause between two attempts to connect again.
+const REDIAL_MAX: Duration = Duration::from_secs(1);
+
+/// The run's clock: nanoseconds since the run began, the same for every session.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// Starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// Nanoseconds since the start.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
+}
+
+/// Where a node is to be found, and which life it leads.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeAddress {
+    /// The node.
+    pub node: NodeId,
+    /// Its socket.
+    pub address: SocketAddr,
+    /// Its incarnation.
+    pub incarnation: u16,
+}
+
+/// Why a phase ended before its plan did.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// An operation could not be recorded.
+    #[error(transparent)]
+    History(#[from] RecordError),
+    /// The system's timer failed.
+    #[error("the timer that paces the load failed")]
+    Timer(#[source] std::io::Error),
+}
+
+/// The nodes by their ids, as far as they are connected.
+#[derive(Debug)]
+struct Links {
+    nodes: RefCell<Vec<Option<Connected>>>,
+}
+
+/// Where requests to a node go, and which of its lives takes them.
+#[derive(Clone, Debug)]
+struct Connected {
+    outbox: Rc<Outbox>,
+    incarnation: u16,
+}
+
+impl Wire for &Links {
+    fn send(&mut self, node: NodeId, id: u32, request: &Request<'_>) -> Sent {
+        match &self.nodes.borrow()[usize::from(node.0)] {
+            Some(Connected { outbox, incarnation }) if !outbox.is_closed() => {
+                outbox.request(id, request).expect("a workload's keys and values fit a frame");
+                Sent::To { incarnation: *incarnation }
+            }
+            Some(_) | None => Sent::Nowhere,
+        }
+    }
+}
+
+/// A driver with its connections. Dropping it closes them.
+#[derive(Debug)]
+pub struct Load {
+    driver: Rc<RefCell<Driver>>,
+    links: Rc<Links>,
+    clock: Clock,
+    timer: Timer,
+    connections: JoinSet<()>,
+}
+
+impl Load {
+    /// Connects to each of `nodes`, whose ids must be 0 to their number.
+    ///
+    /// # Errors
+    /// When a node refuses or does not answer.
+    pub async fn connect(
+        endpoint: &Endpoint,
+        nodes: &[NodeAddress],
+        driver: Driver,
+        clock: Clock,
+    ) -> Result<Self, ConnectError> {
+        let timer = Timer::new().map_err(ConnectError::Timer)?;
+        let links = Rc::new(Links { nodes: RefCell::new(vec![None; nodes.len()]) });
+        let driver = Rc::new(RefCell::new(driver));
+        let mut connections = JoinSet::new();
+        for &node in nodes {
+            let link = Link::dial(endpoint, node.address, node.node).await?;
+            let keeper = Keeper {
+                endpoint: endpoint.clone(),
+                node,
+                driver: Rc::clone(&driver),
+                links: Rc::clone(&links),
+                clock,
+            };
+            keeper.attach(&link);
+            connections.spawn_local(keeper.keep(link));
+        }
+        Ok(Self { driver, links, clock, timer, connections })
+    }
+
+    /// Drives one phase to its end, or until `stop` is ready: then no further step begins, and
+    /// those under way end. Returns what a run phase has measured.
+    ///
+    /// # Errors
+    /// When the history cannot be recorded any further, or the timer fails.
+    pub async fn drive(
+        &self,
+        plan: Plan,
+        stop: impl Future<Output = ()>,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Option<measure::Recorder>, LoadError> {
+        let mut stop = pin!(stop);
+        let mut stopped = false;
+        let mut told = Instant::now();
+        self.driver.borrow_mut().begin(plan, self.clock.now_ns());
+        loop {
+            let now_ns = self.clock.now_ns();
+            let wait_ns = {
+                let mut driver = self.driver.borrow_mut();
+                driver.tick(now_ns, &mut &*self.links);
+                if driver.is_done(now_ns) {
+                    break;
+                }
+                let due_ns = driver.next_due_ns().unwrap_or(u64::MAX);
+                due_ns.saturating_sub(now_ns).min(TICK_NS)
+            };
+            if told.elapsed() >= PROGRESS_INTERVAL {
+                told = Instant::now();
+                progress(self.driver.borrow().progress());
+            }
+            tokio::select! {
+                () = &mut stop, if !stopped => {
+                    stopped = true;
+                    self.driver.borrow_mut().stop(self.clock.now_ns());
+                }
+                outcome = self.timer.sleep(wait_ns) => outcome.map_err(LoadError::Timer)?,
+            }
+        }
+        let mut driver = self.driver.borrow_mut();
+        let measured = driver.end(self.clock.now_ns());
+        progress(driver.progress());
+        driver.take_failure().map_or(Ok(measured), |failure| Err(failure.into()))
+    }
+
+    /// Looks at the driver between two phases.
+    pub fn with_driver<T>(&self, look: impl FnOnce(&Driver) -> T) -> T {
+        look(&self.driver.borrow())
+    }
+
+    /// Closes the connections and hands the driver back.
+    pub async fn close(mut self) -> Driver {
+        self.connections.shutdown().await;
+        let Self { driver, .. } = self;
+        Rc::into_inner(driver).expect("the connections have let go of the driver").into_inner()
+    }
+}
+
+/// Why the load could not connect.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A node refused or did not answer.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// The system has no timer to pace the load with.
+    #[error("no timer to pace the load with")]
+    Timer(#[source] std::io::Error),
+}
+
+/// Keeps one node connected.
+struct Keeper {
+    endpoint: Endpoint,
+    node: NodeAddress,
+    driver: Rc<RefCell<Driver>>,
+    links: Rc<Links>,
+    clock: Clock,
+}
+
+impl Keeper {
+    fn attach(&self, link: &Link) {
+        let connected =
+            Connected { outbox: link.outbox(), incarnation: self.node.incarnation };
+        self.links.nodes.borrow_mut()[usize::from(self.node.node.0)] = Some(connected);
+    }
+
+    /// Serves `link`, and the links after it, for as long as the load lasts.
+    async fn keep(self, mut link: Link) {
+        loop {
+            link.run(|id: u32, response: &Response<'_>| {
+                let now_ns = self.clock.now_ns();
+                let mut wire = &*self.links;
+                self.driver.borrow_mut().handle_response(id, response, now_ns, &mut wire);
+            })
+            .await;
+            self.links.nodes.borrow_mut()[usize::from(self.node.node.0)] = None;
+            let now_ns = self.clock.now_ns();
+            let mut wire = &*self.links;
+            self.driver.borrow_mut().handle_disconnect(self.node.node, now_ns, &mut wire);
+            link = self.redial().await;
+            self.attach(&link);
+        }
+    }
+
+    async fn redial(&self) -> Link {
+        let mut pause = REDIAL_FIRST;
+        loop {
+            tokio::time::sleep(pause).await;
+            match Link::dial(&self.endpoint, self.node.address, self.node.node).await {
+                Ok(link) => return link,
+                // The node is down: its operations are failing meanwhile, and are counted.
+                Err(_) => pause = (pause * 2).min(REDIAL_MAX),
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What a phase of a run asks for, and which step of it is due.
+
+use std::collections::VecDeque;
+
+use crate::history::Phase;
+use crate::measure::{self, OperationKind, Outcome};
+use crate::protocol::NodeId;
+use crate::workload::{Arrivals, Generator, LoadSteps, Step, StepKind};
+
+/// How late a step may start while a lane was free before the generator is blamed, in
+/// nanoseconds.
+pub const LATE_NS: u64 = 1_000_000;
+
+/// The error of a step that was meant to start and never did, since every lane waited for the
+/// store until the phase was over.
+pub const NOT_STARTED: &str = "not-started";
+
+/// What a phase asks for.
+#[derive(Debug)]
+pub enum Plan {
+    /// Put each record once.
+    Load(LoadSteps),
+    /// Drive the workload.
+    Run {
+        /// When steps are meant to start, in nanoseconds from the start of the phase; absent in a
+        /// closed loop, where a lane starts its next step when its last one ends.
+        arrivals: Option<Arrivals>,
+        /// When the warm-up is over: steps meant to start from here on count. In nanoseconds since
+        /// the run began.
+        measured_from_ns: u64,
+        /// When the last step may be meant to start, in nanoseconds since the run began;
+        /// `u64::MAX` where only `operations` ends the phase.
+        end_ns: u64,
+        /// How many steps start after the warm-up; `u64::MAX` where only time ends the phase.
+        operations: u64,
+        /// Counts the steps that are measured, and how long they took.
+        measured: Box<measure::Recorder>,
+    },
+    /// Read keys from each of the nodes that serve them, one entry a node.
+    Final {
+        /// What each node is to be asked for.
+        reads: Vec<(NodeId, VecDeque<u64>)>,
+    },
+}
+
+impl Plan {
+    /// The phase that the plan's operations belong to.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        match self {
+            Self::Load(_) => Phase::Load,
+            Self::Run { .. } => Phase::Run,
+            Self::Final { .. } => Phase::Final,
+        }
+    }
+}
+
+/// A step whose time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) step: Step,
+    /// When it was meant to start.
+    pub(super) intended_ns: u64,
+    /// Whether it counts: it was meant to start after the warm-up.
+    pub(super) measured: bool,
+}
+
+/// What is left of a plan.
+#[derive(Debug)]
+pub(super) enum Work {
+    Nothing,
+    Load(LoadSteps),
+    Run(Box<Run>),
+    Final { reads: Vec<(NodeId, VecDeque<u64>)> },
+}
+
+/// What is left of [`Plan::Run`].
+#[derive(Debug)]
+pub(super) struct Run {
+    arrivals: Option<(Arrivals, u64)>,
+    start_ns: u64,
+    measured_from_ns: u64,
+    end_ns: u64,
+    /// Until when steps that were meant to start before the end may still start.
+    drain_until_ns: u64,
+    operations_left: u64,
+    measured: measure::Recorder,
+}
+
+impl Work {
+    /// The work of `plan`, begun at `now_ns`. Steps that wait for a lane when the phase ends may
+    /// start for `drain_ns` more.
+    pub(super) fn begin(plan: Plan, now_ns: u64, drain_ns: u64) -> Self {
+        match plan {
+            Plan::Load(steps) => Self::Load(steps),
+            Plan::Final { reads } => Self::Final { reads },
+            Plan::Run { arrivals, measured_from_ns, end_ns, operations, measured } => {
+                Self::Run(Box::new(Run {
+                    arrivals: arrivals.and_then(|mut arrivals| {
+                        let first = arrivals.next()?;
+                        Some((arrivals, now_ns + first))
+                    }),
+                    start_ns: now_ns,
+                    measured_from_ns,
+                    end_ns,
+                    drain_until_ns: end_ns.saturating_add(drain_ns),
+                    operations_left: operations,
+                    measured: *measured,
+                }))
+            }
+        }
+    }
+
+    /// The step that a lane, which reads from `node` if it is pinned, is to do at `now_ns`.
+    pub(super) fn next(
+        &mut self,
+        node: Option<NodeId>,
+        now_ns: u64,
+        generator: &mut Generator,
+    ) -> Option<Due> {
+        match self {
+            Self::Nothing => None,
+            Self::Load(steps) => {
+                Some(Due { step: steps.next()?, intended_ns: now_ns, measured: false })
+            }
+            Self::Run(run) => run.next(now_ns, generator),
+            Self::Final { reads } => {
+                let node = node.expect("lanes of the final phase are pinned");
+                let (_, keys) = reads.iter_mut().find(|(other, _)| *other == node)?;
+                let step = Step { kind: StepKind::Read, key: keys.pop_front()?, value_bytes: 0 };
+                Some(Due { step, intended_ns: now_ns, measured: false })
+            }
+        }
+    }
+
+    /// Whether no step is left at `now_ns`, due or yet to come.
+    pub(super) fn is_done(&self, now_ns: u64) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Load(steps) => steps.size_hint().0 == 0,
+            Self::Run(run) => run.is_done(now_ns),
+            Self::Final { reads } => reads.iter().all(|(_, keys)| keys.is_empty()),
+        }
+    }
+
+    /// When the next step is due, if that is known now.
+    pub(super) fn next_due_ns(&self) -> Option<u64> {
+        match self {
+            Self::Run(run) => {
+                let (_, next_ns) = run.arrivals.as_ref()?;
+                (*next_ns < run.end_ns).then_some(*next_ns)
+            }
+            Self::Nothing | Self::Load(_) | Self::Final { .. } => None,
+        }
+    }
+
+    /// Begins no further step.
+    pub(super) fn stop(&mut self, now_ns: u64, generator: &mut Generator) {
+        match self {
+            Self::Run(run) => run.stop(now_ns, generator),
+            Self::Nothing | Self::Load(_) | Self::Final { .. } => *self = Self::Nothing,
+        }
+    }
+
+    /// What a run phase has measured.
+    pub(super) fn end(self) -> Option<measure::Recorder> {
+        match self {
+            Self::Run(run) => Some(run.measured),
+            Self::Nothing | Self::Load(_) | Self::Final { .. } => None,
+        }
+    }
+
+    /// What counts the steps that are measured, in the run phase.
+    pub(super) fn measured(&mut self) -> Option<&mut measure::Recorder> {
+        match self {
+            Self::Run(run) => Some(&mut run.measured),
+            Self::Nothing | Self::Load(_) | Self::Final { .. } => None,
+        }
+    }
+}
+
+impl Run {
+    fn next(&mut self, now_ns: u64, generator: &mut Generator) -> Option<Due> {
+        if self.operations_left == 0 {
+            return None;
+        }
+        let intended_ns = match &mut self.arrivals {
+            None if now_ns < self.end_ns => now_ns,
+            None => return None,
+            Some((arrivals, next_ns)) => {
+                let due = *next_ns <= now_ns && *next_ns < self.end_ns;
+                if !due || now_ns >= self.drain_until_ns {
+                    return None;
+                }
+                let intended_ns = *next_ns;
+                *next_ns = arrivals.next().map_or(u64::MAX, |offset| self.start_ns + offset);
+                intended_ns
+            }
+        };
+        let measured = intended_ns >= self.measured_from_ns;
+        if measured && self.arrivals.is_some() {
+            self.measured.offered();
+        }
+        self.operations_left -= u64::from(measured);
+        Some(Due { step: generator.next(), intended_ns, measured })
+    }
+
+    fn is_done(&self, now_ns: u64) -> bool {
+        self.operations_left == 0
+            || match &self.arrivals {
+                None => now_ns >= self.end_ns,
+                Some((_, next_ns)) => {
+                    *next_ns >= self.end_ns && now_ns >= self.end_ns
+                        || now_ns >= self.drain_until_ns
+                }
+            }
+    }
+
+    /// Begins no further step. Those that were meant to start by `now_ns` and never did are
+    /// counted: they are the load that the store could not take.
+    fn stop(&mut self, now_ns: u64, generator: &mut Generator) {
+        while let Some((arrivals, next_ns)) = &mut self.arrivals
+            && *next_ns < self.end_ns.min(now_ns)
+            && self.operations_left > 0
+        {
+            if *next_ns >= self.measured_from_ns {
+                let step = generator.next();
+                if step.kind == StepKind::Insert {
+                    generator.insert_failed(step.key);
+                }
+                self.measured.offered();
+                self.measured.error(now_ns, kind(step.kind), NOT_STARTED, Outcome::Fail);
+                self.operations_left -= 1;
+            }
+            *next_ns = arrivals.next().map_or(u64::MAX, |offset| self.start_ns + offset);
+        }
+        self.operations_left = 0;
+    }
+}
+
+/// The kind that a step is measured as.
+pub(super) const fn kind(step: StepKind) -> OperationKind {
+    match step {
+        StepKind::Read => OperationKind::Read,
+        StepKind::Update => OperationKind::Update,
+        StepKind::Insert => OperationKind::Insert,
+        StepKind::ReadModifyWrite => OperationKind::ReadModifyWrite,
+    }
+}
