@@ -87,7 +87,7 @@ fn sampler(distribution: Distribution, n: u64) -> KeySampler {
 
 #[test]
 fn zipf_draws_follow_the_law_for_every_theta() {
-    for theta in [0.01, 0.5, 0.99, 1.0, 1.000_000_01, 1.2, 2.5, 20.0] {
+    for theta in [0.01, 0.5, 0.99, 1.0, 1.000_000_01, 1.2, 2.5, 20.0, 100.0] {
         for n in [1, 2, 3, 10, 1000, 10_000] {
             let zipf = Zipf::new(n, theta);
             let mut stream = Stream::new(n, Purpose::Keys);
@@ -95,6 +95,30 @@ fn zipf_draws_follow_the_law_for_every_theta() {
             let z = deviation(&counts, &zipf_law(n as usize, theta));
             assert!(n == 1 || z < NEAR, "{z:.1} at theta {theta}, n {n}");
         }
+    }
+}
+
+#[test]
+fn a_trillion_keys_follow_the_law_too() {
+    let (n, head) = (KEY_COUNT_MAX, 1000_u32);
+    for theta in [0.5, 0.99, 1.0, 1.2] {
+        // Beyond the head the sum is the integral, to within a part in a million (midpoints).
+        let integral = |x: f64| {
+            if theta == 1.0 {
+                x.ln()
+            } else {
+                x.powf(1.0 - theta) / (1.0 - theta)
+            }
+        };
+        let tail = integral(n as f64 + 0.5) - integral(f64::from(head) + 0.5);
+        let weights = (1..=head).map(|k| f64::from(k).powf(-theta));
+        let law = normalise(weights.chain([tail]));
+        let zipf = Zipf::new(n, theta);
+        let mut stream = Stream::new(9, Purpose::Keys);
+        let counts = counts(law.len(), || {
+            (zipf.sample(&mut stream) - 1).min(u64::from(head))
+        });
+        assert_near(&counts, &law);
     }
 }
 
