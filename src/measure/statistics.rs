@@ -7,7 +7,7 @@ use super::kind::OperationKind;
 use super::recorder::{ErrorRecord, Measured};
 
 /// What was measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statistics {
     /// How much was asked and done.
@@ -19,7 +19,7 @@ pub struct Statistics {
 }
 
 /// How much was asked and done in the measured part.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Throughput {
     /// The length of the measured part.

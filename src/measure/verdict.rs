@@ -22,6 +22,8 @@ pub struct VerdictRecord {
     pub promise: String,
     /// The verdict on it.
     pub verdict: VerdictWord,
+    /// Why there is none, where no engine was asked.
+    pub reason: Option<String>,
     /// Each engine's own verdict and what it covered.
     pub engines: Vec<EngineRecord>,
     /// The ladder of models.

@@ -19,6 +19,9 @@ pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
     };
     let mut lines = vec![String::new()];
     lines.extend(labelled("Verdict", &sentence));
+    if let Some(reason) = &verdict.reason {
+        lines.extend(labelled("", reason));
+    }
     for engine in &verdict.engines {
         let mut text = format!(
             "{:<10} {:<7} {} of {} operations in {}",

@@ -1,0 +1,43 @@
+//! The progress line, on standard error and only where that is a terminal.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::run::Observer;
+
+/// How often the spinner turns.
+const TURN: Duration = Duration::from_millis(100);
+
+/// Shows on the terminal what a run is doing.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    line: ProgressBar,
+}
+
+impl Terminal {
+    pub(super) fn new() -> Self {
+        let style = ProgressStyle::with_template("{spinner} {prefix:9} {wide_msg}");
+        let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        line.set_style(style.expect("the template is well formed"));
+        line.enable_steady_tick(TURN);
+        Self { line }
+    }
+}
+
+impl Observer for Terminal {
+    fn stage(&mut self, name: &'static str) {
+        self.line.set_prefix(name);
+        self.line.set_message("");
+    }
+
+    fn progress(&mut self, message: String) {
+        self.line.set_message(message);
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.line.finish_and_clear();
+    }
+}

@@ -1,0 +1,304 @@
+//! `kvs-bench run`, the main job: its arguments become a [`Config`], the run does the work, and
+//! the result is one screen.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
+
+use crate::bug::Bug;
+use crate::protocol::Lattice;
+use crate::report;
+use crate::run::{self, Config, Finished};
+use crate::server::Architecture;
+use crate::session::{Policy, Routing};
+use crate::workload::Workload;
+
+use super::progress::Terminal;
+use super::{ExitStatus, Failure};
+
+/// What was printed.
+const REPORT_FILE: &str = "report.txt";
+
+/// The arguments of `kvs-bench run`.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// What to run: local, replicated, sharded, sharded_replicated, or a nesting such as
+    /// "sharded(4, replicated(5))".
+    #[arg(long, short, value_name = "ARCH", default_value = "replicated")]
+    arch: String,
+
+    /// What replicated stores promise for concurrent puts.
+    #[arg(long, short, value_enum, default_value_t = LatticeArg::Causal)]
+    lattice: LatticeArg,
+
+    /// The load: a name that `kvs-bench list` prints, or the path of a TOML file.
+    #[arg(long, short, value_name = "NAME|FILE", default_value = "zipf")]
+    workload: String,
+
+    /// Sets a field of the workload, whatever its file says; can be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+
+    #[command(flatten)]
+    load: LoadArgs,
+
+    #[command(flatten)]
+    client: ClientArgs,
+
+    /// Plants a known mistake in the store, to see that the checks find it (see `kvs-bench bugs`).
+    #[arg(long, value_name = "NAME", help_heading = "Store")]
+    bug: Option<String>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Shorthands for fields of the workload.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+struct LoadArgs {
+    /// How long the load is measured, after the warm-up (such as 10s).
+    #[arg(long, short, value_name = "TIME")]
+    duration: Option<String>,
+
+    /// How many operations are measured, instead of a duration.
+    #[arg(long, value_name = "COUNT")]
+    operations: Option<String>,
+
+    /// How long the load is driven before it is measured.
+    #[arg(long, value_name = "TIME")]
+    warmup: Option<String>,
+
+    /// How many sessions drive the load: each has one operation under way at a time.
+    #[arg(long, short, value_name = "COUNT")]
+    sessions: Option<String>,
+
+    /// Open loop: how many operations start each second, whether or not earlier ones have ended
+    /// (such as 20k). Latency then counts from the time at which an operation was meant to start.
+    #[arg(long, value_name = "RATE")]
+    rate: Option<String>,
+
+    /// How open-loop operations are spaced: poisson or constant.
+    #[arg(long, value_name = "KIND")]
+    arrivals: Option<String>,
+
+    /// How many keys are loaded before the load starts.
+    #[arg(long, value_name = "COUNT")]
+    records: Option<String>,
+
+    /// How many bytes a value has.
+    #[arg(long, value_name = "BYTES")]
+    value_size: Option<String>,
+
+    /// Decides every random choice of the load: keys, kinds, sizes, arrivals.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+}
+
+impl LoadArgs {
+    /// The workload's fields that the arguments set.
+    fn settings(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        [
+            ("duration", &self.duration),
+            ("operations", &self.operations),
+            ("warmup", &self.warmup),
+            ("sessions", &self.sessions),
+            ("rate", &self.rate),
+            ("arrivals", &self.arrivals),
+            ("records", &self.records),
+            ("value_size", &self.value_size),
+        ]
+        .into_iter()
+        .filter_map(|(field, value)| Some((field, value.as_ref()?)))
+    }
+}
+
+/// How clients behave.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Clients")]
+struct ClientArgs {
+    /// How a session chooses among the replicas of a key.
+    #[arg(long, value_enum, default_value_t = Routing::RoundRobin)]
+    routing: Routing,
+
+    /// Whether requests carry what their session has seen; off shows what is lost without it.
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    context: Switch,
+
+    /// How many milliseconds an answer may take before its outcome counts as unknown.
+    #[arg(long, value_name = "MS", default_value_t = 2000,
+          value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    timeout_ms: u64,
+}
+
+/// Where results go and how much of them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Results")]
+struct OutputArgs {
+    /// Where the run's directory is made.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+
+    /// Does not record the history; the verdict is then unknown.
+    #[arg(long)]
+    no_history: bool,
+
+    /// Records every operation up to this many, and whole keys of a sample from then on.
+    #[arg(long, value_name = "COUNT", default_value_t = run::HISTORY_LIMIT_DEFAULT)]
+    history_limit: u64,
+
+    /// How many seconds the second engine (stateright) may search for its verdict.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    budget: f64,
+
+    /// Prints the run record as JSON instead of the result screen.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `Lattice`, as the command line has it.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LatticeArg {
+    /// Concurrent puts are kept as siblings; sessions see what they have seen.
+    Causal,
+    /// The put with the largest version wins.
+    Lww,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
+/// Runs, and prints the result.
+pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
+    let config = config(args)?;
+    let mut terminal = Terminal::new();
+    let finished = run::run(&config, &mut terminal);
+    drop(terminal);
+    let Finished { record, interrupted } = finished.context("the run has no result")?;
+    let screen = report::text(&record);
+    let directory = Path::new(&record.directory);
+    fs::write(directory.join(REPORT_FILE), &screen).context("cannot write report.txt")?;
+    if args.output.json {
+        super::print(&record.to_json())?;
+    } else {
+        super::print(&screen)?;
+    }
+    if interrupted {
+        return Ok(ExitStatus::Interrupted);
+    }
+    Ok(super::report::exit_status(&record))
+}
+
+/// The run that the arguments ask for.
+fn config(args: &RunArgs) -> Result<Config, Failure> {
+    let architecture: Architecture = args.arch.parse().map_err(Failure::bad_arguments)?;
+    let lattice = match args.lattice {
+        LatticeArg::Causal => Lattice::Causal,
+        LatticeArg::Lww => Lattice::Lww,
+    };
+    let bug = args.bug.as_deref().map(|name| planted(name, &architecture, lattice)).transpose()?;
+    let OutputArgs { results, no_history, history_limit, budget, .. } = &args.output;
+    Ok(Config {
+        workload: workload(args)?,
+        policy: Policy {
+            routing: args.client.routing,
+            context: args.client.context == Switch::On,
+        },
+        timeout: Duration::from_millis(args.client.timeout_ms),
+        seed: args.load.seed,
+        results: results.clone(),
+        history_limit: (!no_history).then_some(*history_limit),
+        budget: Duration::try_from_secs_f64(*budget)
+            .context("--budget is a number of seconds, such as 2.5")
+            .map_err(Failure::bad_arguments)?,
+        program: None,
+        command: command_line(),
+        architecture,
+        lattice,
+        bug,
+    })
+}
+
+/// The workload with everything that the arguments set, judged as a whole.
+fn workload(args: &RunArgs) -> Result<Workload, Failure> {
+    let mut workload = Workload::load(&args.workload).map_err(Failure::bad_arguments)?;
+    for setting in &args.settings {
+        workload.set(setting).map_err(Failure::bad_arguments)?;
+    }
+    for (field, value) in args.load.settings() {
+        workload.set(&format!("{field}={value}")).map_err(Failure::bad_arguments)?;
+    }
+    if args.load.operations.is_some() && args.load.duration.is_none() {
+        // The count alone ends the run, whatever duration the file has.
+        workload.duration = None;
+    }
+    workload.validate().map_err(Failure::bad_arguments)?;
+    Ok(workload)
+}
+
+/// The bug of this name, if the store that is asked for can have it.
+fn planted(name: &str, architecture: &Architecture, lattice: Lattice) -> Result<Bug, Failure> {
+    let Some(bug) = Bug::from_name(name) else {
+        let names = Bug::ALL.iter().map(|bug| bug.name());
+        let nearest = names.min_by_key(|known| strsim::levenshtein(known, name));
+        let nearest = nearest.expect("there are planted bugs");
+        return Err(Failure::bad_arguments(anyhow!(
+            "there is no planted bug {name:?}: did you mean {nearest:?}? `kvs-bench bugs` lists them"
+        )));
+    };
+    if !fits(bug, architecture, lattice) {
+        return Err(Failure::bad_arguments(anyhow!(
+            "{architecture} cannot have the bug {name:?}: try `{}`",
+            bug.command()
+        )));
+    }
+    Ok(bug)
+}
+
+/// Whether a store of this kind has the part that the bug is in.
+fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
+    let wanted: Architecture = bug.arch().parse().expect("a planted bug names an architecture");
+    let composed = match wanted {
+        Architecture::Local => !architecture.is_replicated(),
+        Architecture::Replicated(_) => architecture.is_replicated(),
+        Architecture::Sharded(..) => matches!(architecture, Architecture::Sharded(..)),
+    };
+    composed && bug.lattice().is_none_or(|wanted| wanted == run::lattice_name(lattice))
+}
+
+/// The command that runs this again, quoted for a shell.
+fn command_line() -> String {
+    let mut words = vec!["kvs-bench".to_owned()];
+    words.extend(std::env::args().skip(1).map(|word| quoted(&word)));
+    words.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_a_shell_would_change_are_quoted() {
+        assert_eq!(quoted("--arch"), "--arch");
+        assert_eq!(quoted("sharded(2, local)"), "'sharded(2, local)'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

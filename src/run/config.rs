@@ -1,0 +1,54 @@
+//! What a run is asked to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::bug::Bug;
+use crate::protocol::Lattice;
+use crate::server::Architecture;
+use crate::session::Policy;
+use crate::workload::Workload;
+
+/// After how many operations only a sample of the keys goes on being recorded, unless told
+/// otherwise: what is still checked in seconds, in well under 10 GiB.
+pub const HISTORY_LIMIT_DEFAULT: u64 = 20_000_000;
+/// Beyond the limit one key in this many goes on being recorded.
+pub const HISTORY_SAMPLE: u64 = 100;
+
+/// What a run is asked to do.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What to run.
+    pub architecture: Architecture,
+    /// What replicated stores promise for concurrent puts.
+    pub lattice: Lattice,
+    /// The load; it must be valid.
+    pub workload: Workload,
+    /// How sessions behave.
+    pub policy: Policy,
+    /// How long an answer may take before its outcome counts as unknown.
+    pub timeout: Duration,
+    /// Decides every random choice of the load.
+    pub seed: u64,
+    /// A known mistake to build the store with.
+    pub bug: Option<Bug>,
+    /// Where the run's directory is made.
+    pub results: PathBuf,
+    /// After how many operations only a sample of the keys is recorded; none records nothing.
+    pub history_limit: Option<u64>,
+    /// How long the second engine may search.
+    pub budget: Duration,
+    /// The program that nodes run instead of this one; see [`super::ClusterConfig::program`].
+    pub program: Option<PathBuf>,
+    /// The command that runs it again.
+    pub command: String,
+}
+
+/// A lattice by the name that the command line, histories and reports know it by.
+#[must_use]
+pub const fn lattice_name(lattice: Lattice) -> &'static str {
+    match lattice {
+        Lattice::Causal => "causal",
+        Lattice::Lww => "lww",
+    }
+}

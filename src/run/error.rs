@@ -1,0 +1,43 @@
+//! Why there is no result.
+
+use std::path::PathBuf;
+
+/// Why a run ended without a result. What was recorded before is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The results directory cannot be written.
+    #[error("cannot write results below {}: {source}; choose another place with --results", path.display())]
+    Results {
+        /// Where the results were to go.
+        path: PathBuf,
+        /// Why they cannot.
+        source: std::io::Error,
+    },
+    /// The nodes could not be started.
+    #[error("the nodes did not start: {0:#}")]
+    Start(anyhow::Error),
+    /// The load could not be driven to its end.
+    #[error("{reason:#}; what was recorded is in {}", directory.display())]
+    Load {
+        /// Why.
+        reason: anyhow::Error,
+        /// The run's directory.
+        directory: PathBuf,
+    },
+    /// A result could not be saved.
+    #[error("cannot save the result in {}: {reason:#}", directory.display())]
+    Save {
+        /// Why.
+        reason: anyhow::Error,
+        /// The run's directory.
+        directory: PathBuf,
+    },
+    /// The system refused something that every run needs.
+    #[error("the system refused {what}: {source}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,224 @@
+//! The record of a run: what was asked, what came of it, saved whole.
+
+use anyhow::Context;
+use jiff::Timestamp;
+
+use crate::history::{End, Group, Header, Limit, Promise, SCHEMA_VERSION};
+use crate::measure::{
+    Configuration, HistoryRecord, Machine, Measured, NodeRecord, PhaseRecord,
+    RUN_RECORD_VERSION, RunRecord, Statistics, VerdictRecord, VerdictWord, Versions,
+    WorkloadRecord,
+};
+use crate::node::NodeStatus;
+use crate::protocol::{Lattice, NodeId};
+use crate::server::ServerPorts;
+
+use super::config::{Config, HISTORY_SAMPLE, lattice_name};
+use super::directory::Directory;
+use super::quiesce::Quiescence;
+use super::verdict::Judged;
+
+/// What a run has found out.
+pub(super) struct Findings<'a> {
+    pub(super) start: Timestamp,
+    pub(super) phases: Vec<PhaseRecord>,
+    pub(super) measured: Option<&'a Measured>,
+    pub(super) quiescence: Option<Quiescence>,
+    pub(super) nodes: Vec<(NodeId, Result<NodeStatus, String>)>,
+    /// How many operations were recorded, if any were to be.
+    pub(super) recorded: Option<End>,
+    pub(super) judged: Option<Judged>,
+    pub(super) interrupted: bool,
+}
+
+/// What the architecture promises under this lattice.
+pub(super) fn promise(config: &Config) -> Promise {
+    match (config.architecture.is_replicated(), config.lattice) {
+        (false, _) => Promise::Linearizable,
+        (true, Lattice::Causal) => Promise::Causal,
+        (true, Lattice::Lww) => Promise::Lww,
+    }
+}
+
+/// The lattice by name, where there is one.
+fn lattice(config: &Config) -> Option<String> {
+    config.architecture.is_replicated().then(|| lattice_name(config.lattice).to_owned())
+}
+
+/// What the history says about the run that makes it.
+pub(super) fn history_header(config: &Config, ports: &ServerPorts, limit: u64) -> Header {
+    let group = |group: &crate::server::Group| Group {
+        id: group.id.0,
+        nodes: group.nodes.iter().map(|node| node.0).collect(),
+    };
+    Header {
+        schema: SCHEMA_VERSION,
+        architecture: config.architecture.to_string(),
+        lattice: lattice(config).unwrap_or_default(),
+        promise: Some(promise(config)),
+        groups: ports.groups().iter().map(group).collect(),
+        seed: config.seed,
+        keys: Vec::new(),
+        limit: Some(Limit { operations: limit, one_key_in: HISTORY_SAMPLE }),
+    }
+}
+
+/// Puts the record together.
+pub(super) fn assemble(
+    config: &Config,
+    ports: &ServerPorts,
+    directory: &Directory,
+    findings: Findings<'_>,
+) -> RunRecord {
+    let warnings = warnings(config, &findings);
+    let statistics = findings.measured.map_or_else(Statistics::default, Statistics::from);
+    let void = void_reasons(&findings, &statistics);
+    let nodes = findings.nodes.iter().map(|(node, status)| node_record(ports, *node, status));
+    let recorded = findings.recorded.unwrap_or_default();
+    let (verdict, staleness) = match findings.judged {
+        Some(Judged { verdict, staleness }) => (verdict, staleness),
+        None => (unjudged(config, findings.interrupted), None),
+    };
+    RunRecord {
+        version: RUN_RECORD_VERSION,
+        configuration: configuration(config, ports),
+        machine: Machine::probe(),
+        versions: Versions::of_this_program(),
+        command: config.command.clone(),
+        started_at: findings.start.to_string(),
+        directory: directory.path().display().to_string(),
+        phases: findings.phases,
+        statistics,
+        staleness,
+        nodes: nodes.collect(),
+        void,
+        verdict,
+        history: HistoryRecord {
+            recorded: recorded.operations,
+            operations: recorded.operations + recorded.left_out,
+            complete: findings.recorded.is_some() && recorded.left_out == 0,
+            limit: config.history_limit,
+        },
+        warnings,
+    }
+}
+
+fn configuration(config: &Config, ports: &ServerPorts) -> Configuration {
+    let workload = &config.workload;
+    Configuration {
+        architecture: config.architecture.to_string(),
+        lattice: lattice(config),
+        nodes: ports.nodes().count() as u32,
+        groups: ports.groups().len() as u32,
+        routing: config.policy.routing.name().to_owned(),
+        context: config.policy.context,
+        durability: "memory".to_owned(),
+        workload: WorkloadRecord {
+            name: workload.name.clone(),
+            summary: workload.to_string(),
+            settings: serde_json::to_value(workload).expect("a workload is plain data"),
+        },
+        sessions: workload.sessions,
+        connections: ports.nodes().count() as u32,
+        rate: workload.rate,
+        seed: config.seed,
+        bug: config.bug.map(|bug| bug.name().to_owned()),
+    }
+}
+
+fn node_record(
+    ports: &ServerPorts,
+    node: NodeId,
+    status: &Result<NodeStatus, String>,
+) -> NodeRecord {
+    let group = ports.groups().iter().find(|group| group.nodes.contains(&node));
+    let group = u32::from(group.expect("every node is in a group").id.0);
+    let node = u32::from(node.0);
+    match status {
+        Ok(NodeStatus { replica, counters, usage }) => NodeRecord {
+            node,
+            group,
+            requests: counters.requests,
+            messages_sent: counters.gossip_out,
+            message_bytes_sent: counters.gossip_out_bytes,
+            refused_frames: counters.frames_malformed,
+            cpu_seconds: Some(usage.cpu_ns as f64 / 1e9),
+            resident_bytes: Some(usage.resident_bytes_max),
+            keys: Some(replica.keys),
+            overhead_bytes_per_key: (replica.keys > 0).then(|| replica.overhead_bytes_per_key()),
+            fate: None,
+        },
+        Err(reason) => {
+            NodeRecord { node, group, fate: Some(reason.clone()), ..NodeRecord::default() }
+        }
+    }
+}
+
+fn void_reasons(findings: &Findings<'_>, statistics: &Statistics) -> Vec<String> {
+    let mut reasons: Vec<String> = statistics.throughput.void_reason().into_iter().collect();
+    if findings.interrupted {
+        reasons.push("the run was interrupted".to_owned());
+    } else if findings.measured.is_none() {
+        reasons.push("nothing was measured".to_owned());
+    }
+    reasons
+}
+
+fn warnings(config: &Config, findings: &Findings<'_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(quiescence) = &findings.quiescence {
+        if !quiescence.converged {
+            warnings.push(format!(
+                "the replicas did not agree within {} s after the load",
+                super::QUIESCE_TIMEOUT.as_secs()
+            ));
+        }
+        for (node, reason) in &quiescence.unreachable {
+            warnings.push(format!(
+                "node {node} could not be asked after the load: {reason}; see nodes/{node}.log"
+            ));
+        }
+    }
+    if let Some(left_out) = findings.recorded.map(|end| end.left_out)
+        && left_out > 0
+    {
+        warnings.push(format!(
+            "the history limit was reached: {left_out} operations on keys outside a sample of one \
+             in {HISTORY_SAMPLE} were not recorded; raise --history-limit to judge them too"
+        ));
+    }
+    if let Some(bug) = config.bug {
+        warnings.push(format!("the store was built with the planted bug {}", bug.name()));
+    }
+    warnings
+}
+
+fn unjudged(config: &Config, interrupted: bool) -> VerdictRecord {
+    let reason = if interrupted {
+        "the run was interrupted before its history was checked"
+    } else {
+        "no history was recorded (--no-history)"
+    };
+    VerdictRecord {
+        promise: promise(config).name().to_owned(),
+        verdict: VerdictWord::Unknown,
+        reason: Some(reason.to_owned()),
+        engines: Vec::new(),
+        models: Vec::new(),
+        anomalies: Vec::new(),
+    }
+}
+
+/// Saves everything that is made from the record and the measurements, the record itself last.
+pub(super) fn save(
+    directory: &Directory,
+    record: &RunRecord,
+    measured: Option<&Measured>,
+) -> anyhow::Result<()> {
+    if let Some(measured) = measured {
+        measured.save(directory.path()).context("writing the measurements")?;
+    }
+    record.save(directory.path()).context("writing run.json")?;
+    directory.link_latest().context("linking results/latest")?;
+    Ok(())
+}
