@@ -7,6 +7,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod suspicion;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -54,7 +56,10 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { routing: Routing::default(), context: true }
+        Self {
+            routing: Routing::default(),
+            context: true,
+        }
     }
 }
 
@@ -168,7 +173,14 @@ impl Session {
     /// A session that has seen nothing.
     #[must_use]
     pub const fn new(id: u32) -> Self {
-        Self { id, operations: 0, cursor: id, pinned: None, seen: Vec::new(), pending: None }
+        Self {
+            id,
+            operations: 0,
+            cursor: id,
+            pinned: None,
+            seen: Vec::new(),
+            pending: None,
+        }
     }
 
     /// A session all of whose operations go to `node`, which must serve every key it asks for.
@@ -221,7 +233,10 @@ impl Session {
     /// # Panics
     /// When an operation is under way: a session has one in flight at a time.
     pub fn begin(&mut self, view: View<'_>, key: &[u8], access: Access, draw: u32) -> Attempt {
-        assert!(self.pending.is_none(), "a session has one operation in flight at a time");
+        assert!(
+            self.pending.is_none(),
+            "a session has one operation in flight at a time"
+        );
         let group = view.route(key, access);
         let preferred = match view.policy.routing {
             Routing::RoundRobin => {
@@ -235,8 +250,15 @@ impl Session {
             Some(node) => node,
             None => choose(view, group, preferred, &[]).expect("a group has a node"),
         };
-        let attempt = Attempt { node, group: group.id };
-        self.pending = Some(Pending { access, attempt, tried: SmallVec::new() });
+        let attempt = Attempt {
+            node,
+            group: group.id,
+        };
+        self.pending = Some(Pending {
+            access,
+            attempt,
+            tried: SmallVec::new(),
+        });
         self.operations += 1;
         attempt
     }
@@ -288,16 +310,25 @@ impl Session {
     }
 
     fn pending(&self) -> &Pending {
-        self.pending.as_ref().expect("events concern the operation under way")
+        self.pending
+            .as_ref()
+            .expect("events concern the operation under way")
     }
 
     /// Moves the operation to a replica that was not asked yet, or ends it.
     fn elsewhere(&mut self, view: View<'_>, key: &[u8], otherwise: Outcome) -> Next {
         let pinned = self.pinned.is_some();
-        let pending = self.pending.as_mut().expect("events concern the operation under way");
+        let pending = self
+            .pending
+            .as_mut()
+            .expect("events concern the operation under way");
         let group = view.route(key, pending.access);
         pending.tried.push(pending.attempt.node);
-        let next = if pinned { None } else { choose(view, group, self.cursor, &pending.tried) };
+        let next = if pinned {
+            None
+        } else {
+            choose(view, group, self.cursor, &pending.tried)
+        };
         match next {
             Some(node) => {
                 if view.policy.routing == Routing::Sticky {
@@ -305,7 +336,10 @@ impl Session {
                     let at = group.nodes.iter().position(|&other| other == node);
                     self.cursor = at.expect("the node was chosen from the group") as u32;
                 }
-                pending.attempt = Attempt { node, group: group.id };
+                pending.attempt = Attempt {
+                    node,
+                    group: group.id,
+                };
                 Next::Retry(pending.attempt)
             }
             None => self.finish(otherwise, false),
@@ -314,7 +348,10 @@ impl Session {
 
     fn finish(&mut self, outcome: Outcome, ends_session: bool) -> Next {
         self.pending = None;
-        Next::Done { outcome, ends_session }
+        Next::Done {
+            outcome,
+            ends_session,
+        }
     }
 
     fn learn(&mut self, policy: Policy, group: GroupId, vector: &[Dot]) {
@@ -333,6 +370,13 @@ impl Session {
 fn choose(view: View<'_>, group: &Group, preferred: u32, tried: &[NodeId]) -> Option<NodeId> {
     let start = preferred as usize % group.nodes.len();
     let (before, from) = group.nodes.split_at(start);
-    let untried = || from.iter().chain(before).copied().filter(|node| !tried.contains(node));
-    untried().find(|&node| !view.suspicion.suspects(node, view.now_ns)).or_else(|| untried().next())
+    let untried = || {
+        from.iter()
+            .chain(before)
+            .copied()
+            .filter(|node| !tried.contains(node))
+    };
+    untried()
+        .find(|&node| !view.suspicion.suspects(node, view.now_ns))
+        .or_else(|| untried().next())
 }

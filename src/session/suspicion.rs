@@ -27,7 +27,9 @@ impl Suspicion {
     /// Trusts each of `nodes` nodes.
     #[must_use]
     pub fn new(nodes: usize) -> Self {
-        Self { nodes: vec![Suspect::default(); nodes] }
+        Self {
+            nodes: vec![Suspect::default(); nodes],
+        }
     }
 
     /// The node did not answer at `now_ns`. Further failures within one suspicion, of operations

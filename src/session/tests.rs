@@ -1,0 +1,313 @@
+use super::*;
+use crate::protocol::{Lattice, Origin, Sibling};
+use crate::server::{Architecture, Host, ReplicaSpec};
+
+/// Numbers nodes and starts nothing.
+#[derive(Default)]
+struct Paper {
+    nodes: u16,
+}
+
+impl Host for Paper {
+    fn reserve(&mut self) -> NodeId {
+        self.nodes += 1;
+        NodeId(self.nodes - 1)
+    }
+
+    fn start(&mut self, _: NodeId, _: ReplicaSpec) {}
+}
+
+struct Fixture {
+    ports: ServerPorts,
+    policy: Policy,
+    suspicion: Suspicion,
+    now_ns: u64,
+}
+
+impl Fixture {
+    fn new(architecture: &str, policy: Policy) -> Self {
+        let architecture: Architecture = architecture.parse().expect("an architecture");
+        let mut host = Paper::default();
+        let deployment = architecture.reserve(&mut host);
+        let ports = Architecture::run(&mut host, &deployment, Lattice::Causal);
+        let suspicion = Suspicion::new(ports.nodes().count());
+        Self {
+            ports,
+            policy,
+            suspicion,
+            now_ns: 0,
+        }
+    }
+
+    fn view(&self) -> View<'_> {
+        View {
+            ports: &self.ports,
+            policy: self.policy,
+            suspicion: &self.suspicion,
+            now_ns: self.now_ns,
+        }
+    }
+}
+
+const KEY: &[u8] = b"k";
+const NOTHING: Response<'static> = Response::Get {
+    vector: &[],
+    siblings: &[],
+};
+const UNAVAILABLE: Response<'static> = Response::Refused(Refusal::Unavailable);
+
+fn dot(node: u16, counter: u64) -> Dot {
+    Dot::new(Origin::new(NodeId(node), 0), counter)
+}
+
+fn done(outcome: Outcome, ends_session: bool) -> Next {
+    Next::Done {
+        outcome,
+        ends_session,
+    }
+}
+
+/// The nodes that `count` gets of one key go to.
+fn routed(fixture: &Fixture, session: &mut Session, count: u32) -> Vec<u16> {
+    (0..count)
+        .map(|draw| {
+            let attempt = session.begin(fixture.view(), KEY, Access::Read, draw);
+            let next = session.handle_response(fixture.view(), KEY, &NOTHING);
+            assert_eq!(next, done(Outcome::Ok, false));
+            attempt.node.0
+        })
+        .collect()
+}
+
+#[test]
+fn round_robin_asks_every_replica_in_turn_and_sticky_always_the_same() {
+    let policy = |routing| Policy {
+        routing,
+        context: true,
+    };
+    let fixture = Fixture::new("replicated", policy(Routing::RoundRobin));
+    assert_eq!(routed(&fixture, &mut Session::new(0), 4), [1, 2, 0, 1]);
+    let fixture = Fixture::new("replicated", policy(Routing::Sticky));
+    assert_eq!(routed(&fixture, &mut Session::new(2), 3), [2, 2, 2]);
+    let fixture = Fixture::new("replicated", policy(Routing::Random));
+    assert_eq!(
+        routed(&fixture, &mut Session::new(0), 4),
+        [0, 1, 2, 0],
+        "by the host's draw"
+    );
+}
+
+#[test]
+fn a_session_carries_what_every_reply_had_applied_to_the_next_request() {
+    let fixture = Fixture::new("replicated", Policy::default());
+    let mut session = Session::new(0);
+    let group = session.begin(fixture.view(), KEY, Access::Write, 0).group;
+    assert_eq!(session.context(group), []);
+    let witness = PutWitness::Causal {
+        dot: dot(1, 1),
+        vector: &[dot(0, 4), dot(1, 1)],
+    };
+    let next = session.handle_response(fixture.view(), KEY, &Response::Put(witness));
+    assert_eq!(next, done(Outcome::Ok, false));
+    assert_eq!(session.context(group), [dot(0, 4), dot(1, 1)]);
+
+    session.begin(fixture.view(), KEY, Access::Read, 0);
+    let response = Response::Get {
+        vector: &[dot(0, 3), dot(1, 2), dot(2, 9)],
+        siblings: &[],
+    };
+    let _ = session.handle_response(fixture.view(), KEY, &response);
+    assert_eq!(
+        session.context(group),
+        [dot(0, 4), dot(1, 2), dot(2, 9)],
+        "the larger of each"
+    );
+}
+
+#[test]
+fn without_context_a_session_learns_nothing() {
+    let fixture = Fixture::new(
+        "replicated",
+        Policy {
+            context: false,
+            ..Policy::default()
+        },
+    );
+    let mut session = Session::new(0);
+    let group = session.begin(fixture.view(), KEY, Access::Read, 0).group;
+    let witness = PutWitness::Causal {
+        dot: dot(0, 1),
+        vector: &[dot(0, 1)],
+    };
+    let siblings = [Sibling {
+        value: b"v",
+        witness,
+    }];
+    let response = Response::Get {
+        vector: &[dot(0, 1)],
+        siblings: &siblings,
+    };
+    let _ = session.handle_response(fixture.view(), KEY, &response);
+    assert_eq!(session.context(group), []);
+}
+
+#[test]
+fn what_was_seen_in_one_group_is_not_told_to_another() {
+    let fixture = Fixture::new("sharded(2, replicated(2))", Policy::default());
+    let other = (0..100)
+        .map(|n| format!("key-{n}").into_bytes())
+        .find(|key| fixture.ports.route(key).id != fixture.ports.route(KEY).id)
+        .expect("both shards have keys");
+    let mut session = Session::new(0);
+    session.begin(fixture.view(), KEY, Access::Read, 0);
+    let response = Response::Get {
+        vector: &[dot(0, 1)],
+        siblings: &[],
+    };
+    let _ = session.handle_response(fixture.view(), KEY, &response);
+    assert_eq!(session.context(fixture.ports.route(KEY).id), [dot(0, 1)]);
+    assert_eq!(session.context(fixture.ports.route(&other).id), []);
+}
+
+#[test]
+fn a_refused_operation_goes_to_each_other_replica_once_and_then_fails() {
+    let fixture = Fixture::new("replicated", Policy::default());
+    let mut session = Session::new(0);
+    let mut asked = vec![session.begin(fixture.view(), KEY, Access::Write, 0).node];
+    let outcome = loop {
+        match session.handle_response(fixture.view(), KEY, &UNAVAILABLE) {
+            Next::Retry(attempt) => asked.push(attempt.node),
+            Next::Done {
+                outcome,
+                ends_session,
+            } => {
+                assert!(!ends_session, "nothing is unknown about a refusal");
+                break outcome;
+            }
+        }
+    };
+    asked.sort();
+    assert_eq!(asked, [NodeId(0), NodeId(1), NodeId(2)]);
+    assert_eq!(
+        outcome,
+        Outcome::Fail(Trouble::Refused(Refusal::Unavailable))
+    );
+}
+
+#[test]
+fn a_lost_context_ends_the_session_and_a_wrong_shard_does_not() {
+    let fixture = Fixture::new("replicated", Policy::default());
+    for (refusal, ends) in [(Refusal::ContextLost, true), (Refusal::WrongShard, false)] {
+        let mut session = Session::new(0);
+        session.begin(fixture.view(), KEY, Access::Read, 0);
+        let next = session.handle_response(fixture.view(), KEY, &Response::Refused(refusal));
+        assert_eq!(next, done(Outcome::Fail(Trouble::Refused(refusal)), ends));
+    }
+}
+
+#[test]
+fn a_put_without_an_answer_is_unknown_and_ends_the_session() {
+    let fixture = Fixture::new("replicated", Policy::default());
+    let mut session = Session::new(0);
+    session.begin(fixture.view(), KEY, Access::Write, 0);
+    assert_eq!(
+        session.handle_timeout(),
+        done(Outcome::Info(Trouble::Timeout), true)
+    );
+
+    session.begin(fixture.view(), KEY, Access::Write, 0);
+    let next = session.handle_disconnect(fixture.view(), KEY);
+    assert_eq!(next, done(Outcome::Info(Trouble::Disconnected), true));
+}
+
+#[test]
+fn a_get_without_an_answer_had_no_effect_and_is_asked_elsewhere_after_a_broken_connection() {
+    let fixture = Fixture::new("replicated", Policy::default());
+    let mut session = Session::new(0);
+    let first = session.begin(fixture.view(), KEY, Access::Read, 0);
+    match session.handle_disconnect(fixture.view(), KEY) {
+        Next::Retry(second) => assert_ne!(first.node, second.node),
+        next @ Next::Done { .. } => panic!("{next:?}"),
+    }
+    assert_eq!(
+        session.handle_timeout(),
+        done(Outcome::Fail(Trouble::Timeout), false)
+    );
+}
+
+#[test]
+fn a_suspected_node_is_avoided_until_its_time_is_up_or_nobody_else_is_left() {
+    let mut fixture = Fixture::new("replicated", Policy::default());
+    fixture.suspicion.suspect(NodeId(1), 0);
+    assert_eq!(routed(&fixture, &mut Session::new(0), 3), [2, 2, 0]);
+    fixture.now_ns = SUSPICION_NS_FIRST;
+    assert_eq!(
+        routed(&fixture, &mut Session::new(0), 3),
+        [1, 2, 0],
+        "tried again"
+    );
+    for node in 0..3 {
+        fixture.suspicion.suspect(NodeId(node), fixture.now_ns);
+    }
+    assert_eq!(
+        routed(&fixture, &mut Session::new(0), 3),
+        [1, 2, 0],
+        "better than giving up"
+    );
+}
+
+#[test]
+fn suspicion_lasts_twice_as_long_each_time_up_to_a_bound_and_ends_with_an_answer() {
+    let mut suspicion = Suspicion::new(1);
+    let node = NodeId(0);
+    let (mut now_ns, mut lasts_ns) = (0, SUSPICION_NS_FIRST);
+    for _ in 0..10 {
+        suspicion.suspect(node, now_ns);
+        suspicion.suspect(node, now_ns + 1);
+        assert!(suspicion.suspects(node, now_ns + lasts_ns - 1));
+        now_ns += lasts_ns;
+        assert!(!suspicion.suspects(node, now_ns));
+        lasts_ns = (lasts_ns * 2).min(SUSPICION_NS_MAX);
+    }
+    assert_eq!(lasts_ns, SUSPICION_NS_MAX);
+    suspicion.suspect(node, now_ns);
+    suspicion.trust(node);
+    assert!(!suspicion.suspects(node, now_ns));
+    suspicion.suspect(node, now_ns);
+    assert!(
+        !suspicion.suspects(node, now_ns + SUSPICION_NS_FIRST),
+        "as if it were the first"
+    );
+}
+
+#[test]
+fn a_pinned_session_and_its_successor_ask_no_other_node() {
+    let fixture = Fixture::new("replicated", Policy::default());
+    let mut session = Session::pinned(0, NodeId(2));
+    assert_eq!(routed(&fixture, &mut session, 3), [2, 2, 2]);
+    let mut session = session.successor(9);
+    assert_eq!(session.id(), 9);
+    assert_eq!(
+        session.begin(fixture.view(), KEY, Access::Read, 0).node,
+        NodeId(2)
+    );
+    let next = session.handle_response(fixture.view(), KEY, &UNAVAILABLE);
+    assert_eq!(
+        next,
+        done(Outcome::Fail(Trouble::Refused(Refusal::Unavailable)), false)
+    );
+}
+
+#[test]
+fn the_planted_foreign_keys_do_not_exist_without_the_bug() {
+    let fixture = Fixture::new("sharded", Policy::default());
+    for n in 0..200 {
+        let key = format!("key-{n}").into_bytes();
+        let mut session = Session::new(n);
+        let home = fixture.ports.route(&key).nodes[0];
+        for access in [Access::Read, Access::Write] {
+            assert_eq!(session.begin(fixture.view(), &key, access, 0).node, home);
+            let _ = session.handle_timeout();
+        }
+    }
+}
