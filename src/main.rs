@@ -1,3 +1,9 @@
 //! `kvs-bench`: runs, measures and verifies the stores of the zoo.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // The launcher starts nodes by running this program again.
+    kvs_zoo::node::run_if_node();
+    ExitCode::from(kvs_zoo::cli::main() as u8)
+}

@@ -13,6 +13,11 @@ pub(super) struct CompletionsArgs {
 }
 
 pub(super) fn main(args: &CompletionsArgs) -> Result<ExitStatus, Failure> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "kvs-bench", &mut std::io::stdout());
+    clap_complete::generate(
+        args.shell,
+        &mut Cli::command(),
+        "kvs-bench",
+        &mut std::io::stdout(),
+    );
     Ok(ExitStatus::Valid)
 }

@@ -6,20 +6,41 @@ use super::{ExitStatus, Failure};
 
 const ARCHITECTURES: &[(&str, &str)] = &[
     ("local", "one node; linearizable"),
-    ("replicated", "3 replicas with epidemic gossip; causal or last-write-wins"),
-    ("sharded", "3 shards of one node; linearizable, since an operation touches one key"),
-    ("sharded_replicated", "3 shards of 3 replicas; each shard as replicated"),
+    (
+        "replicated",
+        "3 replicas with epidemic gossip; causal or last-write-wins",
+    ),
+    (
+        "sharded",
+        "3 shards of one node; linearizable, since an operation touches one key",
+    ),
+    (
+        "sharded_replicated",
+        "3 shards of 3 replicas; each shard as replicated",
+    ),
     ("sharded(4, replicated(5))", "any nesting, with any sizes"),
 ];
 
 const LATTICES: &[(&str, &str)] = &[
-    ("causal", "concurrent puts stay as siblings; sessions see what they have seen (default)"),
-    ("lww", "the put with the largest version wins; replicas converge, sessions may go back"),
+    (
+        "causal",
+        "concurrent puts stay as siblings; sessions see what they have seen (default)",
+    ),
+    (
+        "lww",
+        "the put with the largest version wins; replicas converge, sessions may go back",
+    ),
 ];
 
 const ROUTINGS: &[(&str, &str)] = &[
-    ("round-robin", "each operation to the next replica: tests session guarantees (default)"),
-    ("sticky", "every operation to one replica, as long as it answers"),
+    (
+        "round-robin",
+        "each operation to the next replica: tests session guarantees (default)",
+    ),
+    (
+        "sticky",
+        "every operation to one replica, as long as it answers",
+    ),
     ("random", "each operation to a replica drawn at random"),
 ];
 
@@ -27,7 +48,10 @@ pub(super) fn main() -> Result<ExitStatus, Failure> {
     section("Architectures (--arch)", ARCHITECTURES.iter().copied());
     section("Lattices (--lattice)", LATTICES.iter().copied());
     let workloads = workload::catalogue().iter();
-    section("Workloads (--workload)", workloads.map(|known| (known.name, known.stresses())));
+    section(
+        "Workloads (--workload)",
+        workloads.map(|known| (known.name, known.stresses())),
+    );
     section("Routing (--routing)", ROUTINGS.iter().copied());
     let settings = workload::settings().iter();
     section(

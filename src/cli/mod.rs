@@ -1,1 +1,157 @@
-//! Being built.
+//! The command line: one file a subcommand, each of which parses its arguments into plain data
+//! and hands them to the part that does the work.
+
+mod bugs;
+mod check;
+mod completions;
+mod list;
+mod progress;
+mod report;
+mod run;
+
+use std::fmt;
+use std::io::{self, Write};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+/// Runs a key-value store architecture as real processes, measures it honestly, and proves or
+/// refutes that it kept its promise.
+///
+/// Without a subcommand this is `run`: it starts the nodes on this machine, loads the keys, drives
+/// the workload, waits until the replicas agree, reads everything back, checks the whole history
+/// and prints one screen of results.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kvs-bench",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    max_term_width = 100,
+    after_help = EXIT_STATUS
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::RunArgs,
+}
+
+const EXIT_STATUS: &str = "\
+Try:
+  kvs-bench --arch replicated --workload zipf
+  kvs-bench --arch replicated --lattice lww --workload contended --bug overwriting-merge
+  kvs-bench --arch sharded --workload ycsb-a --rate 20k --duration 10s
+  kvs-bench list
+
+Exit status:
+  0 the history is valid      1 it is invalid          2 unknown
+  254 bad arguments           255 the harness failed   130 interrupted (what was recorded is kept)";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a workload against an architecture and judge the history (the default).
+    Run(Box<run::RunArgs>),
+    /// Judge a stored history again.
+    Check(check::CheckArgs),
+    /// Print the result of a finished run again.
+    Report(report::ReportArgs),
+    /// List what there is to choose from: architectures, workloads, lattices, distributions.
+    List,
+    /// List the planted bugs, each with the command that must catch it.
+    Bugs,
+    /// Print a completion script for a shell.
+    Completions(completions::CompletionsArgs),
+}
+
+/// How the program ends. The numbers are Jepsen's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitStatus {
+    /// The promise was kept.
+    Valid = 0,
+    /// The promise was broken.
+    Invalid = 1,
+    /// Nobody can tell.
+    Unknown = 2,
+    /// Ctrl-C, after everything was healed and saved.
+    Interrupted = 130,
+    /// The arguments make no sense.
+    BadArguments = 254,
+    /// The harness itself failed: no verdict about the store follows.
+    HarnessFailure = 255,
+}
+
+/// Why a subcommand could not do its work: one line, and the exit status that goes with it.
+#[derive(Debug)]
+struct Failure {
+    status: ExitStatus,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    fn bad_arguments(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            status: ExitStatus::BadArguments,
+            error: error.into(),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self {
+            status: ExitStatus::HarnessFailure,
+            error,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
+    }
+}
+
+/// Prints to standard output. A reader who has seen enough is no failure.
+fn print(text: &str) -> anyhow::Result<()> {
+    match writeln!(io::stdout().lock(), "{}", text.trim_end()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.context("cannot print the result"),
+    }
+}
+
+/// Parses the command line, does what it says, prints what went wrong, and says how to exit.
+pub fn main() -> ExitStatus {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked_for_help = !error.use_stderr();
+            // A closed pipe is the reader's choice, not a failure.
+            let _ = error.print();
+            return if asked_for_help {
+                ExitStatus::Valid
+            } else {
+                ExitStatus::BadArguments
+            };
+        }
+    };
+    let result = match cli
+        .command
+        .unwrap_or_else(|| Command::Run(Box::new(cli.run)))
+    {
+        Command::Run(args) => run::main(&args),
+        Command::Check(args) => check::main(&args),
+        Command::Report(args) => report::main(&args),
+        Command::List => list::main(),
+        Command::Bugs => bugs::main(),
+        Command::Completions(args) => completions::main(&args),
+    };
+    match result {
+        Ok(status) => status,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.status
+        }
+    }
+}

@@ -183,7 +183,10 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
     let mut terminal = Terminal::new();
     let finished = run::run(&config, &mut terminal);
     drop(terminal);
-    let Finished { record, interrupted } = finished.context("the run has no result")?;
+    let Finished {
+        record,
+        interrupted,
+    } = finished.context("the run has no result")?;
     let screen = report::text(&record);
     let directory = Path::new(&record.directory);
     fs::write(directory.join(REPORT_FILE), &screen).context("cannot write report.txt")?;
@@ -205,8 +208,18 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
         LatticeArg::Causal => Lattice::Causal,
         LatticeArg::Lww => Lattice::Lww,
     };
-    let bug = args.bug.as_deref().map(|name| planted(name, &architecture, lattice)).transpose()?;
-    let OutputArgs { results, no_history, history_limit, budget, .. } = &args.output;
+    let bug = args
+        .bug
+        .as_deref()
+        .map(|name| planted(name, &architecture, lattice))
+        .transpose()?;
+    let OutputArgs {
+        results,
+        no_history,
+        history_limit,
+        budget,
+        ..
+    } = &args.output;
     Ok(Config {
         workload: workload(args)?,
         policy: Policy {
@@ -235,7 +248,9 @@ fn workload(args: &RunArgs) -> Result<Workload, Failure> {
         workload.set(setting).map_err(Failure::bad_arguments)?;
     }
     for (field, value) in args.load.settings() {
-        workload.set(&format!("{field}={value}")).map_err(Failure::bad_arguments)?;
+        workload
+            .set(&format!("{field}={value}"))
+            .map_err(Failure::bad_arguments)?;
     }
     if args.load.operations.is_some() && args.load.duration.is_none() {
         // The count alone ends the run, whatever duration the file has.
@@ -266,13 +281,19 @@ fn planted(name: &str, architecture: &Architecture, lattice: Lattice) -> Result<
 
 /// Whether a store of this kind has the part that the bug is in.
 fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
-    let wanted: Architecture = bug.arch().parse().expect("a planted bug names an architecture");
+    let wanted: Architecture = bug
+        .arch()
+        .parse()
+        .expect("a planted bug names an architecture");
     let composed = match wanted {
         Architecture::Local => !architecture.is_replicated(),
         Architecture::Replicated(_) => architecture.is_replicated(),
         Architecture::Sharded(..) => matches!(architecture, Architecture::Sharded(..)),
     };
-    composed && bug.lattice().is_none_or(|wanted| wanted == run::lattice_name(lattice))
+    composed
+        && bug
+            .lattice()
+            .is_none_or(|wanted| wanted == run::lattice_name(lattice))
 }
 
 /// The command that runs this again, quoted for a shell.

@@ -108,7 +108,10 @@ impl Driver {
     /// When there are no lanes or more than [`super::LANES_MAX`].
     #[must_use]
     pub fn new(settings: Settings, generator: Generator, recorder: Option<Recorder>) -> Self {
-        assert!((1..=super::LANES_MAX).contains(&settings.lanes), "a driver has lanes");
+        assert!(
+            (1..=super::LANES_MAX).contains(&settings.lanes),
+            "a driver has lanes"
+        );
         let nodes = settings.ports.nodes().count();
         Self {
             suspicion: Suspicion::new(nodes),
@@ -141,7 +144,12 @@ impl Driver {
             Plan::Load(_) | Plan::Run { .. } => vec![None; self.settings.lanes as usize],
             Plan::Final { reads } => {
                 let lanes = (self.settings.lanes as usize).max(reads.len());
-                reads.iter().map(|(node, _)| Some(*node)).cycle().take(lanes).collect()
+                reads
+                    .iter()
+                    .map(|(node, _)| Some(*node))
+                    .cycle()
+                    .take(lanes)
+                    .collect()
             }
         };
         self.phase = plan.phase();
@@ -162,8 +170,7 @@ impl Driver {
     /// Whether the phase is over: no step is left, and none is under way.
     #[must_use]
     pub fn is_done(&self, now_ns: u64) -> bool {
-        self.failure.is_some()
-            || self.idle.len() == self.lanes.len() && self.work.is_done(now_ns)
+        self.failure.is_some() || self.idle.len() == self.lanes.len() && self.work.is_done(now_ns)
     }
 
     /// How far the phase has got.
@@ -176,7 +183,11 @@ impl Driver {
     /// wait for a lane starts when one is free, without being asked.
     #[must_use]
     pub fn next_due_ns(&self) -> Option<u64> {
-        if self.idle.is_empty() { None } else { self.work.next_due_ns() }
+        if self.idle.is_empty() {
+            None
+        } else {
+            self.work.next_due_ns()
+        }
     }
 
     /// Begins no further step; those under way still end. What the store could not take is
@@ -281,11 +292,15 @@ impl Driver {
     pub fn handle_disconnect(&mut self, node: NodeId, now_ns: u64, wire: &mut impl Wire) {
         self.suspicion.suspect(node, now_ns);
         for lane in 0..self.lanes.len() as u32 {
-            let Some(task) = self.lanes[lane as usize].task else { continue };
+            let Some(task) = self.lanes[lane as usize].task else {
+                continue;
+            };
             if task.operation.node == node {
                 let key = workload::key_name(task.due.step.key);
                 let view = view(&self.settings, &self.suspicion, now_ns);
-                let next = self.lanes[lane as usize].session.handle_disconnect(view, &key);
+                let next = self.lanes[lane as usize]
+                    .session
+                    .handle_disconnect(view, &key);
                 self.follow(lane, next, None, now_ns, wire);
             }
         }
@@ -298,7 +313,9 @@ impl Driver {
     }
 
     fn task(&self, lane: u32) -> Task {
-        self.lanes[lane as usize].task.expect("the lane has an operation under way")
+        self.lanes[lane as usize]
+            .task
+            .expect("the lane has an operation under way")
     }
 
     fn in_flight(&self, lane: u32) -> InFlight {
@@ -350,9 +367,20 @@ impl Driver {
         let access = if put { Access::Write } else { Access::Read };
         let Attempt { node, group } = worker.session.begin(view, &key, access, draw);
         let invoke_ns = now_ns;
-        let operation =
-            InFlight { put, index, intended_ns, invoke_ns, node, incarnation: 0, group };
-        worker.task = Some(Task { due, started_ns, operation });
+        let operation = InFlight {
+            put,
+            index,
+            intended_ns,
+            invoke_ns,
+            node,
+            incarnation: 0,
+            group,
+        };
+        worker.task = Some(Task {
+            due,
+            started_ns,
+            operation,
+        });
         self.send(lane, now_ns, wire);
     }
 
@@ -361,11 +389,23 @@ impl Driver {
     fn send(&mut self, lane: u32, now_ns: u64, wire: &mut impl Wire) {
         loop {
             let worker = &mut self.lanes[lane as usize];
-            let task = worker.task.as_mut().expect("the lane has an operation under way");
+            let task = worker
+                .task
+                .as_mut()
+                .expect("the lane has an operation under way");
             worker.generation = RequestTag::following(worker.generation);
-            let tag = RequestTag { lane, generation: worker.generation };
+            let tag = RequestTag {
+                lane,
+                generation: worker.generation,
+            };
             let key = workload::key_name(task.due.step.key);
-            let InFlight { put, index, node, group, .. } = task.operation;
+            let InFlight {
+                put,
+                index,
+                node,
+                group,
+                ..
+            } = task.operation;
             let operation = if put {
                 let id = history::value_id(worker.session.id(), index);
                 self.value.resize(task.due.step.value_bytes as usize, 0);
@@ -374,8 +414,11 @@ impl Driver {
             } else {
                 Operation::Get
             };
-            let request =
-                Request { key: &key, operation, context: worker.session.context(group) };
+            let request = Request {
+                key: &key,
+                operation,
+                context: worker.session.context(group),
+            };
             if let Sent::To { incarnation } = wire.send(node, tag.pack(), &request) {
                 task.operation.incarnation = incarnation;
                 let at_ns = now_ns + self.settings.timeout_ns;
@@ -386,7 +429,10 @@ impl Driver {
             let view = view(&self.settings, &self.suspicion, now_ns);
             match worker.session.handle_unsent(view, &key) {
                 Next::Retry(Attempt { node, .. }) => task.operation.node = node,
-                Next::Done { outcome, ends_session } => {
+                Next::Done {
+                    outcome,
+                    ends_session,
+                } => {
                     self.end_operation(lane, outcome, ends_session, None, now_ns);
                     self.end_step(lane, outcome, now_ns);
                     self.paused.push_back((now_ns + PAUSE_NS, lane));
@@ -408,10 +454,15 @@ impl Driver {
         match next {
             Next::Retry(Attempt { node, .. }) => {
                 let task = self.lanes[lane as usize].task.as_mut();
-                task.expect("the lane has an operation under way").operation.node = node;
+                task.expect("the lane has an operation under way")
+                    .operation
+                    .node = node;
                 self.send(lane, now_ns, wire);
             }
-            Next::Done { outcome, ends_session } => {
+            Next::Done {
+                outcome,
+                ends_session,
+            } => {
                 let task = self.task(lane);
                 self.end_operation(lane, outcome, ends_session, response, now_ns);
                 if outcome == Outcome::Ok && task.goes_on() {
@@ -450,7 +501,9 @@ impl Driver {
         }
         if let Some(recorder) = &mut self.recorder {
             let session = self.lanes[lane as usize].session.id();
-            let row = self.evidence.row(session, &task, self.phase, outcome, response, now_ns);
+            let row = self
+                .evidence
+                .row(session, &task, self.phase, outcome, response, now_ns);
             if let Err(error) = recorder.push(&row) {
                 self.failure = Some(error);
             }
@@ -497,5 +550,10 @@ impl Driver {
 }
 
 fn view<'a>(settings: &'a Settings, suspicion: &'a Suspicion, now_ns: u64) -> View<'a> {
-    View { ports: &settings.ports, policy: settings.policy, suspicion, now_ns }
+    View {
+        ports: &settings.ports,
+        policy: settings.policy,
+        suspicion,
+        now_ns,
+    }
 }

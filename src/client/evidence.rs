@@ -42,7 +42,11 @@ impl Evidence {
             Outcome::Fail(trouble) => (history::Outcome::Fail, Some(error_kind(trouble))),
             Outcome::Info(trouble) => (history::Outcome::Info, Some(error_kind(trouble))),
         };
-        let written = if operation.put { history::value_id(session, operation.index) } else { 0 };
+        let written = if operation.put {
+            history::value_id(session, operation.index)
+        } else {
+            0
+        };
         let held = self.collect(response);
         Row {
             session,
@@ -65,7 +69,10 @@ impl Evidence {
             phase,
             witness: match held {
                 Held::Nothing => Witness::None,
-                Held::Put { dot } => Witness::Put { dot, vector: &self.vector },
+                Held::Put { dot } => Witness::Put {
+                    dot,
+                    vector: &self.vector,
+                },
                 Held::Siblings => Witness::Get {
                     vector: &self.vector,
                     siblings: Siblings {
@@ -101,9 +108,14 @@ impl Evidence {
         self.ends.clear();
         self.vectors.clear();
         // A store with evidence sends its vector or a version even when the key holds nothing.
-        let mut held = if vector.is_empty() { Held::Nothing } else { Held::Siblings };
+        let mut held = if vector.is_empty() {
+            Held::Nothing
+        } else {
+            Held::Siblings
+        };
         for sibling in siblings {
-            self.read.push(payload::id_of(sibling.value).unwrap_or(CORRUPT));
+            self.read
+                .push(payload::id_of(sibling.value).unwrap_or(CORRUPT));
             match sibling.witness {
                 PutWitness::None => {}
                 PutWitness::Lww { version } => held = Held::Version(Some(history_version(version))),
@@ -125,7 +137,10 @@ fn copy(from: &[Dot], to: &mut Vec<u64>) {
 }
 
 const fn history_version(version: crate::protocol::Version) -> Version {
-    Version { time: version.time, origin: version.origin }
+    Version {
+        time: version.time,
+        origin: version.origin,
+    }
 }
 
 /// The kind of error that histories and reports know a trouble by.

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use crate::protocol::{NodeId, Operation, PutWitness, Request, Response, Sibling};
 use crate::server::ServerPorts;
-use crate::session::{
-    Access, Attempt, Next, Outcome, Policy, Session, Suspicion, Trouble, View,
-};
+use crate::session::{Access, Attempt, Next, Outcome, Policy, Session, Suspicion, Trouble, View};
 use crate::transport::{
     CallError, Caller, DialError, Endpoint, OwnedResponse, OwnedSibling, OwnedWitness,
 };
@@ -101,21 +99,29 @@ impl Client {
             clock: Clock::start(),
             sessions: std::cell::Cell::new(0),
         };
-        Ok(Self { connections: Rc::new(connections) })
+        Ok(Self {
+            connections: Rc::new(connections),
+        })
     }
 
     /// A session that has seen nothing.
     #[must_use]
     pub fn session(&self) -> ClientSession {
         let session = Session::new(self.connections.next_session());
-        ClientSession { connections: Rc::clone(&self.connections), session }
+        ClientSession {
+            connections: Rc::clone(&self.connections),
+            session,
+        }
     }
 
     /// A session that only talks to `node`.
     #[must_use]
     pub fn session_at(&self, node: NodeId) -> ClientSession {
         let session = Session::pinned(self.connections.next_session(), node);
-        ClientSession { connections: Rc::clone(&self.connections), session }
+        ClientSession {
+            connections: Rc::clone(&self.connections),
+            session,
+        }
     }
 
     /// Which nodes serve which key.
@@ -143,7 +149,9 @@ impl ClientSession {
         key: impl AsRef<[u8]>,
         value: impl AsRef<[u8]>,
     ) -> Result<NodeId, ClientError> {
-        let operation = Operation::Put { value: value.as_ref() };
+        let operation = Operation::Put {
+            value: value.as_ref(),
+        };
         let (node, _) = self.perform(key.as_ref(), operation).await?;
         Ok(node)
     }
@@ -175,11 +183,16 @@ impl ClientSession {
         let draw = self.session.next_index().wrapping_mul(0x9e37_79b9);
         let mut attempt = {
             let suspicion = connections.suspicion.borrow();
-            self.session.begin(connections.view(&suspicion), key, access, draw)
+            self.session
+                .begin(connections.view(&suspicion), key, access, draw)
         };
         loop {
             let Attempt { node, group } = attempt;
-            let request = Request { key, operation, context: self.session.context(group) };
+            let request = Request {
+                key,
+                operation,
+                context: self.session.context(group),
+            };
             let answer = connections.ask(node, &request).await;
             let mut suspicion = connections.suspicion.borrow_mut();
             match &answer {
@@ -198,7 +211,10 @@ impl ClientSession {
             drop(suspicion);
             match next {
                 Next::Retry(next) => attempt = next,
-                Next::Done { outcome, ends_session } => {
+                Next::Done {
+                    outcome,
+                    ends_session,
+                } => {
                     if ends_session {
                         self.session = self.session.successor(connections.next_session());
                     }
@@ -226,7 +242,10 @@ fn borrowed<T>(response: &OwnedResponse, look: impl FnOnce(&Response<'_>) -> T) 
                     witness: borrowed_witness(&sibling.witness),
                 })
                 .collect();
-            look(&Response::Get { vector, siblings: &siblings })
+            look(&Response::Get {
+                vector,
+                siblings: &siblings,
+            })
         }
     }
 }
@@ -250,11 +269,18 @@ enum Unanswered {
 impl Connections {
     fn view<'a>(&'a self, suspicion: &'a Suspicion) -> View<'a> {
         let now_ns = self.clock.now_ns();
-        View { ports: &self.ports, policy: self.policy, suspicion, now_ns }
+        View {
+            ports: &self.ports,
+            policy: self.policy,
+            suspicion,
+            now_ns,
+        }
     }
 
     async fn ask(&self, node: NodeId, request: &Request<'_>) -> Result<OwnedResponse, Unanswered> {
-        let Some(caller) = self.callers.get(&node) else { return Err(Unanswered::Unsent) };
+        let Some(caller) = self.callers.get(&node) else {
+            return Err(Unanswered::Unsent);
+        };
         match tokio::time::timeout(TIMEOUT, caller.call(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(CallError::Lost)) => Err(Unanswered::Disconnected),

@@ -42,7 +42,11 @@ pub(super) struct InFlight {
 
 impl Lane {
     pub(super) const fn new(session: Session) -> Self {
-        Self { session, generation: 0, task: None }
+        Self {
+            session,
+            generation: 0,
+            task: None,
+        }
     }
 }
 
@@ -76,6 +80,9 @@ impl RequestTag {
     }
 
     pub(super) const fn unpack(id: u32) -> Self {
-        Self { lane: id & (LANES_MAX - 1), generation: id >> Self::LANE_BITS }
+        Self {
+            lane: id & (LANES_MAX - 1),
+            generation: id >> Self::LANE_BITS,
+        }
     }
 }

@@ -38,7 +38,9 @@ impl Clock {
     /// Starts now.
     #[must_use]
     pub fn start() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 
     /// Nanoseconds since the start.
@@ -86,9 +88,16 @@ struct Connected {
 impl Wire for &Links {
     fn send(&mut self, node: NodeId, id: u32, request: &Request<'_>) -> Sent {
         match &self.nodes.borrow()[usize::from(node.0)] {
-            Some(Connected { outbox, incarnation }) if !outbox.is_closed() => {
-                outbox.request(id, request).expect("a workload's keys and values fit a frame");
-                Sent::To { incarnation: *incarnation }
+            Some(Connected {
+                outbox,
+                incarnation,
+            }) if !outbox.is_closed() => {
+                outbox
+                    .request(id, request)
+                    .expect("a workload's keys and values fit a frame");
+                Sent::To {
+                    incarnation: *incarnation,
+                }
             }
             Some(_) | None => Sent::Nowhere,
         }
@@ -117,7 +126,9 @@ impl Load {
         clock: Clock,
     ) -> Result<Self, ConnectError> {
         let timer = Timer::new().map_err(ConnectError::Timer)?;
-        let links = Rc::new(Links { nodes: RefCell::new(vec![None; nodes.len()]) });
+        let links = Rc::new(Links {
+            nodes: RefCell::new(vec![None; nodes.len()]),
+        });
         let driver = Rc::new(RefCell::new(driver));
         let mut connections = JoinSet::new();
         for &node in nodes {
@@ -132,7 +143,13 @@ impl Load {
             keeper.attach(&link);
             connections.spawn_local(keeper.keep(link));
         }
-        Ok(Self { driver, links, clock, timer, connections })
+        Ok(Self {
+            driver,
+            links,
+            clock,
+            timer,
+            connections,
+        })
     }
 
     /// Drives one phase to its end, or until `stop` is ready: then no further step begins, and
@@ -176,7 +193,9 @@ impl Load {
         let mut driver = self.driver.borrow_mut();
         let measured = driver.end(self.clock.now_ns());
         progress(driver.progress());
-        driver.take_failure().map_or(Ok(measured), |failure| Err(failure.into()))
+        driver
+            .take_failure()
+            .map_or(Ok(measured), |failure| Err(failure.into()))
     }
 
     /// Looks at the driver between two phases.
@@ -188,7 +207,9 @@ impl Load {
     pub async fn close(mut self) -> Driver {
         self.connections.shutdown().await;
         let Self { driver, .. } = self;
-        Rc::into_inner(driver).expect("the connections have let go of the driver").into_inner()
+        Rc::into_inner(driver)
+            .expect("the connections have let go of the driver")
+            .into_inner()
     }
 }
 
@@ -214,8 +235,10 @@ struct Keeper {
 
 impl Keeper {
     fn attach(&self, link: &Link) {
-        let connected =
-            Connected { outbox: link.outbox(), incarnation: self.node.incarnation };
+        let connected = Connected {
+            outbox: link.outbox(),
+            incarnation: self.node.incarnation,
+        };
         self.links.nodes.borrow_mut()[usize::from(self.node.node.0)] = Some(connected);
     }
 
@@ -225,13 +248,17 @@ impl Keeper {
             link.run(|id: u32, response: &Response<'_>| {
                 let now_ns = self.clock.now_ns();
                 let mut wire = &*self.links;
-                self.driver.borrow_mut().handle_response(id, response, now_ns, &mut wire);
+                self.driver
+                    .borrow_mut()
+                    .handle_response(id, response, now_ns, &mut wire);
             })
             .await;
             self.links.nodes.borrow_mut()[usize::from(self.node.node.0)] = None;
             let now_ns = self.clock.now_ns();
             let mut wire = &*self.links;
-            self.driver.borrow_mut().handle_disconnect(self.node.node, now_ns, &mut wire);
+            self.driver
+                .borrow_mut()
+                .handle_disconnect(self.node.node, now_ns, &mut wire);
             link = self.redial().await;
             self.attach(&link);
         }

@@ -13,7 +13,6 @@ mod load;
 mod timer;
 mod work;
 
-
 pub use driver::{Driver, PAUSE_NS, Progress, Sent, Settings, Wire};
 pub use handle::{Client, ClientError, ClientSession, Read};
 pub use lane::LANES_MAX;

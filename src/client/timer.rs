@@ -27,7 +27,9 @@ impl Timer {
     pub(super) fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        Ok(Self { fd: AsyncFd::new(fd)? })
+        Ok(Self {
+            fd: AsyncFd::new(fd)?,
+        })
     }
 
     /// Returns after `duration_ns` nanoseconds. Only the latest call counts.
@@ -36,12 +38,18 @@ impl Timer {
             tokio::task::yield_now().await;
             return Ok(());
         }
-        let once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         let after = Timespec {
             tv_sec: (duration_ns / NS_PER_SECOND) as i64,
             tv_nsec: (duration_ns % NS_PER_SECOND) as i64,
         };
-        let setting = Itimerspec { it_interval: once, it_value: after };
+        let setting = Itimerspec {
+            it_interval: once,
+            it_value: after,
+        };
         timerfd_settime(self.fd.get_ref(), TimerfdTimerFlags::empty(), &setting)?;
         loop {
             let mut ready = self.fd.readable().await?;

@@ -94,20 +94,24 @@ impl Work {
         match plan {
             Plan::Load(steps) => Self::Load(steps),
             Plan::Final { reads } => Self::Final { reads },
-            Plan::Run { arrivals, measured_from_ns, end_ns, operations, measured } => {
-                Self::Run(Box::new(Run {
-                    arrivals: arrivals.and_then(|mut arrivals| {
-                        let first = arrivals.next()?;
-                        Some((arrivals, now_ns + first))
-                    }),
-                    start_ns: now_ns,
-                    measured_from_ns,
-                    end_ns,
-                    drain_until_ns: end_ns.saturating_add(drain_ns),
-                    operations_left: operations,
-                    measured: *measured,
-                }))
-            }
+            Plan::Run {
+                arrivals,
+                measured_from_ns,
+                end_ns,
+                operations,
+                measured,
+            } => Self::Run(Box::new(Run {
+                arrivals: arrivals.and_then(|mut arrivals| {
+                    let first = arrivals.next()?;
+                    Some((arrivals, now_ns + first))
+                }),
+                start_ns: now_ns,
+                measured_from_ns,
+                end_ns,
+                drain_until_ns: end_ns.saturating_add(drain_ns),
+                operations_left: operations,
+                measured: *measured,
+            })),
         }
     }
 
@@ -120,15 +124,25 @@ impl Work {
     ) -> Option<Due> {
         match self {
             Self::Nothing => None,
-            Self::Load(steps) => {
-                Some(Due { step: steps.next()?, intended_ns: now_ns, measured: false })
-            }
+            Self::Load(steps) => Some(Due {
+                step: steps.next()?,
+                intended_ns: now_ns,
+                measured: false,
+            }),
             Self::Run(run) => run.next(now_ns, generator),
             Self::Final { reads } => {
                 let node = node.expect("lanes of the final phase are pinned");
                 let (_, keys) = reads.iter_mut().find(|(other, _)| *other == node)?;
-                let step = Step { kind: StepKind::Read, key: keys.pop_front()?, value_bytes: 0 };
-                Some(Due { step, intended_ns: now_ns, measured: false })
+                let step = Step {
+                    kind: StepKind::Read,
+                    key: keys.pop_front()?,
+                    value_bytes: 0,
+                };
+                Some(Due {
+                    step,
+                    intended_ns: now_ns,
+                    measured: false,
+                })
             }
         }
     }
@@ -193,7 +207,9 @@ impl Run {
                     return None;
                 }
                 let intended_ns = *next_ns;
-                *next_ns = arrivals.next().map_or(u64::MAX, |offset| self.start_ns + offset);
+                *next_ns = arrivals
+                    .next()
+                    .map_or(u64::MAX, |offset| self.start_ns + offset);
                 intended_ns
             }
         };
@@ -202,7 +218,11 @@ impl Run {
             self.measured.offered();
         }
         self.operations_left -= u64::from(measured);
-        Some(Due { step: generator.next(), intended_ns, measured })
+        Some(Due {
+            step: generator.next(),
+            intended_ns,
+            measured,
+        })
     }
 
     fn is_done(&self, now_ns: u64) -> bool {
@@ -229,10 +249,13 @@ impl Run {
                     generator.insert_failed(step.key);
                 }
                 self.measured.offered();
-                self.measured.error(now_ns, kind(step.kind), NOT_STARTED, Outcome::Fail);
+                self.measured
+                    .error(now_ns, kind(step.kind), NOT_STARTED, Outcome::Fail);
                 self.operations_left -= 1;
             }
-            *next_ns = arrivals.next().map_or(u64::MAX, |offset| self.start_ns + offset);
+            *next_ns = arrivals
+                .next()
+                .map_or(u64::MAX, |offset| self.start_ns + offset);
         }
         self.operations_left = 0;
     }

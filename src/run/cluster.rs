@@ -43,7 +43,14 @@ impl ClusterConfig {
     /// A cluster of this composition without a planted bug, run by this program itself.
     #[must_use]
     pub const fn new(architecture: Architecture, lattice: Lattice) -> Self {
-        Self { architecture, lattice, bug: None, seed: 1, logs: None, program: None }
+        Self {
+            architecture,
+            lattice,
+            bug: None,
+            seed: 1,
+            logs: None,
+            program: None,
+        }
     }
 }
 
@@ -80,7 +87,12 @@ impl Cluster {
         let ports = Architecture::run(&mut launcher, &deployment, config.lattice);
         launcher.launch().await?;
         let endpoint = launcher.client_endpoint()?;
-        Ok(Self { launcher, ports, endpoint, logs })
+        Ok(Self {
+            launcher,
+            ports,
+            endpoint,
+            logs,
+        })
     }
 
     /// Which nodes serve which key.
@@ -111,13 +123,21 @@ impl Cluster {
     /// # Errors
     /// When a node refuses or does not answer.
     pub async fn client(&self, policy: Policy) -> anyhow::Result<Client> {
-        Ok(Client::connect(&self.endpoint, &self.addresses(), self.ports.clone(), policy).await?)
+        Ok(Client::connect(
+            &self.endpoint,
+            &self.addresses(),
+            self.ports.clone(),
+            policy,
+        )
+        .await?)
     }
 
     /// How each node is, in the order of their ids, or why it does not say.
     pub async fn statuses(&self) -> Vec<(NodeId, Result<NodeStatus, String>)> {
         let statuses = self.launcher.statuses().await.into_iter();
-        statuses.map(|(node, status)| (node, status.map_err(|error| error.to_string()))).collect()
+        statuses
+            .map(|(node, status)| (node, status.map_err(|error| error.to_string())))
+            .collect()
     }
 
     /// The processes, to pause, kill and restart them.

@@ -36,7 +36,11 @@ impl Directory {
         let time = start.strftime("%Y%m%dT%H%M%SZ");
         let base = format!("{time}-{}-{}", file_name(architecture), file_name(workload));
         for attempt in 0..SAME_SECOND_MAX {
-            let name = if attempt == 0 { base.clone() } else { format!("{base}-{attempt}") };
+            let name = if attempt == 0 {
+                base.clone()
+            } else {
+                format!("{base}-{attempt}")
+            };
             let path = results.join(name);
             match fs::create_dir(&path) {
                 Ok(()) => {
@@ -47,7 +51,9 @@ impl Directory {
                 Err(error) => return Err(error),
             }
         }
-        Err(io::Error::other(format!("{SAME_SECOND_MAX} runs of this name started this second")))
+        Err(io::Error::other(format!(
+            "{SAME_SECOND_MAX} runs of this name started this second"
+        )))
     }
 
     /// Where it is.
@@ -77,7 +83,10 @@ impl Directory {
     /// # Errors
     /// When the link cannot be replaced.
     pub fn link_latest(&self) -> io::Result<()> {
-        let results = self.path.parent().expect("a run directory lies in a results directory");
+        let results = self
+            .path
+            .parent()
+            .expect("a run directory lies in a results directory");
         let name = self.path.file_name().expect("a run directory has a name");
         // A new link is made aside and moved over the old one, so that there always is one.
         let aside = results.join(format!(".{LATEST_LINK}.{}", std::process::id()));

@@ -52,12 +52,18 @@ async fn look(cluster: &Cluster) -> Quiescence {
         }
     }
     let converged = cluster.ports().groups().iter().all(|group| {
-        let nodes: Vec<&NodeStatus> =
-            group.nodes.iter().filter_map(|node| statuses.get(node)).collect();
+        let nodes: Vec<&NodeStatus> = group
+            .nodes
+            .iter()
+            .filter_map(|node| statuses.get(node))
+            .collect();
         nodes.windows(2).all(|pair| agree(pair[0], pair[1]))
             && nodes.iter().all(|node| node.replica.held_back == 0)
     });
-    Quiescence { converged, unreachable }
+    Quiescence {
+        converged,
+        unreachable,
+    }
 }
 
 fn agree(a: &NodeStatus, b: &NodeStatus) -> bool {

@@ -5,9 +5,8 @@ use jiff::Timestamp;
 
 use crate::history::{End, Group, Header, Limit, Promise, SCHEMA_VERSION};
 use crate::measure::{
-    Configuration, HistoryRecord, Machine, Measured, NodeRecord, PhaseRecord,
-    RUN_RECORD_VERSION, RunRecord, Statistics, VerdictRecord, VerdictWord, Versions,
-    WorkloadRecord,
+    Configuration, HistoryRecord, Machine, Measured, NodeRecord, PhaseRecord, RUN_RECORD_VERSION,
+    RunRecord, Statistics, VerdictRecord, VerdictWord, Versions, WorkloadRecord,
 };
 use crate::node::NodeStatus;
 use crate::protocol::{Lattice, NodeId};
@@ -42,7 +41,10 @@ pub(super) fn promise(config: &Config) -> Promise {
 
 /// The lattice by name, where there is one.
 fn lattice(config: &Config) -> Option<String> {
-    config.architecture.is_replicated().then(|| lattice_name(config.lattice).to_owned())
+    config
+        .architecture
+        .is_replicated()
+        .then(|| lattice_name(config.lattice).to_owned())
 }
 
 /// What the history says about the run that makes it.
@@ -59,7 +61,10 @@ pub(super) fn history_header(config: &Config, ports: &ServerPorts, limit: u64) -
         groups: ports.groups().iter().map(group).collect(),
         seed: config.seed,
         keys: Vec::new(),
-        limit: Some(Limit { operations: limit, one_key_in: HISTORY_SAMPLE }),
+        limit: Some(Limit {
+            operations: limit,
+            one_key_in: HISTORY_SAMPLE,
+        }),
     }
 }
 
@@ -71,9 +76,14 @@ pub(super) fn assemble(
     findings: Findings<'_>,
 ) -> RunRecord {
     let warnings = warnings(config, &findings);
-    let statistics = findings.measured.map_or_else(Statistics::default, Statistics::from);
+    let statistics = findings
+        .measured
+        .map_or_else(Statistics::default, Statistics::from);
     let void = void_reasons(&findings, &statistics);
-    let nodes = findings.nodes.iter().map(|(node, status)| node_record(ports, *node, status));
+    let nodes = findings
+        .nodes
+        .iter()
+        .map(|(node, status)| node_record(ports, *node, status));
     let recorded = findings.recorded.unwrap_or_default();
     let (verdict, staleness) = match findings.judged {
         Some(Judged { verdict, staleness }) => (verdict, staleness),
@@ -131,11 +141,18 @@ fn node_record(
     node: NodeId,
     status: &Result<NodeStatus, String>,
 ) -> NodeRecord {
-    let group = ports.groups().iter().find(|group| group.nodes.contains(&node));
+    let group = ports
+        .groups()
+        .iter()
+        .find(|group| group.nodes.contains(&node));
     let group = u32::from(group.expect("every node is in a group").id.0);
     let node = u32::from(node.0);
     match status {
-        Ok(NodeStatus { replica, counters, usage }) => NodeRecord {
+        Ok(NodeStatus {
+            replica,
+            counters,
+            usage,
+        }) => NodeRecord {
             node,
             group,
             requests: counters.requests,
@@ -148,9 +165,12 @@ fn node_record(
             overhead_bytes_per_key: (replica.keys > 0).then(|| replica.overhead_bytes_per_key()),
             fate: None,
         },
-        Err(reason) => {
-            NodeRecord { node, group, fate: Some(reason.clone()), ..NodeRecord::default() }
-        }
+        Err(reason) => NodeRecord {
+            node,
+            group,
+            fate: Some(reason.clone()),
+            ..NodeRecord::default()
+        },
     }
 }
 
@@ -188,7 +208,10 @@ fn warnings(config: &Config, findings: &Findings<'_>) -> Vec<String> {
         ));
     }
     if let Some(bug) = config.bug {
-        warnings.push(format!("the store was built with the planted bug {}", bug.name()));
+        warnings.push(format!(
+            "the store was built with the planted bug {}",
+            bug.name()
+        ));
     }
     warnings
 }
@@ -216,7 +239,9 @@ pub(super) fn save(
     measured: Option<&Measured>,
 ) -> anyhow::Result<()> {
     if let Some(measured) = measured {
-        measured.save(directory.path()).context("writing the measurements")?;
+        measured
+            .save(directory.path())
+            .context("writing the measurements")?;
     }
     record.save(directory.path()).context("writing run.json")?;
     directory.link_latest().context("linking results/latest")?;

@@ -1,7 +1,6 @@
-//! Integration tests: one binary, one module for each thing that is tested.
+//! The integration tests but for the zoo's contract: one binary, one module a subject.
 
 mod history;
-//! The integration tests, as one binary.
 mod layering;
 mod measure;
 mod transport;

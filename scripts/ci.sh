@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# What CI runs, and what to run before a commit: format, lints, tests, a short run of every
+# architecture and lattice with its verdict required, and the licences of the dependencies.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "format"
+cargo fmt --check
+
+step "lints"
+cargo clippy --release --all-targets -- -D warnings
+
+step "tests"
+cargo test --release
+
+step "the main command, for every architecture and lattice"
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+short=(--duration 1s --warmup 200ms --records 1000 --results "$results")
+for arch in local sharded; do
+  cargo run --release --quiet -- --arch "$arch" --workload zipf "${short[@]}"
+done
+for arch in replicated sharded_replicated; do
+  for lattice in causal lww; do
+    cargo run --release --quiet -- --arch "$arch" --lattice "$lattice" --workload zipf "${short[@]}"
+  done
+done
+
+step "the examples"
+cargo run --release --quiet --example local
+cargo run --release --quiet --example replicated -- --lattice causal
+cargo run --release --quiet --example replicated -- --lattice lww
+cargo run --release --quiet --example sharded
+cargo run --release --quiet --example sharded_replicated
+
+step "the planted bugs"
+scripts/planted-bugs.sh
+
+step "licences, bans and sources of the dependencies"
+if ! command -v cargo-deny >/dev/null; then
+  cargo install --locked --quiet cargo-deny
+fi
+cargo deny check licenses bans sources
