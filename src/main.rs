@@ -1,3 +1,5 @@
 //! `kvs-bench`: runs, measures and verifies the stores of the zoo.
 
-fn main() {}
+fn main() {
+    kvs_zoo::node::run_if_node();
+}

@@ -1,4 +1,4 @@
-//! Integration tests: one binary, one module for each thing that is tested.
-
-mod transport;
 //! The integration tests, as one binary.
+
+mod launcher;
+mod transport;
