@@ -2,3 +2,4 @@
 
 mod launcher;
 mod transport;
+mod replica_scripts;
