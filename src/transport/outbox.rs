@@ -22,6 +22,7 @@ pub struct Outbox {
     /// The pump, when it sleeps.
     pump: RefCell<Option<Waker>>,
     state: Cell<State>,
+    lost_bytes: Cell<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +88,12 @@ impl Outbox {
         self.state.get() != State::Open
     }
 
+    /// The bytes that were still waiting when the stream ended, and went with it.
+    #[must_use]
+    pub fn lost_bytes(&self) -> usize {
+        self.lost_bytes.get()
+    }
+
     /// Ends the stream from this side, as soon as QUIC has taken what waits here. What was asked
     /// and not yet answered then has an unknown outcome.
     pub fn finish(&self) {
@@ -98,6 +105,7 @@ impl Outbox {
 
     /// Marks the stream as gone and discards what was waiting.
     pub(super) fn close(&self) {
+        self.lost_bytes.set(self.len());
         self.state.set(State::Closed);
         self.waiting.take();
     }

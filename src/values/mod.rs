@@ -12,6 +12,9 @@ mod lww;
 mod plain;
 mod vector_clock;
 
+#[cfg(test)]
+mod tests;
+
 pub use causal::{CausalString, CausalWrapper};
 pub use datum::Datum;
 pub use hybrid_clock::HybridClock;
@@ -22,7 +25,7 @@ pub use vector_clock::VectorClock;
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use crate::protocol::{Dot, Lattice, Update};
+use crate::protocol::{Dot, Lattice, Record, Update};
 
 /// What a store keeps under one key: never empty, since a key comes to be by a put.
 pub trait Entry: Clone + Debug + Eq + Hash + Send + Sync + 'static {
@@ -62,7 +65,7 @@ pub struct UpdateRef<'a> {
     /// The time of its version; 0 under `causal`.
     pub time: u64,
     /// Its content.
-    pub record: &'a crate::protocol::Record,
+    pub record: &'a Record,
 }
 
 impl UpdateRef<'_> {
@@ -81,6 +84,6 @@ impl UpdateRef<'_> {
 /// header of four, and 12 bytes for the allocator's own header and rounding, on average.
 const RECORD_OVERHEAD_BYTES: usize = 16 + 4 + 12;
 
-fn record_overhead(record: &crate::protocol::Record) -> usize {
+fn record_overhead(record: &Record) -> usize {
     RECORD_OVERHEAD_BYTES + record.vector().count() * size_of::<Dot>()
 }

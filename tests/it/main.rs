@@ -5,3 +5,8 @@ mod layering;
 mod measure;
 mod transport;
 mod workload;
+//! The integration tests, as one binary.
+
+mod launcher;
+mod transport;
+mod replica_scripts;

@@ -1,0 +1,154 @@
+//! What a node costs beyond the bytes it moves: this store against a bare quinn echo of the same
+//! design and settings, plain TCP, and Redis where it is installed.
+//!
+//! `cargo bench --bench limits [-- --quick]`, or `scripts/bench-limits.sh`. All that is compared
+//! is measured in turns within one run, in both placements (everything on one CPU; unpinned), and
+//! the medians' ratios are printed as a Markdown table beside their targets. Absolute numbers mean
+//! nothing on a shared machine.
+
+mod echo;
+mod load;
+mod redis;
+mod servers;
+mod table;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kvs_zoo::transport::runtime;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use load::{Mix, Sample};
+use servers::{Servers, System};
+
+/// Bytes of a value; keys have 16.
+const VALUE_BYTES: usize = 100;
+/// Keys that are read and written, each put once before anything is measured.
+const RECORDS: u64 = 10_000;
+/// Requests outstanding on one connection.
+const OUTSTANDING: [usize; 4] = [1, 16, 64, 256];
+/// Where architectures are compared with each other.
+const OUTSTANDING_ARCHITECTURES: usize = 64;
+
+/// Where the processes run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Placement {
+    OneCpu,
+    Unpinned,
+}
+
+impl Placement {
+    const ALL: [Self; 2] = [Self::OneCpu, Self::Unpinned];
+
+    /// Puts this process, and those that it starts from now on, in their place.
+    fn enter(self, all: &CpuSet) {
+        let mut set = CpuSet::new();
+        match self {
+            Self::OneCpu => {
+                let first = (0..CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu));
+                set.set(first.expect("a process may run on some CPU"));
+            }
+            Self::Unpinned => set = *all,
+        }
+        sched_setaffinity(None, &set).expect("a process may place itself");
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::OneCpu => "one CPU",
+            Self::Unpinned => "unpinned",
+        }
+    }
+}
+
+/// What is measured: one cell of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Cell {
+    placement: Placement,
+    outstanding: usize,
+    mix: Mix,
+    system: System,
+}
+
+/// What was found for each cell, one entry a round.
+type Results = BTreeMap<Cell, Vec<Measured>>;
+
+#[derive(Clone, Debug)]
+struct Measured {
+    sample: Sample,
+    /// CPU time of all server processes, per operation; absent where it is not known.
+    server_cpu_us: Option<f64>,
+}
+
+fn main() {
+    kvs_zoo::node::run_if_node();
+    match std::env::args().nth(1).as_deref() {
+        Some(servers::ECHO_QUIC) => return echo::quic(),
+        Some(servers::ECHO_TCP) => return echo::tcp(),
+        _ => {}
+    }
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    // Run by `cargo test` as well, with `--test`: there is nothing to test here.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let (rounds, time) = if quick {
+        (5, Duration::from_millis(100))
+    } else {
+        (7, Duration::from_millis(700))
+    };
+    let results = runtime()
+        .expect("an event loop")
+        .block_on(measure(rounds, time));
+    table::print(&results);
+}
+
+async fn measure(rounds: usize, time: Duration) -> Results {
+    let all = sched_getaffinity(None).expect("a process knows its CPUs");
+    let mut results = Results::new();
+    for placement in Placement::ALL {
+        placement.enter(&all);
+        let mut servers = Servers::start().await;
+        let cells = cells(placement, &servers);
+        for round in 0..rounds {
+            eprintln!("{}: round {} of {rounds}", placement.name(), round + 1);
+            for cell in &cells {
+                let measured = servers.measure(*cell, time).await;
+                results.entry(*cell).or_default().push(measured);
+            }
+        }
+        servers.stop().await;
+    }
+    results
+}
+
+/// In the order in which they are measured: what is compared stands together.
+fn cells(placement: Placement, servers: &Servers) -> Vec<Cell> {
+    let cell = |outstanding, mix, system| Cell {
+        placement,
+        outstanding,
+        mix,
+        system,
+    };
+    let mut cells = Vec::new();
+    for outstanding in OUTSTANDING {
+        for system in [System::Echo, System::Local, System::Tcp, System::Redis] {
+            if servers.has(system) {
+                cells.push(cell(outstanding, Mix::Half, system));
+            }
+        }
+    }
+    for mix in [Mix::Half, Mix::Gets, Mix::Puts] {
+        for system in [System::Local, System::Sharded, System::Replicated] {
+            let measured = match (mix, system) {
+                (Mix::Half, System::Sharded) => true,
+                (Mix::Half, _) => false,
+                (_, system) => system != System::Sharded,
+            };
+            if measured {
+                cells.push(cell(OUTSTANDING_ARCHITECTURES, mix, system));
+            }
+        }
+    }
+    cells
+}

@@ -1,0 +1,202 @@
+//! The servers under measurement: child processes of this one, started in its placement.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use kvs_zoo::node::Launcher;
+use kvs_zoo::protocol::{Lattice, NodeId};
+use kvs_zoo::server::Architecture;
+use kvs_zoo::transport::{CertificateAuthority, Endpoint};
+use tokio::net::TcpStream;
+
+use super::load::{Cluster, Route, Sample, measure_tcp};
+use super::redis::Redis;
+use super::{Cell, Measured};
+
+/// Arguments that make this program one of the servers.
+pub(crate) const ECHO_QUIC: &str = "echo-quic";
+pub(crate) const ECHO_TCP: &str = "echo-tcp";
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum System {
+    Echo,
+    Local,
+    Sharded,
+    Replicated,
+    Tcp,
+    Redis,
+}
+
+pub(crate) struct Servers {
+    echo: (Process, Cluster),
+    tcp: (Process, TcpStream),
+    local: (Launcher, Cluster),
+    sharded: (Launcher, Cluster),
+    replicated: (Launcher, Cluster),
+    redis: Option<Redis>,
+    _logs: tempfile::TempDir,
+}
+
+impl Servers {
+    pub(crate) async fn start() -> Self {
+        let logs = tempfile::tempdir().expect("a directory for logs");
+        let store = async |arch: &str, route| {
+            let launcher = launch(arch, &logs.path().join(arch)).await;
+            let nodes: Vec<_> = launcher.addresses().into_iter().collect();
+            let endpoint = launcher.client_endpoint().expect("a client's endpoint");
+            let cluster = Cluster::connect(&endpoint, &nodes, route).await;
+            cluster.fill().await;
+            (launcher, cluster)
+        };
+        Self {
+            echo: start_echo().await,
+            tcp: start_tcp().await,
+            local: store("local", Route::ByPlace).await,
+            sharded: store("sharded", Route::ByKey).await,
+            replicated: store("replicated", Route::ByPlace).await,
+            redis: Redis::start(),
+            _logs: logs,
+        }
+    }
+
+    pub(crate) fn has(&self, system: System) -> bool {
+        system != System::Redis || self.redis.is_some()
+    }
+
+    pub(crate) async fn measure(&mut self, cell: Cell, time: Duration) -> Measured {
+        let Cell {
+            outstanding, mix, ..
+        } = cell;
+        match cell.system {
+            System::Echo => {
+                let cpu = self.echo.0.cpu_ns();
+                let sample = self.echo.1.measure(outstanding, mix, time).await;
+                measured(sample, self.echo.0.cpu_ns() - cpu)
+            }
+            System::Tcp => {
+                let cpu = self.tcp.0.cpu_ns();
+                let sample = measure_tcp(&mut self.tcp.1, outstanding, mix, time).await;
+                measured(sample, self.tcp.0.cpu_ns() - cpu)
+            }
+            System::Local => measure_store(&self.local, cell, time).await,
+            System::Sharded => measure_store(&self.sharded, cell, time).await,
+            System::Replicated => measure_store(&self.replicated, cell, time).await,
+            System::Redis => {
+                let redis = self.redis.as_ref().expect("cells have what there is");
+                redis.measure(outstanding, time)
+            }
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        for (launcher, _) in [self.local, self.sharded, self.replicated] {
+            let killed = launcher.shutdown_all().await;
+            assert!(killed.is_empty(), "nodes that had to be killed: {killed:?}");
+        }
+    }
+}
+
+async fn measure_store(
+    (launcher, cluster): &(Launcher, Cluster),
+    cell: Cell,
+    time: Duration,
+) -> Measured {
+    let before = cpu_of_nodes(launcher).await;
+    let sample = cluster.measure(cell.outstanding, cell.mix, time).await;
+    measured(sample, cpu_of_nodes(launcher).await - before)
+}
+
+async fn cpu_of_nodes(launcher: &Launcher) -> u64 {
+    let statuses = launcher.statuses().await;
+    statuses
+        .into_iter()
+        .map(|(_, status)| status.expect("a live node").usage.cpu_ns)
+        .sum()
+}
+
+fn measured(sample: Sample, server_cpu_ns: u64) -> Measured {
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let server_cpu_us = server_cpu_ns as f64 / 1e3 / sample.operations as f64;
+    Measured {
+        sample,
+        server_cpu_us: Some(server_cpu_us),
+    }
+}
+
+async fn launch(arch: &str, logs: &std::path::Path) -> Launcher {
+    let mut launcher = Launcher::new(logs, 1).expect("a launcher");
+    let architecture: Architecture = arch.parse().expect("an architecture");
+    let deployment = architecture.reserve(&mut launcher);
+    Architecture::run(&mut launcher, &deployment, Lattice::Causal);
+    launcher.launch().await.expect("nodes start");
+    launcher
+}
+
+async fn start_echo() -> (Process, Cluster) {
+    let authority = CertificateAuthority::new().expect("an authority");
+    let node = NodeId(0);
+    let identity = authority.node(node).expect("an identity");
+    let line = serde_json::to_string(&identity).expect("plain data");
+    let (process, addr) = Process::start(ECHO_QUIC, &line);
+    let client = authority.client().expect("an identity");
+    let endpoint = Endpoint::client(&client).expect("a socket");
+    let cluster = Cluster::connect(&endpoint, &[(node, addr)], Route::ByPlace).await;
+    (process, cluster)
+}
+
+async fn start_tcp() -> (Process, TcpStream) {
+    let (process, addr) = Process::start(ECHO_TCP, "");
+    let stream = TcpStream::connect(addr).await.expect("a connection");
+    stream.set_nodelay(true).expect("no delay");
+    (process, stream)
+}
+
+/// An echo server's process, killed when dropped.
+pub(crate) struct Process(Child);
+
+impl Process {
+    fn start(kind: &str, line: &str) -> (Self, SocketAddr) {
+        let program = std::env::current_exe().expect("this program");
+        let mut child = Command::new(program)
+            .arg(kind)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program runs again");
+        let stdin = child.stdin.as_mut().expect("piped");
+        writeln!(stdin, "{line}").expect("the server reads");
+        let mut addr = String::new();
+        BufReader::new(child.stdout.as_mut().expect("piped"))
+            .read_line(&mut addr)
+            .expect("the server says where it is");
+        let addr = addr.trim().parse().expect("an address");
+        (Self(child), addr)
+    }
+
+    fn cpu_ns(&self) -> u64 {
+        cpu_ns(self.0.id())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// CPU time of all threads of another process, in ns.
+pub(crate) fn cpu_ns(pid: u32) -> u64 {
+    std::fs::read_dir(format!("/proc/{pid}/task"))
+        .expect("the process lives")
+        .filter_map(|task| {
+            let path = task.ok()?.path().join("schedstat");
+            let text = std::fs::read_to_string(path).ok()?;
+            text.split_whitespace().next()?.parse::<u64>().ok()
+        })
+        .sum()
+}

@@ -1,0 +1,288 @@
+//! A host whose nodes are processes on this machine.
+//!
+//! It starts them by running its own program again with the argument `node`, gives each an
+//! identity, tells all where the others are, and leaves none behind: a node dies with the
+//! launcher's process, with the thread that launched it, and with its [`NodeHandle`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::child::{NodeError, NodeHandle, Recipe, UnexpectedExit};
+use super::control::{NodeStatus, Start};
+use crate::bug::Bug;
+use crate::protocol::NodeId;
+use crate::replica::{ReplicaSpec, Settings};
+use crate::server::Host;
+use crate::transport::{CertificateAuthority, Endpoint, EndpointError, Identity, TlsError};
+
+/// Exits that may wait to be heard of; what comes beyond shows in the nodes' logs alone.
+const EXITS_MAX: usize = 4096;
+
+/// Why nodes could not be launched. Those that had started are killed.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Identities could not be made.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// There is no directory for the logs.
+    #[error("cannot create {}: is its parent writable?", path.display())]
+    Logs {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The program that is to be run again is not known.
+    #[error("cannot find out which program this is: name the one to run as nodes")]
+    Program(#[source] std::io::Error),
+    /// A node did not start.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// No such node was ever given to this host.
+    #[error("node {0} is not part of this deployment")]
+    Unknown(NodeId),
+}
+
+/// Collects the replicas of a deployment, then runs each in a process of its own.
+#[derive(Debug)]
+pub struct Launcher {
+    authority: CertificateAuthority,
+    program: PathBuf,
+    logs: PathBuf,
+    seed: u64,
+    settings: Settings,
+    bug: Option<Bug>,
+    reserved: u16,
+    specs: BTreeMap<NodeId, ReplicaSpec>,
+    nodes: BTreeMap<NodeId, NodeHandle>,
+    exits: mpsc::Sender<UnexpectedExit>,
+    exited: mpsc::Receiver<UnexpectedExit>,
+}
+
+impl Launcher {
+    /// A launcher with an authority of its own. Each node's stderr goes to `logs/<id>.log`, a
+    /// directory that is created when missing. `seed` decides the nodes' choices of peers.
+    ///
+    /// # Errors
+    /// When no authority can be made or the directory cannot be.
+    pub fn new(logs: &Path, seed: u64) -> Result<Self, LaunchError> {
+        std::fs::create_dir_all(logs).map_err(|source| LaunchError::Logs {
+            path: logs.to_owned(),
+            source,
+        })?;
+        let (exits, exited) = mpsc::channel(EXITS_MAX);
+        Ok(Self {
+            authority: CertificateAuthority::new()?,
+            program: std::env::current_exe().map_err(LaunchError::Program)?,
+            logs: logs.to_owned(),
+            seed,
+            settings: Settings::default(),
+            bug: None,
+            reserved: 0,
+            specs: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            exits,
+            exited,
+        })
+    }
+
+    /// Runs `program` as nodes instead of this program again: it must begin with
+    /// [`run_if_node`](super::run_if_node).
+    #[must_use]
+    pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = program.into();
+        self
+    }
+
+    /// Gives the replicas of this host these intervals and bounds instead of the default ones.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Builds every replica of this host with a planted bug.
+    #[must_use]
+    pub fn with_bug(mut self, bug: Option<Bug>) -> Self {
+        self.bug = bug;
+        self
+    }
+
+    /// Starts every node that was given to this host and is not running, waits until all serve,
+    /// and tells each where the others are. Call it on a thread that lives as long as the nodes
+    /// are to.
+    ///
+    /// # Errors
+    /// When a node does not start; the message has the end of its log.
+    pub async fn launch(&mut self) -> Result<(), LaunchError> {
+        let mut starting = JoinSet::new();
+        for (node, spec) in &self.specs {
+            if !self.nodes.contains_key(node) {
+                let (recipe, start) = self.prepare(spec.clone())?;
+                starting.spawn(NodeHandle::start(recipe, start));
+            }
+        }
+        while let Some(started) = starting.join_next().await {
+            let handle = started.expect("starting a node does not panic")?;
+            self.nodes.insert(handle.id(), handle);
+        }
+        self.introduce().await
+    }
+
+    /// Starts `node` anew under another incarnation, in place of a process that is gone or is
+    /// then killed, and tells every node where it is.
+    ///
+    /// # Errors
+    /// When it is not part of the deployment, does not start, or a node does not listen.
+    pub async fn restart(&mut self, node: NodeId, incarnation: u16) -> Result<(), LaunchError> {
+        if let Some(former) = self.nodes.remove(&node) {
+            former.kill().await;
+        }
+        let mut spec = self
+            .specs
+            .get(&node)
+            .ok_or(LaunchError::Unknown(node))?
+            .clone();
+        spec.incarnation = incarnation;
+        let (recipe, start) = self.prepare(spec)?;
+        let handle = NodeHandle::start(recipe, start).await?;
+        self.nodes.insert(node, handle);
+        self.introduce().await
+    }
+
+    /// The node of that id, when it was launched.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> Option<&NodeHandle> {
+        self.nodes.get(&id)
+    }
+
+    /// Takes the node out of the launcher's care, to kill it or shut it down alone.
+    pub fn take(&mut self, id: NodeId) -> Option<NodeHandle> {
+        self.nodes.remove(&id)
+    }
+
+    /// All nodes that were launched, in the order of their ids.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeHandle> {
+        self.nodes.values()
+    }
+
+    /// Where each node serves.
+    #[must_use]
+    pub fn addresses(&self) -> BTreeMap<NodeId, SocketAddr> {
+        self.nodes().map(|node| (node.id(), node.addr())).collect()
+    }
+
+    /// How each node is, in the order of their ids.
+    pub async fn statuses(&self) -> Vec<(NodeId, Result<NodeStatus, NodeError>)> {
+        let mut statuses = Vec::with_capacity(self.nodes.len());
+        for node in self.nodes() {
+            statuses.push((node.id(), node.status().await));
+        }
+        statuses
+    }
+
+    /// The next node that exits without having been asked to. Pends while there is none.
+    pub async fn unexpected_exit(&mut self) -> UnexpectedExit {
+        self.exited
+            .recv()
+            .await
+            .expect("the launcher holds a sender itself")
+    }
+
+    /// A node that has exited without having been asked to, if there is one not yet told of.
+    pub fn try_unexpected_exit(&mut self) -> Option<UnexpectedExit> {
+        self.exited.try_recv().ok()
+    }
+
+    /// An identity with which a client may connect to these nodes.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn client_identity(&self) -> Result<Identity, LaunchError> {
+        Ok(self.authority.client()?)
+    }
+
+    /// An endpoint with which a client may connect to these nodes.
+    ///
+    /// # Errors
+    /// When there is no identity or no socket for it.
+    pub fn client_endpoint(&self) -> Result<Endpoint, EndpointError> {
+        Endpoint::client(&self.authority.client()?)
+    }
+
+    /// Asks all nodes to exit, each within a few seconds, and kills those that do not. Says
+    /// which had to be killed.
+    pub async fn shutdown_all(mut self) -> Vec<NodeId> {
+        let mut ending = JoinSet::new();
+        while let Some((id, node)) = self.nodes.pop_first() {
+            ending.spawn(async move { (id, node.shutdown().await) });
+        }
+        let mut killed = Vec::new();
+        while let Some(ended) = ending.join_next().await {
+            let (id, in_good_order) = ended.expect("ending a node does not panic");
+            if !in_good_order {
+                killed.push(id);
+            }
+        }
+        killed.sort_unstable();
+        killed
+    }
+
+    fn prepare(&self, spec: ReplicaSpec) -> Result<(Recipe, Start), LaunchError> {
+        let node = spec.node;
+        let recipe = Recipe {
+            node,
+            incarnation: spec.incarnation,
+            program: self.program.clone(),
+            log: self.logs.join(format!("{node}.log")),
+            exits: self.exits.clone(),
+        };
+        let start = Start {
+            spec,
+            identity: self.authority.node(node)?,
+            bind: ([127, 0, 0, 1], 0).into(),
+            seed: self.seed.wrapping_add(u64::from(node.0)),
+            parent: Some(std::process::id()),
+        };
+        Ok((recipe, start))
+    }
+
+    async fn introduce(&self) -> Result<(), LaunchError> {
+        let addresses: Vec<_> = self.addresses().into_iter().collect();
+        for node in self.nodes() {
+            node.peers(addresses.clone()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Only collects: [`Launcher::launch`] runs what was collected.
+impl Host for Launcher {
+    fn reserve(&mut self) -> NodeId {
+        let node = NodeId(self.reserved);
+        assert!(node <= NodeId::MAX, "an architecture bounds its nodes");
+        self.reserved += 1;
+        node
+    }
+
+    fn start(&mut self, node: NodeId, replica: ReplicaSpec) {
+        assert!(
+            node.0 < self.reserved,
+            "a node is reserved before it starts"
+        );
+        assert!(replica.node == node, "a replica is made for its node");
+        self.specs.insert(node, replica);
+    }
+
+    fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    fn bug(&self) -> Option<Bug> {
+        self.bug
+    }
+}

@@ -1,0 +1,324 @@
+//! What a node does with what comes in: the replica, and where its effects go.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_pcg::Pcg32;
+use smallvec::SmallVec;
+
+use super::connections::{ConnectionId, Connections};
+use super::control::NodeStatus;
+use super::counters::{Counters, Usage};
+use super::log;
+use super::peers::Peers;
+use crate::protocol::{Dot, Message, NodeId, Refusal, Response};
+use crate::replica::{Effects, Input, Replica, ReplicaSpec, RequestId, Timer};
+use crate::transport::frame::{GOSSIP_BYTES_MAX, REQUEST_BYTES_MAX, decode_gossip};
+use crate::transport::pump::{Bounds, FrameHandler, StreamEnd, pump};
+use crate::transport::quic::{AcceptError, Accepted, Arrival};
+use crate::transport::{CloseCode, Endpoint, Malformed, Outbox, Peer, Role, codec, link};
+
+/// While more bytes of answers than this wait for a client to take them, its requests wait too.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// A running node.
+pub(super) struct Service {
+    spec: ReplicaSpec,
+    replica: RefCell<Replica>,
+    outputs: RefCell<Outputs>,
+    /// The peers, shuffled anew for each timer.
+    drawn: RefCell<(Vec<NodeId>, Pcg32)>,
+    clock_offset_ns: Cell<i64>,
+    peers: Rc<Peers>,
+    counters: Rc<RefCell<Counters>>,
+}
+
+/// Where the replica's effects go.
+struct Outputs {
+    connections: Connections,
+    peers: Rc<Peers>,
+    counters: Rc<RefCell<Counters>>,
+    /// Timers that were set and are not armed yet.
+    timers: SmallVec<[Timer; 4]>,
+}
+
+impl Service {
+    /// A node that has seen nothing, with its timers armed.
+    pub(super) fn start(spec: ReplicaSpec, seed: u64, endpoint: Endpoint) -> Rc<Self> {
+        let counters = Rc::<RefCell<Counters>>::default();
+        let peers = Rc::new(Peers::new(spec.node, endpoint, Rc::clone(&counters)));
+        let outputs = Outputs {
+            connections: Connections::default(),
+            peers: Rc::clone(&peers),
+            counters: Rc::clone(&counters),
+            timers: SmallVec::new(),
+        };
+        let replica = Replica::new(&spec);
+        let service = Rc::new(Self {
+            drawn: RefCell::new((spec.peers.clone(), Pcg32::seed_from_u64(seed))),
+            spec,
+            outputs: RefCell::new(outputs),
+            clock_offset_ns: Cell::new(0),
+            peers,
+            counters,
+            replica: RefCell::new(replica),
+        });
+        service
+            .replica
+            .borrow_mut()
+            .start(&mut *service.outputs.borrow_mut());
+        service.arm_timers();
+        service
+    }
+
+    /// Serves every connection that comes in, for as long as the endpoint lives.
+    pub(super) async fn accept_all(self: Rc<Self>, endpoint: Endpoint) {
+        while let Some(arrival) = endpoint.arrival().await {
+            tokio::task::spawn_local(Rc::clone(&self).serve(arrival));
+        }
+    }
+
+    /// Learns where the nodes are.
+    pub(super) fn meet(&self, addresses: &[(NodeId, SocketAddr)]) {
+        self.peers
+            .set(addresses, |node| self.spec.peers.contains(&node));
+    }
+
+    /// Sets how much more than the machine's the node's clock reads.
+    pub(super) fn set_clock_offset(&self, offset_ns: i64) {
+        self.clock_offset_ns.set(offset_ns);
+    }
+
+    /// How the node is.
+    pub(super) fn status(&self) -> NodeStatus {
+        NodeStatus {
+            replica: self.replica.borrow().status(),
+            counters: *self.counters.borrow(),
+            usage: Usage::now(),
+        }
+    }
+
+    async fn serve(self: Rc<Self>, arrival: Arrival) {
+        let accepted = match arrival.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                log(format_args!("{error}"));
+                let mut counters = self.counters.borrow_mut();
+                match error {
+                    AcceptError::Refused { .. } => counters.connections_refused += 1,
+                    AcceptError::Lost { .. } => counters.handshakes_lost += 1,
+                }
+                return;
+            }
+        };
+        match (accepted.role, accepted.peer) {
+            (Role::Requests, _) => self.serve_client(accepted).await,
+            (Role::Gossip, Peer::Node(from)) => self.serve_peer(from, accepted).await,
+            (Role::Gossip, Peer::Client) => unreachable!("clients are not allowed to gossip"),
+        }
+    }
+
+    async fn serve_client(self: Rc<Self>, accepted: Accepted) {
+        let outbox = Rc::<Outbox>::default();
+        let slot = self
+            .outputs
+            .borrow_mut()
+            .connections
+            .insert(Rc::clone(&outbox));
+        let Some(id) = slot else {
+            let reason = b"too many connections";
+            accepted.connection.close(CloseCode::Done.into(), reason);
+            return;
+        };
+        self.counters.borrow_mut().clients_accepted += 1;
+        let mut requests = Requests {
+            service: &self,
+            id,
+            dots: Vec::new(),
+            wall_ns: None,
+        };
+        let bounds = Bounds {
+            frame_bytes_max: REQUEST_BYTES_MAX,
+            outbox_bytes_max: ANSWER_BYTES_MAX,
+        };
+        let end = pump(accepted.send, accepted.recv, &outbox, &mut requests, bounds).await;
+        self.outputs.borrow_mut().connections.remove(id);
+        self.ended(&accepted.connection, &end);
+    }
+
+    async fn serve_peer(self: Rc<Self>, from: NodeId, accepted: Accepted) {
+        self.counters.borrow_mut().peers_accepted += 1;
+        let nothing = Outbox::default();
+        let mut gossip = Gossip {
+            service: &self,
+            from,
+        };
+        let bounds = Bounds {
+            frame_bytes_max: GOSSIP_BYTES_MAX,
+            outbox_bytes_max: 0,
+        };
+        let end = pump(accepted.send, accepted.recv, &nothing, &mut gossip, bounds).await;
+        self.ended(&accepted.connection, &end);
+    }
+
+    fn ended(&self, connection: &quinn::Connection, end: &StreamEnd) {
+        if let StreamEnd::Malformed(malformed) = end {
+            let from = connection.remote_address();
+            log(format_args!("closing {from}: {malformed}"));
+            self.counters.borrow_mut().frames_malformed += 1;
+        }
+        link::close(connection, end);
+    }
+
+    /// The node's wall clock, right or wrong, in ns since 1970.
+    fn wall_ns(&self) -> u64 {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        u64::try_from(now.as_nanos())
+            .unwrap_or(u64::MAX)
+            .saturating_add_signed(self.clock_offset_ns.get())
+    }
+
+    /// Fires a timer with peers drawn for it.
+    fn fire(self: &Rc<Self>, timer: Timer) {
+        {
+            let mut drawn = self.drawn.borrow_mut();
+            let (peers, random) = &mut *drawn;
+            let fanout = usize::from(self.spec.settings.fanout);
+            let (chosen, _) = peers.partial_shuffle(random, fanout);
+            let input = Input {
+                wall_ns: self.wall_ns(),
+                peers: chosen,
+            };
+            let mut outputs = self.outputs.borrow_mut();
+            self.replica
+                .borrow_mut()
+                .handle_timer(timer, &input, &mut *outputs);
+        }
+        self.arm_timers();
+    }
+
+    /// After a batch of inputs: fires what is due at once.
+    fn batch_end(self: &Rc<Self>) {
+        let due = {
+            let timers = &mut self.outputs.borrow_mut().timers;
+            let place = timers.iter().position(|timer| *timer == Timer::Rumour);
+            place.map(|place| timers.swap_remove(place))
+        };
+        match due {
+            Some(timer) => self.fire(timer),
+            None => self.arm_timers(),
+        }
+    }
+
+    /// Lets the timers that were set fire when their time has come.
+    fn arm_timers(self: &Rc<Self>) {
+        let timers = std::mem::take(&mut self.outputs.borrow_mut().timers);
+        for timer in timers {
+            let service = Rc::clone(self);
+            let delay = Duration::from_millis(self.spec.settings.delay_ms(timer));
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(delay).await;
+                service.fire(timer);
+            });
+        }
+    }
+}
+
+impl Effects for Outputs {
+    fn reply(&mut self, to: RequestId, response: &Response<'_>) {
+        let mut counters = self.counters.borrow_mut();
+        let Some((outbox, number)) = self.connections.destination(to) else {
+            counters.responses_undeliverable += 1;
+            return;
+        };
+        counters.responses += 1;
+        if outbox.response(number, response).is_err() {
+            counters.responses_too_long += 1;
+            let refusal = Response::Refused(Refusal::Overloaded);
+            outbox
+                .response(number, &refusal)
+                .expect("a refusal is short");
+        }
+    }
+
+    fn send(&mut self, to: NodeId, message: Message) {
+        self.peers.send(to, &message);
+    }
+
+    fn set_timer(&mut self, timer: Timer) {
+        self.timers.push(timer);
+    }
+}
+
+/// Requests of one connection.
+struct Requests<'a> {
+    service: &'a Rc<Service>,
+    id: ConnectionId,
+    dots: Vec<Dot>,
+    /// The clock, read once a batch: the hybrid clock orders what falls on one reading.
+    wall_ns: Option<u64>,
+}
+
+impl FrameHandler for Requests<'_> {
+    fn frame(&mut self, payload: &[u8]) -> Result<(), Malformed> {
+        let service = self.service;
+        let (number, request) = codec::decode_request(payload, &mut self.dots)?;
+        let wall_ns = *self.wall_ns.get_or_insert_with(|| service.wall_ns());
+        let input = Input {
+            wall_ns,
+            peers: &[],
+        };
+        service.counters.borrow_mut().requests += 1;
+        service.replica.borrow_mut().handle_request(
+            self.id.request(number),
+            &request,
+            &input,
+            &mut *service.outputs.borrow_mut(),
+        );
+        Ok(())
+    }
+
+    fn batch_end(&mut self) {
+        self.wall_ns = None;
+        self.service.batch_end();
+    }
+}
+
+/// Gossip of one peer.
+struct Gossip<'a> {
+    service: &'a Rc<Service>,
+    from: NodeId,
+}
+
+impl FrameHandler for Gossip<'_> {
+    fn frame(&mut self, payload: &[u8]) -> Result<(), Malformed> {
+        let service = self.service;
+        let message: Message = decode_gossip(payload)?;
+        let input = Input {
+            wall_ns: service.wall_ns(),
+            peers: &[],
+        };
+        {
+            let mut counters = service.counters.borrow_mut();
+            counters.gossip_in += 1;
+            counters.gossip_in_bytes += payload.len() as u64;
+        }
+        service.replica.borrow_mut().handle_message(
+            self.from,
+            message,
+            &input,
+            &mut *service.outputs.borrow_mut(),
+        );
+        Ok(())
+    }
+
+    fn batch_end(&mut self) {
+        self.service.batch_end();
+    }
+}

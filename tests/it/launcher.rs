@@ -1,0 +1,433 @@
+//! Nodes as real processes: they start, serve, are controlled, and leave nothing behind. Every
+//! wait has a deadline, [`DEADLINE`].
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kvs_zoo::node::{LaunchError, Launcher, NodeError, Start};
+use kvs_zoo::protocol::{GroupId, Lattice, NodeId, Operation, Request};
+use kvs_zoo::replica::{ReplicaKind, ReplicaSpec, Settings};
+use kvs_zoo::server::{Architecture, ServerPorts};
+use kvs_zoo::transport::{
+    Caller, CertificateAuthority, DialError, Endpoint, Link, OwnedResponse, Role, runtime,
+};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+const PROGRAM: &str = env!("CARGO_BIN_EXE_kvs-bench");
+
+fn on_runtime(test: impl Future<Output = ()>) {
+    runtime()
+        .unwrap()
+        .block_on(async { tokio::time::timeout(DEADLINE, test).await })
+        .expect("the test ends before its deadline");
+}
+
+async fn launch(arch: &str, logs: &Path) -> (Launcher, ServerPorts) {
+    let mut launcher = Launcher::new(logs, 1).unwrap().with_program(PROGRAM);
+    let architecture: Architecture = arch.parse().unwrap();
+    let deployment = architecture.reserve(&mut launcher);
+    let ports = Architecture::run(&mut launcher, &deployment, Lattice::Causal);
+    launcher.launch().await.unwrap();
+    (launcher, ports)
+}
+
+async fn caller(launcher: &Launcher, node: NodeId) -> Caller {
+    let endpoint = launcher.client_endpoint().unwrap();
+    let addr = launcher.node(node).unwrap().addr();
+    Caller::dial(&endpoint, addr, node).await.unwrap()
+}
+
+const fn get(key: &[u8]) -> Request<'_> {
+    Request {
+        key,
+        operation: Operation::Get,
+        context: &[],
+    }
+}
+
+const fn put<'a>(key: &'a [u8], value: &'a [u8]) -> Request<'a> {
+    Request {
+        key,
+        operation: Operation::Put { value },
+        context: &[],
+    }
+}
+
+fn values(response: &OwnedResponse) -> Vec<&[u8]> {
+    let OwnedResponse::Get { siblings, .. } = response else {
+        panic!("a get is answered as a get: {response:?}");
+    };
+    siblings.iter().map(|one| one.value.as_slice()).collect()
+}
+
+/// Whether a process of that id is there and not merely waiting to be reaped.
+fn is_alive(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn until_blocking(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "the deadline has passed");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_node_starts_serves_and_shuts_down_in_good_order() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (launcher, _) = launch("local", logs.path()).await;
+        let node = NodeId(0);
+        let caller = caller(&launcher, node).await;
+        caller.call(&put(b"key", b"value")).await.unwrap();
+        let response = caller.call(&get(b"key")).await.unwrap();
+        assert_eq!(values(&response), [b"value"]);
+
+        let handle = launcher.node(node).unwrap();
+        let status = handle.status().await.unwrap();
+        assert_eq!(status.replica.keys, 1);
+        assert_eq!(status.counters.requests, 2);
+        assert_eq!(status.counters.responses, 2);
+        assert_eq!(status.counters.clients_accepted, 1);
+        let pid = handle.pid();
+        assert!(is_alive(pid), "the control");
+        assert_eq!(launcher.shutdown_all().await, []);
+        assert!(!is_alive(pid));
+        let log = std::fs::read_to_string(logs.path().join("n0.log")).unwrap();
+        assert!(log.contains("shuts down as told"), "{log}");
+    });
+}
+
+#[test]
+fn replicas_reach_one_another() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (launcher, _) = launch("replicated", logs.path()).await;
+        caller(&launcher, NodeId(0))
+            .await
+            .call(&put(b"key", b"value"))
+            .await
+            .unwrap();
+        for node in launcher.nodes() {
+            while node.status().await.unwrap().replica.keys == 0 {
+                tokio::task::yield_now().await;
+            }
+            let found = caller(&launcher, node.id()).await.call(&get(b"key")).await;
+            assert_eq!(values(&found.unwrap()), [b"value"]);
+        }
+        let status = launcher.node(NodeId(1)).unwrap().status().await.unwrap();
+        assert_eq!(status.counters.connections_refused, 0);
+        assert!(status.counters.gossip_in > 0);
+        launcher.shutdown_all().await;
+    });
+}
+
+#[test]
+fn a_paused_node_answers_nothing_until_it_is_resumed() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (launcher, _) = launch("local", logs.path()).await;
+        let node = launcher.node(NodeId(0)).unwrap();
+        let caller = caller(&launcher, NodeId(0)).await;
+        caller.call(&get(b"key")).await.unwrap();
+        node.pause().await.unwrap();
+        let patience = Duration::from_millis(100);
+        let request = get(b"key");
+        let mut asked = Box::pin(caller.call(&request));
+        let silent = tokio::time::timeout(patience, &mut asked).await;
+        assert!(silent.is_err());
+        node.resume().await.unwrap();
+        asked.await.unwrap();
+        node.status().await.unwrap();
+        launcher.shutdown_all().await;
+    });
+}
+
+#[test]
+fn a_paused_node_is_killed_by_a_shutdown() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (launcher, _) = launch("local", logs.path()).await;
+        let node = launcher.node(NodeId(0)).unwrap();
+        let pid = node.pid();
+        node.pause().await.unwrap();
+        assert_eq!(launcher.shutdown_all().await, [NodeId(0)]);
+        assert!(!is_alive(pid));
+    });
+}
+
+#[test]
+fn an_unexpected_exit_is_told_with_the_end_of_the_log_and_an_expected_one_is_not() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (mut launcher, _) = launch("sharded", logs.path()).await;
+        launcher.take(NodeId(0)).unwrap().kill().await;
+        let pid = launcher.node(NodeId(2)).unwrap().pid();
+        let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        let exit = launcher.unexpected_exit().await;
+        assert_eq!(exit.node, NodeId(2));
+        assert!(exit.status.contains("signal: 9"), "{}", exit.status);
+        assert!(exit.log.contains("serves at"), "{}", exit.log);
+        let status = launcher.node(NodeId(2)).unwrap().status().await;
+        assert!(matches!(status, Err(NodeError::Exited { .. })));
+        assert!(launcher.try_unexpected_exit().is_none());
+        launcher.shutdown_all().await;
+    });
+}
+
+#[test]
+fn a_restarted_node_is_found_by_its_peers() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (mut launcher, _) = launch("replicated", logs.path()).await;
+        let node = NodeId(1);
+        caller(&launcher, NodeId(0))
+            .await
+            .call(&put(b"key", b"value"))
+            .await
+            .unwrap();
+        launcher.restart(node, 1).await.unwrap();
+        assert_eq!(launcher.node(node).unwrap().incarnation(), 1);
+        while launcher
+            .node(node)
+            .unwrap()
+            .status()
+            .await
+            .unwrap()
+            .replica
+            .keys
+            == 0
+        {
+            tokio::task::yield_now().await;
+        }
+        assert!(launcher.try_unexpected_exit().is_none());
+        launcher.shutdown_all().await;
+    });
+}
+
+#[test]
+fn a_dropped_launcher_kills_its_nodes() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (launcher, _) = launch("sharded", logs.path()).await;
+        let pids: Vec<u32> = launcher.nodes().map(|node| node.pid()).collect();
+        assert!(pids.iter().all(|pid| is_alive(*pid)), "the control");
+        drop(launcher);
+        until(|| !pids.iter().any(|pid| is_alive(*pid))).await;
+    });
+}
+
+#[test]
+fn a_program_that_is_no_node_is_an_error_that_names_it_and_its_log() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        for (program, expected) in [
+            ("/bin/false", "exited (exit status: 1)"),
+            ("/no/such/program", "/no/such/program"),
+        ] {
+            let mut launcher = Launcher::new(logs.path(), 1).unwrap().with_program(program);
+            let deployment = Architecture::Local.reserve(&mut launcher);
+            Architecture::run(&mut launcher, &deployment, Lattice::Causal);
+            let error = launcher.launch().await.unwrap_err();
+            assert!(matches!(error, LaunchError::Node(_)));
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    });
+}
+
+#[test]
+fn a_directory_for_logs_that_cannot_be_is_an_error_that_names_it() {
+    let logs = Path::new("/proc/no-logs-here");
+    let error = Launcher::new(logs, 1).unwrap_err();
+    assert!(error.to_string().contains("/proc/no-logs-here"), "{error}");
+}
+
+/// The line with which a launcher starts a node, for tests that are the launcher themselves.
+fn start_line(parent: Option<u32>) -> String {
+    let authority = CertificateAuthority::new().unwrap();
+    let node = NodeId(0);
+    let start = Start {
+        spec: ReplicaSpec {
+            node,
+            incarnation: 0,
+            group: GroupId(0),
+            peers: Vec::new(),
+            kind: ReplicaKind::Local,
+            shards: Vec::new(),
+            settings: Settings::default(),
+            bug: None,
+        },
+        identity: authority.node(node).unwrap(),
+        bind: ([127, 0, 0, 1], 0).into(),
+        seed: 1,
+        parent,
+    };
+    serde_json::to_string(&start).unwrap()
+}
+
+#[test]
+fn a_node_exits_when_its_stdin_closes() {
+    let mut child = Command::new(PROGRAM)
+        .arg("node")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{}", start_line(Some(std::process::id()))).unwrap();
+    let mut ready = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut ready).unwrap();
+    assert!(ready.contains("ready"), "{ready}");
+    assert!(child.try_wait().unwrap().is_none(), "the control");
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_node_refuses_nonsense_and_a_parent_that_is_not_its_own() {
+    for line in ["nonsense".to_owned(), start_line(Some(1))] {
+        let mut child = Command::new(PROGRAM)
+            .arg("node")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writeln!(child.stdin.as_mut().unwrap(), "{line}").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stdout.is_empty());
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(log.contains("giving up"), "{log}");
+    }
+}
+
+/// Stopped, a node sees no closed channel: only the kernel can end it.
+#[test]
+fn no_node_survives_its_parent_not_even_a_stopped_one() {
+    // A shell is the parent. The node's stdin is a pipe whose other end this test holds, so that
+    // its closing cannot be what ends the node.
+    let (for_node, mut to_node) = std::io::pipe().unwrap();
+    let mut shell = Command::new("sh")
+        .args(["-c", "exec 3<&0; \"$0\" node <&3 & wait", PROGRAM])
+        .stdin(for_node)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    writeln!(to_node, "{}", start_line(Some(shell.id()))).unwrap();
+    let mut ready = String::new();
+    let mut stdout = BufReader::new(shell.stdout.take().unwrap());
+    stdout.read_line(&mut ready).unwrap();
+    assert!(ready.contains("ready"), "{ready}");
+    let node = child_of(shell.id());
+    let pid = rustix::process::Pid::from_raw(node.cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    assert!(is_alive(node), "the control");
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    until_blocking(|| !is_alive(node));
+}
+
+fn child_of(parent: u32) -> u32 {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    let children = std::fs::read_to_string(path).unwrap();
+    children.trim().parse().expect("one child")
+}
+
+#[test]
+fn a_command_that_is_none_is_answered_as_failed_and_the_node_goes_on() {
+    let mut child = Command::new(PROGRAM)
+        .arg("node")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    writeln!(stdin, "{}", start_line(None)).unwrap();
+    assert!(lines.next().unwrap().unwrap().contains("ready"));
+    for (line, answer) in [
+        ("{\"command\":\"dance\"}", "failed"),
+        ("{\"command\":\"status\"}", "status"),
+        ("{\"command\":\"shutdown\"}", "done"),
+    ] {
+        writeln!(stdin, "{line}").unwrap();
+        let answered = lines.next().unwrap().unwrap();
+        assert!(answered.contains(answer), "{answered}");
+    }
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn strangers_are_refused_and_counted_by_a_real_node() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (launcher, _) = launch("local", logs.path()).await;
+        let node = launcher.node(NodeId(0)).unwrap();
+        let ours = launcher.client_identity().unwrap();
+        let foreign = CertificateAuthority::new().unwrap().client().unwrap();
+        let strangers = [
+            Endpoint::client(&foreign.trusting(&ours)).unwrap(),
+            Endpoint::anonymous(&ours).unwrap(),
+        ];
+        for stranger in strangers {
+            let dialled = Link::dial(&stranger, node.addr(), NodeId(0)).await;
+            assert!(matches!(dialled, Err(DialError::Refused { .. })));
+        }
+        let endpoint = Endpoint::client(&ours).unwrap();
+        // A client of this run that wants another node, and one that wants to gossip.
+        let misled = Link::dial(&endpoint, node.addr(), NodeId(1)).await;
+        assert!(matches!(misled, Err(DialError::Refused { .. })));
+        let gossip = endpoint.dial(node.addr(), NodeId(0), Role::Gossip).await;
+        assert!(matches!(gossip, Err(DialError::Refused { .. })));
+        while node.status().await.unwrap().counters.connections_refused < 4 {
+            tokio::task::yield_now().await;
+        }
+        caller(&launcher, NodeId(0))
+            .await
+            .call(&get(b"key"))
+            .await
+            .unwrap();
+        launcher.shutdown_all().await;
+    });
+}
+
+#[test]
+fn malformed_frames_close_only_their_connection_at_a_real_node() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (launcher, _) = launch("local", logs.path()).await;
+        let node = launcher.node(NodeId(0)).unwrap();
+        let bystander = caller(&launcher, NodeId(0)).await;
+        let endpoint = launcher.client_endpoint().unwrap();
+        let oversized = u32::MAX.to_le_bytes().to_vec();
+        let nonsense = [&8_u32.to_le_bytes()[..], &[0xff; 8]].concat();
+        let truncated = [&8_u32.to_le_bytes()[..], &[0; 3]].concat();
+        for bytes in [oversized, nonsense, truncated] {
+            let dial = endpoint.dial(node.addr(), NodeId(0), Role::Requests);
+            let mut streams = dial.await.unwrap();
+            streams.send.write_all(&bytes).await.unwrap();
+            streams.send.finish().unwrap();
+            // With the code for it, or, when that packet was lost, as one that is unknown there.
+            streams.connection.closed().await;
+            bystander.call(&get(b"key")).await.unwrap();
+        }
+        assert_eq!(node.status().await.unwrap().counters.frames_malformed, 3);
+        launcher.shutdown_all().await;
+    });
+}
