@@ -1,5 +1,5 @@
 //! The integration tests, as one binary.
 
 mod launcher;
-mod transport;
 mod replica_scripts;
+mod transport;
