@@ -1,7 +1,8 @@
 //! What a node costs beyond the bytes it moves: this store against a bare quinn echo of the same
 //! design and settings, plain TCP, and Redis where it is installed.
 //!
-//! `cargo bench --bench limits [-- --quick]`, or `scripts/bench-limits.sh`. All that is compared
+//! `cargo bench --bench limits [-- --quick]`, or `scripts/bench-limits.sh`. `--only local` and
+//! `--outstanding 64` leave the rest out, for a profiler. All that is compared
 //! is measured in turns within one run, in both placements (everything on one CPU; unpinned), and
 //! the medians' ratios are printed as a Markdown table beside their targets. Absolute numbers mean
 //! nothing on a shared machine.
@@ -87,29 +88,63 @@ fn main() {
         Some(servers::ECHO_TCP) => return echo::tcp(),
         _ => {}
     }
-    let quick = std::env::args().any(|argument| argument == "--quick");
     // Run by `cargo test` as well, with `--test`: there is nothing to test here.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let (rounds, time) = if quick {
-        (5, Duration::from_millis(100))
-    } else {
-        (7, Duration::from_millis(700))
-    };
+    let options = Options::from_arguments();
     let results = runtime()
         .expect("an event loop")
-        .block_on(measure(rounds, time));
+        .block_on(measure(&options));
     table::print(&results);
 }
 
-async fn measure(rounds: usize, time: Duration) -> Results {
+/// What is measured, and for how long.
+struct Options {
+    rounds: usize,
+    time: Duration,
+    only: Option<String>,
+    outstanding: Option<usize>,
+}
+
+impl Options {
+    fn from_arguments() -> Self {
+        let arguments: Vec<String> = std::env::args().collect();
+        let after = |name: &str| {
+            let place = arguments.iter().position(|argument| argument == name)?;
+            arguments.get(place + 1).cloned()
+        };
+        let quick = arguments.iter().any(|argument| argument == "--quick");
+        let (rounds, time) = if quick {
+            (5, Duration::from_millis(100))
+        } else {
+            (7, Duration::from_millis(700))
+        };
+        Self {
+            rounds,
+            time,
+            only: after("--only"),
+            outstanding: after("--outstanding").map(|number| number.parse().expect("a number")),
+        }
+    }
+
+    fn wants(&self, cell: &Cell) -> bool {
+        let system = format!("{:?}", cell.system).to_lowercase();
+        self.only.as_ref().is_none_or(|only| only.contains(&system))
+            && self
+                .outstanding
+                .is_none_or(|number| number == cell.outstanding)
+    }
+}
+
+async fn measure(options: &Options) -> Results {
+    let Options { rounds, time, .. } = *options;
     let all = sched_getaffinity(None).expect("a process knows its CPUs");
     let mut results = Results::new();
     for placement in Placement::ALL {
         placement.enter(&all);
         let mut servers = Servers::start().await;
-        let cells = cells(placement, &servers);
+        let cells = cells(placement, &servers, options);
         for round in 0..rounds {
             eprintln!("{}: round {} of {rounds}", placement.name(), round + 1);
             for cell in &cells {
@@ -123,7 +158,7 @@ async fn measure(rounds: usize, time: Duration) -> Results {
 }
 
 /// In the order in which they are measured: what is compared stands together.
-fn cells(placement: Placement, servers: &Servers) -> Vec<Cell> {
+fn cells(placement: Placement, servers: &Servers, options: &Options) -> Vec<Cell> {
     let cell = |outstanding, mix, system| Cell {
         placement,
         outstanding,
@@ -150,5 +185,6 @@ fn cells(placement: Placement, servers: &Servers) -> Vec<Cell> {
             }
         }
     }
+    cells.retain(|cell| options.wants(cell));
     cells
 }

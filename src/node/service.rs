@@ -266,6 +266,11 @@ struct Requests<'a> {
 }
 
 impl FrameHandler for Requests<'_> {
+    fn anticipate<'a>(&mut self, payloads: impl Iterator<Item = &'a [u8]>) {
+        let keys = payloads.filter_map(codec::key_of_request);
+        self.service.replica.borrow().anticipate(keys);
+    }
+
     fn frame(&mut self, payload: &[u8]) -> Result<(), Malformed> {
         let service = self.service;
         let (number, request) = codec::decode_request(payload, &mut self.dots)?;

@@ -112,6 +112,10 @@ impl Local {
         );
     }
 
+    pub(super) fn anticipate<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {
+        self.store.anticipate(keys);
+    }
+
     pub(super) fn status(&self) -> Status {
         let totals = self.store.totals();
         Status {

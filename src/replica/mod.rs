@@ -112,6 +112,13 @@ impl Replica {
         }
     }
 
+    /// Requests for these keys are about to be handled. Changes nothing: a host that has read
+    /// several requests says so before it handles the first, and the time in which memory is
+    /// waited for is spent once and not once a request.
+    pub fn anticipate<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {
+        each!(self, inner => inner.anticipate(keys));
+    }
+
     /// What the replica holds and has done. Takes time in proportion to the number of keys.
     #[must_use]
     pub fn status(&self) -> Status {

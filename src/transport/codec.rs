@@ -16,6 +16,9 @@ use crate::protocol::{
     VALUE_BYTES_MAX, Version,
 };
 
+/// What comes before the key of a request.
+const HEADER_BYTES: usize = 9;
+
 const GET: u8 = 0;
 const PUT: u8 = 1;
 
@@ -47,7 +50,7 @@ pub fn append_request(out: &mut Vec<u8>, id: u32, request: &Request<'_>) -> Resu
         if request.key.len() > KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX {
             return Err(TooLong);
         }
-        let mut header = [0; 9];
+        let mut header = [0; HEADER_BYTES];
         header[..4].copy_from_slice(&id.to_le_bytes());
         header[4] = kind;
         header[5..7].copy_from_slice(&key_length.to_le_bytes());
@@ -58,6 +61,14 @@ pub fn append_request(out: &mut Vec<u8>, id: u32, request: &Request<'_>) -> Resu
         out.extend_from_slice(value);
         Ok(())
     })
+}
+
+/// The key of a request that has not been checked; `None` when it is clearly malformed.
+#[must_use]
+pub fn key_of_request(payload: &[u8]) -> Option<&[u8]> {
+    let (header, rest) = payload.split_first_chunk::<HEADER_BYTES>()?;
+    let key_length = usize::from(u16::from_le_bytes([header[5], header[6]]));
+    rest.get(..key_length)
 }
 
 /// Reads the contents of a request's frame. The context is decoded into `dots`, whose former

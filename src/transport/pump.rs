@@ -20,6 +20,10 @@ const ROUNDS_MAX: usize = 4;
 
 /// What is done with the frames of a stream.
 pub trait FrameHandler {
+    /// The whole frames that a read brought, not yet checked in any way, before the first of them
+    /// is handled: a chance to load what they will need.
+    fn anticipate<'a>(&mut self, _payloads: impl Iterator<Item = &'a [u8]>) {}
+
     /// One whole frame, without its prefix.
     ///
     /// # Errors
@@ -131,7 +135,10 @@ impl<H: FrameHandler> Pump<'_, H> {
         match self.inbox.poll_fill(cx, &mut self.recv) {
             Poll::Pending => Ok(Poll::Pending),
             Poll::Ready(Ok(0)) => Err(self.inbox.end()),
-            Poll::Ready(Ok(_)) => Ok(Poll::Ready(())),
+            Poll::Ready(Ok(_)) => {
+                self.handler.anticipate(self.inbox.whole_frames());
+                Ok(Poll::Ready(()))
+            }
             Poll::Ready(Err(error)) => Err(StreamEnd::of_read(error)),
         }
     }
@@ -188,6 +195,18 @@ impl Inbox {
         let contents = self.start + PREFIX_BYTES..self.start + self.wanted;
         self.start += self.wanted;
         Ok(Some(contents))
+    }
+
+    /// The contents of all whole frames that are here.
+    fn whole_frames(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.bytes[self.start..self.end];
+        std::iter::from_fn(move || {
+            let (prefix, contents) = rest.split_first_chunk()?;
+            let length = u32::from_le_bytes(*prefix) as usize;
+            let (frame, after) = contents.split_at_checked(length)?;
+            rest = after;
+            Some(frame)
+        })
     }
 
     /// Reads what has come, as much as there is room for; 0 bytes is the end of the stream.

@@ -7,3 +7,5 @@ mod measure;
 mod replica_scripts;
 mod transport;
 mod workload;
+mod replica_scripts;
+mod transport;

@@ -203,6 +203,7 @@ proptest! {
         let payload = payload_of_request(id, &request);
         let mut scratch = vec![Dot(3)];
         prop_assert_eq!(decode_request(&payload, &mut scratch), Ok((id, request)));
+        prop_assert_eq!(key_of_request(&payload), Some(&key[..]));
         // All but the value has a length of its own, so that no shorter frame decodes.
         let value_bytes = value.map_or(0, |value| value.len());
         for cut in 0..payload.len() - value_bytes {
@@ -213,6 +214,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(payload in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut scratch = Vec::new();
+        let _ = key_of_request(&payload);
         let _ = decode_request(&payload, &mut scratch);
         let _ = decode_response(&payload, &mut scratch, |_, _| ());
     }
