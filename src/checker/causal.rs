@@ -1,0 +1,311 @@
+//! Causal consistency of multi-value registers by the witness that the store gives.
+//!
+//! Visibility as the vectors claim it is verified against the axioms (A1 to A7) below: a
+//! certificate that passes exhibits the order that the definition asks for (Burckhardt et al.,
+//! *Replicated data types*, POPL 2014), whoever made it. O(n·r²) for n operations and r origins.
+//!
+//! - A1 dots are unique.
+//! - A2 along a session vectors never decrease.
+//! - A3 if an operation covers a put, it covers all that the put covers. It is enough to compare
+//!   with the latest put of each origin; at a put's own origin with the one before it.
+//! - A4 a get's siblings are the maxima of the covered puts on its key.
+//! - A5 nothing is covered by what returned before it was invoked, or by what its own session
+//!   issued before it.
+//! - A6 no two puts cover each other, and a put's vector has its own counter at its own origin.
+//! - A7 the evidence of one put is the same wherever it is given.
+
+use super::certificate::{Certificate, entry, not_covered};
+use super::index::{Index, NO_PUT, Table};
+use super::verdict::{AnomalyKind, Check, Findings, Property, Verdict};
+use crate::history::{Kind, dot_counter, dot_origin, dot_text, id_text};
+
+/// The dot under which somebody read a put of unknown outcome.
+pub(super) fn dot_of_unknown(index: &Index<'_>, put: usize) -> Option<u64> {
+    let rows = index
+        .by_key
+        .at(index.key[put] as usize)
+        .iter()
+        .map(|row| *row as usize);
+    rows.filter(|row| index.is_usable_get(*row))
+        .find_map(|get| {
+            let place = index
+                .puts_read(get)
+                .iter()
+                .position(|read| *read as usize == put)?;
+            index.columns.sibling_dots.at(get).get(place).copied()
+        })
+}
+
+/// Checks the certificate of every replica group at once: groups share neither keys nor origins.
+pub(super) fn check(index: &Index<'_>) -> Check {
+    let certificate = match Certificate::new(index) {
+        Ok(certificate) => certificate,
+        Err(reason) => {
+            return Check {
+                property: Property::Causal,
+                checked: 0,
+                verdict: Verdict::not_applicable(reason),
+            };
+        }
+    };
+    let mut judge = Judge {
+        findings: Findings::new(index.history, Property::Causal),
+        certificate: &certificate,
+        index,
+    };
+    judge.dots();
+    let mut checked = 0;
+    for session in 0..index.by_session.len() {
+        checked += judge.session(session);
+    }
+    judge.findings.check(checked)
+}
+
+struct Judge<'a, 'h> {
+    index: &'a Index<'h>,
+    certificate: &'a Certificate<'a, 'h>,
+    findings: Findings<'h>,
+}
+
+/// What the last operation of a session in one group was.
+#[derive(Clone, Copy)]
+struct Previous<'h> {
+    row: usize,
+    vector: &'h [u64],
+}
+
+impl<'h> Judge<'_, 'h> {
+    /// A1, and A6 as far as one put shows it.
+    fn dots(&mut self) {
+        for (a, b) in self.certificate.same_dots() {
+            let (a, b) = (self.certificate.row(a), self.certificate.row(b));
+            self.findings.add(AnomalyKind::DuplicateDot, &[a, b], || {
+                "both puts were given the same dot, so one of them can be lost".to_owned()
+            });
+        }
+        for number in 0..self.certificate.puts.len() as u32 {
+            let dot = self.certificate.dot(number);
+            let own = entry(self.certificate.vector(number), dot_origin(dot));
+            if own != dot || dot_counter(dot) == 0 {
+                let row = self.certificate.row(number);
+                self.findings.add(AnomalyKind::BadDot, &[row], || {
+                    format!(
+                        "the put's dot is {}, its vector has {}",
+                        dot_text(dot),
+                        dot_text(own)
+                    )
+                });
+            }
+        }
+    }
+
+    /// Judges a session's operations in their order and returns how many there were.
+    fn session(&mut self, session: usize) -> u64 {
+        let index = self.index;
+        let mut checked = 0;
+        let mut previous: Table<u16, Previous<'h>> = Table::default();
+        for row in index.by_session.at(session).iter().map(|row| *row as usize) {
+            let number = self.certificate.number[row];
+            let is_put = index.columns.kind[row] == Kind::Put;
+            if (is_put && number == NO_PUT) || (!is_put && !index.is_usable_get(row)) {
+                continue;
+            }
+            let vector = if is_put {
+                self.certificate.vector(number)
+            } else {
+                index.columns.vector.at(row)
+            };
+            checked += 1;
+            let group = index.columns.group[row];
+            if let Some(previous) = previous.insert(group, Previous { row, vector }) {
+                self.order(&previous, row, vector, number);
+            }
+            self.dependencies(row, vector, number);
+            self.real_time(row, vector);
+            if is_put {
+                self.mutual_cover(number, vector);
+            } else {
+                self.evidence(row);
+                self.siblings(row, vector);
+            }
+        }
+        checked
+    }
+
+    /// A2, and A5 within the session.
+    fn order(&mut self, previous: &Previous<'h>, row: usize, vector: &[u64], number: u32) {
+        if let Some(lost) = not_covered(previous.vector, vector) {
+            let session = self.index.columns.session[row];
+            self.findings
+                .add(AnomalyKind::VectorRegression, &[previous.row, row], || {
+                    format!(
+                        "session {session} had seen {}, and its next operation was answered from a \
+                     state without it",
+                        dot_text(lost)
+                    )
+                });
+        }
+        if number != NO_PUT {
+            let dot = self.certificate.dot(number);
+            if entry(previous.vector, dot_origin(dot)) >= dot {
+                self.findings
+                    .add(AnomalyKind::FutureDependency, &[previous.row, row], || {
+                        format!(
+                            "the earlier operation covers {}, which its session put only later",
+                            dot_text(dot)
+                        )
+                    });
+            }
+        }
+    }
+
+    /// A3.
+    fn dependencies(&mut self, row: usize, vector: &[u64], number: u32) {
+        for dot in vector {
+            let Some(origin) = self.certificate.origins.get(&dot_origin(*dot)) else {
+                continue;
+            };
+            let own =
+                number != NO_PUT && dot_origin(self.certificate.dot(number)) == dot_origin(*dot);
+            let counter = if own {
+                dot_counter(self.certificate.dot(number)).saturating_sub(1)
+            } else {
+                dot_counter(*dot)
+            };
+            let Some(covered) = origin.latest(counter) else {
+                continue;
+            };
+            if let Some(lost) = not_covered(self.certificate.vector(covered), vector) {
+                let rows = self.explain_dependency(lost, covered, row);
+                let covered = self.certificate.dot(covered);
+                self.findings
+                    .add(AnomalyKind::MissingDependency, &rows, || {
+                        format!(
+                            "the last operation covers {}, which depends on {}, but not {} itself",
+                            dot_text(covered),
+                            dot_text(lost),
+                            dot_text(lost)
+                        )
+                    });
+            }
+        }
+    }
+
+    /// The put that is missing where it is known, the put that depends on it, and who saw that.
+    fn explain_dependency(&self, lost: u64, covered: u32, row: usize) -> Vec<usize> {
+        let origin = self.certificate.origins.get(&dot_origin(lost));
+        let missing = origin
+            .and_then(|origin| origin.latest(dot_counter(lost)))
+            .filter(|put| self.certificate.dot(*put) == lost)
+            .map(|put| self.certificate.row(put));
+        missing
+            .into_iter()
+            .chain([self.certificate.row(covered), row])
+            .collect()
+    }
+
+    /// A5 in real time.
+    fn real_time(&mut self, row: usize, vector: &[u64]) {
+        let returned = self.index.returned(row);
+        for dot in vector {
+            let origin = self.certificate.origins.get(&dot_origin(*dot));
+            if let Some((invoke, put)) = origin.and_then(|o| o.latest_invoke(dot_counter(*dot)))
+                && invoke > returned
+            {
+                let rows = [row, self.certificate.row(put)];
+                let dot = self.certificate.dot(put);
+                self.findings.add(AnomalyKind::FutureDependency, &rows, || {
+                    format!(
+                        "the first operation covers {}, and returned before that put was invoked",
+                        dot_text(dot)
+                    )
+                });
+            }
+        }
+    }
+
+    /// A6 between two puts.
+    fn mutual_cover(&mut self, number: u32, vector: &[u64]) {
+        let dot = self.certificate.dot(number);
+        for entry_dot in vector.iter().filter(|d| dot_origin(**d) != dot_origin(dot)) {
+            let origin = self.certificate.origins.get(&dot_origin(*entry_dot));
+            let Some(other) = origin.and_then(|o| o.latest(dot_counter(*entry_dot))) else {
+                continue;
+            };
+            if entry(self.certificate.vector(other), dot_origin(dot)) >= dot {
+                let rows = [self.certificate.row(other), self.certificate.row(number)];
+                self.findings.add(AnomalyKind::MutualCover, &rows, || {
+                    "each of the two puts claims to have been applied after the other".to_owned()
+                });
+            }
+        }
+    }
+
+    /// A7.
+    fn evidence(&mut self, get: usize) {
+        let columns = self.index.columns;
+        for (place, put) in self.index.puts_read(get).iter().enumerate() {
+            let number = self.certificate.number[*put as usize];
+            let dot = columns.sibling_dots.at(get)[place];
+            if dot != self.certificate.dot(number)
+                || columns.sibling_vector(get, place) != self.certificate.vector(number)
+            {
+                self.findings
+                    .add(AnomalyKind::EvidenceMismatch, &[*put as usize, get], || {
+                        format!(
+                            "the get's evidence of {} is not what was said of its put elsewhere",
+                            id_text(columns.written[*put as usize])
+                        )
+                    });
+            }
+        }
+    }
+
+    /// A4.
+    fn siblings(&mut self, get: usize, vector: &[u64]) {
+        let key = self.index.key[get];
+        let latest = |dot: &u64| self.certificate.latest_on_key(key, *dot);
+        let candidates: Vec<u32> = vector.iter().filter_map(latest).collect();
+        let superseding = |put: u32| {
+            let dot = self.certificate.dot(put);
+            candidates.iter().copied().find(|other| {
+                *other != put && entry(self.certificate.vector(*other), dot_origin(dot)) >= dot
+            })
+        };
+        let returned = self.index.puts_read(get);
+        for put in &candidates {
+            let row = self.certificate.row(*put);
+            if !returned.contains(&(row as u32)) && superseding(*put).is_none() {
+                self.findings.add(AnomalyKind::MissingSibling, &[row, get], || {
+                    format!(
+                        "the get covers {}, nothing it covers supersedes it, yet it was left out",
+                        dot_text(self.certificate.dot(*put))
+                    )
+                });
+            }
+        }
+        for row in returned {
+            let number = self.certificate.number[*row as usize];
+            let dot = self.certificate.dot(number);
+            if entry(vector, dot_origin(dot)) < dot {
+                self.findings
+                    .add(AnomalyKind::UncoveredSibling, &[*row as usize, get], || {
+                        format!(
+                            "the get returned {}, which its own vector lacks",
+                            dot_text(dot)
+                        )
+                    });
+            } else if let Some(later) = superseding(number) {
+                let rows = [*row as usize, self.certificate.row(later), get];
+                self.findings
+                    .add(AnomalyKind::SupersededSibling, &rows, || {
+                        format!(
+                            "the get returned {} although it covers {}, which supersedes it",
+                            dot_text(dot),
+                            dot_text(self.certificate.dot(later))
+                        )
+                    });
+            }
+        }
+    }
+}

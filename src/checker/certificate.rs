@@ -1,0 +1,243 @@
+//! The certificate that a causal store gives, laid out for checking: every put whose dot and
+//! vector are known, by origin and by key.
+
+use super::index::{Index, NO_PUT, Table};
+use crate::history::{Evidence, Kind, NEVER, dot_counter, dot_origin};
+
+/// Counters may be sparse, up to this many times the number of puts, before the lookup by counter
+/// turns from a table into a search.
+const SPARSE_MAX: usize = 4;
+
+/// A put with its evidence: its own reply's, or, for an unknown put, that of a get which read it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Put {
+    pub(super) row: u32,
+    pub(super) dot: u64,
+    /// The get that gave the evidence, and the place in its list.
+    source: Option<(u32, u32)>,
+}
+
+/// The known puts of one origin in the order of their counters.
+#[derive(Debug, Default)]
+pub(super) struct Origin {
+    /// Numbers of puts, ascending by counter.
+    puts: Vec<u32>,
+    counters: Vec<u64>,
+    /// For each counter how many puts have a counter up to it; empty when counters are sparse.
+    up_to: Vec<u32>,
+    /// For each place in `puts` the latest invoke up to it, and whose it is.
+    latest_invoke: Vec<(u64, u32)>,
+}
+
+impl Origin {
+    /// How many puts have a counter of at most `counter`.
+    pub(super) fn count_up_to(&self, counter: u64) -> usize {
+        match (self.up_to.last(), usize::try_from(counter)) {
+            (Some(all), Ok(counter)) => self.up_to.get(counter).copied().unwrap_or(*all) as usize,
+            (Some(all), Err(_)) => *all as usize,
+            (None, _) => self.counters.partition_point(|c| *c <= counter),
+        }
+    }
+
+    /// The number of the latest put with a counter of at most `counter`.
+    pub(super) fn latest(&self, counter: u64) -> Option<u32> {
+        self.count_up_to(counter)
+            .checked_sub(1)
+            .map(|place| self.puts[place])
+    }
+
+    /// The latest invoke among puts with a counter of at most `counter`, and the put's number.
+    pub(super) fn latest_invoke(&self, counter: u64) -> Option<(u64, u32)> {
+        self.count_up_to(counter)
+            .checked_sub(1)
+            .map(|place| self.latest_invoke[place])
+    }
+
+    fn finish(&mut self, puts: &[Put], index: &Index<'_>) {
+        self.puts
+            .sort_unstable_by_key(|number| puts[*number as usize].dot);
+        self.counters = self
+            .puts
+            .iter()
+            .map(|n| dot_counter(puts[*n as usize].dot))
+            .collect();
+        let largest = self.counters.last().copied().unwrap_or(0);
+        let bound = self.counters.len().saturating_mul(SPARSE_MAX) as u64;
+        if largest <= bound + u64::from(u16::MAX) {
+            let mut place = 0;
+            self.up_to.reserve(largest as usize + 1);
+            for counter in 0..=largest {
+                while self.counters.get(place).is_some_and(|c| *c <= counter) {
+                    place += 1;
+                }
+                self.up_to.push(place as u32);
+            }
+        }
+        let mut latest = (0, NO_PUT);
+        for number in &self.puts {
+            let invoke = index.invoke(puts[*number as usize].row as usize);
+            if latest.1 == NO_PUT || invoke > latest.0 {
+                latest = (invoke, *number);
+            }
+            self.latest_invoke.push(latest);
+        }
+    }
+}
+
+/// All known puts. Puts of unknown outcome that nobody read are left out.
+#[derive(Debug)]
+pub(super) struct Certificate<'a, 'h> {
+    pub(super) index: &'a Index<'h>,
+    pub(super) puts: Vec<Put>,
+    /// Row to number in `puts`, or [`NO_PUT`].
+    pub(super) number: Vec<u32>,
+    pub(super) origins: Table<u32, Origin>,
+    /// Numbers of puts by dense key, within a key ascending by dot.
+    by_key: Vec<u32>,
+    /// Their dots, so that a search need not look the puts up.
+    by_key_dots: Vec<u64>,
+    key_starts: Vec<u32>,
+}
+
+impl<'a, 'h> Certificate<'a, 'h> {
+    /// Collects the evidence.
+    ///
+    /// # Errors
+    /// When an acknowledged operation carries none.
+    pub(super) fn new(index: &'a Index<'h>) -> Result<Self, String> {
+        let columns = index.columns;
+        let mut puts = Vec::new();
+        let mut number = vec![NO_PUT; index.history.len()];
+        for (row, own) in number.iter_mut().enumerate() {
+            let acknowledged = index.is_known_get(row)
+                || (columns.kind[row] == Kind::Put && index.returned(row) != NEVER);
+            if acknowledged && columns.evidence[row] != Evidence::Causal {
+                return Err(format!("row {row} carries no vector"));
+            }
+            if index.is_known_get(row)
+                && columns.sibling_dots.at(row).len() != columns.read.at(row).len()
+            {
+                return Err(format!("row {row} lacks its siblings' dots"));
+            }
+            if columns.kind[row] == Kind::Put && index.returned(row) != NEVER {
+                *own = puts.len() as u32;
+                puts.push(Put {
+                    row: row as u32,
+                    dot: columns.dot[row],
+                    source: None,
+                });
+            }
+        }
+        for get in (0..index.history.len()).filter(|row| index.is_usable_get(*row)) {
+            for (place, put) in index.puts_read(get).iter().enumerate() {
+                if number[*put as usize] == NO_PUT {
+                    number[*put as usize] = puts.len() as u32;
+                    let dot = columns.sibling_dots.at(get)[place];
+                    puts.push(Put {
+                        row: *put,
+                        dot,
+                        source: Some((get as u32, place as u32)),
+                    });
+                }
+            }
+        }
+        let mut certificate = Self {
+            index,
+            puts,
+            number,
+            origins: Table::default(),
+            by_key: Vec::new(),
+            by_key_dots: Vec::new(),
+            key_starts: Vec::new(),
+        };
+        certificate.lay_out();
+        Ok(certificate)
+    }
+
+    fn lay_out(&mut self) {
+        let mut origins: Table<u32, Origin> = Table::default();
+        for (number, put) in (0u32..).zip(&self.puts) {
+            origins
+                .entry(dot_origin(put.dot))
+                .or_default()
+                .puts
+                .push(number);
+        }
+        for origin in origins.values_mut() {
+            origin.finish(&self.puts, self.index);
+        }
+        self.origins = origins;
+        let key = |number: &u32| self.index.key[self.puts[*number as usize].row as usize];
+        let mut by_key: Vec<u32> = (0..self.puts.len() as u32).collect();
+        by_key.sort_unstable_by_key(|n| (key(n), self.puts[*n as usize].dot));
+        self.key_starts = vec![0; self.index.by_key.len() + 1];
+        for number in &by_key {
+            self.key_starts[key(number) as usize + 1] += 1;
+        }
+        for i in 1..self.key_starts.len() {
+            self.key_starts[i] += self.key_starts[i - 1];
+        }
+        self.by_key_dots = by_key.iter().map(|n| self.puts[*n as usize].dot).collect();
+        self.by_key = by_key;
+    }
+
+    /// The vector of a put.
+    pub(super) fn vector(&self, number: u32) -> &'h [u64] {
+        let put = &self.puts[number as usize];
+        match put.source {
+            None => self.index.columns.vector.at(put.row as usize),
+            Some((get, place)) => self
+                .index
+                .columns
+                .sibling_vector(get as usize, place as usize),
+        }
+    }
+
+    pub(super) fn row(&self, number: u32) -> usize {
+        self.puts[number as usize].row as usize
+    }
+
+    pub(super) fn dot(&self, number: u32) -> u64 {
+        self.puts[number as usize].dot
+    }
+
+    /// For an entry of a vector the latest put of that origin on `key` that it covers.
+    pub(super) fn latest_on_key(&self, key: u32, entry: u64) -> Option<u32> {
+        let (start, end) = (
+            self.key_starts[key as usize] as usize,
+            self.key_starts[key as usize + 1] as usize,
+        );
+        let dots = &self.by_key_dots[start..end];
+        let place = dots.partition_point(|dot| *dot <= entry).checked_sub(1)?;
+        (dot_origin(dots[place]) == dot_origin(entry)).then(|| self.by_key[start + place])
+    }
+
+    /// Puts of the same dot, side by side.
+    pub(super) fn same_dots(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.origins.values().flat_map(|origin| {
+            origin
+                .puts
+                .windows(2)
+                .zip(origin.counters.windows(2))
+                .filter(|(_, counters)| counters[0] == counters[1])
+                .map(|(puts, _)| (puts[0], puts[1]))
+        })
+    }
+}
+
+/// The entry of a vector for an origin: 0 for none.
+pub(super) fn entry(vector: &[u64], origin: u32) -> u64 {
+    vector
+        .iter()
+        .copied()
+        .find(|dot| dot_origin(*dot) == origin)
+        .unwrap_or(0)
+}
+
+/// The first entry of `small` that `large` does not cover.
+pub(super) fn not_covered(small: &[u64], large: &[u64]) -> Option<u64> {
+    small
+        .iter()
+        .copied()
+        .find(|dot| dot_counter(*dot) > 0 && entry(large, dot_origin(*dot)) < *dot)
+}

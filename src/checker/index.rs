@@ -1,0 +1,329 @@
+//! A history's rows looked up by key, session and id: what every check starts from.
+
+use std::borrow::Cow;
+
+use hashbrown::HashMap;
+
+use crate::history::{CORRUPT, Columns, History, Kind, NEVER, Outcome, Row, id_index, id_session};
+
+/// A hash table whose order nothing depends on, and whose hashes are the same in every run.
+pub(super) type Table<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// Stands for the put of an id that no usable put wrote.
+pub(super) const NO_PUT: u32 = u32::MAX;
+
+/// Rows in groups: those of group `g` are one slice.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    starts: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl Groups {
+    /// Groups rows by `group[row]`, in the order of the rows.
+    fn new(group: &[u32], groups: usize) -> Self {
+        let mut starts = vec![0u32; groups + 1];
+        for g in group {
+            starts[*g as usize + 1] += 1;
+        }
+        for g in 0..groups {
+            starts[g + 1] += starts[g];
+        }
+        let mut next = starts.clone();
+        let mut rows = vec![0u32; group.len()];
+        for (row, g) in (0u32..).zip(group) {
+            let slot = &mut next[*g as usize];
+            rows[*slot as usize] = row;
+            *slot += 1;
+        }
+        Self { starts, rows }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    pub(super) fn at(&self, group: usize) -> &[u32] {
+        &self.rows[self.starts[group] as usize..self.starts[group + 1] as usize]
+    }
+}
+
+/// The index of one history.
+#[derive(Debug)]
+pub(super) struct Index<'h> {
+    pub(super) history: &'h History,
+    pub(super) columns: &'h Columns,
+    /// Row to dense key.
+    pub(super) key: Vec<u32>,
+    pub(super) by_key: Groups,
+    /// Row to dense session.
+    pub(super) session: Vec<u32>,
+    /// Rows of each session in its order.
+    pub(super) by_session: Groups,
+    /// For each id of each read list its put's row, or [`NO_PUT`].
+    puts_read: Vec<u32>,
+    /// Whether a usable get read the put of that row.
+    pub(super) was_read: Vec<bool>,
+    /// Bits of [`TIED_INVOKE`] and [`TIED_RETURN`].
+    ties: Vec<u8>,
+}
+
+/// The row was invoked at the instant at which its session's last operation on the key returned.
+const TIED_INVOKE: u8 = 1;
+/// The row returned at the instant at which its session's next operation on the key was invoked.
+const TIED_RETURN: u8 = 2;
+
+fn dense(values: impl Iterator<Item = u64>) -> (Vec<u32>, usize) {
+    let mut numbers: Table<u64, u32> = Table::default();
+    let dense = values
+        .map(|value| {
+            let next = numbers.len() as u32;
+            *numbers.entry(value).or_insert(next)
+        })
+        .collect();
+    (dense, numbers.len())
+}
+
+/// The rows of puts by what they wrote.
+fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, String> {
+    let mut puts: Table<u64, u32> = Table::default();
+    puts.reserve(columns.len() / 2);
+    for row in 0..columns.len() {
+        if columns.kind[row] == Kind::Put
+            && let Some(other) = puts.insert(columns.written[row], row as u32)
+        {
+            return Err(format!(
+                "values are not unique: rows {other} and {row} wrote the same id"
+            ));
+        }
+    }
+    Ok(puts)
+}
+
+impl<'h> Index<'h> {
+    /// Indexes a history.
+    ///
+    /// # Errors
+    /// When the history breaks what every check relies on: unique ids, sessions with one
+    /// operation in flight, at most 2^32 rows.
+    pub(super) fn new(history: &'h History) -> Result<Self, String> {
+        let columns = &history.columns;
+        if columns.len() >= NO_PUT as usize {
+            return Err("there are more than 2^32 operations".to_owned());
+        }
+        let (key, keys) = dense(columns.key.iter().copied());
+        let (session, sessions) = dense(columns.session.iter().map(|s| u64::from(*s)));
+        let puts = puts_by_id(columns)?;
+        let mut index = Self {
+            history,
+            columns,
+            by_key: Groups::new(&key, keys),
+            key,
+            by_session: Groups::new(&session, sessions),
+            session,
+            puts_read: Vec::with_capacity(columns.read.values().len()),
+            was_read: vec![false; columns.len()],
+            ties: vec![0; columns.len()],
+        };
+        index.order_sessions()?;
+        index.find_ties();
+        index.resolve_reads(&puts);
+        Ok(index)
+    }
+
+    /// Sorts each session by index and checks that its operations follow one another.
+    fn order_sessions(&mut self) -> Result<(), String> {
+        let columns = self.columns;
+        for session in 0..self.by_session.len() {
+            let (start, end) = (
+                self.by_session.starts[session],
+                self.by_session.starts[session + 1],
+            );
+            let rows = &mut self.by_session.rows[start as usize..end as usize];
+            if !rows.is_sorted_by_key(|row| columns.index[*row as usize]) {
+                rows.sort_by_key(|row| columns.index[*row as usize]);
+            }
+            for pair in rows.windows(2) {
+                let (a, b) = (pair[0] as usize, pair[1] as usize);
+                let returned = columns.returned[a];
+                if columns.index[a] == columns.index[b]
+                    || (returned != NEVER && returned > columns.invoke[b])
+                {
+                    return Err(format!(
+                        "session {} has two operations at once: #{} and #{}",
+                        columns.session[a], columns.index[a], columns.index[b]
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the operations of one session on one key that follow each other without a tick of the
+    /// clock between them. One pair an instant and key can be told apart from what was concurrent.
+    fn find_ties(&mut self) {
+        let mut taken: Table<(u32, u64), ()> = Table::default();
+        for session in 0..self.by_session.len() {
+            for pair in self.by_session.at(session).windows(2) {
+                let (a, b) = (pair[0] as usize, pair[1] as usize);
+                let instant = self.columns.invoke[b];
+                if self.returned(a) == instant
+                    && self.key[a] == self.key[b]
+                    && taken.insert((self.key[a], instant), ()).is_none()
+                {
+                    self.ties[a] |= TIED_RETURN;
+                    self.ties[b] |= TIED_INVOKE;
+                }
+            }
+        }
+    }
+
+    fn resolve_reads(&mut self, puts: &Table<u64, u32>) {
+        let columns = self.columns;
+        for get in 0..columns.len() {
+            let counts = self.is_known_get(get);
+            for id in columns.read.at(get) {
+                let put = puts.get(id).copied().filter(|put| {
+                    let put = *put as usize;
+                    columns.key[put] == columns.key[get] && columns.outcome[put] != Outcome::Fail
+                });
+                self.puts_read.push(put.unwrap_or(NO_PUT));
+                if let Some(put) = put.filter(|_| counts) {
+                    self.was_read[put as usize] = true;
+                }
+            }
+        }
+    }
+
+    /// Whether the row is a get whose result is known.
+    pub(super) fn is_known_get(&self, row: usize) -> bool {
+        self.columns.kind[row] == Kind::Get && self.columns.outcome[row] == Outcome::Ok
+    }
+
+    /// The rows of the puts that a get read, [`NO_PUT`] where there is none.
+    pub(super) fn puts_read(&self, get: usize) -> &[u32] {
+        let start = self.columns.read.start(get);
+        &self.puts_read[start..start + self.columns.read.at(get).len()]
+    }
+
+    /// Whether the row is a known get that read only what puts wrote to its key. The others are
+    /// the integrity check's to report, and no order can be asked to explain them.
+    pub(super) fn is_usable_get(&self, row: usize) -> bool {
+        self.is_known_get(row) && self.puts_read(row).iter().all(|put| *put != NO_PUT)
+    }
+
+    /// Whether the row is a put that took effect: it was acknowledged, or it was read.
+    pub(super) fn is_effective_put(&self, row: usize) -> bool {
+        self.columns.kind[row] == Kind::Put
+            && match self.columns.outcome[row] {
+                Outcome::Ok => true,
+                Outcome::Info => self.was_read[row],
+                Outcome::Fail => false,
+            }
+    }
+
+    /// Whether an order has to explain the row.
+    pub(super) fn counts(&self, row: usize) -> bool {
+        self.is_effective_put(row) || self.is_usable_get(row)
+    }
+
+    /// When the row's effect was certainly there: [`NEVER`] for an unknown outcome.
+    pub(super) fn returned(&self, row: usize) -> u64 {
+        match self.columns.outcome[row] {
+            Outcome::Ok => self.columns.returned[row],
+            Outcome::Info | Outcome::Fail => NEVER,
+        }
+    }
+
+    pub(super) fn invoke(&self, row: usize) -> u64 {
+        self.columns.invoke[row]
+    }
+
+    /// The invoke in quarters of a ns: what a session did next at the same instant comes after.
+    pub(super) fn fine_invoke(&self, row: usize) -> u64 {
+        let tied = self.ties[row] & TIED_INVOKE != 0;
+        (self.invoke(row) << 2) | if tied { 2 } else { 0 }
+    }
+
+    /// The return in quarters of a ns, after every invoke at the same instant but that of what its
+    /// session did next.
+    pub(super) fn fine_return(&self, row: usize) -> u64 {
+        match self.returned(row) {
+            NEVER => NEVER,
+            returned => {
+                let tied = self.ties[row] & TIED_RETURN != 0;
+                (returned << 2) | if tied { 1 } else { 3 }
+            }
+        }
+    }
+
+    pub(super) fn key_name(&self, row: usize) -> String {
+        self.history.key_name(self.columns.key[row])
+    }
+}
+
+/// Whether the history's limit was reached, so that keys outside of the sample are cut short.
+fn is_sampled(history: &History) -> bool {
+    history
+        .header
+        .limit
+        .is_some_and(|limit| history.len() as u64 >= limit.operations)
+}
+
+/// Whether all operations on `key` were recorded.
+pub(super) fn is_whole(history: &History, key: u64) -> bool {
+    !is_sampled(history) || history.header.limit.is_none_or(|limit| limit.samples(key))
+}
+
+/// Adds the puts that were under way when the recording ended: an id that was read, and that lies
+/// past the last row of its session in a history without an end record, or on a key that
+/// recording had left, is an unknown put.
+pub(super) fn with_open_puts(history: &History) -> Cow<'_, History> {
+    if history.end.is_some() && !is_sampled(history) {
+        return Cow::Borrowed(history);
+    }
+    let columns = &history.columns;
+    let mut known: Table<u64, ()> = Table::default();
+    let mut last: Table<u32, (u32, u64)> = Table::default();
+    for row in 0..columns.len() {
+        if columns.kind[row] == Kind::Put {
+            known.insert(columns.written[row], ());
+        }
+        let end = match columns.returned[row] {
+            NEVER => columns.invoke[row],
+            returned => returned,
+        };
+        let entry = last.entry(columns.session[row]).or_insert((0, 0));
+        *entry = (*entry).max((columns.index[row], end));
+    }
+    let mut open = Cow::Borrowed(history);
+    for row in 0..columns.len() {
+        for id in columns.read.at(row) {
+            let (session, index) = (id_session(*id), id_index(*id));
+            let (last_index, end) = last.get(&session).copied().unwrap_or((0, 0));
+            let past =
+                history.end.is_none() && (index > last_index || !last.contains_key(&session));
+            let left = !is_whole(history, columns.key[row]);
+            if *id == CORRUPT || known.contains_key(id) || !(past || left) {
+                continue;
+            }
+            known.insert(*id, ());
+            // A put that was left out has later rows in its session; its place there is unknown,
+            // so it gets a session of its own.
+            let own = u32::MAX - open.len() as u32;
+            open.to_mut().columns.push(&Row {
+                session: if past { session } else { own },
+                index,
+                kind: Kind::Put,
+                key: columns.key[row],
+                written: *id,
+                intended: if past { end } else { 0 },
+                invoke: if past { end } else { 0 },
+                outcome: Outcome::Info,
+                group: columns.group[row],
+                ..Row::EMPTY
+            });
+        }
+    }
+    open
+}

@@ -1,0 +1,78 @@
+//! What a caller chooses about a check.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::Promise;
+
+/// Which engines judge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// The direct algorithms only.
+    Direct,
+    /// The direct algorithms on the whole history, and stateright on as much as its budget allows.
+    #[default]
+    Both,
+}
+
+/// What the search may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Operations of the longest prefix that is tried.
+    pub operations: usize,
+    /// States that are generated at most.
+    pub states: usize,
+    /// Time for the search, if the options have a clock.
+    pub time: Duration,
+}
+
+impl Default for Budget {
+    /// 200,000 operations, 200,000 states, 2 s.
+    fn default() -> Self {
+        Self {
+            operations: 200_000,
+            states: 200_000,
+            time: Duration::from_secs(2),
+        }
+    }
+}
+
+/// A clock lent to the checkers, which read none of their own: time since any fixed instant.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Duration + Send + Sync>);
+
+impl Clock {
+    /// A clock that reads `now`.
+    pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// How to check.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What to hold the history to, instead of what its header promises.
+    pub promise: Option<Promise>,
+    /// Which engines judge.
+    pub engine: Engine,
+    /// What the search may cost.
+    pub budget: Budget,
+    /// The clock for the budget's time; without one only operations and states are bounded.
+    pub clock: Option<Clock>,
+}

@@ -1,0 +1,407 @@
+//! Specifications that a certificate turns into counting: an operation may come once so many
+//! operations of certain kinds have been taken, and stays possible from then on.
+//!
+//! Last write wins: at an origin puts come in version order; on one replica's register of a key
+//! operations come in version order, a put before the gets of its version; a get comes after its
+//! put. Causal: an operation comes after every put that its vector covers. What the evidence of a
+//! single operation says about itself is checked when the counters are laid out; an operation
+//! whose evidence contradicts itself can never be taken.
+
+use super::super::index::{Index, NO_PUT, Table};
+use super::super::lww::{Item, items, put_version};
+use super::{Part, Specification, Step};
+use crate::history::{Evidence, Kind, NEVER, dot_counter, dot_origin};
+
+/// A counter, and how much it has to show.
+#[derive(Clone, Copy, Debug)]
+struct Need {
+    counter: u32,
+    at_least: u32,
+}
+
+/// What one operation needs and counts as.
+#[derive(Clone, Debug, Default)]
+struct Rule {
+    needs: Vec<Need>,
+    counts: Vec<u32>,
+    /// Its evidence contradicts itself.
+    impossible: bool,
+}
+
+/// The rules of the operations of the only part, in its order.
+pub(super) struct Counting {
+    rules: Vec<Rule>,
+    counters: usize,
+}
+
+impl Specification for Counting {
+    type Memory = Vec<u32>;
+
+    fn start(&self, _part: usize) -> Vec<u32> {
+        vec![0; self.counters]
+    }
+
+    fn step(
+        &self,
+        _part: usize,
+        memory: &Vec<u32>,
+        op: usize,
+        _first: Option<usize>,
+        _deadline: u64,
+    ) -> Step {
+        let rule = &self.rules[op];
+        let met = |need: &Need| memory[need.counter as usize] >= need.at_least;
+        if !rule.impossible && rule.needs.iter().all(met) {
+            Step::Now
+        } else {
+            Step::No
+        }
+    }
+
+    fn take(&self, _part: usize, memory: &mut Vec<u32>, op: usize) {
+        for counter in &self.rules[op].counts {
+            memory[*counter as usize] += 1;
+        }
+    }
+}
+
+/// Rules by row, turned into the order of the part.
+fn finish(
+    index: &Index<'_>,
+    mut rules: Table<u32, Rule>,
+    counters: usize,
+    in_session_order: bool,
+) -> (Counting, Vec<Part>) {
+    let rows: Vec<u32> = (0..index.history.len() as u32)
+        .filter(|row| index.is_known_get(*row as usize) || index.is_effective_put(*row as usize))
+        .collect();
+    let times = |row| (index.invoke(row), index.returned(row));
+    let part = Part::new(index, &rows, times, in_session_order);
+    // A get of what nobody put has no rule, and no order explains it.
+    let rule = |row: u32| {
+        rules.remove(&row).unwrap_or_else(|| Rule {
+            impossible: true,
+            ..Rule::default()
+        })
+    };
+    let rules = part.ops.iter().map(|op| op.row).map(rule).collect();
+    (Counting { rules, counters }, vec![part])
+}
+
+/// Numbers for counters, given out as they are asked for.
+#[derive(Default)]
+struct Counters {
+    numbers: Table<LwwCounter, u32>,
+}
+
+impl Counters {
+    fn of(&mut self, counter: LwwCounter) -> u32 {
+        let next = self.numbers.len() as u32;
+        *self.numbers.entry(counter).or_insert(next)
+    }
+}
+
+/// What the operations of last write wins count for.
+#[derive(PartialEq, Eq, Hash)]
+enum LwwCounter {
+    Origin(u32),
+    Register(u32, u32),
+}
+
+/// The specification of last write wins.
+///
+/// # Errors
+/// When an acknowledged operation carries no version, or returned several values.
+pub(super) fn lww(index: &Index<'_>) -> Result<(Counting, Vec<Part>), String> {
+    let columns = index.columns;
+    for row in 0..index.history.len() {
+        if columns.read.at(row).len() > 1 {
+            return Err(format!(
+                "row {row} returned several values, a register holds one"
+            ));
+        }
+        let silent = columns.version(row).is_none()
+            && (columns.kind[row] == Kind::Put || !columns.read.at(row).is_empty());
+        if index.returned(row) != NEVER && (columns.evidence[row] != Evidence::Lww || silent) {
+            return Err(format!("row {row} carries no version"));
+        }
+    }
+    let mut items = items(index);
+    items.sort_unstable_by_key(|item| (item.rank(), item.row));
+    let mut counters = Counters::default();
+    let mut rules = Table::default();
+    let mut taken: Vec<u32> = Vec::new();
+    // The counter and count at which each put has been taken.
+    let mut put_at: Table<u32, Need> = Table::default();
+    for group in items.chunk_by(|a, b| a.rank() == b.rank()) {
+        // Operations of one rank need what came before the rank, not one another.
+        let count = |counter: u32| taken.get(counter as usize).copied().unwrap_or(0);
+        let mut counted: Vec<u32> = Vec::new();
+        for item in group {
+            let register = LwwCounter::Register(item.place, index.key[item.row as usize]);
+            let register = counters.of(register);
+            let mut rule = Rule {
+                needs: vec![Need {
+                    counter: register,
+                    at_least: count(register),
+                }],
+                counts: vec![register],
+                impossible: !item.is_get && group.len() > 1,
+            };
+            if item.is_get {
+                read_needs(index, item, &put_at, &mut rule);
+            } else {
+                let origin = counters.of(LwwCounter::Origin(item.place));
+                let at_least = count(origin);
+                rule.needs.push(Need {
+                    counter: origin,
+                    at_least,
+                });
+                rule.counts.push(origin);
+                put_at.insert(
+                    item.row,
+                    Need {
+                        counter: origin,
+                        at_least: at_least + 1,
+                    },
+                );
+            }
+            counted.extend(&rule.counts);
+            rules.insert(item.row, rule);
+        }
+        taken.resize(counters.numbers.len(), 0);
+        for counter in counted {
+            taken[counter as usize] += 1;
+        }
+    }
+    Ok(finish(index, rules, counters.numbers.len(), false))
+}
+
+/// A get comes after its put, and under its put's version.
+fn read_needs(index: &Index<'_>, item: &Item, put_at: &Table<u32, Need>, rule: &mut Rule) {
+    let row = item.row as usize;
+    if let [put] = index.puts_read(row) {
+        rule.impossible = put_version(index, *put as usize) != index.columns.version(row);
+        match put_at.get(put) {
+            Some(need) => rule.needs.push(*need),
+            None => rule.impossible = true,
+        }
+    } else {
+        rule.impossible = index.columns.version(row).is_some();
+    }
+}
+
+/// A put's evidence.
+#[derive(Clone, Copy)]
+struct Evident<'h> {
+    row: u32,
+    dot: u64,
+    vector: &'h [u64],
+}
+
+/// The specification of causal consistency.
+///
+/// # Errors
+/// When an acknowledged operation carries no vector.
+pub(super) fn causal(index: &Index<'_>) -> Result<(Counting, Vec<Part>), String> {
+    let columns = index.columns;
+    for row in 0..index.history.len() {
+        let siblings = columns.sibling_dots.at(row).len();
+        let is_get = index.is_known_get(row);
+        if index.returned(row) != NEVER
+            && (columns.evidence[row] != Evidence::Causal
+                || (is_get && siblings != columns.read.at(row).len()))
+        {
+            return Err(format!("row {row} carries no vector"));
+        }
+    }
+    let world = World::new(index);
+    let mut rules: Table<u32, Rule> = Table::default();
+    for session in 0..index.by_session.len() {
+        // A session's contexts are per replica group.
+        let mut seen: Table<u16, &[u64]> = Table::default();
+        for row in index
+            .by_session
+            .at(session)
+            .iter()
+            .copied()
+            .filter(|r| index.counts(*r as usize))
+        {
+            let vector = world.vector(row);
+            let mut rule = world.rule(row, vector);
+            if let Some(before) = seen.insert(columns.group[row as usize], vector) {
+                rule.impossible |= !within(before, vector);
+            }
+            rules.insert(row, rule);
+        }
+    }
+    Ok(finish(index, rules, world.origins.len(), true))
+}
+
+/// Whether every entry of `small` is covered by `large`.
+fn within(small: &[u64], large: &[u64]) -> bool {
+    small
+        .iter()
+        .all(|dot| dot_counter(*dot) == 0 || has(large, *dot))
+}
+
+fn has(vector: &[u64], dot: u64) -> bool {
+    vector
+        .iter()
+        .any(|entry| dot_origin(*entry) == dot_origin(dot) && *entry >= dot)
+}
+
+/// The puts that are known, by origin in the order of their dots.
+struct World<'a, 'h> {
+    index: &'a Index<'h>,
+    evident: Table<u32, Evident<'h>>,
+    /// Each origin's counter and puts.
+    origins: Table<u32, (u32, Vec<Evident<'h>>)>,
+    /// Each key's puts by origin, for the gets.
+    keys: Table<(u32, u32), Vec<Evident<'h>>>,
+}
+
+impl<'a, 'h> World<'a, 'h> {
+    fn new(index: &'a Index<'h>) -> Self {
+        let columns = index.columns;
+        let mut evident: Table<u32, Evident<'h>> = Table::default();
+        for get in (0..index.history.len()).filter(|row| index.is_usable_get(*row)) {
+            for (place, put) in index.puts_read(get).iter().enumerate() {
+                let dot = columns.sibling_dots.at(get)[place];
+                let vector = columns.sibling_vector(get, place);
+                evident.entry(*put).or_insert(Evident {
+                    row: *put,
+                    dot,
+                    vector,
+                });
+            }
+        }
+        for row in (0..index.history.len()).filter(|row| index.is_effective_put(*row)) {
+            if columns.evidence[row] == Evidence::Causal {
+                let (dot, vector) = (columns.dot[row], columns.vector.at(row));
+                evident.insert(
+                    row as u32,
+                    Evident {
+                        row: row as u32,
+                        dot,
+                        vector,
+                    },
+                );
+            }
+        }
+        let mut world = Self {
+            index,
+            evident,
+            origins: Table::default(),
+            keys: Table::default(),
+        };
+        let mut puts: Vec<Evident<'h>> = world.evident.values().copied().collect();
+        puts.sort_unstable_by_key(|put| (put.dot, put.row));
+        for put in puts {
+            let origin = dot_origin(put.dot);
+            let next = world.origins.len() as u32;
+            world
+                .origins
+                .entry(origin)
+                .or_insert((next, Vec::new()))
+                .1
+                .push(put);
+            let key = index.key[put.row as usize];
+            world.keys.entry((key, origin)).or_default().push(put);
+        }
+        world
+    }
+
+    fn vector(&self, row: u32) -> &'h [u64] {
+        match self.evident.get(&row) {
+            Some(put) => put.vector,
+            None => self.index.columns.vector.at(row as usize),
+        }
+    }
+
+    fn rule(&self, row: u32, vector: &'h [u64]) -> Rule {
+        let own = self.evident.get(&row).map(|put| put.dot);
+        let mut rule = Rule::default();
+        for dot in vector {
+            let Some((counter, puts)) = self.origins.get(&dot_origin(*dot)) else {
+                continue;
+            };
+            // At its own origin a put covers those before it, whatever its vector says.
+            let own_here = own.filter(|own| dot_origin(*own) == dot_origin(*dot));
+            let covered = puts.partition_point(|put| match own_here {
+                Some(own) => put.dot < own,
+                None => put.dot <= *dot,
+            });
+            rule.needs.push(Need {
+                counter: *counter,
+                at_least: covered as u32,
+            });
+            // Whoever covers a put covers all that it covers; of one origin the last speaks for
+            // the others, which were its dependencies in turn.
+            if let Some(last) = covered.checked_sub(1).map(|place| &puts[place]) {
+                rule.impossible |= !within(last.vector, vector);
+                rule.impossible |= own.is_some_and(|own| has(last.vector, own));
+            }
+        }
+        if let Some(own) = own {
+            self.put_rule(own, vector, &mut rule);
+        } else {
+            rule.impossible |= !self.answers(row as usize, vector);
+        }
+        rule
+    }
+
+    fn put_rule(&self, own: u64, vector: &[u64], rule: &mut Rule) {
+        rule.impossible |= dot_counter(own) == 0 || !vector.contains(&own);
+        let twins = self.origins.get(&dot_origin(own)).map_or(0, |(_, puts)| {
+            puts.iter()
+                .skip(puts.partition_point(|p| p.dot < own))
+                .take_while(|p| p.dot == own)
+                .count()
+        });
+        rule.impossible |= twins != 1;
+        rule.counts.extend(
+            self.origins
+                .get(&dot_origin(own))
+                .map(|(counter, _)| *counter),
+        );
+    }
+
+    /// Whether a get returned exactly the maxima of what its vector covers on its key, under the
+    /// evidence of their puts.
+    fn answers(&self, get: usize, vector: &[u64]) -> bool {
+        let key = self.index.key[get];
+        let visible: Vec<Evident<'_>> = vector
+            .iter()
+            .filter_map(|dot| {
+                let puts = self.keys.get(&(key, dot_origin(*dot)))?;
+                let covered = puts.partition_point(|put| put.dot <= *dot);
+                covered.checked_sub(1).map(|last| puts[last])
+            })
+            .collect();
+        let is_maximum = |put: &&Evident<'_>| {
+            visible
+                .iter()
+                .all(|other| other.row == put.row || !has(other.vector, put.dot))
+        };
+        let mut expected: Vec<u32> = visible.iter().filter(is_maximum).map(|p| p.row).collect();
+        let mut returned = self.index.puts_read(get).to_vec();
+        expected.sort_unstable();
+        returned.sort_unstable();
+        returned.dedup();
+        let columns = self.index.columns;
+        let same_evidence = self
+            .index
+            .puts_read(get)
+            .iter()
+            .enumerate()
+            .all(|(place, put)| {
+                *put != NO_PUT
+                    && self.evident.get(put).is_some_and(|evident| {
+                        evident.dot == columns.sibling_dots.at(get)[place]
+                            && evident.vector == columns.sibling_vector(get, place)
+                    })
+            });
+        expected == returned && same_evidence
+    }
+}

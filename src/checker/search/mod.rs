@@ -1,0 +1,423 @@
+//! The second engine: a history as a [`stateright::Model`].
+//!
+//! A state is how far each session has got and what the specification has to remember; a step
+//! lets one session take its next operation when no untaken operation had returned before it was
+//! invoked, and the specification allows its result. Reaching the end is the proof; a space that
+//! is exhausted without it is the violation. Where a step loses no other, only that one is taken,
+//! so that a valid history of n operations costs n steps. Runs of such steps are one transition,
+//! because the checker keeps the path to every pending state.
+
+mod counting;
+mod register;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use stateright::{Checker, Model, Property};
+
+use super::index::Index;
+use super::options::Clock;
+use crate::history::{NEVER, Promise};
+
+/// Steps without a choice that one transition takes at most.
+const RUN_STEPS: usize = 256;
+
+/// What the search found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "found", rename_all = "kebab-case")]
+pub enum Found {
+    /// An order that explains every operation.
+    Order,
+    /// That there is none.
+    NoOrder {
+        /// The row of the first operation to return that no order explains.
+        row: u64,
+    },
+    /// Nothing: the budget ran out.
+    Budget,
+    /// The model does not apply to this history.
+    NotApplicable {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The search's answer, and what it covered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Search {
+    /// What it found.
+    pub found: Found,
+    /// Operations in the prefix that it was given.
+    pub operations: u64,
+    /// Operations in the whole history.
+    pub of: u64,
+    /// Steps along the longest order that it found.
+    pub steps: u64,
+    /// States that it generated.
+    pub states: u64,
+}
+
+/// An operation as the search sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Op {
+    row: u32,
+    invoke: u64,
+    returned: u64,
+    /// The session, numbered within the part.
+    session: u32,
+    /// The place in the session, within the part.
+    place: u32,
+}
+
+/// Operations that can be ordered on their own: by locality the parts' orders make up the whole.
+#[derive(Debug, Default)]
+struct Part {
+    /// In the order of their invokes.
+    ops: Vec<Op>,
+    /// Numbers of operations in the order of their returns.
+    by_return: Vec<u32>,
+    sessions: u32,
+}
+
+impl Part {
+    /// Makes a part of rows, which need not be in order. Sessions follow real time; where the model
+    /// is about more than that, `in_session_order` keeps them in order at clock ties too.
+    fn new(
+        index: &Index<'_>,
+        rows: &[u32],
+        times: impl Fn(usize) -> (u64, u64),
+        in_session_order: bool,
+    ) -> Self {
+        let mut rows: Vec<u32> = rows.to_vec();
+        rows.sort_unstable_by_key(|row| {
+            (
+                index.session[*row as usize],
+                index.columns.index[*row as usize],
+            )
+        });
+        let mut ops: Vec<Op> = Vec::with_capacity(rows.len());
+        let mut last: Option<(u32, u64)> = None;
+        let (mut session, mut place) = (0, 0);
+        for row in rows {
+            let own = index.session[row as usize];
+            let (invoke, returned) = times(row as usize);
+            match last {
+                Some((before, end)) if before == own && (in_session_order || end < invoke) => {
+                    place += 1;
+                }
+                Some(_) => (session, place) = (session + 1, 0),
+                None => {}
+            }
+            last = Some((own, returned));
+            ops.push(Op {
+                row,
+                invoke,
+                returned,
+                session,
+                place,
+            });
+        }
+        ops.sort_unstable_by_key(|op| (op.invoke, op.row));
+        let mut by_return: Vec<u32> = (0..ops.len() as u32).collect();
+        by_return.sort_unstable_by_key(|op| (ops[*op as usize].returned, *op));
+        Self {
+            ops,
+            by_return,
+            sessions: session + 1,
+        }
+    }
+}
+
+/// Whether an operation may come next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Not in this state.
+    No,
+    /// Yes, and no order is lost by taking it now.
+    Now,
+    /// Yes, and no order is lost once nothing else can be taken now.
+    Last,
+}
+
+/// What a state allows and remembers.
+trait Specification: Send + Sync + 'static {
+    /// What has to be remembered beside how far each session has got.
+    type Memory: Clone + Send + Sync;
+
+    /// Nothing taken yet of `part`.
+    fn start(&self, part: usize) -> Self::Memory;
+
+    /// Whether operation `op` of `part` may come next, `first` being the untaken operation with
+    /// the earliest return, at `deadline`.
+    fn step(
+        &self,
+        part: usize,
+        memory: &Self::Memory,
+        op: usize,
+        first: Option<usize>,
+        deadline: u64,
+    ) -> Step;
+
+    /// Takes operation `op`.
+    fn take(&self, part: usize, memory: &mut Self::Memory, op: usize);
+}
+
+/// A state of the search. Everything but `part` and `frontier` follows from these two.
+#[derive(Clone)]
+struct State<M> {
+    part: usize,
+    frontier: Vec<u32>,
+    memory: M,
+    /// Operations invoked before the deadline and not taken.
+    open: Vec<u32>,
+    /// Operations admitted to `open`, in the order of invokes.
+    admitted: usize,
+    /// Operations passed in the order of returns.
+    returned: usize,
+    taken: u64,
+}
+
+impl<M> PartialEq for State<M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.part == other.part && self.frontier == other.frontier
+    }
+}
+
+impl<M> std::hash::Hash for State<M> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.part.hash(state);
+        self.frontier.hash(state);
+    }
+}
+
+/// The farthest that the search got, and what stopped it there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Farthest {
+    taken: u64,
+    stuck: Option<u32>,
+}
+
+struct Explain<S> {
+    specification: S,
+    parts: Vec<Part>,
+    total: u64,
+    farthest: Mutex<Farthest>,
+    clock: Option<(Clock, Duration)>,
+    out_of_time: AtomicBool,
+}
+
+impl<S: Specification> Explain<S> {
+    fn enter(&self, part: usize, taken: u64) -> State<S::Memory> {
+        let sessions = self.parts.get(part).map_or(0, |part| part.sessions);
+        State {
+            part,
+            frontier: vec![0; sessions as usize],
+            memory: self.specification.start(part),
+            open: Vec::new(),
+            admitted: 0,
+            returned: 0,
+            taken,
+        }
+    }
+
+    /// Takes steps that lose nothing until there is none, or enough for one transition.
+    fn run(&self, state: &mut State<S::Memory>) -> usize {
+        let mut steps = 0;
+        while steps < RUN_STEPS {
+            let Some(part) = self.parts.get(state.part) else {
+                break;
+            };
+            let deadline = Self::admit(part, state);
+            if state.open.is_empty() {
+                *state = self.enter(state.part + 1, state.taken);
+                continue;
+            }
+            let Some(place) = self.choose(part, state, deadline) else {
+                break;
+            };
+            let op = state.open.swap_remove(place) as usize;
+            self.specification.take(state.part, &mut state.memory, op);
+            state.frontier[part.ops[op].session as usize] += 1;
+            state.taken += 1;
+            steps += 1;
+        }
+        self.note(state);
+        steps
+    }
+
+    /// Moves on to the earliest return not yet taken, and admits what was invoked by then.
+    fn admit(part: &Part, state: &mut State<S::Memory>) -> (Option<usize>, u64) {
+        let taken = |op: &Op| state.frontier[op.session as usize] > op.place;
+        while let Some(op) = part.by_return.get(state.returned)
+            && taken(&part.ops[*op as usize])
+        {
+            state.returned += 1;
+        }
+        let first = part.by_return.get(state.returned).map(|op| *op as usize);
+        let deadline = first.map_or(NEVER, |op| part.ops[op].returned);
+        while let Some(op) = part.ops.get(state.admitted)
+            && op.invoke <= deadline
+        {
+            state.open.push(state.admitted as u32);
+            state.admitted += 1;
+        }
+        (first, deadline)
+    }
+
+    /// The place in `open` of an operation to take.
+    fn choose(
+        &self,
+        part: &Part,
+        state: &State<S::Memory>,
+        (first, deadline): (Option<usize>, u64),
+    ) -> Option<usize> {
+        let mut last = None;
+        for (place, op) in state.open.iter().enumerate() {
+            let op = *op as usize;
+            let Op {
+                session,
+                place: own,
+                ..
+            } = part.ops[op];
+            if state.frontier[session as usize] != own {
+                continue;
+            }
+            match self
+                .specification
+                .step(state.part, &state.memory, op, first, deadline)
+            {
+                Step::Now => return Some(place),
+                Step::Last => last = Some(place),
+                Step::No => {}
+            }
+        }
+        last
+    }
+
+    fn note(&self, state: &State<S::Memory>) {
+        let mut farthest = self
+            .farthest
+            .lock()
+            .expect("no thread panics with the lock");
+        if state.taken >= farthest.taken {
+            let first = self.parts.get(state.part).and_then(|part| {
+                part.by_return
+                    .get(state.returned)
+                    .map(|op| part.ops[*op as usize].row)
+            });
+            *farthest = Farthest {
+                taken: state.taken,
+                stuck: first,
+            };
+        }
+    }
+}
+
+impl<S: Specification> Model for Explain<S> {
+    type State = State<S::Memory>;
+    type Action = ();
+
+    fn init_states(&self) -> Vec<Self::State> {
+        vec![self.enter(0, 0)]
+    }
+
+    fn actions(&self, state: &Self::State, actions: &mut Vec<()>) {
+        if let Some((clock, deadline)) = &self.clock
+            && clock.now() > *deadline
+        {
+            self.out_of_time.store(true, Ordering::Relaxed);
+        } else if state.part < self.parts.len() {
+            actions.push(());
+        }
+    }
+
+    fn next_state(&self, state: &Self::State, (): ()) -> Option<Self::State> {
+        let mut next = state.clone();
+        (self.run(&mut next) > 0 || next.part != state.part).then_some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::sometimes(
+            "explained",
+            |model, state: &Self::State| state.part >= model.parts.len(),
+        )]
+    }
+}
+
+/// Searches for an order of the whole history under `promise`.
+pub(super) fn search(
+    index: &Index<'_>,
+    promise: Promise,
+    states: usize,
+    clock: Option<(Clock, Duration)>,
+) -> Search {
+    let built = match promise {
+        Promise::Linearizable => {
+            register::build(index).map(|(spec, parts)| explore(spec, parts, states, clock))
+        }
+        Promise::Lww => {
+            counting::lww(index).map(|(spec, parts)| explore(spec, parts, states, clock))
+        }
+        Promise::Causal => {
+            counting::causal(index).map(|(spec, parts)| explore(spec, parts, states, clock))
+        }
+    };
+    let operations = index.history.len() as u64;
+    let mut search = built.unwrap_or_else(|reason| Search {
+        found: Found::NotApplicable { reason },
+        operations,
+        of: operations,
+        steps: 0,
+        states: 0,
+    });
+    search.operations = operations;
+    search.of = operations;
+    search
+}
+
+fn explore<S: Specification>(
+    specification: S,
+    parts: Vec<Part>,
+    states: usize,
+    clock: Option<(Clock, Duration)>,
+) -> Search {
+    let total = parts.iter().map(|part| part.ops.len() as u64).sum();
+    let model = Explain {
+        specification,
+        parts,
+        total,
+        farthest: Mutex::new(Farthest::default()),
+        clock,
+        out_of_time: AtomicBool::new(false),
+    };
+    let checker = model
+        .checker()
+        .target_state_count(states)
+        .spawn_dfs()
+        .join();
+    let model = checker.model();
+    let farthest = *model
+        .farthest
+        .lock()
+        .expect("no thread panics with the lock");
+    let found = match farthest.stuck {
+        _ if farthest.taken == model.total => Found::Order,
+        Some(row)
+            if !model.out_of_time.load(Ordering::Relaxed) && checker.state_count() < states =>
+        {
+            Found::NoOrder {
+                row: u64::from(row),
+            }
+        }
+        Some(_) | None => Found::Budget,
+    };
+    Search {
+        found,
+        operations: model.total,
+        of: model.total,
+        steps: farthest.taken,
+        states: checker.unique_state_count() as u64,
+    }
+}
