@@ -38,7 +38,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 pub use options::{Budget, Clock, Engine, Options};
-pub use report::{Agreement, Outcome, Report, Totals};
+pub use report::{Agreement, Elapsed, Outcome, Report, Totals};
 pub use search::{Found, Search};
 pub use verdict::{ANOMALIES_KEPT, Anomaly, AnomalyKind, Check, Property, Shown, Verdict};
 
@@ -54,6 +54,8 @@ const PREFIX_SHRINK: usize = 8;
 /// Judges a history.
 #[must_use]
 pub fn check(history: &History, options: &Options) -> Report {
+    let now = || options.clock.as_ref().map_or(Duration::ZERO, Clock::now);
+    let start = now();
     let open = with_open_puts(history);
     let promise = options.promise.or(history.header.promise);
     let mut report = Report {
@@ -62,6 +64,7 @@ pub fn check(history: &History, options: &Options) -> Report {
         complete: history.end.is_some(),
         damage: history.damage.clone(),
         checks: Vec::new(),
+        elapsed: Elapsed::default(),
         search: None,
         agreement: Agreement::NotCompared {
             reason: "only one engine ran".to_owned(),
@@ -74,8 +77,10 @@ pub fn check(history: &History, options: &Options) -> Report {
             if promise == Some(Promise::Lww) {
                 report.clock_inversions = Some(lww::clock_inversions(&index));
             }
+            report.elapsed.direct = now() - start;
             if let (Some(promise), Engine::Both) = (promise, options.engine) {
                 second_opinion(&index, promise, options, &mut report);
+                report.elapsed.search = now() - start - report.elapsed.direct;
             }
         }
         Ok(Err(reason)) | Err(reason) => report.checks.push(Check {

@@ -1,6 +1,7 @@
 //! The whole judgement of a history: every check, both engines, and what they covered.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,15 @@ pub struct Totals {
     pub info: u64,
 }
 
+/// How long each engine took, by the clock that the options lend; zero without one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elapsed {
+    /// The direct engine, on the whole history.
+    pub direct: Duration,
+    /// Stateright, with the direct engine on the same prefix.
+    pub search: Duration,
+}
+
 /// The judgement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -75,6 +85,8 @@ pub struct Report {
     pub damage: Option<String>,
     /// The direct engine's checks, weakest property first.
     pub checks: Vec<Check>,
+    /// How long it took.
+    pub elapsed: Elapsed,
     /// What stateright found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
@@ -93,6 +105,12 @@ impl Report {
         if matches!(self.agreement, Agreement::Disagree { .. }) {
             return Outcome::Invalid;
         }
+        self.direct_outcome()
+    }
+
+    /// The direct engine's verdict on the promise.
+    #[must_use]
+    pub fn direct_outcome(&self) -> Outcome {
         let judged = self
             .checks
             .iter()

@@ -11,6 +11,7 @@ mod run;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -111,6 +112,16 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#}", self.error)
     }
+}
+
+/// How many seconds the second engine may search, unless told otherwise.
+const BUDGET_SECONDS: f64 = 2.0;
+
+/// The second engine's budget, from a number of seconds.
+fn budget(seconds: f64) -> Result<Duration, Failure> {
+    Duration::try_from_secs_f64(seconds)
+        .context("--budget is a number of seconds, such as 2.5")
+        .map_err(Failure::bad_arguments)
 }
 
 /// Prints to standard output. A reader who has seen enough is no failure.

@@ -151,7 +151,7 @@ struct OutputArgs {
     history_limit: u64,
 
     /// How many seconds the second engine (stateright) may search for its verdict.
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = super::BUDGET_SECONDS)]
     budget: f64,
 
     /// Prints the run record as JSON instead of the result screen.
@@ -230,9 +230,7 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
         seed: args.load.seed,
         results: results.clone(),
         history_limit: (!no_history).then_some(*history_limit),
-        budget: Duration::try_from_secs_f64(*budget)
-            .context("--budget is a number of seconds, such as 2.5")
-            .map_err(Failure::bad_arguments)?,
+        budget: super::budget(*budget)?,
         program: None,
         command: command_line(),
         architecture,

@@ -21,7 +21,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use crate::client::{self, Clock, Driver, Load, Plan, Progress};
-use crate::history::{self, History};
+use crate::history;
 use crate::measure::{self, Measured, RunRecord};
 use crate::protocol::NodeId;
 use crate::transport;
@@ -32,6 +32,7 @@ pub use config::{Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE, lattice_name};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
 pub use quiesce::{QUIESCE_TIMEOUT, Quiescence};
+pub use verdict::{check_history, history_path};
 
 use interrupt::Interrupt;
 use record::Findings;
@@ -180,10 +181,10 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         None
     } else {
         stages.begin("check");
-        let history = History::read(&directory.path().join(HISTORY_FILE))
+        let judged = verdict::judge(&directory.path().join(HISTORY_FILE), config.budget)
             .context("reading the history back")
             .map_err(save_failed)?;
-        Some(verdict::judge(&history, config))
+        Some(judged)
     };
     stages.end();
 

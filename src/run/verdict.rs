@@ -1,20 +1,152 @@
-//! x
-use crate::history::History;
-use crate::measure::*;
+//! Judging a run's history, and putting the judgement into the words of the run record.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::checker::{
+    Agreement, Anomaly, Budget, Clock, Found, Options, Outcome, Report, Search, Verdict,
+};
+use crate::history::{History, Promise, ReadError};
+use crate::measure::{
+    AnomalyRecord, EngineRecord, ModelRecord, StalenessRecord, VerdictRecord, VerdictWord,
+};
+
+use super::directory::HISTORY_FILE;
+
+/// How many anomalies a run record keeps; `kvs-bench check` shows them all.
+const ANOMALIES_MAX: usize = 20;
+
+/// What the checkers say of a run.
+#[derive(Debug)]
 pub(super) struct Judged {
     pub(super) verdict: VerdictRecord,
     pub(super) staleness: Option<StalenessRecord>,
 }
-pub(super) fn judge(_h: &History, c: &super::Config) -> Judged {
-    Judged {
-        verdict: VerdictRecord {
-            promise: super::record::promise(c).name().to_owned(),
-            verdict: VerdictWord::Unknown,
-            reason: Some("x".into()),
-            engines: vec![],
-            models: vec![],
-            anomalies: vec![],
+
+/// Judges a history with both engines; stateright may take as long as `budget`.
+#[must_use]
+pub fn check_history(history: &History, promise: Option<Promise>, budget: Duration) -> Report {
+    let start = Instant::now();
+    let options = Options {
+        promise,
+        budget: Budget {
+            time: budget,
+            ..Budget::default()
         },
+        clock: Some(Clock::new(move || start.elapsed())),
+        ..Options::default()
+    };
+    crate::checker::check(history, &options)
+}
+
+/// Where the history of `path` is: the file itself, or the one in a run directory.
+#[must_use]
+pub fn history_path(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        path.join(HISTORY_FILE)
+    } else {
+        path.to_owned()
+    }
+}
+
+/// Judges a run's history and measures how stale its reads were.
+pub(super) fn judge(path: &Path, budget: Duration) -> Result<Judged, ReadError> {
+    let history = History::read(path)?;
+    let report = check_history(&history, None, budget);
+    Ok(Judged {
+        verdict: verdict_record(&report),
         staleness: None,
+    })
+}
+
+fn verdict_record(report: &Report) -> VerdictRecord {
+    let reason = match &report.agreement {
+        Agreement::Disagree { detail } => Some(format!("the engines disagree: {detail}")),
+        Agreement::Agree | Agreement::NotCompared { .. } => None,
+    };
+    let mut engines = vec![direct_record(report)];
+    engines.extend(
+        report
+            .search
+            .as_ref()
+            .map(|search| search_record(report, search)),
+    );
+    VerdictRecord {
+        promise: report.promise.map_or("none", Promise::name).to_owned(),
+        verdict: word(report.outcome()),
+        reason,
+        engines,
+        models: report
+            .checks
+            .iter()
+            .map(|check| ModelRecord {
+                name: check.property.name().to_owned(),
+                verdict: verdict_word(&check.verdict),
+            })
+            .collect(),
+        anomalies: report
+            .anomalies()
+            .take(ANOMALIES_MAX)
+            .map(anomaly_record)
+            .collect(),
+    }
+}
+
+const fn word(outcome: Outcome) -> VerdictWord {
+    match outcome {
+        Outcome::Valid => VerdictWord::Valid,
+        Outcome::Invalid => VerdictWord::Invalid,
+        Outcome::Unknown => VerdictWord::Unknown,
+    }
+}
+
+const fn verdict_word(verdict: &Verdict) -> Option<VerdictWord> {
+    match verdict {
+        Verdict::Valid => Some(VerdictWord::Valid),
+        Verdict::Invalid { .. } => Some(VerdictWord::Invalid),
+        Verdict::Unknown { .. } => Some(VerdictWord::Unknown),
+        Verdict::NotApplicable { .. } => None,
+    }
+}
+
+/// The direct engine's verdict on the promise, whatever stateright says of it.
+fn direct_record(report: &Report) -> EngineRecord {
+    let total = report.totals.ok + report.totals.fail + report.totals.info;
+    let reason = report.checks.iter().find_map(|check| match &check.verdict {
+        Verdict::Unknown { reason } => Some(format!("{}: {reason}", check.property)),
+        Verdict::Valid | Verdict::Invalid { .. } | Verdict::NotApplicable { .. } => None,
+    });
+    EngineRecord {
+        name: "direct".to_owned(),
+        verdict: word(report.direct_outcome()),
+        covered: total,
+        total,
+        seconds: report.elapsed.direct.as_secs_f64(),
+        reason,
+    }
+}
+
+fn search_record(report: &Report, search: &Search) -> EngineRecord {
+    let (verdict, reason) = match &search.found {
+        Found::Order => (VerdictWord::Valid, None),
+        Found::NoOrder { .. } => (VerdictWord::Invalid, None),
+        Found::Budget => (VerdictWord::Unknown, Some("the budget ran out".to_owned())),
+        Found::NotApplicable { reason } => (VerdictWord::Unknown, Some(reason.clone())),
+    };
+    EngineRecord {
+        name: "stateright".to_owned(),
+        verdict,
+        covered: search.operations,
+        total: search.of,
+        seconds: report.elapsed.search.as_secs_f64(),
+        reason,
+    }
+}
+
+fn anomaly_record(anomaly: &Anomaly) -> AnomalyRecord {
+    AnomalyRecord {
+        kind: anomaly.kind.name().to_owned(),
+        model: anomaly.model.name().to_owned(),
+        text: anomaly.to_string(),
     }
 }

@@ -22,19 +22,66 @@ enum Io {
 }
 
 const LAYERS: &[Layer] = &[
-    Layer { module: "protocol", may_use: &[], io: Io::Never },
-    Layer { module: "bug", may_use: &["protocol"], io: Io::Never },
-    Layer { module: "values", may_use: &["protocol"], io: Io::Never },
-    Layer { module: "replica", may_use: &["protocol", "values", "bug"], io: Io::Never },
-    Layer { module: "server", may_use: &["protocol", "replica", "values", "bug"], io: Io::Never },
-    Layer { module: "session", may_use: &["protocol", "server", "values"], io: Io::Never },
-    Layer { module: "workload", may_use: &["protocol"], io: Io::Files },
-    Layer { module: "history", may_use: &[], io: Io::Files },
-    Layer { module: "checker", may_use: &["history"], io: Io::Never },
-    Layer { module: "transport", may_use: &["protocol"], io: Io::Any },
+    Layer {
+        module: "protocol",
+        may_use: &[],
+        io: Io::Never,
+    },
+    Layer {
+        module: "bug",
+        may_use: &["protocol"],
+        io: Io::Never,
+    },
+    Layer {
+        module: "values",
+        may_use: &["protocol"],
+        io: Io::Never,
+    },
+    Layer {
+        module: "replica",
+        may_use: &["protocol", "values", "bug"],
+        io: Io::Never,
+    },
+    Layer {
+        module: "server",
+        may_use: &["protocol", "replica", "values", "bug"],
+        io: Io::Never,
+    },
+    Layer {
+        module: "session",
+        may_use: &["protocol", "server", "values"],
+        io: Io::Never,
+    },
+    Layer {
+        module: "workload",
+        may_use: &["protocol"],
+        io: Io::Files,
+    },
+    Layer {
+        module: "history",
+        may_use: &[],
+        io: Io::Files,
+    },
+    Layer {
+        module: "checker",
+        may_use: &["history"],
+        io: Io::Never,
+    },
+    Layer {
+        module: "transport",
+        may_use: &["protocol"],
+        io: Io::Any,
+    },
     Layer {
         module: "node",
-        may_use: &["replica", "server", "transport", "protocol", "values", "bug"],
+        may_use: &[
+            "replica",
+            "server",
+            "transport",
+            "protocol",
+            "values",
+            "bug",
+        ],
         io: Io::Any,
     },
     Layer {
@@ -50,21 +97,53 @@ const LAYERS: &[Layer] = &[
         ],
         io: Io::Any,
     },
-    Layer { module: "measure", may_use: &["history", "workload"], io: Io::Files },
-    Layer { module: "report", may_use: &["history", "checker", "measure"], io: Io::Files },
+    Layer {
+        module: "measure",
+        may_use: &["history", "workload"],
+        io: Io::Files,
+    },
+    Layer {
+        module: "report",
+        may_use: &["history", "checker", "measure"],
+        io: Io::Files,
+    },
     Layer {
         module: "run",
         may_use: &[
-            "workload", "protocol", "bug", "values", "replica", "server", "session", "transport",
-            "node", "client", "history", "checker", "measure",
+            "workload",
+            "protocol",
+            "bug",
+            "values",
+            "replica",
+            "server",
+            "session",
+            "transport",
+            "node",
+            "client",
+            "history",
+            "checker",
+            "measure",
         ],
         io: Io::Any,
     },
     Layer {
         module: "cli",
         may_use: &[
-            "workload", "protocol", "bug", "values", "replica", "server", "session", "transport",
-            "node", "client", "run", "history", "checker", "measure", "report",
+            "workload",
+            "protocol",
+            "bug",
+            "values",
+            "replica",
+            "server",
+            "session",
+            "transport",
+            "node",
+            "client",
+            "run",
+            "history",
+            "checker",
+            "measure",
+            "report",
         ],
         io: Io::Any,
     },
@@ -73,8 +152,14 @@ const LAYERS: &[Layer] = &[
 /// Words that only a module with [`Io::Any`] may use.
 const SOCKETS: &[&str] = &["tokio::", "quinn::", "std::net", "std::process", "rustix::"];
 /// Words that a module with [`Io::Never`] may not use either.
-const CLOCKS_AND_FILES: &[&str] =
-    &["Instant::now", "SystemTime", "std::fs", "std::thread", "rand::rng(", "std::env"];
+const CLOCKS_AND_FILES: &[&str] = &[
+    "Instant::now",
+    "SystemTime",
+    "std::fs",
+    "std::thread",
+    "rand::rng(",
+    "std::env",
+];
 
 fn sources(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -93,14 +178,23 @@ fn sources(root: &Path) -> Vec<PathBuf> {
 fn module_of(path: &Path, root: &Path) -> Option<String> {
     let relative = path.strip_prefix(root).expect("a path below the root");
     let first = relative.components().next().expect("a file name");
-    let name = first.as_os_str().to_str().expect("a UTF-8 name").trim_end_matches(".rs");
+    let name = first
+        .as_os_str()
+        .to_str()
+        .expect("a UTF-8 name")
+        .trim_end_matches(".rs");
     (name != "lib" && name != "main").then(|| name.to_owned())
 }
 
 /// The code before a file's own tests, without comments: tests may use what they like.
 fn production_code(text: &str) -> String {
-    let code = text.split("\n#[cfg(test)]\nmod tests {").next().expect("a first part");
-    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = text
+        .split("\n#[cfg(test)]\nmod tests {")
+        .next()
+        .expect("a first part");
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -130,7 +224,9 @@ fn used_modules(code: &str) -> Vec<String> {
     used.iter()
         .map(|path| {
             let path = path.trim();
-            path.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>()
+            path.chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect::<String>()
         })
         .filter(|name| !name.is_empty())
         .collect()
@@ -165,7 +261,9 @@ fn every_module_uses_only_the_layers_below_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for path in sources(&root) {
-        let Some(module) = module_of(&path, &root) else { continue };
+        let Some(module) = module_of(&path, &root) else {
+            continue;
+        };
         if path.file_name().is_some_and(|name| name == "tests.rs") {
             continue;
         }
@@ -180,13 +278,34 @@ fn every_module_uses_only_the_layers_below_it() {
 
 #[test]
 fn a_module_that_reaches_past_its_neighbour_is_found() {
-    assert_eq!(violations("replica", "use crate::server::Host;"), ["replica -> server"]);
     assert_eq!(
-        violations("checker", "use crate::{history::Row, values::{A, B}, protocol};"),
+        violations("replica", "use crate::server::Host;"),
+        ["replica -> server"]
+    );
+    assert_eq!(
+        violations(
+            "checker",
+            "use crate::{history::Row, values::{A, B}, protocol};"
+        ),
         ["checker -> values", "checker -> protocol"]
     );
-    assert_eq!(violations("session", "let now = Instant::now();"), ["session uses Instant::now"]);
-    assert_eq!(violations("workload", "use tokio::net;"), ["workload uses tokio::"]);
-    assert_eq!(violations("helpers", ""), ["helpers: no row in the table of layers"]);
-    assert!(violations("replica", "// crate::server is not used\nuse crate::values;").is_empty());
+    assert_eq!(
+        violations("session", "let now = Instant::now();"),
+        ["session uses Instant::now"]
+    );
+    assert_eq!(
+        violations("workload", "use tokio::net;"),
+        ["workload uses tokio::"]
+    );
+    assert_eq!(
+        violations("helpers", ""),
+        ["helpers: no row in the table of layers"]
+    );
+    assert!(
+        violations(
+            "replica",
+            "// crate::server is not used\nuse crate::values;"
+        )
+        .is_empty()
+    );
 }

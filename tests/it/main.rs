@@ -1,5 +1,6 @@
 //! The integration tests but for the zoo's contract: one binary, one module a subject.
 
+mod checker_corpus;
 mod history;
 mod launcher;
 mod layering;
@@ -7,5 +8,3 @@ mod measure;
 mod replica_scripts;
 mod transport;
 mod workload;
-mod replica_scripts;
-mod transport;
