@@ -1,3 +1,92 @@
-//! `kvs-models`: the replicas of the zoo, explored exhaustively.
+//! `kvs-models`: the replicas of the zoo, explored exhaustively with stateright.
+//!
+//! Succeeds when every property of the model holds in every state that can be reached. To try:
+//! `kvs-models check replicated-causal`.
 
-fn main() {}
+mod adapter;
+mod replicated;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use stateright::report::WriteReporter;
+use stateright::{Checker, Model};
+
+use crate::adapter::ClusterModel;
+
+/// Explores every interleaving of small clusters of the zoo's own replicas.
+#[derive(Parser)]
+#[command(name = "kvs-models", version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists the models.
+    List,
+    /// Explores a model and says which properties hold; exit status 1 if one does not.
+    Check {
+        /// The model, as `list` names it.
+        name: String,
+    },
+    /// Opens a model in stateright's Explorer, a web page on this machine.
+    Explore {
+        /// The model, as `list` names it.
+        name: String,
+        /// Where to serve it.
+        #[arg(long, default_value = "127.0.0.1:3000")]
+        address: String,
+    },
+}
+
+fn main() -> ExitCode {
+    match Args::parse().command {
+        Command::List => {
+            for entry in replicated::MODELS {
+                println!("{:24} {}", entry.name, entry.describe);
+            }
+            ExitCode::SUCCESS
+        }
+        Command::Check { name } => with_model(&name, check),
+        Command::Explore { name, address } => with_model(&name, |model| explore(model, &address)),
+    }
+}
+
+fn with_model(name: &str, then: impl FnOnce(ClusterModel) -> ExitCode) -> ExitCode {
+    if let Some(entry) = replicated::MODELS.iter().find(|entry| entry.name == name) {
+        return then((entry.model)());
+    }
+    let known: Vec<&str> = replicated::MODELS.iter().map(|entry| entry.name).collect();
+    eprintln!(
+        "error: unknown model `{name}`; there are {}",
+        known.join(", ")
+    );
+    // Bad arguments, as in kvs-bench.
+    ExitCode::from(254)
+}
+
+fn check(model: ClusterModel) -> ExitCode {
+    let checker = model.checker().threads(threads()).spawn_bfs();
+    let checker = checker.report(&mut WriteReporter::new(&mut std::io::stdout()));
+    let failed = checker.model().properties().iter().any(|property| {
+        let is_found = checker.discovery(property.name).is_some();
+        is_found == property.expectation.discovery_is_failure()
+    });
+    if failed {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn explore(model: ClusterModel, address: &str) -> ExitCode {
+    println!("The Explorer is at http://{address}; Ctrl-C ends it.");
+    model.checker().serve(address);
+    ExitCode::SUCCESS
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

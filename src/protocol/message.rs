@@ -26,6 +26,8 @@ pub struct End {
     pub node: NodeId,
     /// The life that declares it; all smaller incarnations of the node have ended.
     pub incarnation: u16,
+    /// Which of that life's declarations this is, from 1: a later one replaces it.
+    pub round: u32,
     /// The last dot of each ended life that any replica has; absent means none.
     pub last: Vector,
 }

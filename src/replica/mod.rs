@@ -16,6 +16,9 @@ mod spec;
 mod status;
 mod store;
 
+#[cfg(test)]
+mod tests;
+
 pub use effects::{Effects, Input, RequestId, Timer};
 pub use gossip::Gossip;
 pub use local::Local;

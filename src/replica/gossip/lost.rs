@@ -1,9 +1,9 @@
 //! Updates that died with a replica's memory.
 //!
-//! A replica that comes back empty asks every peer what it has of the earlier lives, and declares
-//! that they ended there. The declaration ends no update that exists: should one turn up beyond it
-//! (its holder could not be heard), it is applied like any other. It only tells the others not to
-//! wait.
+//! A replica that came back empty asks every peer what it has of the earlier lives, and declares
+//! that they ended there; again when a peer has lost its memory since. The declaration ends no
+//! update that exists: should one turn up beyond it (its holder could not be heard), it is applied
+//! like any other. It only tells the others not to wait.
 
 use super::Gossip;
 use crate::protocol::{Dot, End, Vector};
@@ -12,13 +12,7 @@ use crate::values::{Value, VectorClock};
 
 /// How many rounds of anti-entropy a replica that came back waits for peers that it cannot hear,
 /// before it counts them as dead.
-const REBIRTH_TICKS_MAX: u8 = 40;
-
-/// A replica that came back empty and has not heard from every peer yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Rebirth {
-    ticks: u8,
-}
+const UNHEARD_TICKS_MAX: u8 = 40;
 
 impl<V: Value> Gossip<V> {
     /// Whether no live replica has this put, as far as its node's next life could find out.
@@ -41,7 +35,8 @@ impl<V: Value> Gossip<V> {
         let mut news = false;
         for end in ends {
             let known = self.ends.get(&end.node);
-            if known.is_none_or(|known| known.incarnation < end.incarnation) {
+            let age = |end: &End| (end.incarnation, end.round);
+            if known.is_none_or(|known| age(known) < age(&end)) {
                 self.ends.insert(end.node, end);
                 news = true;
             }
@@ -52,26 +47,27 @@ impl<V: Value> Gossip<V> {
         }
     }
 
-    pub(super) fn tick_rebirth(&mut self) {
-        let Some(rebirth) = &mut self.rebirth else {
+    /// Once a round of anti-entropy: peers that could not be heard for long are counted as dead.
+    pub(super) fn tick_ends<E: Effects>(&mut self, out: &mut E) {
+        let declared = self.ends.contains_key(&self.origin.node());
+        if self.origin.incarnation() == 0 || declared || self.peers.all_heard() {
+            self.declare_ends_if_all_were_heard(out);
             return;
-        };
-        rebirth.ticks += 1;
-        if rebirth.ticks >= REBIRTH_TICKS_MAX {
-            self.declare_ends();
+        }
+        self.unheard_ticks += 1;
+        if self.unheard_ticks >= UNHEARD_TICKS_MAX {
+            self.declare_ends(out);
         }
     }
 
-    pub(super) fn declare_ends_when_all_were_heard(&mut self) {
-        if self.rebirth.is_some() && self.peers.all_heard() {
-            self.declare_ends();
+    pub(super) fn declare_ends_if_all_were_heard<E: Effects>(&mut self, out: &mut E) {
+        if self.origin.incarnation() > 0 && self.peers.all_heard() {
+            self.declare_ends(out);
         }
     }
 
-    /// Nobody waits for lost updates here: requests that name them are refused as they come, or
-    /// when their time is up.
-    fn declare_ends(&mut self) {
-        self.rebirth = None;
+    /// Declares where the earlier lives of this node ended, unless that was said before.
+    fn declare_ends<E: Effects>(&mut self, out: &mut E) {
         let mut last = VectorClock::new();
         let node = self.origin.node();
         for dot in self.peers.known().chain(self.applied.iter()) {
@@ -80,13 +76,18 @@ impl<V: Value> Gossip<V> {
             }
         }
         let last: Vector = last.to_vector();
-        let incarnation = self.origin.incarnation();
+        let before = self.ends.get(&node);
+        if before.is_some_and(|before| before.last == last) {
+            return;
+        }
         let end = End {
             node,
-            incarnation,
+            incarnation: self.origin.incarnation(),
+            round: before.map_or(0, |before| before.round) + 1,
             last,
         };
         self.ends.insert(node, end);
         self.drop_lost();
+        self.refuse_lost(out);
     }
 }

@@ -17,7 +17,6 @@ mod transfer;
 use std::collections::BTreeMap;
 
 use self::log::UpdateLog;
-use self::lost::Rebirth;
 use self::peers::Peers;
 use self::request::Deferred;
 use self::transfer::{Incoming, Outgoing};
@@ -31,8 +30,8 @@ use crate::values::{HybridClock, Value, VectorClock};
 /// How many fresh updates wait for the next push at most; the rest is left to anti-entropy.
 const RUMOURS_MAX: usize = 1 << 16;
 
-/// With the planted bug `reused-dots`, one put in so many gets the dot of the one before it.
-const REUSED_DOT_EVERY: u64 = 64;
+/// With the planted bug `reused-dots`, one dot in so many is given to more than one put.
+const REUSED_DOT_EVERY: u64 = 16;
 
 /// With the planted bug `lost-update-on-transfer`, the log is this short, so that transfers happen.
 const SHORT_LOG_UPDATES: u32 = 64;
@@ -60,8 +59,9 @@ pub struct Gossip<V: Value> {
     deferral_timer_set: bool,
     /// What is known of lives that ended.
     ends: BTreeMap<NodeId, End>,
-    /// For a replica that came back empty, until it has declared where its earlier lives ended.
-    rebirth: Option<Rebirth>,
+    /// How many rounds of anti-entropy the replica has waited to hear from every peer, which it
+    /// does after it came back empty.
+    unheard_ticks: u8,
     outgoing: BTreeMap<NodeId, Outgoing<V>>,
     incoming: Option<Incoming>,
     counters: Counters,
@@ -71,7 +71,7 @@ impl<V: Value> Gossip<V> {
     pub(super) fn new(spec: &ReplicaSpec) -> Self {
         let mut settings = spec.settings;
         if spec.bug == Some(Bug::LostUpdateOnTransfer) {
-            settings.log_updates_max = SHORT_LOG_UPDATES;
+            settings.log_updates_max = settings.log_updates_max.min(SHORT_LOG_UPDATES);
         }
         let shards = if spec.bug == Some(Bug::ForeignKeys) {
             Vec::new()
@@ -93,7 +93,7 @@ impl<V: Value> Gossip<V> {
             deferred: BTreeMap::new(),
             deferral_timer_set: false,
             ends: BTreeMap::new(),
-            rebirth: (spec.incarnation > 0).then(Rebirth::default),
+            unheard_ticks: 0,
             outgoing: BTreeMap::new(),
             incoming: None,
             counters: Counters::default(),
@@ -131,6 +131,7 @@ impl<V: Value> Gossip<V> {
             Body::Digest { vector, ends, ask } => {
                 self.learn(from, incarnation, &vector);
                 self.learn_ends(ends, out);
+                self.declare_ends_if_all_were_heard(out);
                 self.answer_digest(from, &vector.as_slice().into(), ask, out);
             }
             Body::StateRequest {
@@ -159,7 +160,7 @@ impl<V: Value> Gossip<V> {
             Timer::Rumour => self.push_rumours(input.peers, out),
             Timer::AntiEntropy => {
                 self.tick_transfers(out);
-                self.tick_rebirth();
+                self.tick_ends(out);
                 self.log.forget(|origin| self.peers.all_have(origin));
                 if let Some(peer) = input.peers.first() {
                     self.send_digest(*peer, true, out);
@@ -202,6 +203,11 @@ impl<V: Value> Gossip<V> {
     /// Takes in what a peer says that it has applied.
     fn learn(&mut self, from: NodeId, incarnation: u16, vector: &[Dot]) {
         self.peers.learn(from, incarnation, vector);
-        self.declare_ends_when_all_were_heard();
+    }
+
+    /// Counts a put of another origin as applied, without its content.
+    #[cfg(test)]
+    pub(super) fn see_for_tests(&mut self, dot: Dot) {
+        self.applied.advance(dot);
     }
 }

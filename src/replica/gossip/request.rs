@@ -222,7 +222,7 @@ impl<V: Value> Gossip<V> {
         out: &mut E,
     ) {
         self.counters.puts += 1;
-        let dot = self.next_dot();
+        let dot = self.next_dot(key);
         let is_new = !self.applied.covers(dot);
         self.applied.advance(dot);
         let (time, covered) = match V::LATTICE {
@@ -254,12 +254,13 @@ impl<V: Value> Gossip<V> {
         out.reply(id, &Response::Put(witness));
     }
 
-    fn next_dot(&self) -> Dot {
+    fn next_dot(&self, key: &[u8]) -> Dot {
         let last = self.applied.counter(self.origin);
+        // With the planted bug every so-manieth dot is used until a key with an even end comes.
         let reused = self.bug == Some(Bug::ReusedDots)
-            && self.counters.puts.is_multiple_of(REUSED_DOT_EVERY);
-        let next = if reused { last.max(1) } else { last + 1 };
-        Dot::new(self.origin, next)
+            && last % REUSED_DOT_EVERY == 1
+            && key.last().is_some_and(|byte| byte % 2 == 1);
+        Dot::new(self.origin, if reused { last } else { last + 1 })
     }
 }
 
