@@ -22,7 +22,7 @@ use crate::protocol::NodeId;
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a node may take to answer a command.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a node may take to exit after it agreed to shut down; then it is killed.
+/// How long a node may take to exit when asked to; then it is killed.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Commands and signals that may wait for one node.
 const ASKS_MAX: usize = 64;
@@ -250,8 +250,11 @@ impl NodeHandle {
 
     /// Asks it to exit in good order, and kills it when it does not in time. Says whether it did.
     pub async fn shutdown(self) -> bool {
-        let agreed = self.command_done(Command::Shutdown).await.is_ok();
-        if agreed && self.gone(EXIT_TIMEOUT).await {
+        let exit = async {
+            self.command_done(Command::Shutdown).await.is_ok() && self.gone(EXIT_TIMEOUT).await
+        };
+        let gone = tokio::time::timeout(EXIT_TIMEOUT, exit).await;
+        if gone == Ok(true) {
             return true;
         }
         self.kill().await;
