@@ -87,7 +87,8 @@ async fn siblings(client: &Client) -> anyhow::Result<()> {
     for attempt in 0..ATTEMPTS {
         let key = format!("lunch-{attempt}");
         let (by_ada, by_bob) = tokio::join!(ada.put(&key, "soup"), bob.put(&key, "salad"));
-        (by_ada?, by_bob?);
+        by_ada?;
+        by_bob?;
         let found = agreed(client, &key).await?;
         if found.len() < 2 {
             // One replica heard of the other's put before it took its own.
@@ -113,7 +114,8 @@ async fn last_writer_wins(client: &Client) -> anyhow::Result<()> {
     let mut ada = client.session_at(NodeId(0));
     let mut bob = client.session_at(NodeId(1));
     let (by_ada, by_bob) = tokio::join!(ada.put("lunch", "soup"), bob.put("lunch", "salad"));
-    (by_ada?, by_bob?);
+    by_ada?;
+    by_bob?;
     let found = agreed(client, "lunch").await?;
     println!("ada puts soup at n0 while bob puts salad at n1: every replica keeps {found:?}");
     ensure!(

@@ -86,7 +86,8 @@ async fn put_at_once(
             continue;
         }
         let (a, b) = tokio::join!(one.put(&key, "one"), other.put(&key, "other"));
-        (a.expect("put"), b.expect("put"));
+        a.expect("put");
+        b.expect("put");
         let found = agreed(client, &key).await;
         if wanted(&found) {
             return found;
@@ -138,7 +139,12 @@ fn a_causal_session_reads_its_writes_at_every_replica() {
                 let mut nodes = Vec::new();
                 for _ in 0..3 {
                     let read = session.get("k").await.expect("get");
-                    assert_eq!(read.texts(), [value.clone()], "read at {}", read.node);
+                    assert_eq!(
+                        read.texts(),
+                        std::slice::from_ref(&value),
+                        "read at {}",
+                        read.node
+                    );
                     nodes.push(read.node);
                 }
                 nodes.sort();
@@ -219,7 +225,10 @@ fn every_shard_serves_its_own_keys_and_refuses_the_others() {
                 let key = format!("key-{n}");
                 let home = session.put(&key, &key).await.expect("put");
                 assert_eq!(client.ports().route(key.as_bytes()).nodes, [home]);
-                assert_eq!(session.get(&key).await.expect("get").texts(), [key.clone()]);
+                assert_eq!(
+                    session.get(&key).await.expect("get").texts(),
+                    std::slice::from_ref(&key)
+                );
                 for stranger in client.ports().nodes().filter(|node| *node != home) {
                     assert_eq!(
                         client.session_at(stranger).get(&key).await,
@@ -280,7 +289,10 @@ async fn session_promise_holds_in_every_group(cluster: &Cluster, groups: usize, 
         let wrote = session.put(&key, &key).await.expect("put");
         assert!(group.nodes.contains(&wrote));
         for _ in &group.nodes {
-            assert_eq!(session.get(&key).await.expect("get").texts(), [key.clone()]);
+            assert_eq!(
+                session.get(&key).await.expect("get").texts(),
+                std::slice::from_ref(&key)
+            );
         }
         assert_eq!(agreed(&client, &key).await, [key]);
         used.insert(group.id);

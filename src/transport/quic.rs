@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quinn::congestion::CubicConfig;
 use quinn::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 use super::frame::{CloseCode, Role};
@@ -22,6 +23,11 @@ pub const DATAGRAM_BYTES_MAX: u16 = 6500;
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 /// How many packets may go unacknowledged at once: fewer acknowledgements, fewer system calls.
 const ACK_ELICITING_THRESHOLD: u32 = 10;
+/// The initial congestion window, in bytes: ten datagrams of the largest size (RFC 9002, section
+/// 7.2). The default assumes the smallest size, and one probe of the largest then fills it: a
+/// connection that is closed while the probe is out never gets to say why, since quinn holds the
+/// close back for a window that, once closed, no acknowledgement opens.
+const INITIAL_WINDOW_BYTES: u64 = 10 * DATAGRAM_BYTES_MAX as u64;
 /// How long a silent peer is believed alive. A process that is stopped for a few seconds must
 /// keep its connections, and so must a link that is cut as briefly. After a longer cut, dialling
 /// anew recovers sooner than waiting for the probes, whose intervals double while it lasts.
@@ -343,8 +349,11 @@ fn transport_config() -> TransportConfig {
     discovery.upper_bound(DATAGRAM_BYTES_MAX);
     let mut acknowledgements = AckFrequencyConfig::default();
     acknowledgements.ack_eliciting_threshold(ACK_ELICITING_THRESHOLD.into());
+    let mut congestion = CubicConfig::default();
+    congestion.initial_window(INITIAL_WINDOW_BYTES);
     let mut config = TransportConfig::default();
     config
+        .congestion_controller_factory(Arc::new(congestion))
         .mtu_discovery_config(Some(discovery))
         .ack_frequency_config(Some(acknowledgements))
         .enable_segmentation_offload(true)

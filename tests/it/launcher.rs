@@ -387,14 +387,23 @@ fn strangers_are_refused_and_counted_by_a_real_node() {
         ];
         for stranger in strangers {
             let dialled = Link::dial(&stranger, node.addr(), NodeId(0)).await;
-            assert!(matches!(dialled, Err(DialError::Refused { .. })));
+            assert!(
+                matches!(dialled, Err(DialError::Refused { .. })),
+                "{dialled:?}"
+            );
         }
         let endpoint = Endpoint::client(&ours).unwrap();
         // A client of this run that wants another node, and one that wants to gossip.
         let misled = Link::dial(&endpoint, node.addr(), NodeId(1)).await;
-        assert!(matches!(misled, Err(DialError::Refused { .. })));
+        assert!(
+            matches!(misled, Err(DialError::Refused { .. })),
+            "{misled:?}"
+        );
         let gossip = endpoint.dial(node.addr(), NodeId(0), Role::Gossip).await;
-        assert!(matches!(gossip, Err(DialError::Refused { .. })));
+        assert!(
+            matches!(gossip, Err(DialError::Refused { .. })),
+            "{gossip:?}"
+        );
         while node.status().await.unwrap().counters.connections_refused < 4 {
             tokio::task::yield_now().await;
         }
