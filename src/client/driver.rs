@@ -14,11 +14,11 @@ use crate::history::{self, Phase, RecordError, Recorder};
 use crate::measure;
 use crate::protocol::{NodeId, Operation, Request, Response};
 use crate::server::ServerPorts;
-use crate::session::{Access, Attempt, Next, Outcome, Policy, Session, Suspicion, View};
+use crate::session::{Access, Attempt, Next, Outcome, Policy, Session, Suspicion, Trouble, View};
 use crate::workload::{self, Generator, StepKind};
 
 use super::evidence::{Evidence, error_kind};
-use super::lane::{InFlight, Lane, RequestTag, Task};
+use super::lane::{InFlight, Lane, RequestTag, TagLayout, Task};
 use super::work::{self, Due, LATE_NS, Plan, Work};
 
 /// How long a lane pauses when no replica of a key can be reached, in nanoseconds, so that a
@@ -78,6 +78,7 @@ struct Deadline {
 pub struct Driver {
     settings: Settings,
     suspicion: Suspicion,
+    tags: TagLayout,
     lanes: Vec<Lane>,
     /// Lanes without work, last in first out.
     idle: Vec<u32>,
@@ -115,6 +116,8 @@ impl Driver {
         let nodes = settings.ports.nodes().count();
         Self {
             suspicion: Suspicion::new(nodes),
+            // The final reads have a lane for each node at least.
+            tags: TagLayout::for_lanes(settings.lanes.max(nodes as u32)),
             lanes: Vec::new(),
             idle: Vec::new(),
             paused: VecDeque::new(),
@@ -275,7 +278,7 @@ impl Driver {
         now_ns: u64,
         wire: &mut impl Wire,
     ) {
-        let tag = RequestTag::unpack(id);
+        let tag = self.tags.unpack(id);
         if !self.is_in_flight(tag) {
             return;
         }
@@ -393,7 +396,7 @@ impl Driver {
                 .task
                 .as_mut()
                 .expect("the lane has an operation under way");
-            worker.generation = RequestTag::following(worker.generation);
+            worker.generation = self.tags.following(worker.generation);
             let tag = RequestTag {
                 lane,
                 generation: worker.generation,
@@ -419,7 +422,8 @@ impl Driver {
                 operation,
                 context: worker.session.context(group),
             };
-            if let Sent::To { incarnation } = wire.send(node, tag.pack(), &request) {
+            let id = self.tags.pack(tag);
+            if let Sent::To { incarnation } = wire.send(node, id, &request) {
                 task.operation.incarnation = incarnation;
                 let at_ns = now_ns + self.settings.timeout_ns;
                 self.deadlines.push_back(Deadline { at_ns, tag });
@@ -521,6 +525,18 @@ impl Driver {
         let task = self.task(lane);
         self.lanes[lane as usize].task = None;
         let step = task.due.step;
+        let InFlight {
+            node, invoke_ns, ..
+        } = task.operation;
+        match outcome {
+            Outcome::Ok => self.work.read_back(node),
+            Outcome::Fail(trouble) | Outcome::Info(trouble) if is_unreached(trouble) => {
+                let patience_ns = self.settings.timeout_ns;
+                self.work
+                    .not_read_back(node, step.key, invoke_ns, now_ns, patience_ns);
+            }
+            Outcome::Fail(_) | Outcome::Info(_) => {}
+        }
         if let Some(measured) = self.work.measured()
             && task.due.measured
         {
@@ -546,6 +562,14 @@ impl Driver {
                 Outcome::Fail(_) | Outcome::Info(_) => self.generator.insert_failed(step.key),
             }
         }
+    }
+}
+
+/// Whether the node did not answer, as opposed to having refused.
+const fn is_unreached(trouble: Trouble) -> bool {
+    match trouble {
+        Trouble::Timeout | Trouble::Disconnected | Trouble::NoConnection => true,
+        Trouble::Refused(_) => false,
     }
 }
 
