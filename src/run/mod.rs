@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use crate::client::{self, Clock, Driver, Load, Plan, Progress};
 use crate::history;
 use crate::measure::{self, Measured, RunRecord};
+use crate::node::NodeStatus;
 use crate::protocol::NodeId;
 use crate::transport;
 use crate::workload::{self, Arrivals, Generator, LoadSteps, humane};
@@ -31,6 +32,7 @@ pub use cluster::{Cluster, ClusterConfig};
 pub use config::{Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE, lattice_name};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
+pub(crate) use error::one_line;
 pub use quiesce::{QUIESCE_TIMEOUT, Quiescence};
 pub use verdict::{check_history, history_path};
 
@@ -162,7 +164,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     )
     .await
     .map_err(load_failed);
-    let nodes = cluster.statuses().await;
+    let nodes = fates(&mut cluster).await;
     let ports = cluster.ports().clone();
     let driver = load.close().await;
     cluster.shutdown().await;
@@ -204,6 +206,23 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         record,
         interrupted,
     })
+}
+
+/// How each node is in the end. One that does not answer is killed, so that nobody waits for it
+/// again.
+async fn fates(cluster: &mut Cluster) -> Vec<(NodeId, Result<NodeStatus, String>)> {
+    let mut statuses = cluster.statuses().await;
+    let exits = cluster.exits();
+    for (node, status) in &mut statuses {
+        if let Err(fate) = status {
+            if let Some(exit) = exits.get(node) {
+                *fate = format!("exited in mid-run ({exit})");
+            }
+            *fate += &format!("; its log is nodes/{node}.log");
+            cluster.kill(*node).await;
+        }
+    }
+    statuses
 }
 
 fn driver(config: &Config, cluster: &Cluster, directory: &Directory) -> anyhow::Result<Driver> {
