@@ -12,7 +12,7 @@ mod quiesce;
 mod record;
 mod verdict;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::BufWriter;
 use std::time::{Duration, SystemTime};
@@ -164,7 +164,13 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     )
     .await
     .map_err(load_failed);
-    let nodes = fates(&mut cluster).await;
+    stages.begin("stop");
+    let silent = driven
+        .as_ref()
+        .ok()
+        .and_then(|driven| driven.quiescence.as_ref());
+    let silent = silent.map(|quiescence| quiescence.unreachable.clone());
+    let nodes = fates(&mut cluster, silent.unwrap_or_default()).await;
     let ports = cluster.ports().clone();
     let driver = load.close().await;
     cluster.shutdown().await;
@@ -208,10 +214,18 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     })
 }
 
-/// How each node is in the end. One that does not answer is killed, so that nobody waits for it
-/// again.
-async fn fates(cluster: &mut Cluster) -> Vec<(NodeId, Result<NodeStatus, String>)> {
+/// How each node is in the end. Those that were `silent` before are not waited for again, and
+/// whoever does not answer is killed.
+async fn fates(
+    cluster: &mut Cluster,
+    silent: BTreeMap<NodeId, String>,
+) -> Vec<(NodeId, Result<NodeStatus, String>)> {
+    for node in silent.keys() {
+        cluster.kill(*node).await;
+    }
     let mut statuses = cluster.statuses().await;
+    statuses.extend(silent.into_iter().map(|(node, reason)| (node, Err(reason))));
+    statuses.sort_unstable_by_key(|(node, _)| *node);
     let exits = cluster.exits();
     for (node, status) in &mut statuses {
         if let Err(fate) = status {
