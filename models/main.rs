@@ -4,6 +4,7 @@
 //! `kvs-models check replicated-causal`.
 
 mod adapter;
+mod cluster;
 mod replicated;
 
 use std::process::ExitCode;

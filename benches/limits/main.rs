@@ -28,8 +28,11 @@ const VALUE_BYTES: usize = 100;
 const RECORDS: u64 = 10_000;
 /// Requests outstanding on one connection.
 const OUTSTANDING: [usize; 4] = [1, 16, 64, 256];
-/// Where architectures are compared with each other.
-const OUTSTANDING_ARCHITECTURES: usize = 64;
+/// Architectures are compared with each other over this many connections, all to the one node of
+/// `local`, one to each node of the others.
+const CONNECTIONS_ARCHITECTURES: usize = 3;
+/// And with this many requests outstanding on all of them together: 64 on each.
+const OUTSTANDING_ARCHITECTURES: usize = 64 * CONNECTIONS_ARCHITECTURES;
 
 /// Where the processes run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,10 +178,11 @@ fn cells(placement: Placement, servers: &Servers, options: &Options) -> Vec<Cell
     }
     for mix in [Mix::Half, Mix::Gets, Mix::Puts] {
         for system in [System::Local, System::Sharded, System::Replicated] {
-            let measured = match (mix, system) {
-                (Mix::Half, System::Sharded) => true,
-                (Mix::Half, _) => false,
-                (_, system) => system != System::Sharded,
+            let measured = match system {
+                System::Sharded => mix == Mix::Half,
+                System::Replicated => mix != Mix::Half,
+                System::Local => true,
+                System::Echo | System::Tcp | System::Redis => false,
             };
             if measured {
                 cells.push(cell(OUTSTANDING_ARCHITECTURES, mix, system));

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use super::load::{Cluster, Route, Sample, measure_tcp};
 use super::redis::Redis;
-use super::{Cell, Measured};
+use super::{CONNECTIONS_ARCHITECTURES, Cell, Measured, OUTSTANDING_ARCHITECTURES};
 
 /// Arguments that make this program one of the servers.
 pub(crate) const ECHO_QUIC: &str = "echo-quic";
@@ -34,6 +34,8 @@ pub(crate) struct Servers {
     echo: (Process, Cluster),
     tcp: (Process, TcpStream),
     local: (Launcher, Cluster),
+    /// Of `local` as well, with as many connections as the other architectures have.
+    local_wide: Cluster,
     sharded: (Launcher, Cluster),
     replicated: (Launcher, Cluster),
     redis: Option<Redis>,
@@ -51,10 +53,15 @@ impl Servers {
             cluster.fill().await;
             (launcher, cluster)
         };
+        let local = store("local", Route::ByPlace).await;
+        let endpoint = local.0.client_endpoint().expect("a client's endpoint");
+        let node = local.0.addresses().into_iter().next().expect("a node");
+        let nodes = [node; CONNECTIONS_ARCHITECTURES];
         Self {
             echo: start_echo().await,
             tcp: start_tcp().await,
-            local: store("local", Route::ByPlace).await,
+            local_wide: Cluster::connect(&endpoint, &nodes, Route::ByPlace).await,
+            local,
             sharded: store("sharded", Route::ByKey).await,
             replicated: store("replicated", Route::ByPlace).await,
             redis: Redis::start(),
@@ -81,9 +88,14 @@ impl Servers {
                 let sample = measure_tcp(&mut self.tcp.1, outstanding, mix, time).await;
                 measured(sample, self.tcp.0.cpu_ns() - cpu)
             }
-            System::Local => measure_store(&self.local, cell, time).await,
-            System::Sharded => measure_store(&self.sharded, cell, time).await,
-            System::Replicated => measure_store(&self.replicated, cell, time).await,
+            System::Local if outstanding == OUTSTANDING_ARCHITECTURES => {
+                measure_store(&self.local.0, &self.local_wide, cell, time).await
+            }
+            System::Local => measure_store(&self.local.0, &self.local.1, cell, time).await,
+            System::Sharded => measure_store(&self.sharded.0, &self.sharded.1, cell, time).await,
+            System::Replicated => {
+                measure_store(&self.replicated.0, &self.replicated.1, cell, time).await
+            }
             System::Redis => {
                 let redis = self.redis.as_ref().expect("cells have what there is");
                 redis.measure(outstanding, time)
@@ -100,7 +112,8 @@ impl Servers {
 }
 
 async fn measure_store(
-    (launcher, cluster): &(Launcher, Cluster),
+    launcher: &Launcher,
+    cluster: &Cluster,
     cell: Cell,
     time: Duration,
 ) -> Measured {

@@ -2,7 +2,10 @@
 
 use super::load::Mix;
 use super::servers::System;
-use super::{Cell, Measured, OUTSTANDING, OUTSTANDING_ARCHITECTURES, Placement, Results};
+use super::{
+    CONNECTIONS_ARCHITECTURES, Cell, Measured, OUTSTANDING, OUTSTANDING_ARCHITECTURES, Placement,
+    Results,
+};
 
 pub(crate) fn print(results: &Results) {
     for placement in Placement::ALL {
@@ -69,7 +72,7 @@ fn against_limits(results: &Results, placement: Placement) {
 
 fn architectures(results: &Results, placement: Placement) {
     println!(
-        "| {OUTSTANDING_ARCHITECTURES} outstanding | local | other | other / local | target | nodes' CPU \
+        "| {CONNECTIONS_ARCHITECTURES} connections, {OUTSTANDING_ARCHITECTURES} outstanding | local | other | other / local | target | nodes' CPU \
          µs/op local, other |"
     );
     println!("|---|---|---|---|---|---|");

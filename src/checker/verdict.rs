@@ -105,7 +105,6 @@ kinds! {
         StaleRead = "stale-read": "A value read although a later one was known to the session.",
         MissedWrite = "missed-write": "A known put that is missing, and that nothing replaces.",
         NotLinearizable = "not-linearizable": "Two values of a key whose times exclude each other.",
-        NotExplained = "not-explained": "The search found no order that explains the history.",
     }
 }
 

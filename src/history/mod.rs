@@ -15,6 +15,7 @@ mod operation;
 mod read;
 mod recorder;
 mod screen;
+mod staleness;
 
 pub use columns::{Columns, Evidence, Lists, NEVER, TooLarge};
 pub use header::{End, Group, Header, Limit, SCHEMA_VERSION};
@@ -26,3 +27,4 @@ pub use operation::{
 };
 pub use read::{History, ReadError};
 pub use recorder::{BATCH_NS_MAX, BATCH_ROWS, RecordError, Recorder};
+pub use staleness::{Staleness, staleness};

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::child::{NodeError, NodeHandle, Recipe, UnexpectedExit};
+use super::child::{NodeError, NodeHandle, UnexpectedExit};
 use super::control::{NodeStatus, Start};
+use super::owner::Recipe;
 use crate::bug::Bug;
 use crate::protocol::NodeId;
 use crate::replica::{ReplicaSpec, Settings};

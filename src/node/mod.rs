@@ -14,6 +14,7 @@ mod connections;
 mod control;
 mod counters;
 mod launcher;
+mod owner;
 mod peers;
 mod process;
 mod service;

@@ -203,27 +203,19 @@ impl Service {
         self.arm_timers();
     }
 
-    /// After a batch of inputs: fires what is due at once.
-    fn batch_end(self: &Rc<Self>) {
-        let due = {
-            let timers = &mut self.outputs.borrow_mut().timers;
-            let place = timers.iter().position(|timer| *timer == Timer::Rumour);
-            place.map(|place| timers.swap_remove(place))
-        };
-        match due {
-            Some(timer) => self.fire(timer),
-            None => self.arm_timers(),
-        }
-    }
-
     /// Lets the timers that were set fire when their time has come.
     fn arm_timers(self: &Rc<Self>) {
         let timers = std::mem::take(&mut self.outputs.borrow_mut().timers);
         for timer in timers {
             let service = Rc::clone(self);
-            let delay = Duration::from_millis(self.spec.settings.delay_ms(timer));
+            let delay_ms = self.spec.settings.delay_ms(timer);
             tokio::task::spawn_local(async move {
-                tokio::time::sleep(delay).await;
+                if delay_ms == 0 {
+                    // After the answers are on their way, and together with what else has come.
+                    tokio::task::yield_now().await;
+                } else {
+                    tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+                }
                 service.fire(timer);
             });
         }
@@ -291,7 +283,7 @@ impl FrameHandler for Requests<'_> {
 
     fn batch_end(&mut self) {
         self.wall_ns = None;
-        self.service.batch_end();
+        self.service.arm_timers();
     }
 }
 
@@ -324,6 +316,6 @@ impl FrameHandler for Gossip<'_> {
     }
 
     fn batch_end(&mut self) {
-        self.service.batch_end();
+        self.service.arm_timers();
     }
 }

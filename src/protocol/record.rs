@@ -101,24 +101,28 @@ impl Record {
     }
 
     /// Bytes of the packed form.
+    #[inline]
     #[must_use]
     pub fn packed_len(&self) -> usize {
         self.0.len()
     }
 
     /// The key that was put.
+    #[inline]
     #[must_use]
     pub fn key(&self) -> &[u8] {
         &self.0[HEADER_BYTES..self.vector_start()]
     }
 
     /// The value that was put.
+    #[inline]
     #[must_use]
     pub fn value(&self) -> &[u8] {
         &self.0[self.value_start()..]
     }
 
     /// What the put covered beside its own origin's puts, in ascending order.
+    #[inline]
     pub fn vector(&self) -> impl Iterator<Item = Dot> + '_ {
         self.0[self.vector_start()..self.value_start()]
             .chunks_exact(ENTRY_BYTES)
@@ -138,10 +142,12 @@ impl Record {
         vector
     }
 
+    #[inline]
     fn vector_start(&self) -> usize {
         HEADER_BYTES + usize::from(u16::from_le_bytes([self.0[0], self.0[1]]))
     }
 
+    #[inline]
     fn value_start(&self) -> usize {
         let entries = usize::from(u16::from_le_bytes([self.0[2], self.0[3]]));
         self.vector_start() + entries * ENTRY_BYTES

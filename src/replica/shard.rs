@@ -26,6 +26,7 @@ pub struct ShardStep {
 }
 
 /// Whether the key belongs to the shard at the end of `path`, whose n-th step has depth n.
+#[inline]
 pub(super) fn owns(path: &[ShardStep], key: &[u8]) -> bool {
     path.iter()
         .zip(0..)

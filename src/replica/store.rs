@@ -191,11 +191,13 @@ impl Totals {
     }
 }
 
+#[inline]
 fn hash_of(key: &[u8]) -> u64 {
     HASHER.hash_one(key)
 }
 
 /// One put of a key as a number, by the finaliser of SplitMix64 (Steele et al., 2014).
+#[inline]
 const fn mix(hash: u64, dot: u64) -> u64 {
     let mut z = hash ^ dot.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -203,11 +205,13 @@ const fn mix(hash: u64, dot: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+#[inline]
 const fn place(number: u32) -> (usize, usize) {
     let number = number as usize;
     (number / PAGE_ENTRIES, number % PAGE_ENTRIES)
 }
 
+#[inline]
 fn entry_at<E>(pages: &[Arc<Vec<E>>], number: u32) -> &E {
     let (page, slot) = place(number);
     &pages[page][slot]

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use crate::checker::{
     Agreement, Anomaly, Budget, Clock, Found, Options, Outcome, Report, Search, Verdict,
 };
-use crate::history::{History, Promise, ReadError};
+use crate::history::{History, Promise, ReadError, Staleness, staleness};
 use crate::measure::{
-    AnomalyRecord, EngineRecord, ModelRecord, StalenessRecord, VerdictRecord, VerdictWord,
+    AnomalyRecord, EngineRecord, Histogram, ModelRecord, StalenessRecord, VerdictRecord,
+    VerdictWord,
 };
 
 use super::directory::HISTORY_FILE;
@@ -53,9 +54,10 @@ pub fn history_path(path: &Path) -> PathBuf {
 pub(super) fn judge(path: &Path, budget: Duration) -> Result<Judged, ReadError> {
     let history = History::read(path)?;
     let report = check_history(&history, None, budget);
+    let staleness = staleness_record(&history, report.clock_inversions);
     Ok(Judged {
         verdict: verdict_record(&report),
-        staleness: None,
+        staleness: Some(staleness),
     })
 }
 
@@ -148,5 +150,27 @@ fn anomaly_record(anomaly: &Anomaly) -> AnomalyRecord {
         kind: anomaly.kind.name().to_owned(),
         model: anomaly.model.name().to_owned(),
         text: anomaly.to_string(),
+    }
+}
+
+/// How stale the reads of the run phase were.
+fn staleness_record(history: &History, clock_inversions: Option<u64>) -> StalenessRecord {
+    let (mut delta, mut k, mut lag) = (Histogram::new(), Histogram::new(), Histogram::new());
+    let mut stale_reads = 0;
+    staleness(history, |what, value| match what {
+        Staleness::Delta => {
+            stale_reads += u64::from(value > 0);
+            delta.record(value);
+        }
+        Staleness::Versions => k.record(value),
+        Staleness::VisibilityLag => lag.record(value),
+    });
+    StalenessRecord {
+        stale_reads,
+        reads: delta.count(),
+        delta_ns: delta.summary(),
+        k: k.summary(),
+        visibility_lag_ns: lag.summary(),
+        clock_inversions,
     }
 }

@@ -87,10 +87,12 @@ impl<T: Datum> Value for CausalWrapper<T> {
 }
 
 impl<T: Datum> Entry for CausalWrapper<T> {
+    #[inline]
     fn key(&self) -> &[u8] {
         self.siblings[0].record.key()
     }
 
+    #[inline]
     fn updates(&self) -> impl ExactSizeIterator<Item = UpdateRef<'_>> {
         self.siblings.iter().map(|sibling| UpdateRef {
             dot: sibling.dot,
@@ -99,6 +101,7 @@ impl<T: Datum> Entry for CausalWrapper<T> {
         })
     }
 
+    #[inline]
     fn overhead_bytes(&self) -> usize {
         let spilled = if self.siblings.spilled() {
             self.siblings.capacity() * size_of::<Sibling>()

@@ -69,10 +69,12 @@ impl<T: Datum> Value for LwwWrapper<T> {
 }
 
 impl<T: Datum> Entry for LwwWrapper<T> {
+    #[inline]
     fn key(&self) -> &[u8] {
         self.record.key()
     }
 
+    #[inline]
     fn updates(&self) -> impl ExactSizeIterator<Item = UpdateRef<'_>> {
         std::iter::once(UpdateRef {
             dot: self.dot,
@@ -81,6 +83,7 @@ impl<T: Datum> Entry for LwwWrapper<T> {
         })
     }
 
+    #[inline]
     fn overhead_bytes(&self) -> usize {
         record_overhead(&self.record)
     }

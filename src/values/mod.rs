@@ -84,6 +84,7 @@ impl UpdateRef<'_> {
 /// header of four, and 12 bytes for the allocator's own header and rounding, on average.
 const RECORD_OVERHEAD_BYTES: usize = 16 + 4 + 12;
 
+#[inline]
 fn record_overhead(record: &Record) -> usize {
     RECORD_OVERHEAD_BYTES + record.vector().count() * size_of::<Dot>()
 }

@@ -26,10 +26,12 @@ impl Plain {
 }
 
 impl Entry for Plain {
+    #[inline]
     fn key(&self) -> &[u8] {
         self.record.key()
     }
 
+    #[inline]
     fn updates(&self) -> impl ExactSizeIterator<Item = UpdateRef<'_>> {
         std::iter::once(UpdateRef {
             dot: self.dot,
@@ -38,6 +40,7 @@ impl Entry for Plain {
         })
     }
 
+    #[inline]
     fn overhead_bytes(&self) -> usize {
         record_overhead(&self.record)
     }

@@ -45,6 +45,7 @@ impl VectorClock {
     }
 
     /// The counter of the last put of `origin` that was seen; 0 when none was.
+    #[inline]
     #[must_use]
     pub fn counter(&self, origin: Origin) -> u64 {
         self.0
@@ -54,6 +55,7 @@ impl VectorClock {
     }
 
     /// Whether the put was seen. A dot of counter 0 always was.
+    #[inline]
     #[must_use]
     pub fn covers(&self, dot: Dot) -> bool {
         dot.counter() <= self.counter(dot.origin())
@@ -66,6 +68,7 @@ impl VectorClock {
     }
 
     /// The first of these dots that was not seen.
+    #[inline]
     #[must_use]
     pub fn first_missing(&self, other: impl IntoIterator<Item = Dot>) -> Option<Dot> {
         // Both are nearly always lists of the same origins in the same order, so each dot is
@@ -84,6 +87,7 @@ impl VectorClock {
     }
 
     /// Sees this put, and with it all earlier ones of its origin.
+    #[inline]
     pub fn advance(&mut self, dot: Dot) {
         let place = self
             .0

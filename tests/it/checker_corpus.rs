@@ -1,1 +1,180 @@
-//! The corpora of good and bad histories.
+//! The corpora of good and bad histories: each bad one shows the anomaly that its name says, and
+//! each good one is valid under its property. One file for every anomaly kind and subtle rule.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use kvs_zoo::checker::{Agreement, AnomalyKind, Options, Property, Report, Verdict, check};
+use kvs_zoo::history::{History, write_json_lines};
+
+fn corpus() -> Vec<(Property, PathBuf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/histories");
+    let mut files = Vec::new();
+    for directory in std::fs::read_dir(root).unwrap() {
+        let directory = directory.unwrap().path();
+        let name = directory.file_name().unwrap().to_str().unwrap().to_owned();
+        let property = Property::ALL.iter().find(|p| p.name() == name);
+        let property = *property.unwrap_or_else(|| panic!("{name} is no property"));
+        for file in std::fs::read_dir(directory).unwrap() {
+            files.push((property, file.unwrap().path()));
+        }
+    }
+    files.sort_by(|a, b| a.1.cmp(&b.1));
+    files
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().unwrap().to_str().unwrap()
+}
+
+/// The kind that a file's name promises: the longest that it starts with.
+fn kind_of(path: &Path) -> Option<AnomalyKind> {
+    let rest = stem(path).strip_prefix("bad-")?;
+    let kinds = AnomalyKind::ALL
+        .iter()
+        .copied()
+        .filter(|kind| rest.starts_with(kind.name()));
+    let kind = kinds.max_by_key(|kind| kind.name().len());
+    Some(kind.unwrap_or_else(|| panic!("{} names no anomaly", path.display())))
+}
+
+fn judge(path: &Path) -> Report {
+    check(&History::read(path).unwrap(), &Options::default())
+}
+
+#[test]
+fn every_bad_history_shows_the_anomaly_that_its_name_says() {
+    let mut bad = 0;
+    for (property, path) in corpus() {
+        let Some(kind) = kind_of(&path) else { continue };
+        let report = judge(&path);
+        let found = report.check(property).map(|check| &check.verdict);
+        let Some(Verdict::Invalid { found, anomalies }) = found else {
+            panic!("{} should be invalid:\n{report}", path.display());
+        };
+        assert!(found.contains_key(&kind), "{}:\n{report}", path.display());
+        let anomaly = anomalies
+            .iter()
+            .find(|anomaly| anomaly.kind == kind)
+            .unwrap();
+        assert!(
+            (1..=6).contains(&anomaly.operations.len()),
+            "{}: {anomaly}",
+            path.display()
+        );
+        assert!(!anomaly.sentence.is_empty());
+        assert_eq!(
+            report.outcome().name(),
+            "invalid",
+            "{}:\n{report}",
+            path.display()
+        );
+        bad += 1;
+    }
+    assert!(bad > 40, "{bad}");
+}
+
+#[test]
+fn every_good_history_is_valid_under_its_property_and_breaks_no_other() {
+    let mut good = 0;
+    for (property, path) in corpus() {
+        if !stem(&path).starts_with("ok-") {
+            continue;
+        }
+        let report = judge(&path);
+        let verdict = &report.check(property).unwrap().verdict;
+        assert!(verdict.is_valid(), "{}:\n{report}", path.display());
+        assert_eq!(
+            report.anomalies().count(),
+            0,
+            "{}:\n{report}",
+            path.display()
+        );
+        good += 1;
+    }
+    assert!(good > 20, "{good}");
+}
+
+#[test]
+fn what_could_not_be_asked_is_unknown() {
+    for (property, path) in corpus() {
+        if stem(&path).starts_with("unknown-") {
+            let report = judge(&path);
+            let verdict = &report.check(property).unwrap().verdict;
+            assert!(
+                matches!(verdict, Verdict::Unknown { .. }),
+                "{}:\n{report}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_engines_never_disagree() {
+    let mut agreed = 0;
+    for (_, path) in corpus() {
+        let report = judge(&path);
+        let agreement = &report.agreement;
+        assert!(
+            !matches!(agreement, Agreement::Disagree { .. }),
+            "{}:\n{report}",
+            path.display()
+        );
+        agreed += usize::from(*agreement == Agreement::Agree);
+    }
+    assert!(agreed > 60, "{agreed}");
+}
+
+#[test]
+fn every_anomaly_and_every_property_has_a_history() {
+    let corpus = corpus();
+    let shown: BTreeSet<AnomalyKind> = corpus
+        .iter()
+        .filter_map(|(_, path)| kind_of(path))
+        .collect();
+    for kind in AnomalyKind::ALL {
+        assert!(shown.contains(kind), "{kind} has no history");
+    }
+    for property in Property::ALL {
+        for prefix in ["ok-", "bad-"] {
+            let has =
+                |(p, path): &(Property, PathBuf)| p == property && stem(path).starts_with(prefix);
+            assert!(corpus.iter().any(has), "{property} has no {prefix} history");
+        }
+    }
+}
+
+#[test]
+fn a_report_says_what_was_wrong_in_words_and_as_json() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/testdata/histories/causal/bad-missing-sibling.jsonl");
+    let report = judge(&path);
+    let text = report.to_string();
+    for word in [
+        "missing-sibling",
+        "session 2 #0 get x",
+        "n1:1",
+        "0.000005 ms",
+    ] {
+        let word = word.trim_end_matches(" ms");
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+}
+
+#[test]
+fn a_history_written_again_is_the_same_history() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("copy.jsonl");
+    for (_, path) in corpus() {
+        let history = History::read(&path).unwrap();
+        write_json_lines(&history, &mut std::fs::File::create(&copy).unwrap()).unwrap();
+        assert!(
+            History::read(&copy).unwrap() == history,
+            "{}",
+            path.display()
+        );
+    }
+}

@@ -23,7 +23,7 @@ use world::World;
 /// Clock entries that are kept at most: 256 MiB of them, twice.
 const ENTRIES_MAX: usize = 64 << 20;
 /// Operations visited in all rounds together before saturation is given up.
-const VISITS_MAX: usize = 6_000_000;
+const VISITS_MAX: usize = 3_000_000;
 
 /// Checks each replica group on its own.
 pub(super) fn check(index: &Index<'_>) -> Check {

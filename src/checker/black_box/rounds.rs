@@ -35,7 +35,7 @@ pub(super) struct Round<'a, 'w, 'h> {
     readers: Vec<u32>,
     /// The clock that each session has reached.
     sessions: Table<u32, Vec<u32>>,
-    visits: Table<u32, Visit>,
+    visits: Vec<Visit>,
     /// What was missing, once for each put and set of returned puts.
     missing: Table<(u32, Vec<u32>), u32>,
     scratch: Vec<u32>,
@@ -50,7 +50,7 @@ impl<'a, 'w, 'h> Round<'a, 'w, 'h> {
             clocks: vec![0; world.entries()],
             readers: vec![0; world.entries()],
             sessions: Table::default(),
-            visits: Table::default(),
+            visits: vec![Visit::New; world.index.history.len()],
             missing: Table::default(),
             scratch: Vec::new(),
         }
@@ -62,21 +62,21 @@ impl<'a, 'w, 'h> Round<'a, 'w, 'h> {
         for row in &self.world.rows {
             stack.push(*row);
             while let Some(row) = stack.last().copied() {
-                match self.visits.get(&row).copied().unwrap_or(Visit::New) {
+                match self.visits[row as usize] {
                     Visit::Done => {
                         stack.pop();
                         continue;
                     }
                     Visit::New | Visit::Entered => {}
                 }
-                self.visits.insert(row, Visit::Entered);
+                self.visits[row as usize] = Visit::Entered;
                 match self.unvisited_cause(row) {
                     None => {
                         stack.pop();
-                        self.visits.insert(row, Visit::Done);
+                        self.visits[row as usize] = Visit::Done;
                         self.visit(row, findings);
                     }
-                    Some(cause) if self.visits.get(&cause) == Some(&Visit::Entered) => {
+                    Some(cause) if self.visits[cause as usize] == Visit::Entered => {
                         self.report_circle(&stack, cause, findings);
                         return false;
                     }
@@ -88,14 +88,9 @@ impl<'a, 'w, 'h> Round<'a, 'w, 'h> {
     }
 
     fn unvisited_cause(&self, row: u32) -> Option<u32> {
-        let waiting = |cause: &u32| self.visits.get(cause) != Some(&Visit::Done);
-        let previous = self
-            .world
-            .previous
-            .get(&row)
-            .copied()
-            .filter(|row| *row != NONE);
-        if let Some(previous) = previous.filter(waiting) {
+        let waiting = |cause: &u32| self.visits[*cause as usize] != Visit::Done;
+        let previous = self.world.previous[row as usize];
+        if previous != NONE && waiting(&previous) {
             return Some(previous);
         }
         if self.world.index.columns.kind[row as usize] == Kind::Get {
@@ -107,8 +102,7 @@ impl<'a, 'w, 'h> Round<'a, 'w, 'h> {
                 .copied()
                 .find(waiting);
         }
-        let number = self.world.number.get(&row)?;
-        let before = self.forced.get(number)?;
+        let before = self.forced.get(&self.world.number[row as usize])?;
         before
             .iter()
             .map(|put| self.world.row_of(*put) as u32)
@@ -123,13 +117,13 @@ impl<'a, 'w, 'h> Round<'a, 'w, 'h> {
             .unwrap_or_else(|| vec![0; self.columns]);
         if self.world.index.columns.kind[row as usize] == Kind::Get {
             for put in self.world.index.puts_read(row as usize) {
-                let number = self.world.number[put];
+                let number = self.world.number[*put as usize];
                 join(&mut clock, self.clock(number));
             }
             self.real_time(row, &clock, findings);
             self.judge_get(row, &clock, findings);
         } else {
-            let number = self.world.number[&row];
+            let number = self.world.number[row as usize];
             for before in self.forced.get(&number).into_iter().flatten() {
                 join(&mut clock, self.clock(*before));
             }
@@ -173,7 +167,7 @@ impl<'a, 'w, 'h> Round<'a, 'w, 'h> {
         let returned: Vec<u32> = index
             .puts_read(get as usize)
             .iter()
-            .map(|row| self.world.number[row])
+            .map(|row| self.world.number[*row as usize])
             .collect();
         let mut visible = std::mem::take(&mut self.scratch);
         self.world
@@ -223,7 +217,7 @@ impl<'a, 'w, 'h> Round<'a, 'w, 'h> {
             .index
             .puts_read(missing.get as usize)
             .iter()
-            .map(|row| self.world.number[row])
+            .map(|row| self.world.number[*row as usize])
             .filter(|member| {
                 let put = self.world.puts[*member as usize];
                 !self.precedes(*member, missing.put) && readers[put.column as usize] < put.place

@@ -1,6 +1,6 @@
 //! One replica group's operations, laid out for rounds of happens-before.
 
-use super::super::index::{Index, Table};
+use super::super::index::Index;
 use crate::history::Kind;
 
 /// Stands for "none".
@@ -21,15 +21,15 @@ pub(super) struct World<'a, 'h> {
     /// In an order in which causes mostly come before effects.
     pub(super) rows: Vec<u32>,
     /// Row to the operation before it in its session, or [`NONE`].
-    pub(super) previous: Table<u32, u32>,
+    pub(super) previous: Vec<u32>,
     /// Puts by column, within a column in session order. A put's number is its place here.
     pub(super) puts: Vec<Put>,
     /// Where each column starts in `puts`.
     column_starts: Vec<u32>,
-    /// Row to number in `puts`.
-    pub(super) number: Table<u32, u32>,
+    /// Row to number in `puts`, or [`NONE`].
+    pub(super) number: Vec<u32>,
     /// Each key's puts: their numbers, ascending, so those of one column stand together.
-    on_key: Table<u32, Vec<u32>>,
+    on_key: Vec<Vec<u32>>,
 }
 
 impl<'a, 'h> World<'a, 'h> {
@@ -37,11 +37,11 @@ impl<'a, 'h> World<'a, 'h> {
         let mut world = Self {
             index,
             rows: Vec::new(),
-            previous: Table::default(),
+            previous: vec![NONE; index.history.len()],
             puts: Vec::new(),
             column_starts: vec![0],
-            number: Table::default(),
-            on_key: Table::default(),
+            number: vec![NONE; index.history.len()],
+            on_key: vec![Vec::new(); index.by_key.len()],
         };
         for session in 0..index.by_session.len() {
             world.add_session(session, group);
@@ -66,17 +66,14 @@ impl<'a, 'h> World<'a, 'h> {
                 continue;
             }
             self.rows.push(row);
-            self.previous.insert(row, previous);
+            self.previous[row as usize] = previous;
             previous = row;
             if self.index.columns.kind[row as usize] == Kind::Put {
                 place += 1;
                 let number = self.puts.len() as u32;
                 self.puts.push(Put { row, column, place });
-                self.number.insert(row, number);
-                self.on_key
-                    .entry(self.index.key[row as usize])
-                    .or_default()
-                    .push(number);
+                self.number[row as usize] = number;
+                self.on_key[self.index.key[row as usize] as usize].push(number);
             }
         }
         if place > 0 {
@@ -106,9 +103,7 @@ impl<'a, 'h> World<'a, 'h> {
     /// For each session the last of its puts on `key` that `clock` covers.
     pub(super) fn visible_on_key(&self, key: u32, clock: &[u32], into: &mut Vec<u32>) {
         into.clear();
-        let Some(mut numbers) = self.on_key.get(&key).map(Vec::as_slice) else {
-            return;
-        };
+        let mut numbers = self.on_key[key as usize].as_slice();
         while let Some(first) = numbers.first() {
             let column = self.puts[*first as usize].column as usize;
             let end = self.column_starts[column + 1];

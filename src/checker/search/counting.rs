@@ -254,7 +254,7 @@ fn has(vector: &[u64], dot: u64) -> bool {
 /// The puts that are known, by origin in the order of their dots.
 struct World<'a, 'h> {
     index: &'a Index<'h>,
-    evident: Table<u32, Evident<'h>>,
+    evident: Vec<Option<Evident<'h>>>,
     /// Each origin's counter and puts.
     origins: Table<u32, (u32, Vec<Evident<'h>>)>,
     /// Each key's puts by origin, for the gets.
@@ -264,12 +264,12 @@ struct World<'a, 'h> {
 impl<'a, 'h> World<'a, 'h> {
     fn new(index: &'a Index<'h>) -> Self {
         let columns = index.columns;
-        let mut evident: Table<u32, Evident<'h>> = Table::default();
+        let mut evident: Vec<Option<Evident<'h>>> = vec![None; index.history.len()];
         for get in (0..index.history.len()).filter(|row| index.is_usable_get(*row)) {
             for (place, put) in index.puts_read(get).iter().enumerate() {
                 let dot = columns.sibling_dots.at(get)[place];
                 let vector = columns.sibling_vector(get, place);
-                evident.entry(*put).or_insert(Evident {
+                evident[*put as usize].get_or_insert(Evident {
                     row: *put,
                     dot,
                     vector,
@@ -279,14 +279,11 @@ impl<'a, 'h> World<'a, 'h> {
         for row in (0..index.history.len()).filter(|row| index.is_effective_put(*row)) {
             if columns.evidence[row] == Evidence::Causal {
                 let (dot, vector) = (columns.dot[row], columns.vector.at(row));
-                evident.insert(
-                    row as u32,
-                    Evident {
-                        row: row as u32,
-                        dot,
-                        vector,
-                    },
-                );
+                evident[row] = Some(Evident {
+                    row: row as u32,
+                    dot,
+                    vector,
+                });
             }
         }
         let mut world = Self {
@@ -295,7 +292,7 @@ impl<'a, 'h> World<'a, 'h> {
             origins: Table::default(),
             keys: Table::default(),
         };
-        let mut puts: Vec<Evident<'h>> = world.evident.values().copied().collect();
+        let mut puts: Vec<Evident<'h>> = world.evident.iter().flatten().copied().collect();
         puts.sort_unstable_by_key(|put| (put.dot, put.row));
         for put in puts {
             let origin = dot_origin(put.dot);
@@ -313,14 +310,14 @@ impl<'a, 'h> World<'a, 'h> {
     }
 
     fn vector(&self, row: u32) -> &'h [u64] {
-        match self.evident.get(&row) {
+        match &self.evident[row as usize] {
             Some(put) => put.vector,
             None => self.index.columns.vector.at(row as usize),
         }
     }
 
     fn rule(&self, row: u32, vector: &'h [u64]) -> Rule {
-        let own = self.evident.get(&row).map(|put| put.dot);
+        let own = self.evident[row as usize].map(|put| put.dot);
         let mut rule = Rule::default();
         for dot in vector {
             let Some((counter, puts)) = self.origins.get(&dot_origin(*dot)) else {
@@ -397,7 +394,7 @@ impl<'a, 'h> World<'a, 'h> {
             .enumerate()
             .all(|(place, put)| {
                 *put != NO_PUT
-                    && self.evident.get(put).is_some_and(|evident| {
+                    && self.evident[*put as usize].is_some_and(|evident| {
                         evident.dot == columns.sibling_dots.at(get)[place]
                             && evident.vector == columns.sibling_vector(get, place)
                     })

@@ -321,13 +321,11 @@ pub(super) fn causal(history: &History) -> bool {
 }
 
 fn close(mut vis: Vec<Vec<bool>>) -> Vec<Vec<bool>> {
-    let n = vis.len();
-    for via in 0..n {
-        for a in 0..n {
-            if vis[a][via] {
-                for b in 0..n {
-                    vis[a][b] |= vis[via][b];
-                }
+    for via in 0..vis.len() {
+        let from = vis[via].clone();
+        for row in vis.iter_mut().filter(|row| row[via]) {
+            for (to, from) in row.iter_mut().zip(&from) {
+                *to |= from;
             }
         }
     }

@@ -18,6 +18,7 @@ impl<V: Value> Gossip<V> {
     ) {
         // Only rumours that not everybody was told are passed on, once.
         let pass_on = fresh && self.peers.len() > usize::from(self.settings.fanout);
+        self.anticipate(updates.iter().map(|update| update.record.key()));
         for update in updates {
             self.receive(update, pass_on, out);
         }
