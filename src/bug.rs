@@ -156,7 +156,7 @@ impl Bug {
                 promise: "causal",
                 arch: "replicated",
                 lattice: Some("causal"),
-                command: "kvs-bench --arch replicated --workload contended --bug \
+                command: "kvs-bench --arch replicated --workload contended --routing sticky --bug \
                           lost-update-on-transfer",
             },
             Self::ReusedDots => Facts {

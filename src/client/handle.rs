@@ -54,10 +54,10 @@ pub struct Read {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
     /// It certainly had no effect.
-    #[error("the operation had no effect: {0:?}")]
+    #[error("the operation had no effect: {0}")]
     Failed(Trouble),
     /// It may have had an effect; the session was replaced by a fresh one.
-    #[error("whether the operation took effect is unknown: {0:?}")]
+    #[error("whether the operation took effect is unknown: {0}")]
     Unknown(Trouble),
 }
 

@@ -68,14 +68,15 @@ impl Directory {
         self.path.join("nodes")
     }
 
-    /// Writes a file whole or not at all.
+    /// Writes a file, in a directory that is made when missing.
     ///
     /// # Errors
-    /// When it cannot be written; a file of that name that was there before then still is.
+    /// When it cannot be written.
     pub fn write(&self, name: &str, contents: &[u8]) -> io::Result<()> {
-        let partial = self.path.join(format!(".{name}.partial"));
-        fs::write(&partial, contents)?;
-        fs::rename(partial, self.path.join(name))
+        let path = self.path.join(name);
+        let parent = path.parent().expect("a file lies in a directory");
+        fs::create_dir_all(parent)?;
+        fs::write(path, contents)
     }
 
     /// Points `<results>/latest` at this run.

@@ -17,6 +17,9 @@ use super::directory::Directory;
 use super::quiesce::Quiescence;
 use super::verdict::Judged;
 
+/// Where the operations go that prove an invalid verdict, a file an anomaly.
+const ANOMALIES_DIRECTORY: &str = "anomalies";
+
 /// What a run has found out.
 pub(super) struct Findings<'a> {
     pub(super) start: Timestamp,
@@ -242,6 +245,16 @@ pub(super) fn save(
         measured
             .save(directory.path())
             .context("writing the measurements")?;
+    }
+    for (number, anomaly) in (1..).zip(&record.verdict.anomalies) {
+        let name = format!("{ANOMALIES_DIRECTORY}/{number:02}-{}.txt", anomaly.kind);
+        let text = format!(
+            "{} (breaks {})\n{}\n",
+            anomaly.kind, anomaly.model, anomaly.text
+        );
+        directory
+            .write(&name, text.as_bytes())
+            .with_context(|| format!("writing {name}"))?;
     }
     record.save(directory.path()).context("writing run.json")?;
     directory.link_latest().context("linking results/latest")?;

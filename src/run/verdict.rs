@@ -149,8 +149,17 @@ fn anomaly_record(anomaly: &Anomaly) -> AnomalyRecord {
     AnomalyRecord {
         kind: anomaly.kind.name().to_owned(),
         model: anomaly.model.name().to_owned(),
-        text: anomaly.to_string(),
+        text: anomaly_text(anomaly),
     }
+}
+
+/// The sentence, and the operations that show it, a line each.
+fn anomaly_text(anomaly: &Anomaly) -> String {
+    let operations = anomaly.operations.iter().map(ToString::to_string);
+    let lines: Vec<String> = std::iter::once(anomaly.sentence.clone())
+        .chain(operations)
+        .collect();
+    lines.join("\n  ")
 }
 
 /// How stale the reads of the run phase were.

@@ -77,6 +77,20 @@ pub enum Trouble {
     Refused(Refusal),
 }
 
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "no answer came in time",
+            Self::Disconnected => "the connection broke",
+            Self::NoConnection => "no replica of the key can be reached",
+            Self::Refused(Refusal::Unavailable) => "no replica has caught up with the session",
+            Self::Refused(Refusal::WrongShard) => "the key belongs to another shard",
+            Self::Refused(Refusal::ContextLost) => "the session has seen a put that is lost",
+            Self::Refused(Refusal::Overloaded) => "every replica is overloaded",
+        })
+    }
+}
+
 /// How an operation ended, in Jepsen's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
