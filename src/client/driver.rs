@@ -93,6 +93,8 @@ pub struct Driver {
     work: Work,
     phase: Phase,
     progress: Progress,
+    /// When the last of the phase's measured steps that succeeded had ended.
+    last_ok_ns: u64,
     /// Above every key that was put, whatever the outcome.
     keys_end: u64,
     recorder: Option<Recorder>,
@@ -128,6 +130,7 @@ impl Driver {
             work: Work::Nothing,
             phase: Phase::Load,
             progress: Progress::default(),
+            last_ok_ns: 0,
             keys_end: 0,
             recorder,
             value: Vec::new(),
@@ -157,6 +160,7 @@ impl Driver {
         };
         self.phase = plan.phase();
         self.progress = Progress::default();
+        self.last_ok_ns = 0;
         self.work = Work::begin(plan, now_ns, self.settings.timeout_ns);
         // Lanes keep their generations, so that an answer to an earlier phase is told apart.
         self.lanes.truncate(pins.len());
@@ -180,6 +184,13 @@ impl Driver {
     #[must_use]
     pub const fn progress(&self) -> Progress {
         self.progress
+    }
+
+    /// When the last measured step that succeeded had ended, in nanoseconds since the run began; 0
+    /// while there is none. It can lie beyond the end of the phase's plan.
+    #[must_use]
+    pub const fn last_ok_ns(&self) -> u64 {
+        self.last_ok_ns
     }
 
     /// When the next step is due that a lane is free for, in an open loop. A step that has to
@@ -225,8 +236,9 @@ impl Driver {
     /// Time has passed: begins steps that are due, ends those whose answer is overdue. Call it
     /// when [`Driver::next_due_ns`] says, and every few milliseconds at least.
     pub fn tick(&mut self, now_ns: u64, wire: &mut impl Wire) {
+        let planned_ns = self.work.within_plan(now_ns);
         if let Some(measured) = self.work.measured() {
-            measured.advance(now_ns);
+            measured.advance(planned_ns);
         }
         if let Some(recorder) = &mut self.recorder
             && let Err(error) = recorder.tick(now_ns)
@@ -425,6 +437,7 @@ impl Driver {
             let id = self.tags.pack(tag);
             if let Sent::To { incarnation } = wire.send(node, id, &request) {
                 task.operation.incarnation = incarnation;
+                self.suspicion.test(node, now_ns);
                 let at_ns = now_ns + self.settings.timeout_ns;
                 self.deadlines.push_back(Deadline { at_ns, tag });
                 return;
@@ -537,22 +550,24 @@ impl Driver {
             }
             Outcome::Fail(_) | Outcome::Info(_) => {}
         }
+        let planned_ns = self.work.within_plan(now_ns);
         if let Some(measured) = self.work.measured()
             && task.due.measured
         {
             let kind = work::kind(step.kind);
             match outcome {
                 Outcome::Ok => {
+                    self.last_ok_ns = now_ns;
                     let response_ns = now_ns - task.due.intended_ns;
                     measured.record(now_ns, kind, response_ns, now_ns - task.started_ns);
                 }
                 Outcome::Fail(trouble) => {
                     let error = error_kind(trouble).name();
-                    measured.error(now_ns, kind, error, measure::Outcome::Fail);
+                    measured.error(planned_ns, kind, error, measure::Outcome::Fail);
                 }
                 Outcome::Info(trouble) => {
                     let error = error_kind(trouble).name();
-                    measured.error(now_ns, kind, error, measure::Outcome::Info);
+                    measured.error(planned_ns, kind, error, measure::Outcome::Info);
                 }
             }
         }

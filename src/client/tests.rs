@@ -132,7 +132,7 @@ impl Fixture {
     fn run(&mut self, end_ns: u64, operations: u64) {
         let settings = measure::RecorderSettings {
             start_ns: 0,
-            interval_ns: 1000 * MS,
+            interval_ns: 10 * MS,
             open_loop: self.workload.rate.is_some(),
             began_at: SystemTime::UNIX_EPOCH,
         };
@@ -470,6 +470,55 @@ fn arrivals_that_no_lane_was_free_for_before_the_phase_was_over_are_counted() {
     );
     assert_eq!(measured.offered, Some(5));
     assert_eq!(measured.late, 0);
+}
+
+#[test]
+fn waiting_in_vain_after_the_end_does_not_make_the_measured_part_longer() {
+    let ends = |answer_ns: Option<u64>| {
+        let end_ns = 5 * MS;
+        let mut test = Fixture::new("local", 1, reads());
+        test.run(end_ns, NEVER);
+        test.tick(0);
+        let first = test.only();
+        test.answer(first, MS);
+        let second = test.only();
+        if let Some(answer_ns) = answer_ns {
+            test.tick(answer_ns);
+            test.answer(second, answer_ns);
+        }
+        let now_ns = 2 * TIMEOUT_NS;
+        test.tick(now_ns);
+        assert!(test.driver.is_done(now_ns));
+        let measured = test.driver.end(now_ns).expect("it measures");
+        let ended_ns = end_ns.max(test.driver.last_ok_ns());
+        measured.finish(ended_ns).expect("finished").end_ns
+    };
+    assert_eq!(ends(None), 5 * MS);
+    assert_eq!(ends(Some(4 * MS)), 5 * MS);
+    assert_eq!(ends(Some(42 * MS)), 42 * MS, "it took that long");
+}
+
+#[test]
+fn a_silent_node_is_tested_by_one_operation_at_a_time() {
+    let mut test = Fixture::new("replicated(2)", 4, reads());
+    test.run(NEVER, NEVER);
+    let mut asked_ms = Vec::new();
+    for now_ms in 0..=450 {
+        test.tick(now_ms * MS);
+        for asked in std::mem::take(&mut test.wire.sent) {
+            if asked.node == NodeId(0) {
+                asked_ms.push(now_ms);
+            } else {
+                test.answer(asked, now_ms * MS);
+            }
+        }
+    }
+    // All lanes end up there before the first time-out; from then on one lane at a time.
+    assert_eq!(asked_ms.len(), 6, "{asked_ms:?}");
+    let (first, then) = asked_ms.split_at(4);
+    assert!(first.iter().all(|&ms| ms < 100), "{asked_ms:?}");
+    assert!((200..=210).contains(&then[0]), "{asked_ms:?}");
+    assert!((400..=410).contains(&then[1]), "{asked_ms:?}");
 }
 
 #[test]

@@ -236,6 +236,15 @@ impl Work {
         }
     }
 
+    /// `now_ns`, or the last moment of the run phase when that is over: waiting in vain after it
+    /// does not make it longer.
+    pub(super) fn within_plan(&self, now_ns: u64) -> u64 {
+        match self {
+            Self::Run(run) => run.within_plan(now_ns),
+            Self::Nothing | Self::Load(_) | Self::Final(_) => now_ns,
+        }
+    }
+
     /// What counts the steps that are measured, in the run phase.
     pub(super) fn measured(&mut self) -> Option<&mut measure::Recorder> {
         match self {
@@ -246,6 +255,14 @@ impl Work {
 }
 
 impl Run {
+    const fn within_plan(&self, now_ns: u64) -> u64 {
+        if now_ns < self.end_ns {
+            now_ns
+        } else {
+            self.end_ns.saturating_sub(1)
+        }
+    }
+
     fn next(&mut self, now_ns: u64, generator: &mut Generator) -> Option<Due> {
         if self.operations_left == 0 {
             return None;
@@ -291,6 +308,7 @@ impl Run {
     /// Begins no further step. Those that were meant to start by `now_ns` and never did are
     /// counted: they are the load that the store could not take.
     fn stop(&mut self, now_ns: u64, generator: &mut Generator) {
+        let at_ns = self.within_plan(now_ns);
         while let Some((arrivals, next_ns)) = &mut self.arrivals
             && *next_ns < self.end_ns.min(now_ns)
             && self.operations_left > 0
@@ -302,7 +320,7 @@ impl Run {
                 }
                 self.measured.offered();
                 self.measured
-                    .error(now_ns, kind(step.kind), NOT_STARTED, Outcome::Fail);
+                    .error(at_ns, kind(step.kind), NOT_STARTED, Outcome::Fail);
                 self.operations_left -= 1;
             }
             *next_ns = arrivals

@@ -56,12 +56,10 @@ impl Trouble {
     /// Waits until operations of the workload are on disk.
     fn until_rows_are_saved(&self) {
         self.until_it_runs();
-        let size = || {
-            let history = self.directory().join("history.arrows");
-            history.metadata().unwrap().len()
-        };
-        let before = size();
-        until("the history grows", || size() > before);
+        let path = self.directory().join("history.arrows");
+        until("the history has rows of the workload", || {
+            History::read(&path).is_ok_and(|history| rows(&history, Outcome::Ok) > 0)
+        });
     }
 
     /// Waits for its end, which leaves no process.
