@@ -5,11 +5,14 @@ use crate::bug::Bug;
 use super::{ExitStatus, Failure};
 
 pub(super) fn main() -> Result<ExitStatus, Failure> {
-    println!("Planted bugs. Each command must end with exit status 1 and show the operations.\n");
+    let mut text =
+        "Planted bugs. Each command must end with exit status 1 and show the operations.\n"
+            .to_owned();
     for bug in Bug::ALL {
-        println!("{}: {}", bug.name(), bug.describe());
-        println!("    breaks  {}", bug.promise());
-        println!("    caught  {}\n", bug.command());
+        text += &format!("\n{}: {}\n", bug.name(), bug.describe());
+        text += &format!("    breaks  {}\n", bug.promise());
+        text += &format!("    caught  {}\n", bug.command());
     }
+    super::print(&text)?;
     Ok(ExitStatus::Valid)
 }

@@ -13,11 +13,9 @@ pub(super) struct CompletionsArgs {
 }
 
 pub(super) fn main(args: &CompletionsArgs) -> Result<ExitStatus, Failure> {
-    clap_complete::generate(
-        args.shell,
-        &mut Cli::command(),
-        "kvs-bench",
-        &mut std::io::stdout(),
-    );
+    // Into memory first: writing to a pipe that its reader has closed would panic.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "kvs-bench", &mut script);
+    super::print(&String::from_utf8_lossy(&script))?;
     Ok(ExitStatus::Valid)
 }

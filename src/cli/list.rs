@@ -45,27 +45,30 @@ const ROUTINGS: &[(&str, &str)] = &[
 ];
 
 pub(super) fn main() -> Result<ExitStatus, Failure> {
-    section("Architectures (--arch)", ARCHITECTURES.iter().copied());
-    section("Lattices (--lattice)", LATTICES.iter().copied());
     let workloads = workload::catalogue().iter();
-    section(
-        "Workloads (--workload)",
-        workloads.map(|known| (known.name, known.stresses())),
-    );
-    section("Routing (--routing)", ROUTINGS.iter().copied());
     let settings = workload::settings().iter();
-    section(
-        "Fields of a workload (--set FIELD=VALUE)",
-        settings.map(|setting| (setting.field, setting.expects)),
-    );
-    println!("Planted bugs (--bug): kvs-bench bugs");
+    let sections = [
+        section("Architectures (--arch)", ARCHITECTURES.iter().copied()),
+        section("Lattices (--lattice)", LATTICES.iter().copied()),
+        section(
+            "Workloads (--workload)",
+            workloads.map(|known| (known.name, known.stresses())),
+        ),
+        section("Routing (--routing)", ROUTINGS.iter().copied()),
+        section(
+            "Fields of a workload (--set FIELD=VALUE)",
+            settings.map(|setting| (setting.field, setting.expects)),
+        ),
+        "Planted bugs (--bug): kvs-bench bugs".to_owned(),
+    ];
+    super::print(&sections.join("\n"))?;
     Ok(ExitStatus::Valid)
 }
 
-fn section<'a>(title: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) {
-    println!("{title}");
+fn section<'a>(title: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut text = format!("{title}\n");
     for (name, what) in entries {
-        println!("  {name:26} {what}");
+        text += &format!("  {name:26} {what}\n");
     }
-    println!();
+    text
 }

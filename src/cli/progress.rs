@@ -27,8 +27,9 @@ impl Terminal {
 
 impl Observer for Terminal {
     fn stage(&mut self, name: &'static str) {
-        self.line.set_prefix(name);
+        // In this order, so that the old message never stands beside the new name.
         self.line.set_message("");
+        self.line.set_prefix(name);
     }
 
     fn progress(&mut self, message: String) {

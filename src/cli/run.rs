@@ -151,7 +151,8 @@ struct OutputArgs {
     history_limit: u64,
 
     /// How many seconds the second engine (stateright) may search for its verdict.
-    #[arg(long, value_name = "SECONDS", default_value_t = super::BUDGET_SECONDS)]
+    #[arg(long, value_name = "SECONDS", default_value_t = super::BUDGET_SECONDS,
+          allow_negative_numbers = true)]
     budget: f64,
 
     /// Prints the run record as JSON instead of the result screen.

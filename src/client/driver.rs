@@ -14,11 +14,11 @@ use crate::history::{self, Phase, RecordError, Recorder};
 use crate::measure;
 use crate::protocol::{NodeId, Operation, Request, Response};
 use crate::server::ServerPorts;
-use crate::session::{Access, Attempt, Next, Outcome, Policy, Session, Suspicion, View};
+use crate::session::{Access, Attempt, Next, Outcome, Policy, Session, Suspicion, Trouble, View};
 use crate::workload::{self, Generator, StepKind};
 
 use super::evidence::{Evidence, error_kind};
-use super::lane::{InFlight, Lane, RequestTag, Task};
+use super::lane::{InFlight, Lane, RequestTag, TagLayout, Task};
 use super::work::{self, Due, LATE_NS, Plan, Work};
 
 /// How long a lane pauses when no replica of a key can be reached, in nanoseconds, so that a
@@ -78,6 +78,7 @@ struct Deadline {
 pub struct Driver {
     settings: Settings,
     suspicion: Suspicion,
+    tags: TagLayout,
     lanes: Vec<Lane>,
     /// Lanes without work, last in first out.
     idle: Vec<u32>,
@@ -92,6 +93,8 @@ pub struct Driver {
     work: Work,
     phase: Phase,
     progress: Progress,
+    /// When the last of the phase's measured steps that succeeded had ended.
+    last_ok_ns: u64,
     /// Above every key that was put, whatever the outcome.
     keys_end: u64,
     recorder: Option<Recorder>,
@@ -115,6 +118,8 @@ impl Driver {
         let nodes = settings.ports.nodes().count();
         Self {
             suspicion: Suspicion::new(nodes),
+            // The final reads have a lane for each node at least.
+            tags: TagLayout::for_lanes(settings.lanes.max(nodes as u32)),
             lanes: Vec::new(),
             idle: Vec::new(),
             paused: VecDeque::new(),
@@ -125,6 +130,7 @@ impl Driver {
             work: Work::Nothing,
             phase: Phase::Load,
             progress: Progress::default(),
+            last_ok_ns: 0,
             keys_end: 0,
             recorder,
             value: Vec::new(),
@@ -154,6 +160,7 @@ impl Driver {
         };
         self.phase = plan.phase();
         self.progress = Progress::default();
+        self.last_ok_ns = 0;
         self.work = Work::begin(plan, now_ns, self.settings.timeout_ns);
         // Lanes keep their generations, so that an answer to an earlier phase is told apart.
         self.lanes.truncate(pins.len());
@@ -177,6 +184,13 @@ impl Driver {
     #[must_use]
     pub const fn progress(&self) -> Progress {
         self.progress
+    }
+
+    /// When the last measured step that succeeded had ended, in nanoseconds since the run began; 0
+    /// while there is none. It can lie beyond the end of the phase's plan.
+    #[must_use]
+    pub const fn last_ok_ns(&self) -> u64 {
+        self.last_ok_ns
     }
 
     /// When the next step is due that a lane is free for, in an open loop. A step that has to
@@ -222,8 +236,9 @@ impl Driver {
     /// Time has passed: begins steps that are due, ends those whose answer is overdue. Call it
     /// when [`Driver::next_due_ns`] says, and every few milliseconds at least.
     pub fn tick(&mut self, now_ns: u64, wire: &mut impl Wire) {
+        let planned_ns = self.work.within_plan(now_ns);
         if let Some(measured) = self.work.measured() {
-            measured.advance(now_ns);
+            measured.advance(planned_ns);
         }
         if let Some(recorder) = &mut self.recorder
             && let Err(error) = recorder.tick(now_ns)
@@ -275,7 +290,7 @@ impl Driver {
         now_ns: u64,
         wire: &mut impl Wire,
     ) {
-        let tag = RequestTag::unpack(id);
+        let tag = self.tags.unpack(id);
         if !self.is_in_flight(tag) {
             return;
         }
@@ -393,7 +408,7 @@ impl Driver {
                 .task
                 .as_mut()
                 .expect("the lane has an operation under way");
-            worker.generation = RequestTag::following(worker.generation);
+            worker.generation = self.tags.following(worker.generation);
             let tag = RequestTag {
                 lane,
                 generation: worker.generation,
@@ -419,8 +434,10 @@ impl Driver {
                 operation,
                 context: worker.session.context(group),
             };
-            if let Sent::To { incarnation } = wire.send(node, tag.pack(), &request) {
+            let id = self.tags.pack(tag);
+            if let Sent::To { incarnation } = wire.send(node, id, &request) {
                 task.operation.incarnation = incarnation;
+                self.suspicion.test(node, now_ns);
                 let at_ns = now_ns + self.settings.timeout_ns;
                 self.deadlines.push_back(Deadline { at_ns, tag });
                 return;
@@ -521,22 +538,36 @@ impl Driver {
         let task = self.task(lane);
         self.lanes[lane as usize].task = None;
         let step = task.due.step;
+        let InFlight {
+            node, invoke_ns, ..
+        } = task.operation;
+        match outcome {
+            Outcome::Ok => self.work.read_back(node),
+            Outcome::Fail(trouble) | Outcome::Info(trouble) if is_unreached(trouble) => {
+                let patience_ns = self.settings.timeout_ns;
+                self.work
+                    .not_read_back(node, step.key, invoke_ns, now_ns, patience_ns);
+            }
+            Outcome::Fail(_) | Outcome::Info(_) => {}
+        }
+        let planned_ns = self.work.within_plan(now_ns);
         if let Some(measured) = self.work.measured()
             && task.due.measured
         {
             let kind = work::kind(step.kind);
             match outcome {
                 Outcome::Ok => {
+                    self.last_ok_ns = now_ns;
                     let response_ns = now_ns - task.due.intended_ns;
                     measured.record(now_ns, kind, response_ns, now_ns - task.started_ns);
                 }
                 Outcome::Fail(trouble) => {
                     let error = error_kind(trouble).name();
-                    measured.error(now_ns, kind, error, measure::Outcome::Fail);
+                    measured.error(planned_ns, kind, error, measure::Outcome::Fail);
                 }
                 Outcome::Info(trouble) => {
                     let error = error_kind(trouble).name();
-                    measured.error(now_ns, kind, error, measure::Outcome::Info);
+                    measured.error(planned_ns, kind, error, measure::Outcome::Info);
                 }
             }
         }
@@ -546,6 +577,14 @@ impl Driver {
                 Outcome::Fail(_) | Outcome::Info(_) => self.generator.insert_failed(step.key),
             }
         }
+    }
+}
+
+/// Whether the node did not answer, as opposed to having refused.
+const fn is_unreached(trouble: Trouble) -> bool {
+    match trouble {
+        Trouble::Timeout | Trouble::Disconnected | Trouble::NoConnection => true,
+        Trouble::Refused(_) => false,
     }
 }
 

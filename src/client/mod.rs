@@ -10,6 +10,8 @@ mod evidence;
 mod handle;
 mod lane;
 mod load;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod work;
 

@@ -36,7 +36,8 @@ pub enum Plan {
         /// Counts the steps that are measured, and how long they took.
         measured: Box<measure::Recorder>,
     },
-    /// Read keys from each of the nodes that serve them, one entry a node.
+    /// Read keys from each of the nodes that serve them, one entry a node. A node that does not
+    /// answer for the length of the time-out is given up, and is not asked for the rest.
     Final {
         /// What each node is to be asked for.
         reads: Vec<(NodeId, VecDeque<u64>)>,
@@ -71,7 +72,16 @@ pub(super) enum Work {
     Nothing,
     Load(LoadSteps),
     Run(Box<Run>),
-    Final { reads: Vec<(NodeId, VecDeque<u64>)> },
+    Final(Vec<ReadBack>),
+}
+
+/// What is left to read from one node in the end.
+#[derive(Debug)]
+pub(super) struct ReadBack {
+    node: NodeId,
+    keys: VecDeque<u64>,
+    /// Since when it has not answered.
+    silent_since_ns: Option<u64>,
 }
 
 /// What is left of [`Plan::Run`].
@@ -93,7 +103,14 @@ impl Work {
     pub(super) fn begin(plan: Plan, now_ns: u64, drain_ns: u64) -> Self {
         match plan {
             Plan::Load(steps) => Self::Load(steps),
-            Plan::Final { reads } => Self::Final { reads },
+            Plan::Final { reads } => {
+                let read_back = |(node, keys)| ReadBack {
+                    node,
+                    keys,
+                    silent_since_ns: None,
+                };
+                Self::Final(reads.into_iter().map(read_back).collect())
+            }
             Plan::Run {
                 arrivals,
                 measured_from_ns,
@@ -130,12 +147,11 @@ impl Work {
                 measured: false,
             }),
             Self::Run(run) => run.next(now_ns, generator),
-            Self::Final { reads } => {
+            Self::Final(_) => {
                 let node = node.expect("lanes of the final phase are pinned");
-                let (_, keys) = reads.iter_mut().find(|(other, _)| *other == node)?;
                 let step = Step {
                     kind: StepKind::Read,
-                    key: keys.pop_front()?,
+                    key: self.of_node(node)?.keys.pop_front()?,
                     value_bytes: 0,
                 };
                 Some(Due {
@@ -153,7 +169,7 @@ impl Work {
             Self::Nothing => true,
             Self::Load(steps) => steps.size_hint().0 == 0,
             Self::Run(run) => run.is_done(now_ns),
-            Self::Final { reads } => reads.iter().all(|(_, keys)| keys.is_empty()),
+            Self::Final(reads) => reads.iter().all(|read| read.keys.is_empty()),
         }
     }
 
@@ -164,7 +180,43 @@ impl Work {
                 let (_, next_ns) = run.arrivals.as_ref()?;
                 (*next_ns < run.end_ns).then_some(*next_ns)
             }
-            Self::Nothing | Self::Load(_) | Self::Final { .. } => None,
+            Self::Nothing | Self::Load(_) | Self::Final(_) => None,
+        }
+    }
+
+    /// The node has answered a final read.
+    pub(super) fn read_back(&mut self, node: NodeId) {
+        if let Some(read) = self.of_node(node) {
+            read.silent_since_ns = None;
+        }
+    }
+
+    /// The node has not answered the final read of `key` that was begun at `invoke_ns`: it is asked
+    /// again, or given up once it has been silent for `patience_ns`. Asking a dead node for each
+    /// of its keys would take hours and tell nothing new.
+    pub(super) fn not_read_back(
+        &mut self,
+        node: NodeId,
+        key: u64,
+        invoke_ns: u64,
+        now_ns: u64,
+        patience_ns: u64,
+    ) {
+        if let Some(read) = self.of_node(node) {
+            let since_ns = *read.silent_since_ns.get_or_insert(invoke_ns);
+            if now_ns - since_ns >= patience_ns {
+                read.keys.clear();
+            } else {
+                read.keys.push_front(key);
+            }
+        }
+    }
+
+    /// What is left to read from `node`, in the final phase.
+    fn of_node(&mut self, node: NodeId) -> Option<&mut ReadBack> {
+        match self {
+            Self::Final(reads) => reads.iter_mut().find(|read| read.node == node),
+            Self::Nothing | Self::Load(_) | Self::Run(_) => None,
         }
     }
 
@@ -172,7 +224,7 @@ impl Work {
     pub(super) fn stop(&mut self, now_ns: u64, generator: &mut Generator) {
         match self {
             Self::Run(run) => run.stop(now_ns, generator),
-            Self::Nothing | Self::Load(_) | Self::Final { .. } => *self = Self::Nothing,
+            Self::Nothing | Self::Load(_) | Self::Final(_) => *self = Self::Nothing,
         }
     }
 
@@ -180,7 +232,16 @@ impl Work {
     pub(super) fn end(self) -> Option<measure::Recorder> {
         match self {
             Self::Run(run) => Some(run.measured),
-            Self::Nothing | Self::Load(_) | Self::Final { .. } => None,
+            Self::Nothing | Self::Load(_) | Self::Final(_) => None,
+        }
+    }
+
+    /// `now_ns`, or the last moment of the run phase when that is over: waiting in vain after it
+    /// does not make it longer.
+    pub(super) fn within_plan(&self, now_ns: u64) -> u64 {
+        match self {
+            Self::Run(run) => run.within_plan(now_ns),
+            Self::Nothing | Self::Load(_) | Self::Final(_) => now_ns,
         }
     }
 
@@ -188,12 +249,20 @@ impl Work {
     pub(super) fn measured(&mut self) -> Option<&mut measure::Recorder> {
         match self {
             Self::Run(run) => Some(&mut run.measured),
-            Self::Nothing | Self::Load(_) | Self::Final { .. } => None,
+            Self::Nothing | Self::Load(_) | Self::Final(_) => None,
         }
     }
 }
 
 impl Run {
+    const fn within_plan(&self, now_ns: u64) -> u64 {
+        if now_ns < self.end_ns {
+            now_ns
+        } else {
+            self.end_ns.saturating_sub(1)
+        }
+    }
+
     fn next(&mut self, now_ns: u64, generator: &mut Generator) -> Option<Due> {
         if self.operations_left == 0 {
             return None;
@@ -239,6 +308,7 @@ impl Run {
     /// Begins no further step. Those that were meant to start by `now_ns` and never did are
     /// counted: they are the load that the store could not take.
     fn stop(&mut self, now_ns: u64, generator: &mut Generator) {
+        let at_ns = self.within_plan(now_ns);
         while let Some((arrivals, next_ns)) = &mut self.arrivals
             && *next_ns < self.end_ns.min(now_ns)
             && self.operations_left > 0
@@ -250,7 +320,7 @@ impl Run {
                 }
                 self.measured.offered();
                 self.measured
-                    .error(now_ns, kind(step.kind), NOT_STARTED, Outcome::Fail);
+                    .error(at_ns, kind(step.kind), NOT_STARTED, Outcome::Fail);
                 self.operations_left -= 1;
             }
             *next_ns = arrivals

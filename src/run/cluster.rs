@@ -1,5 +1,6 @@
 //! A deployment as real processes on this machine: nodes, router, and a way in for clients.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -7,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::bug::Bug;
 use crate::client::{Client, NodeAddress};
-use crate::node::{Launcher, NodeStatus};
+use crate::node::{Launcher, NodeError, NodeStatus};
 use crate::protocol::{Lattice, NodeId};
 use crate::server::{Architecture, KVSServer, ServerPorts};
 use crate::session::Policy;
@@ -132,12 +133,27 @@ impl Cluster {
         .await?)
     }
 
-    /// How each node is, in the order of their ids, or why it does not say.
+    /// How each node is, in the order of their ids, or why it does not say, in a few words.
     pub async fn statuses(&self) -> Vec<(NodeId, Result<NodeStatus, String>)> {
         let statuses = self.launcher.statuses().await.into_iter();
         statuses
-            .map(|(node, status)| (node, status.map_err(|error| error.to_string())))
+            .map(|(node, status)| (node, status.map_err(|error| in_short(&error))))
             .collect()
+    }
+
+    /// The nodes that have exited without having been asked to since this was asked last, and with
+    /// which status.
+    pub fn exits(&mut self) -> BTreeMap<NodeId, String> {
+        std::iter::from_fn(|| self.launcher.try_unexpected_exit())
+            .map(|exit| (exit.node, exit.status))
+            .collect()
+    }
+
+    /// Kills a node at once. That it is gone already is no error.
+    pub async fn kill(&mut self, node: NodeId) {
+        if let Some(node) = self.launcher.take(node) {
+            node.kill().await;
+        }
     }
 
     /// The processes, to pause, kill and restart them.
@@ -151,5 +167,16 @@ impl Cluster {
         let killed = launcher.shutdown_all().await;
         drop(logs);
         killed
+    }
+}
+
+/// Why a node does not say how it is. Its log lies beside the record, so that its end is not
+/// repeated there.
+fn in_short(error: &NodeError) -> String {
+    match error {
+        NodeError::Exited { .. } => "exited".to_owned(),
+        NodeError::Silent { waited, .. } => format!("did not answer within {waited:?}"),
+        NodeError::Failed { reason, .. } => reason.clone(),
+        NodeError::Spawn { .. } | NodeError::Log { .. } => error.to_string(),
     }
 }

@@ -12,7 +12,7 @@ mod quiesce;
 mod record;
 mod verdict;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::BufWriter;
 use std::time::{Duration, SystemTime};
@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use crate::client::{self, Clock, Driver, Load, Plan, Progress};
 use crate::history;
 use crate::measure::{self, Measured, RunRecord};
+use crate::node::NodeStatus;
 use crate::protocol::NodeId;
 use crate::transport;
 use crate::workload::{self, Arrivals, Generator, LoadSteps, humane};
@@ -31,6 +32,7 @@ pub use cluster::{Cluster, ClusterConfig};
 pub use config::{Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE, lattice_name};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
+pub(crate) use error::one_line;
 pub use quiesce::{QUIESCE_TIMEOUT, Quiescence};
 pub use verdict::{check_history, history_path};
 
@@ -162,7 +164,13 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     )
     .await
     .map_err(load_failed);
-    let nodes = cluster.statuses().await;
+    stages.begin("stop");
+    let silent = driven
+        .as_ref()
+        .ok()
+        .and_then(|driven| driven.quiescence.as_ref());
+    let silent = silent.map(|quiescence| quiescence.unreachable.clone());
+    let nodes = fates(&mut cluster, silent.unwrap_or_default()).await;
     let ports = cluster.ports().clone();
     let driver = load.close().await;
     cluster.shutdown().await;
@@ -204,6 +212,31 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         record,
         interrupted,
     })
+}
+
+/// How each node is in the end. Those that were `silent` before are not waited for again, and
+/// whoever does not answer is killed.
+async fn fates(
+    cluster: &mut Cluster,
+    silent: BTreeMap<NodeId, String>,
+) -> Vec<(NodeId, Result<NodeStatus, String>)> {
+    for node in silent.keys() {
+        cluster.kill(*node).await;
+    }
+    let mut statuses = cluster.statuses().await;
+    statuses.extend(silent.into_iter().map(|(node, reason)| (node, Err(reason))));
+    statuses.sort_unstable_by_key(|(node, _)| *node);
+    let exits = cluster.exits();
+    for (node, status) in &mut statuses {
+        if let Err(fate) = status {
+            if let Some(exit) = exits.get(node) {
+                *fate = format!("exited in mid-run ({exit})");
+            }
+            *fate += &format!("; its log is nodes/{node}.log");
+            cluster.kill(*node).await;
+        }
+    }
+    statuses
 }
 
 fn driver(config: &Config, cluster: &Cluster, directory: &Directory) -> anyhow::Result<Driver> {
@@ -336,10 +369,13 @@ async fn run_workload(
         observer.progress(describe(progress, rate, now_ns, measured_from_ns, end_ns));
     };
     let recorder = load.drive(plan, interrupt.asked(), tell).await?;
-    let ended_ns = clock.now_ns();
+    // What the store took after the end, in an open loop that it could not keep up with, took time
+    // as well: else it would seem faster than it is.
+    let ended_ns = clock.now_ns().min(end_ns);
+    let last_ok_ns = load.with_driver(Driver::last_ok_ns);
     recorder
         .expect("a run phase measures")
-        .finish(ended_ns.min(end_ns))
+        .finish(ended_ns.max(last_ok_ns))
         .context("writing the latency log")
 }
 

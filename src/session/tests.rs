@@ -311,3 +311,24 @@ fn the_planted_foreign_keys_do_not_exist_without_the_bug() {
         }
     }
 }
+
+#[test]
+fn once_a_suspicion_is_over_one_operation_tests_the_node_for_all() {
+    let mut suspicion = Suspicion::new(1);
+    let node = NodeId(0);
+    suspicion.test(node, 0);
+    assert!(!suspicion.suspects(node, 0), "it was trusted");
+    suspicion.suspect(node, 0);
+    let over_ns = SUSPICION_NS_FIRST;
+    assert!(!suspicion.suspects(node, over_ns));
+    suspicion.test(node, over_ns);
+    assert!(
+        suspicion.suspects(node, over_ns),
+        "others wait for the test"
+    );
+    assert!(suspicion.suspects(node, 3 * SUSPICION_NS_FIRST - 1));
+    assert!(!suspicion.suspects(node, 3 * SUSPICION_NS_FIRST));
+    suspicion.trust(node);
+    suspicion.test(node, over_ns);
+    assert!(!suspicion.suspects(node, over_ns), "it has answered");
+}

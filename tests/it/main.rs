@@ -1,10 +1,14 @@
 //! The integration tests but for the zoo's contract: one binary, one module a subject.
 
 mod checker_corpus;
+mod cli;
 mod history;
 mod launcher;
 mod layering;
 mod measure;
+mod open_loop;
+mod program;
 mod replica_scripts;
 mod transport;
+mod trouble;
 mod workload;

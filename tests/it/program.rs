@@ -1,0 +1,149 @@
+//! `kvs-bench` as its users have it: a process. Every wait has a deadline, [`DEADLINE`].
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_kvs-bench");
+pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
+
+/// Waits until `condition` holds.
+#[track_caller]
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Whether a process of that id is there and not merely waiting to be reaped.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+}
+
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.cast_signed()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// A program that runs; dropped, it is killed.
+pub(crate) struct Running {
+    child: Child,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+/// A program that has ended.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Running {
+    /// Starts `command` with its output piped to the test.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        command
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("COLUMNS")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdout = read(child.stdout.take().unwrap());
+        let stderr = read(child.stderr.take().unwrap());
+        Self {
+            child,
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The processes that it has started, in the order of their ids: its nodes.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let path = format!("/proc/{pid}/task/{pid}/children", pid = self.pid());
+        let mut pids: Vec<u32> = std::fs::read_to_string(path)
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(|pid| pid.parse().unwrap())
+            .collect();
+        pids.sort_unstable();
+        pids
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> Ended {
+        let mut status = None;
+        until("the program has ended", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        Ended {
+            status: status.unwrap(),
+            stdout: self.stdout.take().unwrap().join().unwrap(),
+            stderr: self.stderr.take().unwrap().join().unwrap(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// The exit status that the program chose.
+    #[track_caller]
+    pub(crate) fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| {
+            let signal = self.status.signal();
+            panic!("killed by signal {signal:?}: {}", self.stderr)
+        })
+    }
+
+    /// The one line on standard error.
+    #[track_caller]
+    pub(crate) fn error_line(&self) -> &str {
+        let stderr = &self.stderr;
+        assert!(stderr.starts_with("error: "), "{stderr:?}");
+        assert!(stderr.ends_with('\n'), "{stderr:?}");
+        assert_eq!(stderr.lines().count(), 1, "one line: {stderr:?}");
+        stderr.trim_end()
+    }
+}
+
+fn read(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+/// `kvs-bench` with these arguments, to its end.
+pub(crate) fn bench(arguments: &[&str]) -> Ended {
+    Running::start(Command::new(PROGRAM).args(arguments)).wait()
+}
+
+/// The run directory below `results`, once there is one.
+pub(crate) fn run_directory(results: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(results).ok()?;
+    entries
+        .map(|entry| entry.unwrap())
+        .find(|entry| entry.file_type().unwrap().is_dir())
+        .map(|entry| entry.path())
+}
