@@ -10,8 +10,10 @@ results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
 missed=0
+tried=0
 while read -r command; do
   status=0
+  tried=$((tried + 1))
   # The commands name the installed program; this is the one just built.
   "$bench" ${command#kvs-bench } --results "$results" >"$results/screen.txt" 2>&1 || status=$?
   if [ "$status" -eq 1 ]; then
@@ -22,4 +24,8 @@ while read -r command; do
     missed=1
   fi
 done < <("$bench" bugs | sed -n 's/^ *caught  //p')
+if [ "$tried" -eq 0 ]; then
+  echo "no command found in the output of \`kvs-bench bugs\`" >&2
+  exit 1
+fi
 exit "$missed"

@@ -164,13 +164,18 @@ fn a_causal_reader_sees_what_the_writer_of_its_value_had_seen() {
             let client = client(&cluster).await;
             let (mut ada, mut bob, mut cleo) =
                 (client.session(), client.session(), client.session());
+            let deadline = Instant::now() + DEADLINE;
             for round in 0..50 {
                 let (question, answer) = (format!("question-{round}"), format!("answer-{round}"));
                 ada.put(&question, "what is it?").await.expect("put");
                 bob.get(&question).await.expect("get");
-                while bob.get(&question).await.expect("get").texts().is_empty() {}
+                while bob.get(&question).await.expect("get").texts().is_empty() {
+                    assert!(Instant::now() < deadline, "bob never sees the question");
+                }
                 bob.put(&answer, "a store").await.expect("put");
-                while cleo.get(&answer).await.expect("get").texts().is_empty() {}
+                while cleo.get(&answer).await.expect("get").texts().is_empty() {
+                    assert!(Instant::now() < deadline, "cleo never sees the answer");
+                }
                 let seen = cleo.get(&question).await.expect("get");
                 assert_eq!(
                     seen.texts(),

@@ -23,7 +23,8 @@ pub(super) struct CheckArgs {
     model: Option<Model>,
 
     /// How many seconds the second engine (stateright) may search for its verdict.
-    #[arg(long, value_name = "SECONDS", default_value_t = super::BUDGET_SECONDS)]
+    #[arg(long, value_name = "SECONDS", default_value_t = super::BUDGET_SECONDS,
+          allow_negative_numbers = true)]
     budget: f64,
 
     /// Prints the judgement as JSON.

@@ -46,7 +46,7 @@ Try:
   kvs-bench list
 
 Exit status:
-  0 the history is valid      1 it is invalid          2 unknown
+  0 the history is valid      1 it is invalid          2 unknown or void
   254 bad arguments           255 the harness failed   130 interrupted (what was recorded is kept)";
 
 #[derive(Debug, Subcommand)]

@@ -1,8 +1,7 @@
 //! `kvs-bench run`, the main job: its arguments become a [`Config`], the run does the work, and
 //! the result is one screen.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -11,16 +10,13 @@ use clap::{Args, ValueEnum};
 use crate::bug::Bug;
 use crate::protocol::Lattice;
 use crate::report;
-use crate::run::{self, Config, Finished};
+use crate::run::{self, Config};
 use crate::server::Architecture;
 use crate::session::{Policy, Routing};
 use crate::workload::Workload;
 
 use super::progress::Terminal;
 use super::{ExitStatus, Failure};
-
-/// What was printed.
-const REPORT_FILE: &str = "report.txt";
 
 /// The arguments of `kvs-bench run`.
 #[derive(Debug, Args)]
@@ -184,22 +180,26 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
     let mut terminal = Terminal::new();
     let finished = run::run(&config, &mut terminal);
     drop(terminal);
-    let Finished {
-        record,
-        interrupted,
-    } = finished.context("the run has no result")?;
-    let screen = report::text(&record);
-    let directory = Path::new(&record.directory);
-    fs::write(directory.join(REPORT_FILE), &screen).context("cannot write report.txt")?;
+    let finished = finished.context("the run has no result")?;
+    let record = &finished.record;
+    let screen = report::text(record);
+    let saved = finished.save(&screen);
     if args.output.json {
         super::print(&record.to_json())?;
     } else {
         super::print(&screen)?;
     }
-    if interrupted {
+    saved.context("the run has a result")?;
+    if let Err(error) = finished.link_latest() {
+        eprintln!(
+            "warning: {}/latest is not this run: {error}",
+            args.output.results.display()
+        );
+    }
+    if finished.interrupted {
         return Ok(ExitStatus::Interrupted);
     }
-    Ok(super::report::exit_status(&record))
+    Ok(super::report::exit_status(record))
 }
 
 /// The run that the arguments ask for.
@@ -298,7 +298,11 @@ fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
 /// The command that runs this again, quoted for a shell.
 fn command_line() -> String {
     let mut words = vec!["kvs-bench".to_owned()];
-    words.extend(std::env::args().skip(1).map(|word| quoted(&word)));
+    words.extend(
+        std::env::args_os()
+            .skip(1)
+            .map(|word| quoted(&word.to_string_lossy())),
+    );
     words.join(" ")
 }
 

@@ -95,6 +95,7 @@ pub struct Driver {
     progress: Progress,
     /// When the last of the phase's measured steps that succeeded had ended.
     last_ok_ns: u64,
+    lane_came_free: bool,
     /// Above every key that was put, whatever the outcome.
     keys_end: u64,
     recorder: Option<Recorder>,
@@ -131,6 +132,7 @@ impl Driver {
             phase: Phase::Load,
             progress: Progress::default(),
             last_ok_ns: 0,
+            lane_came_free: false,
             keys_end: 0,
             recorder,
             value: Vec::new(),
@@ -204,6 +206,12 @@ impl Driver {
         }
     }
 
+    /// Whether a lane has come free, where there was none, since this was last asked: then
+    /// [`Driver::next_due_ns`] has an answer that it did not have before.
+    pub const fn take_lane_came_free(&mut self) -> bool {
+        std::mem::replace(&mut self.lane_came_free, false)
+    }
+
     /// Begins no further step; those under way still end. What the store could not take is
     /// counted.
     pub fn stop(&mut self, now_ns: u64) {
@@ -264,16 +272,7 @@ impl Driver {
         }
         while let Some(lane) = self.idle.pop() {
             match self.next_step(lane, now_ns) {
-                Some(due) => {
-                    let late = now_ns - due.intended_ns > LATE_NS;
-                    if let Some(measured) = self.work.measured()
-                        && due.measured
-                        && late
-                    {
-                        measured.late();
-                    }
-                    self.start(lane, due, now_ns, wire);
-                }
+                Some(due) => self.start(lane, due, true, now_ns, wire),
                 None => {
                     self.idle.push(lane);
                     break;
@@ -351,12 +350,33 @@ impl Driver {
     /// Gives a lane that has ended a step the next one, or lets it idle.
     fn proceed(&mut self, lane: u32, now_ns: u64, wire: &mut impl Wire) {
         match self.next_step(lane, now_ns) {
-            Some(due) => self.start(lane, due, now_ns, wire),
-            None => self.idle.push(lane),
+            Some(due) => {
+                // With another lane free, this step did not wait for the store.
+                self.start(lane, due, !self.idle.is_empty(), now_ns, wire);
+            }
+            None => {
+                self.lane_came_free |= self.idle.is_empty();
+                self.idle.push(lane);
+            }
         }
     }
 
-    fn start(&mut self, lane: u32, due: Due, now_ns: u64, wire: &mut impl Wire) {
+    /// Starts a step. It may be late, which is the generator's fault if `lane_was_free` for it.
+    fn start(
+        &mut self,
+        lane: u32,
+        due: Due,
+        lane_was_free: bool,
+        now_ns: u64,
+        wire: &mut impl Wire,
+    ) {
+        if let Some(measured) = self.work.measured()
+            && due.measured
+            && lane_was_free
+            && now_ns - due.intended_ns > LATE_NS
+        {
+            measured.late();
+        }
         let put = matches!(due.step.kind, StepKind::Update | StepKind::Insert);
         self.begin_operation(lane, due, put, None, now_ns, wire);
     }
@@ -584,7 +604,7 @@ impl Driver {
 const fn is_unreached(trouble: Trouble) -> bool {
     match trouble {
         Trouble::Timeout | Trouble::Disconnected | Trouble::NoConnection => true,
-        Trouble::Refused(_) => false,
+        Trouble::Malformed | Trouble::Refused(_) => false,
     }
 }
 

@@ -149,6 +149,7 @@ pub(super) const fn error_kind(trouble: Trouble) -> ErrorKind {
         Trouble::Timeout => ErrorKind::Timeout,
         Trouble::Disconnected => ErrorKind::Disconnected,
         Trouble::NoConnection => ErrorKind::NoConnection,
+        Trouble::Malformed => ErrorKind::Malformed,
         Trouble::Refused(Refusal::Unavailable) => ErrorKind::Unavailable,
         Trouble::Refused(Refusal::WrongShard) => ErrorKind::WrongShard,
         Trouble::Refused(Refusal::ContextLost) => ErrorKind::ContextLost,

@@ -180,6 +180,10 @@ impl ClientSession {
             Operation::Put { .. } => Access::Write,
         };
         let connections = Rc::clone(&self.connections);
+        if self.session.is_busy() {
+            // The last call was dropped before its answer came: what it did is unknown.
+            self.session = self.session.successor(connections.next_session());
+        }
         let draw = self.session.next_index().wrapping_mul(0x9e37_79b9);
         let mut attempt = {
             let suspicion = connections.suspicion.borrow();

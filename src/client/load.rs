@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::history::RecordError;
@@ -111,6 +112,7 @@ pub struct Load {
     links: Rc<Links>,
     clock: Clock,
     timer: Timer,
+    lane_came_free: Rc<Notify>,
     connections: JoinSet<()>,
 }
 
@@ -130,6 +132,7 @@ impl Load {
             nodes: RefCell::new(vec![None; nodes.len()]),
         });
         let driver = Rc::new(RefCell::new(driver));
+        let lane_came_free = Rc::new(Notify::new());
         let mut connections = JoinSet::new();
         for &node in nodes {
             let link = Link::dial(endpoint, node.address, node.node).await?;
@@ -138,6 +141,7 @@ impl Load {
                 node,
                 driver: Rc::clone(&driver),
                 links: Rc::clone(&links),
+                lane_came_free: Rc::clone(&lane_came_free),
                 clock,
             };
             keeper.attach(&link);
@@ -148,6 +152,7 @@ impl Load {
             links,
             clock,
             timer,
+            lane_came_free,
             connections,
         })
     }
@@ -187,6 +192,8 @@ impl Load {
                     stopped = true;
                     self.driver.borrow_mut().stop(self.clock.now_ns());
                 }
+                // The wait may have been chosen while no lane was free for what is due next.
+                () = self.lane_came_free.notified() => {}
                 outcome = self.timer.sleep(wait_ns) => outcome.map_err(LoadError::Timer)?,
             }
         }
@@ -230,6 +237,7 @@ struct Keeper {
     node: NodeAddress,
     driver: Rc<RefCell<Driver>>,
     links: Rc<Links>,
+    lane_came_free: Rc<Notify>,
     clock: Clock,
 }
 
@@ -248,9 +256,11 @@ impl Keeper {
             link.run(|id: u32, response: &Response<'_>| {
                 let now_ns = self.clock.now_ns();
                 let mut wire = &*self.links;
-                self.driver
-                    .borrow_mut()
-                    .handle_response(id, response, now_ns, &mut wire);
+                let mut driver = self.driver.borrow_mut();
+                driver.handle_response(id, response, now_ns, &mut wire);
+                if driver.take_lane_came_free() {
+                    self.lane_came_free.notify_one();
+                }
             })
             .await;
             self.links.nodes.borrow_mut()[usize::from(self.node.node.0)] = None;

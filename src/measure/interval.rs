@@ -74,11 +74,10 @@ pub(super) struct Collected {
     pub(super) response: [Histogram; OperationKind::COUNT],
 }
 
-/// Runs until the sending side is dropped. Cleared intervals go back through `recycled`, each with
-/// the row that was made of it.
+/// Runs until the sending side is dropped. Cleared intervals go back through `recycled`.
 pub(super) fn collect(
     finished: &Receiver<Box<Interval>>,
-    recycled: &SyncSender<(Box<Interval>, IntervalRow)>,
+    recycled: &SyncSender<Box<Interval>>,
     open_loop: bool,
     log: Box<dyn Write + Send>,
     began_at: SystemTime,
@@ -103,7 +102,7 @@ pub(super) fn collect(
         write_log(&mut log, &interval)?;
         interval.clear();
         // Nobody takes it back after the last interval.
-        drop(recycled.try_send((interval, row.clone())));
+        drop(recycled.try_send(interval));
         collected.series.rows.push(row);
     }
     writer.flush()?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::histogram::Histogram;
 use super::interval::{Collected, INTERVALS_QUEUED_MAX, Interval, collect};
 use super::kind::OperationKind;
-use super::series::{IntervalRow, IntervalSeries};
+use super::series::IntervalSeries;
 
 /// How a [`Recorder`] counts.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +71,8 @@ pub struct Measured {
     pub errors: Vec<ErrorRecord>,
     /// Arrivals whose intended time lies in the measured part; absent in a closed loop.
     pub offered: Option<u64>,
+    /// Until when arrivals were offered, in ns since the run began; at most `end_ns`.
+    pub offered_until_ns: u64,
     /// Arrivals that the generator started late though a session was free: its own fault.
     pub late: u64,
     /// The start of the measured part, in ns since the run began.
@@ -88,12 +90,12 @@ pub struct Recorder {
     due_ns: u64,
     settings: RecorderSettings,
     finished: SyncSender<Box<Interval>>,
-    recycled: Receiver<(Box<Interval>, IntervalRow)>,
+    recycled: Receiver<Box<Interval>>,
     collector: JoinHandle<io::Result<Collected>>,
-    last: Option<IntervalRow>,
     progress: Progress,
     errors: Vec<ErrorRecord>,
     offered: u64,
+    offers_until_ns: Option<u64>,
     late: u64,
 }
 
@@ -127,10 +129,10 @@ impl Recorder {
             finished,
             recycled,
             collector,
-            last: None,
             progress: Progress::default(),
             errors: Vec::new(),
             offered: 0,
+            offers_until_ns: None,
             late: 0,
         })
     }
@@ -176,6 +178,12 @@ impl Recorder {
         }
     }
 
+    /// Arrivals are meant for times before `end_ns` only. What the store takes later, since it
+    /// could not keep up, lengthens the measured part but not the time that was offered over.
+    pub const fn offers_until(&mut self, end_ns: u64) {
+        self.offers_until_ns = Some(end_ns);
+    }
+
     /// Counts an arrival whose intended time lies in the measured part.
     pub fn offered(&mut self) {
         self.offered += 1;
@@ -202,12 +210,6 @@ impl Recorder {
         self.progress
     }
 
-    /// The last interval that was summarised, if there is one.
-    #[must_use]
-    pub const fn last_interval(&self) -> Option<&IntervalRow> {
-        self.last.as_ref()
-    }
-
     /// Ends the measured part at `at_ns` and waits for the collecting thread.
     ///
     /// # Errors
@@ -222,6 +224,7 @@ impl Recorder {
             collector,
             mut errors,
             offered,
+            offers_until_ns,
             late,
             ..
         } = self;
@@ -239,6 +242,7 @@ impl Recorder {
             series: collected.series,
             errors,
             offered: settings.open_loop.then_some(offered),
+            offered_until_ns: offers_until_ns.unwrap_or(end_ns).min(end_ns),
             late,
             start_ns: settings.start_ns,
             end_ns,
@@ -256,10 +260,7 @@ impl Recorder {
         } = self.settings;
         let boundary = at_ns - (at_ns - start_ns) % interval_ns;
         let mut next = match self.recycled.try_recv() {
-            Ok((interval, row)) => {
-                self.last = Some(row);
-                interval
-            }
+            Ok(interval) => interval,
             Err(_) => Box::new(Interval::starting_at(boundary)),
         };
         next.start_ns = boundary;

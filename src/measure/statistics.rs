@@ -56,6 +56,9 @@ impl From<&Measured> for Statistics {
     fn from(measured: &Measured) -> Self {
         let seconds = (measured.end_ns - measured.start_ns) as f64 / 1e9;
         let per_second = |count: u64| (seconds > 0.0).then(|| count as f64 / seconds);
+        let offered_seconds = (measured.offered_until_ns - measured.start_ns) as f64 / 1e9;
+        let offered_per_second =
+            |count: u64| (offered_seconds > 0.0).then(|| count as f64 / offered_seconds);
         let operations = measured.service.iter().map(|h| h.count()).sum();
         let errors = measured.errors.iter().map(|e| e.count).sum();
         let kinds = OperationKind::ALL
@@ -75,7 +78,7 @@ impl From<&Measured> for Statistics {
                 operations,
                 errors,
                 achieved_per_s: per_second(operations),
-                offered_per_s: measured.offered.and_then(per_second),
+                offered_per_s: measured.offered.and_then(offered_per_second),
                 offered: measured.offered,
                 late: measured.late,
             },

@@ -91,6 +91,10 @@ impl Directory {
         let name = self.path.file_name().expect("a run directory has a name");
         // A new link is made aside and moved over the old one, so that there always is one.
         let aside = results.join(format!(".{LATEST_LINK}.{}", std::process::id()));
+        match fs::remove_file(&aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
         std::os::unix::fs::symlink(name, &aside)?;
         fs::rename(aside, results.join(LATEST_LINK))
     }

@@ -17,8 +17,9 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
 use crate::client::{self, Clock, Driver, Load, Plan, Progress};
 use crate::history;
@@ -38,7 +39,10 @@ pub use verdict::{check_history, history_path};
 
 use interrupt::Interrupt;
 use record::Findings;
+use verdict::Judged;
 
+/// The stack of the thread that checks: as large as a main thread's.
+const CHECKER_STACK_BYTES: usize = 8 << 20;
 /// The length of the intervals of the time series.
 const INTERVAL_NS: u64 = 1_000_000_000;
 
@@ -53,10 +57,40 @@ pub trait Observer {
 /// What came of a run.
 #[derive(Debug)]
 pub struct Finished {
-    /// Everything that is known of it, as saved.
+    /// Everything that is known of it.
     pub record: RunRecord,
     /// Whether it was interrupted: then it was not checked.
     pub interrupted: bool,
+    measured: Option<Measured>,
+    directory: Directory,
+}
+
+impl Finished {
+    /// Saves the result: the measurements, the anomalies, `screen` as what was shown of it, and
+    /// the run record last, so that a directory with a record is whole.
+    ///
+    /// # Errors
+    /// When something cannot be written. The history is there all the same.
+    pub fn save(&self, screen: &str) -> Result<(), Error> {
+        record::save(
+            &self.directory,
+            &self.record,
+            self.measured.as_ref(),
+            screen,
+        )
+        .map_err(|reason| Error::Save {
+            reason,
+            directory: self.directory.path().to_owned(),
+        })
+    }
+
+    /// Points `<results>/latest` at this run.
+    ///
+    /// # Errors
+    /// When the link cannot be replaced; nothing else depends on it.
+    pub fn link_latest(&self) -> std::io::Result<()> {
+        self.directory.link_latest()
+    }
 }
 
 /// Runs `config` to its verdict, or as far as an interruption lets it, and saves the result.
@@ -77,6 +111,8 @@ pub fn run(config: &Config, observer: &mut dyn Observer) -> Result<Finished, Err
 struct Stages<'a> {
     observer: &'a mut dyn Observer,
     clock: Clock,
+    /// When the clock read 0.
+    began_at: SystemTime,
     done: Vec<measure::PhaseRecord>,
     current: Option<(&'static str, u64)>,
 }
@@ -106,120 +142,168 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     };
     let interrupt = Interrupt::listen().map_err(system)?;
     let start = Timestamp::now();
-    let began_at = SystemTime::now();
-    let clock = Clock::start();
     let mut stages = Stages {
         observer,
-        clock,
+        clock: Clock::start(),
+        began_at: SystemTime::now(),
         done: Vec::new(),
         current: None,
     };
 
     stages.begin("start");
-    let architecture = config.architecture.to_string();
-    let directory = Directory::create(&config.results, start, &architecture, &config.workload.name)
-        .map_err(|source| Error::Results {
-            path: config.results.clone(),
-            source,
-        })?;
-    let cluster_config = ClusterConfig {
+    let directory = Directory::create(
+        &config.results,
+        start,
+        &config.architecture.to_string(),
+        &config.workload.name,
+    )
+    .map_err(|source| Error::Results {
+        path: config.results.clone(),
+        source,
+    })?;
+    let load_failed = |reason| Error::Load {
+        reason,
+        directory: directory.path().to_owned(),
+    };
+    let mut cluster = Cluster::start(&cluster_config(config, &directory))
+        .await
+        .map_err(Error::Start)?;
+    let ports = cluster.ports().clone();
+    let driver = driver(config, &cluster, &directory).map_err(load_failed)?;
+    let (driven, driver, nodes) = drive_and_stop(
+        config,
+        &mut cluster,
+        driver,
+        &interrupt,
+        &directory,
+        &mut stages,
+    )
+    .await?;
+    cluster.shutdown().await;
+    // Whatever became of the load, what was recorded is kept.
+    let recorded = driver.finish().map(history::Recorder::finish).transpose();
+    let driven = driven.map_err(load_failed)?;
+    let recorded = recorded.map_err(|error| load_failed(error.into()))?;
+
+    let mut judged = None;
+    if recorded.is_some() && !interrupt.is_asked() {
+        stages.begin("check");
+        judged = judge(config, &directory, &interrupt).await?;
+    }
+    stages.end();
+
+    let Driven {
+        measured,
+        load_errors,
+        load_diverged,
+        quiescence,
+    } = driven;
+    let interrupted = interrupt.is_asked() && judged.is_none();
+    let findings = Findings {
+        start,
+        phases: stages.done,
+        measured: measured.as_ref(),
+        load_errors,
+        load_diverged,
+        quiescence,
+        nodes,
+        recorded,
+        judged,
+        interrupted,
+    };
+    Ok(Finished {
+        record: record::assemble(config, &ports, &directory, findings),
+        interrupted,
+        measured,
+        directory,
+    })
+}
+
+fn cluster_config(config: &Config, directory: &Directory) -> ClusterConfig {
+    ClusterConfig {
         architecture: config.architecture.clone(),
         lattice: config.lattice,
         bug: config.bug,
         seed: config.seed,
         logs: Some(directory.nodes()),
         program: config.program.clone(),
-    };
-    let mut cluster = Cluster::start(&cluster_config)
-        .await
-        .map_err(Error::Start)?;
+    }
+}
 
-    let load_failed = |reason| Error::Load {
-        reason,
-        directory: directory.path().to_owned(),
-    };
-    let save_failed = |reason| Error::Save {
-        reason,
-        directory: directory.path().to_owned(),
-    };
-
-    let driver = driver(config, &cluster, &directory).map_err(load_failed)?;
+/// Connects, drives the load through its phases, and asks every node how it is in the end.
+async fn drive_and_stop(
+    config: &Config,
+    cluster: &mut Cluster,
+    driver: Driver,
+    interrupt: &Interrupt,
+    directory: &Directory,
+    stages: &mut Stages<'_>,
+) -> Result<(anyhow::Result<Driven>, Driver, NodeStatuses), Error> {
     let load = Load::connect(
         cluster.client_endpoint(),
         &cluster.addresses(),
         driver,
-        clock,
+        stages.clock,
     )
     .await
     .context("connecting to the nodes")
     .map_err(Error::Start)?;
-    let driven = drive(
-        config,
-        &load,
-        &mut cluster,
-        &interrupt,
-        &directory,
-        began_at,
-        &mut stages,
-    )
-    .await
-    .map_err(load_failed);
+    let driven = drive(config, &load, cluster, interrupt, directory, stages).await;
     stages.begin("stop");
-    let silent = driven
-        .as_ref()
-        .ok()
-        .and_then(|driven| driven.quiescence.as_ref());
-    let silent = silent.map(|quiescence| quiescence.unreachable.clone());
-    let nodes = fates(&mut cluster, silent.unwrap_or_default()).await;
-    let ports = cluster.ports().clone();
-    let driver = load.close().await;
-    cluster.shutdown().await;
-    let driven = driven?;
-    let recorded = match driver.finish() {
-        Some(recorder) => Some(
-            recorder
-                .finish()
-                .map_err(|error| load_failed(error.into()))?,
-        ),
-        None => None,
+    let silent = match &driven {
+        Ok(Driven {
+            quiescence: Some(quiescence),
+            ..
+        }) => quiescence.unreachable.clone(),
+        Ok(_) | Err(_) => BTreeMap::new(),
     };
-
-    let interrupted = interrupt.is_asked();
-    let judged = if interrupted || recorded.is_none() {
-        None
-    } else {
-        stages.begin("check");
-        let judged = verdict::judge(&directory.path().join(HISTORY_FILE), config.budget)
-            .context("reading the history back")
-            .map_err(save_failed)?;
-        Some(judged)
-    };
-    stages.end();
-
-    let findings = Findings {
-        start,
-        phases: stages.done,
-        measured: driven.measured.as_ref(),
-        quiescence: driven.quiescence,
-        nodes,
-        recorded,
-        judged,
-        interrupted,
-    };
-    let record = record::assemble(config, &ports, &directory, findings);
-    record::save(&directory, &record, driven.measured.as_ref()).map_err(save_failed)?;
-    Ok(Finished {
-        record,
-        interrupted,
-    })
+    let nodes = fates(cluster, silent).await;
+    Ok((driven, load.close().await, nodes))
 }
+
+/// Judges the history on a thread of its own, so that an interruption is heard: then there is no
+/// judgement, and the thread ends with the program.
+async fn judge(
+    config: &Config,
+    directory: &Directory,
+    interrupt: &Interrupt,
+) -> Result<Option<Judged>, Error> {
+    let (tell, told) = oneshot::channel();
+    let path = directory.path().join(HISTORY_FILE);
+    let budget = config.budget;
+    std::thread::Builder::new()
+        .name("checker".to_owned())
+        .stack_size(CHECKER_STACK_BYTES)
+        .spawn(move || {
+            // Nobody listens after an interruption.
+            let _ = tell.send(verdict::judge(&path, budget));
+        })
+        .map_err(|source| Error::System {
+            what: "a thread for the checkers",
+            source,
+        })?;
+    tokio::select! {
+        () = interrupt.asked() => Ok(None),
+        judged = told => {
+            let save_failed = |reason| Error::Save {
+                reason,
+                directory: directory.path().to_owned(),
+            };
+            let judged = judged.map_err(|_| anyhow!("the thread that checks has panicked"));
+            judged
+                .and_then(|judged| judged.context("reading the history back"))
+                .map(Some)
+                .map_err(save_failed)
+        }
+    }
+}
+
+/// How each node is in the end, or what became of it.
+type NodeStatuses = Vec<(NodeId, Result<NodeStatus, String>)>;
 
 /// How each node is in the end. Those that were `silent` before are not waited for again, and
 /// whoever does not answer is killed.
-async fn fates(
-    cluster: &mut Cluster,
-    silent: BTreeMap<NodeId, String>,
-) -> Vec<(NodeId, Result<NodeStatus, String>)> {
+async fn fates(cluster: &mut Cluster, silent: BTreeMap<NodeId, String>) -> NodeStatuses {
     for node in silent.keys() {
         cluster.kill(*node).await;
     }
@@ -265,8 +349,13 @@ fn driver(config: &Config, cluster: &Cluster, directory: &Directory) -> anyhow::
 }
 
 /// What came of driving the load.
+#[derive(Default)]
 struct Driven {
     measured: Option<Measured>,
+    /// Records that could not be loaded.
+    load_errors: u64,
+    /// Whether replicas still disagreed when the workload began.
+    load_diverged: bool,
     quiescence: Option<Quiescence>,
 }
 
@@ -276,13 +365,9 @@ async fn drive(
     cluster: &mut Cluster,
     interrupt: &Interrupt,
     directory: &Directory,
-    began_at: SystemTime,
     stages: &mut Stages<'_>,
 ) -> anyhow::Result<Driven> {
-    let mut driven = Driven {
-        measured: None,
-        quiescence: None,
-    };
+    let mut driven = Driven::default();
 
     stages.begin("load");
     let records = config.workload.records;
@@ -299,11 +384,12 @@ async fn drive(
     if interrupt.is_asked() {
         return Ok(driven);
     }
-    quiesce::quiesce(cluster, interrupt, stages.observer).await;
+    driven.load_errors = load.with_driver(|driver| driver.progress().errors);
+    let loaded = quiesce::quiesce(cluster, interrupt, stages.observer).await;
+    driven.load_diverged = !loaded.converged;
 
     stages.begin("run");
-    driven.measured =
-        Some(run_workload(config, load, interrupt, directory, began_at, stages).await?);
+    driven.measured = Some(run_workload(config, load, interrupt, directory, stages).await?);
     if interrupt.is_asked() {
         return Ok(driven);
     }
@@ -334,7 +420,6 @@ async fn run_workload(
     load: &Load,
     interrupt: &Interrupt,
     directory: &Directory,
-    began_at: SystemTime,
     stages: &mut Stages<'_>,
 ) -> anyhow::Result<Measured> {
     let workload = &config.workload;
@@ -346,13 +431,14 @@ async fn run_workload(
         start_ns: measured_from_ns,
         interval_ns: INTERVAL_NS,
         open_loop: workload.rate.is_some(),
-        began_at,
+        began_at: stages.began_at,
     };
-    let recorder = measure::Recorder::start(settings, Box::new(BufWriter::new(log)))
+    let mut recorder = measure::Recorder::start(settings, Box::new(BufWriter::new(log)))
         .context("starting to measure")?;
     let end_ns = workload.time_limit().map_or(u64::MAX, |limit| {
         measured_from_ns.saturating_add(limit.as_nanos() as u64)
     });
+    recorder.offers_until(end_ns);
     let plan = Plan::Run {
         arrivals: Arrivals::new(workload, config.seed),
         measured_from_ns,

@@ -58,7 +58,9 @@ async fn look(cluster: &Cluster) -> Quiescence {
             .filter_map(|node| statuses.get(node))
             .collect();
         nodes.windows(2).all(|pair| agree(pair[0], pair[1]))
-            && nodes.iter().all(|node| node.replica.held_back == 0)
+            && nodes
+                .iter()
+                .all(|node| node.replica.held_back == 0 && node.replica.deferred == 0)
     });
     Quiescence {
         converged,

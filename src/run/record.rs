@@ -20,11 +20,18 @@ use super::verdict::Judged;
 /// Where the operations go that prove an invalid verdict, a file an anomaly.
 const ANOMALIES_DIRECTORY: &str = "anomalies";
 
+/// What was shown of the result.
+const REPORT_FILE: &str = "report.txt";
+
 /// What a run has found out.
 pub(super) struct Findings<'a> {
     pub(super) start: Timestamp,
     pub(super) phases: Vec<PhaseRecord>,
     pub(super) measured: Option<&'a Measured>,
+    /// Records that could not be loaded.
+    pub(super) load_errors: u64,
+    /// Whether replicas still disagreed when the workload began.
+    pub(super) load_diverged: bool,
     pub(super) quiescence: Option<Quiescence>,
     pub(super) nodes: Vec<(NodeId, Result<NodeStatus, String>)>,
     /// How many operations were recorded, if any were to be.
@@ -189,6 +196,15 @@ fn void_reasons(findings: &Findings<'_>, statistics: &Statistics) -> Vec<String>
 
 fn warnings(config: &Config, findings: &Findings<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
+    if findings.load_errors > 0 {
+        warnings.push(format!(
+            "{} of {} records could not be loaded: reads of their keys find nothing",
+            findings.load_errors, config.workload.records
+        ));
+    }
+    if findings.load_diverged {
+        warnings.push("the replicas still disagreed when the workload began".to_owned());
+    }
     if let Some(quiescence) = &findings.quiescence {
         if !quiescence.converged {
             warnings.push(format!(
@@ -240,6 +256,7 @@ pub(super) fn save(
     directory: &Directory,
     record: &RunRecord,
     measured: Option<&Measured>,
+    screen: &str,
 ) -> anyhow::Result<()> {
     if let Some(measured) = measured {
         measured
@@ -256,7 +273,8 @@ pub(super) fn save(
             .write(&name, text.as_bytes())
             .with_context(|| format!("writing {name}"))?;
     }
-    record.save(directory.path()).context("writing run.json")?;
-    directory.link_latest().context("linking results/latest")?;
-    Ok(())
+    directory
+        .write(REPORT_FILE, screen.as_bytes())
+        .with_context(|| format!("writing {REPORT_FILE}"))?;
+    record.save(directory.path()).context("writing run.json")
 }

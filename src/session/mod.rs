@@ -73,6 +73,8 @@ pub enum Trouble {
     Disconnected,
     /// No replica of the group could be reached, so nothing was sent.
     NoConnection,
+    /// The answer does not fit the request.
+    Malformed,
     /// The last replica that was asked refused.
     Refused(Refusal),
 }
@@ -83,6 +85,7 @@ impl std::fmt::Display for Trouble {
             Self::Timeout => "no answer came in time",
             Self::Disconnected => "the connection broke",
             Self::NoConnection => "no replica of the key can be reached",
+            Self::Malformed => "the answer does not fit the request",
             Self::Refused(Refusal::Unavailable) => "no replica has caught up with the session",
             Self::Refused(Refusal::WrongShard) => "the key belongs to another shard",
             Self::Refused(Refusal::ContextLost) => "the session has seen a put that is lost",
@@ -226,6 +229,12 @@ impl Session {
         self.id
     }
 
+    /// Whether an operation is under way.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        self.pending.is_some()
+    }
+
     /// The index that the next operation gets.
     #[must_use]
     pub const fn next_index(&self) -> u32 {
@@ -279,16 +288,25 @@ impl Session {
 
     /// The replica answered.
     pub fn handle_response(&mut self, view: View<'_>, key: &[u8], response: &Response<'_>) -> Next {
-        let group = self.pending().attempt.group;
-        match response {
-            Response::Put(PutWitness::Causal { vector, .. }) | Response::Get { vector, .. } => {
-                self.learn(view.policy, group, vector);
+        let &Pending {
+            access, attempt, ..
+        } = self.pending();
+        match (access, response) {
+            (Access::Write, Response::Put(PutWitness::Causal { vector, .. }))
+            | (Access::Read, Response::Get { vector, .. }) => {
+                self.learn(view.policy, attempt.group, vector);
                 self.finish(Outcome::Ok, false)
             }
-            Response::Put(PutWitness::None | PutWitness::Lww { .. }) => {
+            (Access::Write, Response::Put(PutWitness::None | PutWitness::Lww { .. })) => {
                 self.finish(Outcome::Ok, false)
             }
-            Response::Refused(refusal) => {
+            (Access::Read, Response::Put(_)) => {
+                self.finish(Outcome::Fail(Trouble::Malformed), false)
+            }
+            (Access::Write, Response::Get { .. }) => {
+                self.finish(Outcome::Info(Trouble::Malformed), true)
+            }
+            (Access::Read | Access::Write, Response::Refused(refusal)) => {
                 let trouble = Trouble::Refused(*refusal);
                 match refusal {
                     Refusal::Unavailable | Refusal::Overloaded => {

@@ -332,3 +332,15 @@ fn once_a_suspicion_is_over_one_operation_tests_the_node_for_all() {
     suspicion.test(node, over_ns);
     assert!(!suspicion.suspects(node, over_ns), "it has answered");
 }
+
+#[test]
+fn an_answer_that_does_not_fit_the_request_is_no_success() {
+    let fixture = Fixture::new("local", Policy::default());
+    let mut session = Session::new(0);
+    session.begin(fixture.view(), KEY, Access::Read, 0);
+    let next = session.handle_response(fixture.view(), KEY, &Response::Put(PutWitness::None));
+    assert_eq!(next, done(Outcome::Fail(Trouble::Malformed), false));
+    session.begin(fixture.view(), KEY, Access::Write, 0);
+    let next = session.handle_response(fixture.view(), KEY, &NOTHING);
+    assert_eq!(next, done(Outcome::Info(Trouble::Malformed), true));
+}
