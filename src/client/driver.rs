@@ -5,6 +5,8 @@
 //! and the start of the next on its lane, which is right for both: it is not before the answer
 //! was there, and not after the next request leaves.
 
+mod settle;
+
 use std::collections::VecDeque;
 
 use rand::{RngExt, SeedableRng};
@@ -14,12 +16,12 @@ use crate::history::{self, Phase, RecordError, Recorder};
 use crate::measure;
 use crate::protocol::{NodeId, Operation, Request, Response};
 use crate::server::ServerPorts;
-use crate::session::{Access, Attempt, Next, Outcome, Policy, Session, Suspicion, Trouble, View};
+use crate::session::{Access, Attempt, Next, Outcome, Policy, Session, Suspicion, View};
 use crate::workload::{self, Generator, StepKind};
 
-use super::evidence::{Evidence, error_kind};
+use super::evidence::Evidence;
 use super::lane::{InFlight, Lane, RequestTag, TagLayout, Task};
-use super::work::{self, Due, LATE_NS, Plan, Work};
+use super::work::{Due, LATE_NS, Plan, Work};
 
 /// How long a lane pauses when no replica of a key can be reached, in nanoseconds, so that a
 /// closed loop does not spin on a dead cluster.
@@ -517,94 +519,6 @@ impl Driver {
         {
             self.deadlines.pop_front();
         }
-    }
-
-    /// Records the operation under way, which is over.
-    fn end_operation(
-        &mut self,
-        lane: u32,
-        outcome: Outcome,
-        ends_session: bool,
-        response: Option<&Response<'_>>,
-        now_ns: u64,
-    ) {
-        let task = self.task(lane);
-        if task.operation.put {
-            self.keys_end = self.keys_end.max(task.due.step.key + 1);
-        }
-        match outcome {
-            Outcome::Ok => self.progress.ok += 1,
-            Outcome::Fail(_) | Outcome::Info(_) => self.progress.errors += 1,
-        }
-        if let Some(recorder) = &mut self.recorder {
-            let session = self.lanes[lane as usize].session.id();
-            let row = self
-                .evidence
-                .row(session, &task, self.phase, outcome, response, now_ns);
-            if let Err(error) = recorder.push(&row) {
-                self.failure = Some(error);
-            }
-        }
-        if ends_session {
-            let id = self.sessions_begun;
-            self.sessions_begun += 1;
-            let worker = &mut self.lanes[lane as usize];
-            worker.session = worker.session.successor(id);
-        }
-    }
-
-    /// Measures the step under way, which is over, and frees its lane.
-    fn end_step(&mut self, lane: u32, outcome: Outcome, now_ns: u64) {
-        let task = self.task(lane);
-        self.lanes[lane as usize].task = None;
-        let step = task.due.step;
-        let InFlight {
-            node, invoke_ns, ..
-        } = task.operation;
-        match outcome {
-            Outcome::Ok => self.work.read_back(node),
-            Outcome::Fail(trouble) | Outcome::Info(trouble) if is_unreached(trouble) => {
-                let patience_ns = self.settings.timeout_ns;
-                self.work
-                    .not_read_back(node, step.key, invoke_ns, now_ns, patience_ns);
-            }
-            Outcome::Fail(_) | Outcome::Info(_) => {}
-        }
-        let planned_ns = self.work.within_plan(now_ns);
-        if let Some(measured) = self.work.measured()
-            && task.due.measured
-        {
-            let kind = work::kind(step.kind);
-            match outcome {
-                Outcome::Ok => {
-                    self.last_ok_ns = now_ns;
-                    let response_ns = now_ns - task.due.intended_ns;
-                    measured.record(now_ns, kind, response_ns, now_ns - task.started_ns);
-                }
-                Outcome::Fail(trouble) => {
-                    let error = error_kind(trouble).name();
-                    measured.error(planned_ns, kind, error, measure::Outcome::Fail);
-                }
-                Outcome::Info(trouble) => {
-                    let error = error_kind(trouble).name();
-                    measured.error(planned_ns, kind, error, measure::Outcome::Info);
-                }
-            }
-        }
-        if matches!(step.kind, StepKind::Insert) && self.phase == Phase::Run {
-            match outcome {
-                Outcome::Ok => self.generator.insert_acknowledged(step.key),
-                Outcome::Fail(_) | Outcome::Info(_) => self.generator.insert_failed(step.key),
-            }
-        }
-    }
-}
-
-/// Whether the node did not answer, as opposed to having refused.
-const fn is_unreached(trouble: Trouble) -> bool {
-    match trouble {
-        Trouble::Timeout | Trouble::Disconnected | Trouble::NoConnection => true,
-        Trouble::Malformed | Trouble::Refused(_) => false,
     }
 }
 
