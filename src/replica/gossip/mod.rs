@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use self::log::UpdateLog;
 use self::peers::Peers;
 use self::request::Deferred;
-use self::transfer::{Incoming, Outgoing};
+use self::transfer::{Chunk, Incoming, Outgoing};
 use super::shard::ShardStep;
 use super::store::Store;
 use super::{Counters, Effects, Input, ReplicaSpec, RequestId, Settings, Status, Timer};
@@ -135,17 +135,29 @@ impl<V: Value> Gossip<V> {
                 self.answer_digest(from, &vector.as_slice().into(), ask, out);
             }
             Body::StateRequest {
+                incarnation,
                 vector,
                 from: place,
             } => {
-                self.send_requested_chunk(from, &vector, place, out);
+                if incarnation == self.origin.incarnation() {
+                    self.send_requested_chunk(from, &vector, place, out);
+                }
             }
             Body::StateChunk {
                 vector,
                 from: place,
                 next,
                 updates,
-            } => self.receive_chunk(from, vector, place, next, updates, out),
+            } => {
+                let sender = Origin::new(from, incarnation);
+                let chunk = Chunk {
+                    vector,
+                    place,
+                    next,
+                    updates,
+                };
+                self.receive_chunk(sender, chunk, out);
+            }
         }
         self.wake_deferred(input, out);
     }
