@@ -13,6 +13,7 @@ mod lost;
 mod peers;
 mod request;
 mod transfer;
+mod waiting;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use self::log::UpdateLog;
 use self::peers::Peers;
 use self::request::Deferred;
 use self::transfer::{Chunk, Incoming, Outgoing};
+use self::waiting::Waiting;
 use super::shard::ShardStep;
 use super::store::Store;
 use super::{Counters, Effects, Input, ReplicaSpec, RequestId, Settings, Status, Timer};
@@ -53,9 +55,9 @@ pub struct Gossip<V: Value> {
     /// Fresh updates to be pushed.
     rumours: Vec<Update>,
     /// Updates that wait, by the dot that they wait for and their own.
-    held_back: BTreeMap<(Dot, Dot), Update>,
+    held_back: Waiting<Dot, Update>,
     /// Requests that wait, by the dot that they wait for.
-    deferred: BTreeMap<(Dot, RequestId), Deferred>,
+    deferred: Waiting<RequestId, Deferred>,
     deferral_timer_set: bool,
     /// What is known of lives that ended.
     ends: BTreeMap<NodeId, End>,
@@ -89,8 +91,8 @@ impl<V: Value> Gossip<V> {
             store: Store::new(),
             log: UpdateLog::new(&settings),
             rumours: Vec::new(),
-            held_back: BTreeMap::new(),
-            deferred: BTreeMap::new(),
+            held_back: Waiting::new(settings.held_back_max, settings.held_back_bytes_max),
+            deferred: Waiting::new(settings.deferred_max, settings.deferred_bytes_max),
             deferral_timer_set: false,
             ends: BTreeMap::new(),
             unheard_ticks: 0,

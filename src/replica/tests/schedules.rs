@@ -62,6 +62,7 @@ impl Group {
             fanout: random.random_range(1..=3),
             deferred_max: random.random_range(1..=4),
             held_back_max: random.random_range(1..=20),
+            held_back_bytes_max: random.random_range(100..=2_000),
             log_updates_max: random.random_range(1..=100),
             ..Settings::default()
         };
