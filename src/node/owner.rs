@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
+use bytes::BytesMut;
 use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
@@ -17,6 +18,9 @@ use crate::protocol::NodeId;
 
 /// Commands and signals that may wait for one node, and commands that it may leave unanswered.
 pub(super) const ASKS_MAX: usize = 64;
+/// How many bytes of commands a node may leave unread beyond what its pipe holds: of the longest
+/// ones, two.
+const UNREAD_BYTES_MAX: usize = 2 * LINE_BYTES_MAX as usize;
 /// How much of a log an error shows, in lines and in bytes.
 const LOG_TAIL_LINES: usize = 10;
 const LOG_TAIL_BYTES: usize = 4096;
@@ -44,6 +48,9 @@ pub(super) struct Owner {
     pid: u32,
     child: Child,
     stdin: ChildStdin,
+    /// Commands that the pipe has not taken yet. A paused node reads nothing, and whoever waits
+    /// for its pipe could not send the signal that lets it go on.
+    unread: BytesMut,
     stdout: BufReader<ChildStdout>,
     /// What has come of the next line.
     line: Vec<u8>,
@@ -66,6 +73,7 @@ impl Owner {
             pid: child.id().expect("a child that was not waited for"),
             child,
             stdin,
+            unread: BytesMut::new(),
             stdout: BufReader::new(stdout),
             line: Vec::new(),
             log: recipe.log.clone(),
@@ -83,7 +91,8 @@ impl Owner {
     /// Hands the node what it needs, and hears where it serves.
     pub(super) async fn begin(&mut self, start: &Start) -> Result<SocketAddr, NodeError> {
         // A node that is gone already shows in what comes next.
-        let _ = self.write(start).await;
+        self.unread.extend_from_slice(&line_of(start));
+        let _ = self.stdin.write_all_buf(&mut self.unread).await;
         match self.read().await {
             Some(Answer::Ready { addr }) => Ok(addr),
             Some(Answer::Failed { reason }) => Err(NodeError::Failed {
@@ -111,7 +120,7 @@ impl Owner {
         let status = loop {
             tokio::select! {
                 ask = asks.recv() => match ask {
-                    Some(ask) => self.handle(ask).await,
+                    Some(ask) => self.handle(ask),
                     None => break self.end().await,
                 },
                 answer = read_line(&mut self.stdout, &mut self.line), if open => match answer {
@@ -123,6 +132,12 @@ impl Owner {
                     }
                     None => open = false,
                 },
+                written = self.stdin.write_buf(&mut self.unread), if !self.unread.is_empty() => {
+                    // The node is about to be seen to have exited.
+                    if !matches!(written, Ok(1..)) {
+                        self.unread.clear();
+                    }
+                }
                 status = self.child.wait() => break status,
             }
         };
@@ -140,16 +155,17 @@ impl Owner {
         }
     }
 
-    async fn handle(&mut self, ask: Ask) {
+    fn handle(&mut self, ask: Ask) {
         match ask {
             Ask::Command(command, answer) => {
                 self.exit_wanted |= matches!(command, Command::Shutdown);
-                // A paused node reads nothing: its pipe must not fill, since writing to a full
-                // one would keep the signal that lets the node go on from being sent.
-                if self.waiting.len() >= ASKS_MAX {
+                let line = line_of(&command);
+                let unread = self.unread.len() + line.len();
+                if self.waiting.len() >= ASKS_MAX || unread > UNREAD_BYTES_MAX {
                     let reason = "too many commands are unanswered".to_owned();
                     let _ = answer.send(Answer::Failed { reason });
-                } else if self.write(&command).await.is_ok() {
+                } else {
+                    self.unread.extend_from_slice(&line);
                     self.waiting.push_back(answer);
                 }
             }
@@ -175,13 +191,6 @@ impl Owner {
         self.child.wait().await
     }
 
-    async fn write(&mut self, message: &impl serde::Serialize) -> std::io::Result<()> {
-        let mut line = serde_json::to_vec(message)?;
-        line.push(b'\n');
-        self.stdin.write_all(&line).await?;
-        self.stdin.flush().await
-    }
-
     async fn read(&mut self) -> Option<Answer> {
         read_line(&mut self.stdout, &mut self.line).await
     }
@@ -200,6 +209,12 @@ async fn read_line(stdout: &mut BufReader<ChildStdout>, line: &mut Vec<u8>) -> O
     });
     line.clear();
     Some(answer)
+}
+
+fn line_of(message: &impl serde::Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(message).expect("plain data");
+    line.push(b'\n');
+    line
 }
 
 fn spawn(recipe: &Recipe) -> Result<Child, NodeError> {

@@ -1,6 +1,7 @@
 //! What a node does with what comes in: the replica, and where its effects go.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -42,6 +43,10 @@ struct Outputs {
     connections: Connections,
     peers: Rc<Peers>,
     counters: Rc<RefCell<Counters>>,
+    /// The request that is being handled, until it is answered.
+    handled: Option<RequestId>,
+    /// Requests that the replica has deferred: their numbers are taken. As many as it lets wait.
+    open: BTreeSet<RequestId>,
     /// Timers that were set and are not armed yet.
     timers: SmallVec<[Timer; 4]>,
 }
@@ -55,6 +60,8 @@ impl Service {
             connections: Connections::default(),
             peers: Rc::clone(&peers),
             counters: Rc::clone(&counters),
+            handled: None,
+            open: BTreeSet::new(),
             timers: SmallVec::new(),
         };
         let replica = Replica::new(&spec);
@@ -224,6 +231,12 @@ impl Service {
 
 impl Effects for Outputs {
     fn reply(&mut self, to: RequestId, response: &Response<'_>) {
+        // Nearly every request is answered while it is handled, and costs this comparison.
+        if self.handled == Some(to) {
+            self.handled = None;
+        } else {
+            self.open.remove(&to);
+        }
         let mut counters = self.counters.borrow_mut();
         let Some((outbox, number)) = self.connections.destination(to) else {
             counters.responses_undeliverable += 1;
@@ -271,13 +284,18 @@ impl FrameHandler for Requests<'_> {
             wall_ns,
             peers: &[],
         };
+        let id = self.id.request(number);
+        let mut outputs = service.outputs.borrow_mut();
+        if outputs.open.contains(&id) {
+            return Err(Malformed::RequestOpen(number));
+        }
         service.counters.borrow_mut().requests += 1;
-        service.replica.borrow_mut().handle_request(
-            self.id.request(number),
-            &request,
-            &input,
-            &mut *service.outputs.borrow_mut(),
-        );
+        outputs.handled = Some(id);
+        let mut replica = service.replica.borrow_mut();
+        replica.handle_request(id, &request, &input, &mut *outputs);
+        if let Some(deferred) = outputs.handled.take() {
+            outputs.open.insert(deferred);
+        }
         Ok(())
     }
 

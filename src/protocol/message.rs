@@ -64,6 +64,8 @@ pub enum Body {
     },
     /// Asks for the next chunk of the state that the receiver offered at `vector`.
     StateRequest {
+        /// The life of the node that offered it: another one keeps its keys in another order.
+        incarnation: u16,
         /// Which state: what its sender had applied when it was taken.
         vector: Vector,
         /// How many keys of it the sender of this message has.

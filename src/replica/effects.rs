@@ -3,7 +3,7 @@
 use crate::protocol::{Message, NodeId, Response};
 
 /// A request that waits for its answer, as its host named it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
 /// A timer by name. How long it takes is the host's business ([`super::Settings::delay_ms`]).

@@ -52,10 +52,15 @@ pub struct Settings {
     /// How long a request may wait for the replica to catch up with its session, in ms. It is
     /// refused after at least half of it.
     pub deferral_ms: u64,
-    /// How many requests may wait.
+    /// How many requests may wait. At this bound and the next, requests are refused as overloaded.
     pub deferred_max: u32,
-    /// How many updates may wait for others that they depend on.
+    /// How many bytes of keys, values and contexts the waiting requests may have.
+    pub deferred_bytes_max: u64,
+    /// How many updates may wait for others that they depend on. At this bound and the next,
+    /// updates are dropped: anti-entropy brings them again.
     pub held_back_max: u32,
+    /// How many bytes the waiting updates may have.
+    pub held_back_bytes_max: u64,
     /// How many updates the log keeps for peers that have not got them. A peer that needs more
     /// gets the state.
     pub log_updates_max: u32,
@@ -70,7 +75,9 @@ impl Default for Settings {
             anti_entropy_ms: 50,
             deferral_ms: 200,
             deferred_max: 65_536,
+            deferred_bytes_max: 64 << 20,
             held_back_max: 65_536,
+            held_back_bytes_max: 64 << 20,
             log_updates_max: 1 << 18,
             log_bytes_max: 128 << 20,
         }

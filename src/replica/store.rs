@@ -95,14 +95,12 @@ impl<E: Entry> Store<E> {
     /// each pointer for many keys at once ("group prefetching", Chen et al., 2004).
     pub(super) fn anticipate<'a>(&self, mut keys: impl Iterator<Item = &'a [u8]>) {
         let mut numbers = SmallVec::<[u32; ANTICIPATED_AT_ONCE]>::new();
-        loop {
-            let some = keys.by_ref().take(ANTICIPATED_AT_ONCE);
+        while let Some(first) = keys.next() {
+            let others = keys.by_ref().take(ANTICIPATED_AT_ONCE - 1);
+            let some = std::iter::once(first).chain(others);
             // The first whose hash looks alike, which nearly always is the key's own.
             numbers
                 .extend(some.filter_map(|key| self.numbers.find(hash_of(key), |_| true).copied()));
-            if numbers.is_empty() {
-                return;
-            }
             let records = |number: &u32| entry_at(&self.pages, *number).updates().next();
             let lengths = numbers.iter().filter_map(records);
             black_box(
@@ -266,5 +264,23 @@ impl<E> std::fmt::Debug for Snapshot<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let keys: usize = self.0.iter().map(|page| page.len()).sum();
         write!(f, "Snapshot({keys} keys)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::Plain;
+
+    #[test]
+    fn unknown_keys_do_not_end_the_anticipation_of_those_after_them() {
+        const KEYS: usize = 3 * ANTICIPATED_AT_ONCE + 1;
+        let store = Store::<Plain>::new();
+        let mut seen = 0;
+        store.anticipate((0..KEYS).map(|_| {
+            seen += 1;
+            b"unknown".as_slice()
+        }));
+        assert_eq!(seen, KEYS);
     }
 }

@@ -49,6 +49,9 @@ pub enum Malformed {
     /// A part that is longer or shorter than it may be.
     #[error("a frame with a {0} of illegal length")]
     Length(&'static str),
+    /// A request under the number of one that was not answered yet.
+    #[error("a request numbered {0} while another of that number is unanswered")]
+    RequestOpen(u32),
     /// A gossip message that serde cannot read.
     #[error("a gossip message that does not decode")]
     Gossip,

@@ -1,13 +1,14 @@
 //! Nodes as real processes: they start, serve, are controlled, and leave nothing behind. Every
 //! wait has a deadline, [`DEADLINE`].
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kvs_zoo::node::{LaunchError, Launcher, NodeError, Start};
-use kvs_zoo::protocol::{GroupId, Lattice, NodeId, Operation, Request};
+use kvs_zoo::protocol::{Dot, GroupId, Lattice, NodeId, Operation, Origin, Request, Response};
 use kvs_zoo::replica::{ReplicaKind, ReplicaSpec, Settings};
 use kvs_zoo::server::{Architecture, ServerPorts};
 use kvs_zoo::transport::{
@@ -66,6 +67,12 @@ fn values(response: &OwnedResponse) -> Vec<&[u8]> {
 fn is_alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+}
+
+/// Whether a process is stopped, all of it.
+fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(") ").next().unwrap().starts_with('T')
 }
 
 async fn until(condition: impl Fn() -> bool) {
@@ -134,20 +141,57 @@ fn replicas_reach_one_another() {
 
 #[test]
 fn a_paused_node_answers_nothing_until_it_is_resumed() {
+    /// Of another node: the event that shows that there was time for an answer.
+    const ROUND_TRIPS: usize = 20;
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (launcher, _) = launch("sharded", logs.path()).await;
+        let node = launcher.node(NodeId(0)).unwrap();
+        let asking = caller(&launcher, NodeId(0)).await;
+        let bystander = caller(&launcher, NodeId(1)).await;
+        asking.call(&get(b"key")).await.unwrap();
+        assert!(!is_stopped(node.pid()), "the control");
+        node.pause().await.unwrap();
+        until(|| is_stopped(node.pid())).await;
+        let resumed = Cell::new(false);
+        let ask = async {
+            asking.call(&get(b"key")).await.unwrap();
+            assert!(resumed.get(), "a paused node has answered");
+        };
+        let resume = async {
+            for _ in 0..ROUND_TRIPS {
+                bystander.call(&get(b"key")).await.unwrap();
+            }
+            assert!(is_stopped(node.pid()));
+            resumed.set(true);
+            node.resume().await.unwrap();
+        };
+        tokio::join!(ask, resume);
+        node.status().await.unwrap();
+        launcher.shutdown_all().await;
+    });
+}
+
+/// More than a pipe holds: whoever waited for room in it could not resume the node.
+#[test]
+fn a_paused_node_that_was_told_much_can_be_resumed_and_has_heard_all_of_it() {
     on_runtime(async {
         let logs = tempfile::tempdir().unwrap();
         let (launcher, _) = launch("local", logs.path()).await;
         let node = launcher.node(NodeId(0)).unwrap();
-        let caller = caller(&launcher, NodeId(0)).await;
-        caller.call(&get(b"key")).await.unwrap();
         node.pause().await.unwrap();
-        let patience = Duration::from_millis(100);
-        let request = get(b"key");
-        let mut asked = Box::pin(caller.call(&request));
-        let silent = tokio::time::timeout(patience, &mut asked).await;
-        assert!(silent.is_err());
-        node.resume().await.unwrap();
-        asked.await.unwrap();
+        until(|| is_stopped(node.pid())).await;
+        let addresses: Vec<_> = (0..=NodeId::MAX.0)
+            .map(|other| (NodeId(other), node.addr()))
+            .collect();
+        let (first, second, resumed) = tokio::join!(
+            node.peers(addresses.clone()),
+            node.peers(addresses.clone()),
+            node.resume(),
+        );
+        resumed.unwrap();
+        first.unwrap();
+        second.unwrap();
         node.status().await.unwrap();
         launcher.shutdown_all().await;
     });
@@ -438,5 +482,44 @@ fn malformed_frames_close_only_their_connection_at_a_real_node() {
         }
         assert_eq!(node.status().await.unwrap().counters.frames_malformed, 3);
         launcher.shutdown_all().await;
+    });
+}
+
+#[test]
+fn a_number_is_free_once_its_request_is_answered_and_taking_an_open_one_ends_the_connection() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (launcher, _) = launch("replicated", logs.path()).await;
+        let node = launcher.node(NodeId(0)).unwrap();
+        let endpoint = launcher.client_endpoint().unwrap();
+        // What nobody has put: the replica defers the request.
+        let unseen = [Dot::new(Origin::new(NodeId(1), 0), 1)];
+        let deferred = Request {
+            context: &unseen,
+            ..get(b"key")
+        };
+        for (second, answers, malformed) in [(8, 4, 0), (7, 2, 1)] {
+            let link = Link::dial(&endpoint, node.addr(), NodeId(0)).await.unwrap();
+            let outbox = link.outbox();
+            // The control: answered at once, the number may be used again in the same batch.
+            outbox.request(7, &get(b"key")).unwrap();
+            outbox.request(7, &get(b"key")).unwrap();
+            outbox.request(7, &deferred).unwrap();
+            outbox.request(second, &deferred).unwrap();
+            let mut answered = 0;
+            link.run(|_: u32, _: &Response<'_>| {
+                answered += 1;
+                if answered == 4 {
+                    outbox.finish();
+                }
+            })
+            .await;
+            let counters = node.status().await.unwrap().counters;
+            assert_eq!(counters.frames_malformed, malformed);
+            assert!(answered <= answers, "{answered} answers");
+        }
+        let bystander = caller(&launcher, NodeId(0)).await;
+        bystander.call(&get(b"key")).await.unwrap();
+        assert_eq!(launcher.shutdown_all().await, []);
     });
 }

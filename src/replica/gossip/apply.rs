@@ -1,5 +1,6 @@
 //! Updates of other replicas: applied in order, held back until then, passed on.
 
+use super::waiting::Weighed;
 use super::{Gossip, RUMOURS_MAX};
 use crate::bug::Bug;
 use crate::protocol::{Body, Dot, NodeId, Origin, PAYLOAD_BYTES_MAX, Update};
@@ -52,7 +53,7 @@ impl<V: Value> Gossip<V> {
     }
 
     fn hold_back(&mut self, missing: Dot, update: Update) {
-        let full = self.held_back.len() >= self.settings.held_back_max as usize;
+        let full = !self.held_back.has_room(update.bytes());
         if full || self.is_lost(missing) {
             self.counters.dropped += 1;
             return;
@@ -71,14 +72,8 @@ impl<V: Value> Gossip<V> {
         while !self.held_back.is_empty()
             && let Some(origin) = advanced.pop()
         {
-            let first = (Dot::new(origin, 0), Dot(0));
-            let upto = (
-                Dot::new(origin, self.applied.counter(origin)),
-                Dot(u64::MAX),
-            );
-            while let Some((at, _)) = self.held_back.range(first..=upto).next() {
-                let at = *at;
-                let update = self.held_back.remove(&at).expect("it was found");
+            let reached = self.applied.counter(origin);
+            while let Some((_, update)) = self.held_back.take_first(origin, reached) {
                 if self.applied.covers(update.dot) {
                     self.counters.repeated += 1;
                 } else if let Some(missing) = self.first_dependency(&update) {
@@ -99,12 +94,12 @@ impl<V: Value> Gossip<V> {
     pub(super) fn drop_lost(&mut self) {
         let lost: Vec<_> = self
             .held_back
-            .keys()
+            .iter()
+            .map(|(at, _)| *at)
             .filter(|(missing, _)| self.is_lost(*missing))
-            .copied()
             .collect();
         for at in lost {
-            self.held_back.remove(&at);
+            self.held_back.remove(at);
             self.counters.dropped += 1;
         }
     }
@@ -188,6 +183,12 @@ impl<V: Value> Gossip<V> {
         let last = self.peers.nodes().next_back()?;
         let is_first = self.peers.nodes().all(|peer| peer > self.origin.node());
         (needed && is_first && self.peers.len() > 1).then_some(last)
+    }
+}
+
+impl Weighed for Update {
+    fn bytes(&self) -> u64 {
+        message_bytes(self) as u64
     }
 }
 

@@ -49,7 +49,7 @@ impl<V: Value> Gossip<V> {
 
     /// Once a round of anti-entropy: peers that could not be heard for long are counted as dead.
     pub(super) fn tick_ends<E: Effects>(&mut self, out: &mut E) {
-        let declared = self.ends.contains_key(&self.origin.node());
+        let declared = self.own_declaration().is_some();
         if self.origin.incarnation() == 0 || declared || self.peers.all_heard() {
             self.declare_ends_if_all_were_heard(out);
             return;
@@ -66,6 +66,14 @@ impl<V: Value> Gossip<V> {
         }
     }
 
+    /// What this life has declared. A peer's digest may have brought the former life's declaration,
+    /// which says nothing about how the former life itself ended.
+    fn own_declaration(&self) -> Option<&End> {
+        self.ends
+            .get(&self.origin.node())
+            .filter(|end| end.incarnation == self.origin.incarnation())
+    }
+
     /// Declares where the earlier lives of this node ended, unless that was said before.
     fn declare_ends<E: Effects>(&mut self, out: &mut E) {
         let mut last = VectorClock::new();
@@ -76,7 +84,7 @@ impl<V: Value> Gossip<V> {
             }
         }
         let last: Vector = last.to_vector();
-        let before = self.ends.get(&node);
+        let before = self.own_declaration();
         if before.is_some_and(|before| before.last == last) {
             return;
         }

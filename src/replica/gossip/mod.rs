@@ -13,13 +13,15 @@ mod lost;
 mod peers;
 mod request;
 mod transfer;
+mod waiting;
 
 use std::collections::BTreeMap;
 
 use self::log::UpdateLog;
 use self::peers::Peers;
 use self::request::Deferred;
-use self::transfer::{Incoming, Outgoing};
+use self::transfer::{Chunk, Incoming, Outgoing};
+use self::waiting::Waiting;
 use super::shard::ShardStep;
 use super::store::Store;
 use super::{Counters, Effects, Input, ReplicaSpec, RequestId, Settings, Status, Timer};
@@ -53,9 +55,9 @@ pub struct Gossip<V: Value> {
     /// Fresh updates to be pushed.
     rumours: Vec<Update>,
     /// Updates that wait, by the dot that they wait for and their own.
-    held_back: BTreeMap<(Dot, Dot), Update>,
+    held_back: Waiting<Dot, Update>,
     /// Requests that wait, by the dot that they wait for.
-    deferred: BTreeMap<(Dot, RequestId), Deferred>,
+    deferred: Waiting<RequestId, Deferred>,
     deferral_timer_set: bool,
     /// What is known of lives that ended.
     ends: BTreeMap<NodeId, End>,
@@ -89,8 +91,8 @@ impl<V: Value> Gossip<V> {
             store: Store::new(),
             log: UpdateLog::new(&settings),
             rumours: Vec::new(),
-            held_back: BTreeMap::new(),
-            deferred: BTreeMap::new(),
+            held_back: Waiting::new(settings.held_back_max, settings.held_back_bytes_max),
+            deferred: Waiting::new(settings.deferred_max, settings.deferred_bytes_max),
             deferral_timer_set: false,
             ends: BTreeMap::new(),
             unheard_ticks: 0,
@@ -135,17 +137,29 @@ impl<V: Value> Gossip<V> {
                 self.answer_digest(from, &vector.as_slice().into(), ask, out);
             }
             Body::StateRequest {
+                incarnation,
                 vector,
                 from: place,
             } => {
-                self.send_requested_chunk(from, &vector, place, out);
+                if incarnation == self.origin.incarnation() {
+                    self.send_requested_chunk(from, &vector, place, out);
+                }
             }
             Body::StateChunk {
                 vector,
                 from: place,
                 next,
                 updates,
-            } => self.receive_chunk(from, vector, place, next, updates, out),
+            } => {
+                let sender = Origin::new(from, incarnation);
+                let chunk = Chunk {
+                    vector,
+                    place,
+                    next,
+                    updates,
+                };
+                self.receive_chunk(sender, chunk, out);
+            }
         }
         self.wake_deferred(input, out);
     }

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::waiting::Weighed;
 use super::{Gossip, REUSED_DOT_EVERY};
 use crate::bug::Bug;
 use crate::protocol::{
@@ -48,11 +49,8 @@ impl<V: Value> Gossip<V> {
             return;
         }
         for last in self.applied.to_vector() {
-            let first = (Dot::new(last.origin(), 0), RequestId(0));
-            let upto = (last, RequestId(u64::MAX));
-            while let Some((at, _)) = self.deferred.range(first..=upto).next() {
-                let at = *at;
-                let waiting = self.deferred.remove(&at).expect("it was found");
+            let (origin, reached) = (last.origin(), last.counter());
+            while let Some((at, waiting)) = self.deferred.take_first(origin, reached) {
                 match self.first_unseen(&waiting.context) {
                     Some(_) if self.any_lost(&waiting.context) => {
                         self.refuse(at.1, Refusal::ContextLost, out);
@@ -72,14 +70,14 @@ impl<V: Value> Gossip<V> {
     /// Refuses the deferred requests that have waited long enough.
     pub(super) fn refuse_overdue<E: Effects>(&mut self, out: &mut E) {
         let mut overdue = Vec::new();
-        for (at, waiting) in &mut self.deferred {
+        for (at, waiting) in self.deferred.iter_mut() {
             waiting.ticks += 1;
             if waiting.ticks == DEFERRED_TICKS {
                 overdue.push(*at);
             }
         }
         for at in overdue {
-            self.deferred.remove(&at);
+            self.deferred.remove(at);
             self.refuse(at.1, Refusal::Unavailable, out);
         }
         self.deferral_timer_set = !self.deferred.is_empty();
@@ -97,7 +95,7 @@ impl<V: Value> Gossip<V> {
             .map(|(at, _)| *at)
             .collect();
         for at in lost {
-            self.deferred.remove(&at);
+            self.deferred.remove(at);
             self.refuse(at.1, Refusal::ContextLost, out);
         }
     }
@@ -122,17 +120,20 @@ impl<V: Value> Gossip<V> {
         if self.any_lost(request.context) {
             return self.refuse(id, Refusal::ContextLost, out);
         }
-        if self.deferred.len() >= self.settings.deferred_max as usize {
+        let value = match request.operation {
+            Operation::Get => None,
+            Operation::Put { value } => Some(value),
+        };
+        if !self
+            .deferred
+            .has_room(bytes(request.key, value, request.context))
+        {
             return self.refuse(id, Refusal::Overloaded, out);
         }
         self.counters.deferrals += 1;
-        let value = match request.operation {
-            Operation::Get => None,
-            Operation::Put { value } => Some(value.into()),
-        };
         let waiting = Deferred {
             key: request.key.into(),
-            value,
+            value: value.map(Into::into),
             context: request.context.into(),
             ticks: 0,
         };
@@ -271,4 +272,15 @@ impl Deferred {
             Some(value) => Operation::Put { value },
         }
     }
+}
+
+impl Weighed for Deferred {
+    fn bytes(&self) -> u64 {
+        bytes(&self.key, self.value.as_deref(), &self.context)
+    }
+}
+
+/// What a request takes while it waits.
+fn bytes(key: &[u8], value: Option<&[u8]>, context: &[Dot]) -> u64 {
+    (key.len() + value.map_or(0, <[u8]>::len) + size_of_val(context)) as u64
 }

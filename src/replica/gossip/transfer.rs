@@ -8,7 +8,7 @@
 use super::Gossip;
 use super::apply::message_bytes;
 use crate::bug::Bug;
-use crate::protocol::{Body, Dot, NodeId, PAYLOAD_BYTES_MAX, Update, Vector};
+use crate::protocol::{Body, Dot, NodeId, Origin, PAYLOAD_BYTES_MAX, Update, Vector};
 use crate::replica::Effects;
 use crate::replica::store::{Snapshot, Store};
 use crate::values::{Entry, UpdateRef, Value, VectorClock};
@@ -30,11 +30,21 @@ pub(super) struct Outgoing<V: Entry> {
 /// A state on its way in. There is at most one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Incoming {
-    from: NodeId,
+    /// The life of the node that sends it.
+    from: Origin,
     vector: Vector,
     next: u64,
     staged: Vec<Update>,
     idle_ticks: u8,
+}
+
+/// A part of a state, as it arrives: see [`Body::StateChunk`].
+pub(super) struct Chunk {
+    pub(super) vector: Vector,
+    /// How many keys came before it.
+    pub(super) place: u64,
+    pub(super) next: Option<u64>,
+    pub(super) updates: Vec<Update>,
 }
 
 impl<V: Value> Gossip<V> {
@@ -79,39 +89,33 @@ impl<V: Value> Gossip<V> {
         }
     }
 
-    pub(super) fn receive_chunk<E: Effects>(
-        &mut self,
-        from: NodeId,
-        vector: Vector,
-        place: u64,
-        next: Option<u64>,
-        updates: Vec<Update>,
-        out: &mut E,
-    ) {
-        if self.applied.covers_all(&vector) {
+    /// Takes in a chunk of a state. Only chunks of one life of one node make up a state: its next
+    /// life may have applied the same and yet keep its keys in another order.
+    pub(super) fn receive_chunk<E: Effects>(&mut self, from: Origin, chunk: Chunk, out: &mut E) {
+        if self.applied.covers_all(&chunk.vector) {
             return;
         }
-        let continues = self
-            .incoming
-            .as_ref()
-            .is_some_and(|incoming| incoming.from == from && incoming.vector == vector);
-        let other = self
-            .incoming
-            .as_ref()
-            .is_some_and(|incoming| incoming.from != from);
-        if other || (!continues && place != 0) {
-            return;
-        }
+        let continues = match &self.incoming {
+            Some(incoming) if incoming.from.node() != from.node() => return,
+            // The life that it began with has ended since.
+            Some(incoming) if incoming.from > from => return,
+            Some(incoming) => incoming.from == from && incoming.vector == chunk.vector,
+            None => false,
+        };
         if !continues {
-            self.incoming = Some(Incoming::new(from, vector));
+            if chunk.place != 0 {
+                return;
+            }
+            self.incoming = Some(Incoming::new(from, chunk.vector));
         }
         let incoming = self.incoming.as_mut().expect("it goes on or was begun");
-        if place != incoming.next || next.is_some_and(|next| next <= place) {
+        let goes_back = chunk.next.is_some_and(|next| next <= chunk.place);
+        if chunk.place != incoming.next || goes_back {
             return;
         }
         incoming.idle_ticks = 0;
-        incoming.staged.extend(updates);
-        match next {
+        incoming.staged.extend(chunk.updates);
+        match chunk.next {
             Some(next) => {
                 incoming.next = next;
                 self.request_chunk(out);
@@ -141,8 +145,9 @@ impl<V: Value> Gossip<V> {
         let Some(incoming) = &self.incoming else {
             return;
         };
-        let to = incoming.from;
+        let to = incoming.from.node();
         let body = Body::StateRequest {
+            incarnation: incoming.from.incarnation(),
             vector: incoming.vector.clone(),
             from: incoming.next,
         };
@@ -205,7 +210,7 @@ impl<V: Entry> Outgoing<V> {
 }
 
 impl Incoming {
-    const fn new(from: NodeId, vector: Vector) -> Self {
+    const fn new(from: Origin, vector: Vector) -> Self {
         Self {
             from,
             vector,
