@@ -21,13 +21,13 @@ use super::header::{End, Header, Limit};
 use super::operation::Row;
 
 /// Rows after which a buffer is handed to the writer.
-pub const BATCH_ROWS: usize = 32_768;
+pub const BATCH_ROWS: usize = 8_192;
 /// List entries after which a buffer is handed to the writer, however few its rows.
 const BATCH_ENTRIES: usize = 4 << 20;
 /// The longest that a row waits in a buffer, in ns of the history's clock.
 pub const BATCH_NS_MAX: u64 = 1_000_000_000;
 /// Buffers that go round between the caller and the writer.
-const BUFFERS: usize = 6;
+const BUFFERS: usize = 24;
 
 /// Why recording failed. What had been written before stays readable.
 #[derive(Debug, thiserror::Error)]
