@@ -16,7 +16,8 @@
 
 use super::certificate::{Certificate, entry, not_covered};
 use super::index::{Index, NO_PUT, Table};
-use super::verdict::{AnomalyKind, Check, Findings, Property, Verdict};
+use super::property::{AnomalyKind, Property};
+use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Kind, dot_counter, dot_origin, dot_text, id_text};
 
 /// The dot under which somebody read a put of unknown outcome.

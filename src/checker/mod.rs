@@ -27,9 +27,11 @@ mod linearizable;
 mod lww;
 mod options;
 mod prefix;
+mod property;
 mod report;
 mod search;
 mod session;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -38,9 +40,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 pub use options::{Budget, Clock, Engine, Options};
+pub use property::{AnomalyKind, Property};
 pub use report::{Agreement, Elapsed, Outcome, Report, Totals};
 pub use search::{Found, Search};
-pub use verdict::{ANOMALIES_KEPT, Anomaly, AnomalyKind, Check, Property, Shown, Verdict};
+pub use shown::Shown;
+pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 
 use crate::history::{self, History, Promise};
 use convergence::Final;

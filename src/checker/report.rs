@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::property::Property;
 use super::search::{Found, Search};
-use super::verdict::{Anomaly, Check, Property, Verdict};
+use super::verdict::{Anomaly, Check, Verdict};
 use crate::history::Promise;
 
 /// Whether the two engines said the same about what both looked at.

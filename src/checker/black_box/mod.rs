@@ -16,7 +16,8 @@ mod world;
 use std::collections::BTreeSet;
 
 use super::index::{Index, Table};
-use super::verdict::{AnomalyKind, Check, Findings, Property, Verdict};
+use super::property::{AnomalyKind, Property};
+use super::verdict::{Check, Findings, Verdict};
 use rounds::{Missing, Round};
 use world::World;
 

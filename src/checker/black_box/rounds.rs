@@ -1,7 +1,8 @@
 //! One round: visibility as clocks over the sessions that wrote, and what it refutes.
 
 use super::super::index::Table;
-use super::super::verdict::{AnomalyKind, Findings};
+use super::super::property::AnomalyKind;
+use super::super::verdict::Findings;
 use super::world::{NONE, World};
 use crate::history::{Kind, id_text};
 
