@@ -153,11 +153,10 @@ fn anomaly_record(anomaly: &Anomaly) -> AnomalyRecord {
     }
 }
 
-/// The sentence, and the operations that show it, a line each.
+/// The sentence, the picture of the operations that show it, and a line for each.
 fn anomaly_text(anomaly: &Anomaly) -> String {
-    let operations = anomaly.operations.iter().map(ToString::to_string);
     let lines: Vec<String> = std::iter::once(anomaly.sentence.clone())
-        .chain(operations)
+        .chain(anomaly.proof())
         .collect();
     lines.join("\n  ")
 }
