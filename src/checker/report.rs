@@ -266,7 +266,13 @@ impl fmt::Display for Explained<'_> {
             for (kind, count) in found {
                 let meaning = kind.meaning();
                 writeln!(f, "\n{count} {kind} ({}): {meaning}", check.property)?;
-                let of_kind = anomalies.iter().filter(|anomaly| anomaly.kind == *kind);
+                let mut of_kind = anomalies.iter().filter(|a| a.kind == *kind).peekable();
+                if of_kind.peek().is_none() {
+                    writeln!(
+                        f,
+                        "  each holds a smaller anomaly, which is shown under its own kind"
+                    )?;
+                }
                 for anomaly in of_kind.take(EXPLAINED_MAX) {
                     writeln!(f, "\n  {}", anomaly.sentence)?;
                     for line in anomaly.proof() {

@@ -18,7 +18,7 @@ use super::convergence::{self, Final};
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::shown::Shown;
-use super::verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
+use super::verdict::{Anomaly, Check, Verdict};
 use super::{black_box, causal, integrity, linearizable, lww, session};
 use crate::history::History;
 
@@ -28,7 +28,7 @@ pub(super) use picture::picture;
 /// up the other anomalies stay as their checks gave them.
 const WORK_MAX: u64 = 20_000_000;
 /// What judging any history costs beside its rows.
-const JUDGE_WORK: u64 = 16;
+const JUDGE_WORK: usize = 16;
 
 /// Rows that explanations may still judge and look at.
 #[derive(Debug)]
@@ -46,41 +46,43 @@ impl Work {
     }
 }
 
-/// Reduces every anomaly of `checks` to the smallest set of operations that shows it.
+/// Reduces every anomaly of `checks` to the smallest set of operations that shows it. One that holds
+/// a smaller one of another kind gives way to that one.
 pub(super) fn explain(index: &Index<'_>, checks: &mut [Check]) {
     let mut work = Work { left: WORK_MAX };
-    // The first of each kind come first, should the work run out.
-    for place in 0..ANOMALIES_KEPT {
-        for check in &mut *checks {
-            let Verdict::Invalid { found, anomalies } = &mut check.verdict else {
-                continue;
-            };
-            for kind in found.keys() {
-                let mut of_kind = anomalies.iter_mut().filter(|a| a.kind == *kind);
-                if let Some(anomaly) = of_kind.nth(place) {
-                    minimise(index, anomaly, &mut work);
-                }
+    let anomalies_of = |check: &Check| check.verdict.anomalies().to_vec();
+    let mut all: Vec<Vec<Anomaly>> = checks.iter().map(anomalies_of).collect();
+    // The first of each check come first, should the work run out.
+    let longest = all.iter().map(Vec::len).max().unwrap_or(0);
+    for place in 0..longest {
+        for anomalies in &mut all {
+            if let Some(anomaly) = anomalies.get_mut(place) {
+                minimise(index, anomaly, &mut work);
             }
         }
     }
-    for check in checks {
-        if let Verdict::Invalid { anomalies, .. } = &mut check.verdict {
-            drop_repeated(anomalies);
+    for (check, reduced) in checks.iter_mut().zip(all) {
+        if let Verdict::Invalid { found, anomalies } = &mut check.verdict {
+            *anomalies = without_repeated(reduced);
+            for anomaly in anomalies {
+                found.entry(anomaly.kind).or_insert(1);
+            }
         }
     }
 }
 
 /// Several anomalies may come down to the same operations.
-fn drop_repeated(anomalies: &mut Vec<Anomaly>) {
+fn without_repeated(anomalies: Vec<Anomaly>) -> Vec<Anomaly> {
     let mut kept: Vec<Anomaly> = Vec::with_capacity(anomalies.len());
-    for anomaly in anomalies.drain(..) {
-        let same =
-            |other: &Anomaly| other.kind == anomaly.kind && other.operations == anomaly.operations;
-        if !kept.iter().any(same) {
+    for anomaly in anomalies {
+        if !kept
+            .iter()
+            .any(|other| other.operations == anomaly.operations)
+        {
             kept.push(anomaly);
         }
     }
-    *anomalies = kept;
+    kept
 }
 
 fn minimise(index: &Index<'_>, anomaly: &mut Anomaly, work: &mut Work) {
@@ -88,16 +90,25 @@ fn minimise(index: &Index<'_>, anomaly: &mut Anomaly, work: &mut Work) {
     let mut case = Case {
         index,
         property: anomaly.model,
-        kind: anomaly.kind,
+        kind: Some(anomaly.kind),
         work,
     };
     let mut rows = evidence.clone();
     if let Some(grown) = case.grown(&evidence) {
         rows = case.shrink(grown, &evidence);
+        // Part of it may be wrong in another way, which then is the smaller explanation.
+        case.kind = None;
+        let of_any_kind = case.shrink(rows.clone(), &evidence);
+        if of_any_kind.len() == rows.len() {
+            case.kind = Some(anomaly.kind);
+        }
+        rows = of_any_kind;
         // The sentence speaks of the evidence, so it stays only if all of that does.
-        if !evidence.iter().all(|row| rows.contains(row))
-            && let Some(sentence) = case.sentence(&rows)
+        let all_there = evidence.iter().all(|row| rows.contains(row));
+        if (case.kind.is_none() || !all_there)
+            && let Some((kind, sentence)) = case.words(&rows)
         {
+            anomaly.kind = kind;
             anomaly.sentence = sentence;
         }
     }
@@ -112,7 +123,8 @@ fn minimise(index: &Index<'_>, anomaly: &mut Anomaly, work: &mut Work) {
 struct Case<'a, 'h> {
     index: &'a Index<'h>,
     property: Property,
-    kind: AnomalyKind,
+    /// What has to be wrong, or `None` for anything that breaks the property.
+    kind: Option<AnomalyKind>,
     work: &'a mut Work,
 }
 
@@ -123,22 +135,24 @@ impl Case<'_, '_> {
         if rows.is_empty() || self.work.is_done() {
             return false;
         }
-        self.work.spend(rows.len());
-        self.work.left = self.work.left.saturating_sub(JUDGE_WORK);
+        self.work.spend(rows.len() + JUDGE_WORK);
         let alone = part::part(self.index, self.property, rows);
         match judge(&alone, self.property) {
-            Some(Verdict::Invalid { found, .. }) => found.contains_key(&self.kind),
+            Some(Verdict::Invalid { found, .. }) => {
+                self.kind.is_none_or(|kind| found.contains_key(&kind))
+            }
             Some(Verdict::Valid | Verdict::Unknown { .. } | Verdict::NotApplicable { .. })
             | None => false,
         }
     }
 
     /// What the check says of these rows alone.
-    fn sentence(&self, rows: &[usize]) -> Option<String> {
+    fn words(&self, rows: &[usize]) -> Option<(AnomalyKind, String)> {
         let alone = part::part(self.index, self.property, rows);
         let verdict = judge(&alone, self.property)?;
-        let anomaly = verdict.anomalies().iter().find(|a| a.kind == self.kind)?;
-        Some(anomaly.sentence.clone())
+        let mut anomalies = verdict.anomalies().iter();
+        let anomaly = anomalies.find(|a| self.kind.is_none_or(|kind| a.kind == kind))?;
+        Some((anomaly.kind, anomaly.sentence.clone()))
     }
 }
 
@@ -168,6 +182,9 @@ pub(super) fn judge(history: &History, property: Property) -> Option<Verdict> {
 /// `history` is what the report is about.
 #[must_use]
 pub fn proofs(history: &History, anomalies: &[Anomaly]) -> Vec<History> {
+    if anomalies.is_empty() {
+        return Vec::new();
+    }
     let open = super::with_open_puts(history);
     let Ok(index) = Index::new(&open) else {
         return Vec::new();

@@ -10,7 +10,7 @@ use crate::history::{History, Kind, Row};
 /// Broken histories that are tried of each store.
 const HISTORIES: u64 = 400;
 /// Fewer explanations would prove little.
-const EXPLANATIONS_MIN: usize = 300;
+const EXPLANATIONS_MIN: usize = 500;
 
 /// The history without row `removed`, and without the gets that read what it wrote.
 fn without(history: &History, removed: usize) -> History {
@@ -24,17 +24,10 @@ fn without(history: &History, removed: usize) -> History {
     History::from_rows(history.header.clone(), rows)
 }
 
-/// How many anomalies were seen, and how many hold a smaller one of another kind.
-#[derive(Debug, Default)]
-struct Seen {
-    minimal: usize,
-    nested: usize,
-    operations: usize,
-}
-
-/// Every anomaly of the history proves itself, and loses that with any one operation.
+/// Every anomaly of the history proves itself, and nothing is left of that without any one
+/// operation. Returns how many there were.
 #[track_caller]
-fn assert_minimal(history: &History, name: &str, seen: &mut Seen) {
+fn assert_minimal(history: &History, name: &str) -> usize {
     let report = check(history, &Options::default());
     let anomalies: Vec<Anomaly> = report.anomalies().cloned().collect();
     for (anomaly, proof) in anomalies.iter().zip(proofs(history, &anomalies)) {
@@ -42,41 +35,32 @@ fn assert_minimal(history: &History, name: &str, seen: &mut Seen) {
             panic!("{name}: not invalid by itself: {anomaly}");
         };
         assert!(found.contains_key(&anomaly.kind), "{name}: {anomaly}");
-        seen.operations = seen.operations.max(anomaly.operations.len());
-        let mut is_minimal = true;
         for removed in 0..proof.len() {
-            let rest = without(&proof, removed);
-            let Some(Verdict::Invalid { found, .. }) = judge(&rest, anomaly.model) else {
-                continue;
-            };
-            // What is left may be wrong in another way, which is an anomaly of its own.
-            let text = format!("{name}: {} can go from {anomaly}", proof.row(removed).index);
-            assert!(!found.contains_key(&anomaly.kind), "{text}");
-            is_minimal = false;
+            let rest = judge(&without(&proof, removed), anomaly.model);
+            assert!(
+                !rest.is_some_and(|verdict| verdict.is_invalid()),
+                "{name}: session {} #{} can be spared: {anomaly}",
+                proof.columns.session[removed],
+                proof.columns.index[removed]
+            );
         }
-        *(if is_minimal {
-            &mut seen.minimal
-        } else {
-            &mut seen.nested
-        }) += 1;
     }
+    anomalies.len()
 }
 
 #[test]
 fn every_anomaly_of_the_corpus_proves_itself_and_nothing_of_it_can_be_spared() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/histories");
-    let mut seen = Seen::default();
+    let mut seen = 0;
     for directory in std::fs::read_dir(root).unwrap() {
         for file in std::fs::read_dir(directory.unwrap().path()).unwrap() {
             let path = file.unwrap().path();
             if let Ok(history) = History::read(&path) {
-                assert_minimal(&history, &path.display().to_string(), &mut seen);
+                seen += assert_minimal(&history, &path.display().to_string());
             }
         }
     }
-    println!("{seen:?}");
-    assert!(seen.minimal > 40, "{seen:?}");
-    assert!(seen.nested * 20 < seen.minimal, "{seen:?}");
+    assert!(seen > 40, "{seen}");
 }
 
 fn broken(seed: u64, store: Store, operations: usize) -> History {
@@ -95,13 +79,11 @@ fn broken(seed: u64, store: Store, operations: usize) -> History {
 #[test]
 fn every_anomaly_of_random_histories_proves_itself_and_nothing_of_it_can_be_spared() {
     for store in [Store::Register, Store::Causal, Store::Lww] {
-        let mut seen = Seen::default();
+        let mut seen = 0;
         for seed in 0..HISTORIES {
             let history = broken(seed, store, 6 + (seed % 30) as usize);
-            assert_minimal(&history, &format!("seed {seed}"), &mut seen);
+            seen += assert_minimal(&history, &format!("seed {seed}"));
         }
-        println!("{seen:?}");
-        assert!(seen.minimal >= EXPLANATIONS_MIN, "{seen:?}");
-        assert!(seen.nested * 20 < seen.minimal, "{seen:?}");
+        assert!(seen >= EXPLANATIONS_MIN, "{seen}");
     }
 }
