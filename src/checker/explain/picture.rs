@@ -2,7 +2,8 @@
 //!
 //! Times are ranked, not scaled: a run's operations take microseconds and lie seconds apart. Two
 //! boxes share a column exactly when the operations overlapped, ends that touch included, except
-//! that what a session did next is after what it did before. An end that is unknown stays open.
+//! that what a session did next is after what it did before; where several sessions did one thing
+//! after another at one instant, no picture can show all of that. An end that is unknown stays open.
 
 use std::collections::BTreeMap;
 
@@ -174,8 +175,9 @@ fn drawn(lanes: &[Lane<'_>], margin: usize, label: fn(&Shown) -> String) -> Opti
             line[start..end].fill(if span.end.is_some() { '-' } else { '.' });
             line[start] = '[';
             line[end] = if span.end.is_some() { ']' } else { '?' };
-            for (at, letter) in label(shown).chars().enumerate() {
-                line[start + 1 + at] = letter;
+            let label = format!("{} ", label(shown));
+            for (place, letter) in line[start + 1..end].iter_mut().zip(label.chars()) {
+                *place = letter;
             }
         }
         lines.push(line.into_iter().collect::<String>().trim_end().to_owned());
