@@ -257,6 +257,12 @@ impl<'h> Index<'h> {
         }
     }
 
+    /// How sentences name an operation.
+    pub(super) fn name(&self, row: usize) -> String {
+        let columns = self.columns;
+        format!("session {} #{}", columns.session[row], columns.index[row])
+    }
+
     pub(super) fn key_name(&self, row: usize) -> String {
         self.history.key_name(self.columns.key[row])
     }

@@ -11,6 +11,8 @@
 //! | linearizable | zones of a key do not conflict | Gibbons and Korach 1997 | `linearizable.rs` |
 //! | all models, again | a search for an order | stateright | `search/` |
 //!
+//! `explain/` reduces each anomaly to the smallest set of operations that shows it.
+//!
 //! A checker uses only the history: the oracle shares no code with the store. It never answers
 //! `valid` for work it did not do, and one that panics answers `unknown`. It reads no clock and
 //! no random numbers.
@@ -21,6 +23,7 @@ mod black_box;
 mod causal;
 mod certificate;
 mod convergence;
+mod explain;
 mod index;
 mod integrity;
 mod linearizable;
@@ -39,9 +42,10 @@ mod verdict;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+pub use explain::proofs;
 pub use options::{Budget, Clock, Engine, Options};
 pub use property::{AnomalyKind, Property};
-pub use report::{Agreement, Elapsed, Outcome, Report, Totals};
+pub use report::{Agreement, Elapsed, Explained, Outcome, Report, Totals};
 pub use search::{Found, Search};
 pub use shown::Shown;
 pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
@@ -86,6 +90,7 @@ pub fn check(history: &History, options: &Options) -> Report {
                 second_opinion(&index, promise, options, &mut report);
                 report.elapsed.search = now() - start - report.elapsed.direct;
             }
+            explained(&index, &mut report.checks);
         }
         Ok(Err(reason)) | Err(reason) => report.checks.push(Check {
             property: Property::Integrity,
@@ -126,6 +131,14 @@ fn one(property: Property, check: impl FnOnce() -> Check) -> Check {
         checked: 0,
         verdict: Verdict::unknown(reason),
     })
+}
+
+/// Reduces each anomaly to what shows it; a bug in that leaves them as the checks gave them.
+fn explained(index: &Index<'_>, checks: &mut Vec<Check>) {
+    let mut reduced = checks.clone();
+    if guarded(|| explain::explain(index, &mut reduced)).is_ok() {
+        *checks = reduced;
+    }
 }
 
 /// The direct checks that a promise calls for, weakest first.

@@ -25,11 +25,21 @@ pub struct Anomaly {
     pub sentence: String,
 }
 
+impl Anomaly {
+    /// The operations: as a picture on a time line, where they fit one, and a line each.
+    #[must_use]
+    pub fn proof(&self) -> Vec<String> {
+        let mut lines = super::explain::picture(&self.operations);
+        lines.extend(self.operations.iter().map(ToString::to_string));
+        lines
+    }
+}
+
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}): {}", self.kind, self.model, self.sentence)?;
-        for operation in &self.operations {
-            write!(f, "\n    {operation}")?;
+        for line in self.proof() {
+            write!(f, "\n    {line}")?;
         }
         Ok(())
     }

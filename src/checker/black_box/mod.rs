@@ -106,9 +106,10 @@ fn report_missed(world: &World<'_, '_>, missing: &Missing, findings: &mut Findin
     rows.push(get);
     findings.add(AnomalyKind::MissedWrite, &rows, || {
         format!(
-            "the put of {} happened before the last get, which neither returned it nor anything \
-             that can have superseded it",
-            crate::history::id_text(world.index.columns.written[put])
+            "the put of {} happened before {}, which neither returned it nor anything that can \
+             have superseded it",
+            crate::history::id_text(world.index.columns.written[put]),
+            world.index.name(get)
         )
     });
 }

@@ -156,8 +156,11 @@ impl<'a, 'w, 'h> Round<'a, 'w, 'h> {
             let put = self.world.row_of(self.world.nth(column, *place));
             if put != row as usize && index.invoke(put) > returned {
                 findings.add(AnomalyKind::CyclicVisibility, &[row as usize, put], || {
-                    "the second has to be visible to the first, which had returned before"
-                        .to_owned()
+                    format!(
+                        "{} has to be visible to {}, which had returned before",
+                        index.name(put),
+                        index.name(row as usize)
+                    )
                 });
             }
         }
@@ -181,7 +184,8 @@ impl<'a, 'w, 'h> Round<'a, 'w, 'h> {
                 let (put, later) = (self.world.row_of(*put), self.world.row_of(*later));
                 findings.add(AnomalyKind::StaleRead, &[put, later, get as usize], || {
                     format!(
-                        "the get returned {} although {}, which follows it, happened before the get",
+                        "{} returned {} although {}, which follows it, happened before that",
+                        index.name(get as usize),
                         id_text(index.columns.written[put]),
                         id_text(index.columns.written[later])
                     )
@@ -240,7 +244,8 @@ impl<'a, 'w, 'h> Round<'a, 'w, 'h> {
             AnomalyKind::CyclicVisibility
         };
         findings.add(kind, &circle, || {
-            "each of these has to come before the next, and the last before the first".to_owned()
+            "what sessions did and what they read put each of these before the others: a circle"
+                .to_owned()
         });
     }
 }

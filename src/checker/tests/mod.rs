@@ -2,6 +2,7 @@
 //! histories, valid ones and broken ones.
 
 mod brute;
+mod explanations;
 mod generate;
 
 use generate::{Random, Store};
