@@ -29,6 +29,12 @@ fn named(shown: &Shown) -> String {
     let key = &shown.key;
     let what = match shown.kind {
         Kind::Put => format!("={}", shown.written.as_deref().unwrap_or("?")),
+        Kind::Append => format!("+{}", shown.written.as_deref().unwrap_or("?")),
+        Kind::Cas => format!(
+            "{}->{}",
+            shown.read.first().map_or("nothing", String::as_str),
+            shown.written.as_deref().unwrap_or("?")
+        ),
         Kind::Get if shown.read.is_empty() => "->nothing".to_owned(),
         Kind::Get => {
             let more = shown.read.len().saturating_sub(IDS_MAX);
