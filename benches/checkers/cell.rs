@@ -1,0 +1,213 @@
+//! One cell of the table: a history read and judged in a process of its own.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use kvs_zoo::checker::{Engine, Options, Property, Report, Verdict, check};
+use kvs_zoo::history::{History, Recorder, write_json_lines};
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+use crate::generate::{Shape, Store, Variant, generate as make};
+
+/// The first argument of the processes that do the work.
+pub(crate) const CHILD: &str = "--child";
+
+/// How a history stands in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Arrow,
+    Json,
+}
+
+impl Form {
+    pub(crate) const fn file(self) -> &'static str {
+        match self {
+            Self::Arrow => "history.arrows",
+            Self::Json => "history.jsonl",
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Arrow => "Arrow",
+            Self::Json => "JSON lines",
+        }
+    }
+}
+
+/// What a cell cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    pub(crate) shape: Shape,
+    pub(crate) form: Form,
+    pub(crate) cost: Cost,
+}
+
+/// What a check made of a history whose verdict is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Right,
+    Wrong,
+    Unknown,
+    /// No check of this kind ran.
+    None,
+}
+
+/// What the process of a cell reports on its standard output.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Cost {
+    /// CPU time of all threads.
+    pub(crate) read_cpu_s: f64,
+    pub(crate) read_wall_s: f64,
+    pub(crate) check_cpu_s: f64,
+    pub(crate) check_wall_s: f64,
+    /// The most that was ever resident.
+    pub(crate) peak_mb: f64,
+    pub(crate) answer: Answer,
+}
+
+impl Measured {
+    pub(crate) const fn cpu_s(&self) -> f64 {
+        self.cost.read_cpu_s + self.cost.check_cpu_s
+    }
+}
+
+/// Writes the history of a shape in the given forms.
+pub(crate) fn generate(shape: Shape, forms: &[Form], directory: &Path) {
+    for form in forms {
+        run("generate", shape, *form, directory).expect("the generator ends well");
+    }
+}
+
+/// Reads and judges what [`generate`] wrote; `None` when that failed.
+pub(crate) fn measure(shape: Shape, form: Form, directory: &Path) -> Option<Measured> {
+    let output = run("measure", shape, form, directory)?;
+    let cost = serde_json::from_slice(&output).expect("what the process prints");
+    Some(Measured { shape, form, cost })
+}
+
+fn run(task: &str, shape: Shape, form: Form, directory: &Path) -> Option<Vec<u8>> {
+    let program = std::env::current_exe().expect("this program has a path");
+    let place = |value: usize| value.to_string();
+    let output = Command::new(program)
+        .args([CHILD, task, shape.store.name(), shape.variant.name()])
+        .args([shape.sessions, shape.keys, shape.operations].map(|number| number.to_string()))
+        .arg(place(usize::from(form == Form::Json)))
+        .arg(directory.join(form.file()))
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .expect("this program can be started");
+    if !output.status.success() {
+        eprintln!("{task} of {shape:?} failed: {}", output.status);
+    }
+    output.status.success().then_some(output.stdout)
+}
+
+/// Does what [`run`] asks for.
+pub(crate) fn child(arguments: &[String]) -> ExitCode {
+    let [task, store, variant, sessions, keys, operations, form, path] = arguments else {
+        return ExitCode::FAILURE;
+    };
+    let number = |text: &String| text.parse().expect("a number");
+    let shape = Shape {
+        store: *named(&Store::ALL, |s| s.name(), store),
+        sessions: number(sessions),
+        keys: number(keys),
+        variant: *named(&Variant::ALL, |v| v.name(), variant),
+        operations: number(operations),
+    };
+    let path = Path::new(path);
+    if task == "generate" {
+        write(&make(shape), form == "1", path);
+    } else {
+        let cost = cost(shape, path);
+        println!("{}", serde_json::to_string(&cost).expect("plain numbers"));
+    }
+    ExitCode::SUCCESS
+}
+
+fn named<'a, T>(all: &'a [T], name: impl Fn(&T) -> &'static str, wanted: &str) -> &'a T {
+    let found = all.iter().find(|one| name(one) == wanted);
+    found.expect("a name that this program gave")
+}
+
+fn write(history: &History, json: bool, path: &Path) {
+    if json {
+        let file = std::fs::File::create(path).expect("a new file");
+        let mut file = std::io::BufWriter::new(file);
+        write_json_lines(history, &mut file).expect("room on the disk");
+    } else {
+        let mut recorder = Recorder::create(path, &history.header).expect("a new file");
+        for i in 0..history.len() {
+            recorder.push(&history.row(i)).expect("room on the disk");
+        }
+        recorder.finish().expect("room on the disk");
+    }
+}
+
+fn cost(shape: Shape, path: &Path) -> Cost {
+    let (start, cpu) = (Instant::now(), cpu_time());
+    let history = History::read(path).expect("what was written");
+    let (read_wall, read_cpu) = (start.elapsed(), cpu_time() - cpu);
+    assert_eq!(history.len(), shape.operations as usize, "all were read");
+
+    let options = Options {
+        engine: Engine::Direct,
+        ..Options::default()
+    };
+    let (start, cpu) = (Instant::now(), cpu_time());
+    let report = check(&history, &options);
+    let (check_wall, check_cpu) = (start.elapsed(), cpu_time() - cpu);
+
+    let answer = answer(shape, &report);
+    if answer == Answer::Wrong {
+        eprintln!("{shape:?}: {report}");
+    }
+    Cost {
+        read_cpu_s: read_cpu.as_secs_f64(),
+        read_wall_s: read_wall.as_secs_f64(),
+        check_cpu_s: check_cpu.as_secs_f64(),
+        check_wall_s: check_wall.as_secs_f64(),
+        peak_mb: peak_mb(),
+        answer,
+    }
+}
+
+fn answer(shape: Shape, report: &Report) -> Answer {
+    let property = property(shape.store);
+    let mut checks = report.checks.iter();
+    let judged = checks.find(|check| Some(check.property) == property);
+    match (judged.map(|check| &check.verdict), shape.variant) {
+        (None | Some(Verdict::NotApplicable { .. }), _) => Answer::None,
+        (Some(Verdict::Unknown { .. }), _) => Answer::Unknown,
+        (Some(Verdict::Valid), Variant::Valid | Variant::Unknown)
+        | (Some(Verdict::Invalid { .. }), Variant::Anomaly) => Answer::Right,
+        (Some(Verdict::Valid | Verdict::Invalid { .. }), _) => Answer::Wrong,
+    }
+}
+
+/// What a history of a store is judged for.
+const fn property(store: Store) -> Option<Property> {
+    match store {
+        Store::Linearizable => Some(Property::Linearizable),
+        Store::Causal => Some(Property::Causal),
+        Store::BlackBox => Some(Property::CausalBlackBox),
+        // The check for single-value registers goes here.
+        Store::Convergent => None,
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The kernel's high-water mark of this process's memory, in MB.
+fn peak_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kb = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kb.map_or(f64::NAN, |kb| kb * 1024.0 / 1e6)
+}
