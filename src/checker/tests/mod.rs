@@ -4,7 +4,9 @@
 mod brute;
 mod generate;
 
-use generate::{Random, Store};
+pub(super) use generate::Random;
+
+use generate::Store;
 
 use super::index::Index;
 use super::search::{self, Found};
