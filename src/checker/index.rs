@@ -85,7 +85,7 @@ fn dense(values: impl Iterator<Item = u64>) -> (Vec<u32>, usize) {
 }
 
 /// The rows of puts by what they wrote.
-fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, String> {
+pub(super) fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, String> {
     let mut puts: Table<u64, u32> = Table::default();
     puts.reserve(columns.len() / 2);
     for row in 0..columns.len() {
