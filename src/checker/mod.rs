@@ -25,6 +25,7 @@ mod index;
 mod integrity;
 mod linearizable;
 mod lww;
+mod model;
 mod options;
 mod prefix;
 mod report;
@@ -37,6 +38,7 @@ mod verdict;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+pub use model::Model;
 pub use options::{Budget, Clock, Engine, Options};
 pub use report::{Agreement, Elapsed, Outcome, Report, Totals};
 pub use search::{Found, Search};

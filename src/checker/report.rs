@@ -125,15 +125,18 @@ impl Report {
     /// How much a check weighs: a model that cannot be judged leaves the promise undecided.
     fn badness(&self, check: &Check) -> u8 {
         let decides = match check.property {
-            Property::Lww | Property::Linearizable => true,
+            Property::Lww | Property::Sequential | Property::Linearizable => true,
             Property::Causal => self.promise == Some(Promise::Causal) && !self.black_box_decides(),
             Property::Integrity
             | Property::Convergence
             | Property::LostWrites
+            | Property::LwwBlackBox
             | Property::ReadYourWrites
             | Property::MonotonicReads
             | Property::MonotonicWrites
             | Property::WritesFollowReads
+            | Property::CausalConsistency
+            | Property::CausalConvergence
             | Property::CausalBlackBox => false,
         };
         match check.verdict {
