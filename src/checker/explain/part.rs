@@ -13,6 +13,9 @@ const fn drops_ids(property: Property) -> bool {
         Property::Integrity | Property::Convergence => true,
         Property::LostWrites
         | Property::Lww
+        | Property::LwwBlackBox
+        | Property::CausalConsistency
+        | Property::CausalConvergence
         | Property::ReadYourWrites
         | Property::MonotonicReads
         | Property::MonotonicWrites
