@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kvs_zoo::checker::{
-    Agreement, AnomalyKind, Options, Property, Report, Verdict, check, sequential,
+    Agreement, AnomalyKind, Options, Property, Report, Verdict, check, proofs, sequential,
 };
-use kvs_zoo::history::{History, write_json_lines};
+use kvs_zoo::history::{History, Kind, write_json_lines};
 
 /// What no check decides yet, so that no history can show it.
 const UNDECIDED: [Property; 4] = [
@@ -202,4 +202,43 @@ fn a_history_written_again_is_the_same_history() {
             path.display()
         );
     }
+}
+
+/// The history without row `removed`, and without the gets that read what it wrote.
+fn without(history: &History, removed: usize) -> History {
+    let gone = history.row(removed);
+    let rows = (0..history.len())
+        .filter(|row| *row != removed)
+        .map(|row| history.row(row))
+        .filter(|row| gone.kind != Kind::Put || !row.read.contains(&gone.written));
+    History::from_rows(history.header.clone(), rows)
+}
+
+fn breaks(history: &History, property: Property) -> bool {
+    let report = check(history, &Options::default());
+    let check = report.check(property);
+    check.is_some_and(|check| check.verdict.is_invalid())
+}
+
+#[test]
+fn every_anomaly_proves_itself_and_nothing_of_it_can_be_spared() {
+    let mut seen = 0;
+    for (_, path) in corpus() {
+        let history = History::read(&path).unwrap();
+        let report = judge(&path);
+        let anomalies: Vec<_> = report.anomalies().cloned().collect();
+        for (anomaly, proof) in anomalies.iter().zip(proofs(&history, &anomalies)) {
+            let name = path.display();
+            assert!(breaks(&proof, anomaly.model), "{name}: {anomaly}");
+            for removed in 0..proof.len() {
+                let rest = without(&proof, removed);
+                assert!(
+                    !breaks(&rest, anomaly.model),
+                    "{name}: {removed} of {anomaly}"
+                );
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "{seen}");
 }
