@@ -177,16 +177,12 @@ fn cells(placement: Placement, servers: &Servers, options: &Options) -> Vec<Cell
         }
     }
     for mix in [Mix::Half, Mix::Gets, Mix::Puts] {
-        for system in [System::Local, System::Sharded, System::Replicated] {
-            let measured = match system {
-                System::Sharded => mix == Mix::Half,
-                System::Replicated => mix != Mix::Half,
-                System::Local => true,
-                System::Echo | System::Tcp | System::Redis => false,
-            };
-            if measured {
-                cells.push(cell(OUTSTANDING_ARCHITECTURES, mix, system));
-            }
+        let systems: &[System] = match mix {
+            Mix::Half => &[System::Echo, System::Echoes, System::Local, System::Sharded],
+            Mix::Gets | Mix::Puts => &[System::Local, System::Replicated],
+        };
+        for system in systems {
+            cells.push(cell(OUTSTANDING_ARCHITECTURES, mix, *system));
         }
     }
     cells.retain(|cell| options.wants(cell));

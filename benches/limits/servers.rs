@@ -23,6 +23,8 @@ pub(crate) const ECHO_TCP: &str = "echo-tcp";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum System {
     Echo,
+    /// As many echo servers as the other architectures have nodes: what the machine allows them.
+    Echoes,
     Local,
     Sharded,
     Replicated,
@@ -32,6 +34,9 @@ pub(crate) enum System {
 
 pub(crate) struct Servers {
     echo: (Process, Cluster),
+    /// Of `echo` as well, with as many connections as the architectures have.
+    echo_wide: Cluster,
+    echoes: (Vec<Process>, Cluster),
     tcp: (Process, TcpStream),
     local: (Launcher, Cluster),
     /// Of `local` as well, with as many connections as the other architectures have.
@@ -57,8 +62,25 @@ impl Servers {
         let endpoint = local.0.client_endpoint().expect("a client's endpoint");
         let node = local.0.addresses().into_iter().next().expect("a node");
         let nodes = [node; CONNECTIONS_ARCHITECTURES];
+        let authority = CertificateAuthority::new().expect("an authority");
+        let identity = authority.client().expect("an identity");
+        let to_echo = Endpoint::client(&identity).expect("a socket");
+        let (echo, at) = start_echo(&authority, NodeId(0));
+        let (echoes, all): (Vec<_>, Vec<_>) = (1..)
+            .take(CONNECTIONS_ARCHITECTURES)
+            .map(|number| start_echo(&authority, NodeId(number)))
+            .unzip();
+        let wide = [at; CONNECTIONS_ARCHITECTURES];
         Self {
-            echo: start_echo().await,
+            echo: (
+                echo,
+                Cluster::connect(&to_echo, &[at], Route::ByPlace).await,
+            ),
+            echo_wide: Cluster::connect(&to_echo, &wide, Route::ByPlace).await,
+            echoes: (
+                echoes,
+                Cluster::connect(&to_echo, &all, Route::ByPlace).await,
+            ),
             tcp: start_tcp().await,
             local_wide: Cluster::connect(&endpoint, &nodes, Route::ByPlace).await,
             local,
@@ -79,9 +101,17 @@ impl Servers {
         } = cell;
         match cell.system {
             System::Echo => {
+                let wide = outstanding == OUTSTANDING_ARCHITECTURES;
+                let cluster = if wide { &self.echo_wide } else { &self.echo.1 };
                 let cpu = self.echo.0.cpu_ns();
-                let sample = self.echo.1.measure(outstanding, mix, time).await;
+                let sample = cluster.measure(outstanding, mix, time).await;
                 measured(sample, self.echo.0.cpu_ns() - cpu)
+            }
+            System::Echoes => {
+                let cpu = || self.echoes.0.iter().map(Process::cpu_ns).sum::<u64>();
+                let before = cpu();
+                let sample = self.echoes.1.measure(outstanding, mix, time).await;
+                measured(sample, cpu() - before)
             }
             System::Tcp => {
                 let cpu = self.tcp.0.cpu_ns();
@@ -148,16 +178,11 @@ async fn launch(arch: &str, logs: &std::path::Path) -> Launcher {
     launcher
 }
 
-async fn start_echo() -> (Process, Cluster) {
-    let authority = CertificateAuthority::new().expect("an authority");
-    let node = NodeId(0);
+fn start_echo(authority: &CertificateAuthority, node: NodeId) -> (Process, (NodeId, SocketAddr)) {
     let identity = authority.node(node).expect("an identity");
     let line = serde_json::to_string(&identity).expect("plain data");
     let (process, addr) = Process::start(ECHO_QUIC, &line);
-    let client = authority.client().expect("an identity");
-    let endpoint = Endpoint::client(&client).expect("a socket");
-    let cluster = Cluster::connect(&endpoint, &[(node, addr)], Route::ByPlace).await;
-    (process, cluster)
+    (process, (node, addr))
 }
 
 async fn start_tcp() -> (Process, TcpStream) {

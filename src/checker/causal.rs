@@ -16,7 +16,8 @@
 
 use super::certificate::{Certificate, entry, not_covered};
 use super::index::{Index, NO_PUT, Table};
-use super::verdict::{AnomalyKind, Check, Findings, Property, Verdict};
+use super::property::{AnomalyKind, Property};
+use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Kind, dot_counter, dot_origin, dot_text, id_text};
 
 /// The dot under which somebody read a put of unknown outcome.
@@ -151,7 +152,8 @@ impl<'h> Judge<'_, 'h> {
                 self.findings
                     .add(AnomalyKind::FutureDependency, &[previous.row, row], || {
                         format!(
-                            "the earlier operation covers {}, which its session put only later",
+                            "{} covers {}, which its session put only later",
+                            self.index.name(previous.row),
                             dot_text(dot)
                         )
                     });
@@ -181,7 +183,8 @@ impl<'h> Judge<'_, 'h> {
                 self.findings
                     .add(AnomalyKind::MissingDependency, &rows, || {
                         format!(
-                            "the last operation covers {}, which depends on {}, but not {} itself",
+                            "{} covers {}, which depends on {}, but not {} itself",
+                            self.index.name(row),
                             dot_text(covered),
                             dot_text(lost),
                             dot_text(lost)
@@ -216,7 +219,8 @@ impl<'h> Judge<'_, 'h> {
                 let dot = self.certificate.dot(put);
                 self.findings.add(AnomalyKind::FutureDependency, &rows, || {
                     format!(
-                        "the first operation covers {}, and returned before that put was invoked",
+                        "{} covers {}, and returned before that put was invoked",
+                        self.index.name(row),
                         dot_text(dot)
                     )
                 });
@@ -253,7 +257,8 @@ impl<'h> Judge<'_, 'h> {
                 self.findings
                     .add(AnomalyKind::EvidenceMismatch, &[*put as usize, get], || {
                         format!(
-                            "the get's evidence of {} is not what was said of its put elsewhere",
+                            "what {} says of {} is not what was said of that put elsewhere",
+                            self.index.name(get),
                             id_text(columns.written[*put as usize])
                         )
                     });
@@ -276,12 +281,14 @@ impl<'h> Judge<'_, 'h> {
         for put in &candidates {
             let row = self.certificate.row(*put);
             if !returned.contains(&(row as u32)) && superseding(*put).is_none() {
-                self.findings.add(AnomalyKind::MissingSibling, &[row, get], || {
-                    format!(
-                        "the get covers {}, nothing it covers supersedes it, yet it was left out",
-                        dot_text(self.certificate.dot(*put))
-                    )
-                });
+                self.findings
+                    .add(AnomalyKind::MissingSibling, &[row, get], || {
+                        format!(
+                            "{} covers {}, nothing it covers supersedes it, yet it was left out",
+                            self.index.name(get),
+                            dot_text(self.certificate.dot(*put))
+                        )
+                    });
             }
         }
         for row in returned {
@@ -291,7 +298,8 @@ impl<'h> Judge<'_, 'h> {
                 self.findings
                     .add(AnomalyKind::UncoveredSibling, &[*row as usize, get], || {
                         format!(
-                            "the get returned {}, which its own vector lacks",
+                            "{} returned {}, which its own vector lacks",
+                            self.index.name(get),
                             dot_text(dot)
                         )
                     });
@@ -300,7 +308,8 @@ impl<'h> Judge<'_, 'h> {
                 self.findings
                     .add(AnomalyKind::SupersededSibling, &rows, || {
                         format!(
-                            "the get returned {} although it covers {}, which supersedes it",
+                            "{} returned {} although it covers {}, which supersedes it",
+                            self.index.name(get),
                             dot_text(dot),
                             dot_text(self.certificate.dot(later))
                         )

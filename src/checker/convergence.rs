@@ -5,7 +5,8 @@
 //! unknown, never valid.
 
 use super::index::{Index, Table, is_whole};
-use super::verdict::{AnomalyKind, Check, Findings, Property, Verdict};
+use super::property::{AnomalyKind, Property};
+use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Evidence, Kind, Outcome, Phase, id_text};
 
 /// What the final reads say about the keys.

@@ -2,7 +2,8 @@
 //! that put was invoked. Every model contains it.
 
 use super::index::{Index, NO_PUT};
-use super::verdict::{AnomalyKind, Check, Findings, Property};
+use super::property::{AnomalyKind, Property};
+use super::verdict::{Check, Findings};
 use crate::history::{CORRUPT, Kind, Outcome, id_text};
 
 /// Checks every known get.

@@ -10,7 +10,8 @@
 //! clock has not ticked. The initial value was put before time began.
 
 use super::index::Index;
-use super::verdict::{AnomalyKind, Check, Findings, Property, Verdict};
+use super::property::{AnomalyKind, Property};
+use super::verdict::{Check, Findings, Verdict};
 use crate::history::{NEVER, id_text};
 
 /// The time of the initial put, before all others: times are shifted up by one.

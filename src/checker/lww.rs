@@ -10,7 +10,8 @@
 //! also follows a put that took effect before its reply, as whoever read it proves.
 
 use super::index::{Index, Table};
-use super::verdict::{AnomalyKind, Check, Findings, Property, Verdict};
+use super::property::{AnomalyKind, Property};
+use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Evidence, Kind, NEVER, Version, id_text, origin, origin_node};
 
 /// The rows that an explanation follows from one operation to the one that contradicts it.

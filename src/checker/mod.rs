@@ -11,6 +11,8 @@
 //! | linearizable | zones of a key do not conflict | Gibbons and Korach 1997 | `linearizable.rs` |
 //! | all models, again | a search for an order | stateright | `search/` |
 //!
+//! `explain/` reduces each anomaly to the smallest set of operations that shows it.
+//!
 //! A checker uses only the history: the oracle shares no code with the store. It never answers
 //! `valid` for work it did not do, and one that panics answers `unknown`. It reads no clock and
 //! no random numbers.
@@ -21,15 +23,18 @@ mod black_box;
 mod causal;
 mod certificate;
 mod convergence;
+mod explain;
 mod index;
 mod integrity;
 mod linearizable;
 mod lww;
 mod options;
 mod prefix;
+mod property;
 mod report;
 mod search;
 mod session;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -37,10 +42,13 @@ mod verdict;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+pub use explain::proofs;
 pub use options::{Budget, Clock, Engine, Options};
-pub use report::{Agreement, Elapsed, Outcome, Report, Totals};
+pub use property::{AnomalyKind, Property};
+pub use report::{Agreement, Elapsed, Explained, Outcome, Report, Totals};
 pub use search::{Found, Search};
-pub use verdict::{ANOMALIES_KEPT, Anomaly, AnomalyKind, Check, Property, Shown, Verdict};
+pub use shown::Shown;
+pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 
 use crate::history::{self, History, Promise};
 use convergence::Final;
@@ -82,6 +90,7 @@ pub fn check(history: &History, options: &Options) -> Report {
                 second_opinion(&index, promise, options, &mut report);
                 report.elapsed.search = now() - start - report.elapsed.direct;
             }
+            explained(&index, &mut report.checks);
         }
         Ok(Err(reason)) | Err(reason) => report.checks.push(Check {
             property: Property::Integrity,
@@ -122,6 +131,14 @@ fn one(property: Property, check: impl FnOnce() -> Check) -> Check {
         checked: 0,
         verdict: Verdict::unknown(reason),
     })
+}
+
+/// Reduces each anomaly to what shows it; a bug in that leaves them as the checks gave them.
+fn explained(index: &Index<'_>, checks: &mut Vec<Check>) {
+    let mut reduced = checks.clone();
+    if guarded(|| explain::explain(index, &mut reduced)).is_ok() {
+        *checks = reduced;
+    }
 }
 
 /// The direct checks that a promise calls for, weakest first.

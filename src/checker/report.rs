@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::property::Property;
 use super::search::{Found, Search};
-use super::verdict::{Anomaly, Check, Property, Verdict};
+use super::verdict::{Anomaly, Check, Verdict};
 use crate::history::Promise;
+
+/// Anomalies of one kind that an explained report shows; it counts all.
+const EXPLAINED_MAX: usize = 3;
 
 /// Whether the two engines said the same about what both looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,6 +173,12 @@ impl Report {
         self.checks.iter().find(|check| check.property == property)
     }
 
+    /// The report with every kind of anomaly explained.
+    #[must_use]
+    pub const fn explained(&self) -> Explained<'_> {
+        Explained(self)
+    }
+
     /// Every anomaly that was kept, weakest property first.
     pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {
         self.checks
@@ -199,9 +209,9 @@ impl fmt::Display for Search {
     }
 }
 
-impl fmt::Display for Report {
-    /// One line a check, then the anomalies.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Report {
+    /// One line a check.
+    fn judgement(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let promise = self.promise.map_or("none", Promise::name);
         let Totals { ok, fail, info } = self.totals;
         writeln!(f, "{}, held to: {promise}", self.outcome().name())?;
@@ -223,8 +233,53 @@ impl fmt::Display for Report {
         if let Some(inversions) = self.clock_inversions {
             writeln!(f, "  clock inversions: {inversions}")?;
         }
-        for anomaly in self.anomalies() {
-            writeln!(f, "  {anomaly}")?;
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    /// One line a check, then the first anomaly of each property that is broken.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.judgement(f)?;
+        for check in &self.checks {
+            let Some(first) = check.verdict.anomalies().first() else {
+                continue;
+            };
+            writeln!(f, "  {first}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A report with every kind of anomaly explained.
+#[derive(Clone, Copy, Debug)]
+pub struct Explained<'a>(&'a Report);
+
+impl fmt::Display for Explained<'_> {
+    /// One line a check, then each kind of anomaly with its count, its meaning and its first few.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.judgement(f)?;
+        for check in &self.0.checks {
+            let Verdict::Invalid { found, anomalies } = &check.verdict else {
+                continue;
+            };
+            for (kind, count) in found {
+                let meaning = kind.meaning();
+                writeln!(f, "\n{count} {kind} ({}): {meaning}", check.property)?;
+                let mut of_kind = anomalies.iter().filter(|a| a.kind == *kind).peekable();
+                if of_kind.peek().is_none() {
+                    writeln!(
+                        f,
+                        "  each holds a smaller anomaly, which is shown under its own kind"
+                    )?;
+                }
+                for anomaly in of_kind.take(EXPLAINED_MAX) {
+                    writeln!(f, "\n  {}", anomaly.sentence)?;
+                    for line in anomaly.proof() {
+                        writeln!(f, "    {line}")?;
+                    }
+                }
+            }
         }
         Ok(())
     }

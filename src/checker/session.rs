@@ -6,7 +6,8 @@
 //! operations and r origins.
 
 use super::index::{Index, Table};
-use super::verdict::{AnomalyKind, Check, Findings, Property, Verdict};
+use super::property::{AnomalyKind, Property};
+use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Evidence, Kind, dot_origin, dot_text};
 
 /// What a session had seen of one origin, and the row that showed it.

@@ -5,244 +5,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::{
-    History, Kind, NEVER, Outcome, Phase, Version, dot_text, id_text, origin_incarnation,
-    origin_node,
-};
+use super::property::{AnomalyKind, Property};
+use super::shown::Shown;
+use crate::history::History;
 
 /// Anomalies of one kind that a check keeps; it counts all.
 pub const ANOMALIES_KEPT: usize = 10;
-/// Ids and dots that one operation shows in text; the rest is counted.
-const SHOWN_MAX: usize = 8;
-
-/// Declares an enum whose names in files are fixed, each with what it means.
-macro_rules! kinds {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal: $doc:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-        )]
-        pub enum $name {
-            $(#[doc = $doc] #[serde(rename = $text)] $variant,)+
-        }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The name in files and reports.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-
-            /// What it means, in a sentence.
-            #[must_use]
-            pub const fn meaning(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $doc,)+
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.name())
-            }
-        }
-    };
-}
-
-kinds! {
-    /// What a history is held to, one check each.
-    Property {
-        Integrity = "integrity": "Every value read was written to that key, and before.",
-        Convergence = "convergence": "After the run every replica answers every key alike.",
-        LostWrites = "lost-writes": "No acknowledged put has vanished.",
-        Lww = "lww": "Last write wins by the versions that the store gives.",
-        ReadYourWrites = "read-your-writes": "A session sees what it wrote.",
-        MonotonicReads = "monotonic-reads": "A session never sees less than it saw.",
-        MonotonicWrites = "monotonic-writes": "A session's puts are applied in its order.",
-        WritesFollowReads = "writes-follow-reads": "A put comes after what its session had read.",
-        Causal = "causal": "The store's dots and vectors explain every read.",
-        CausalBlackBox = "causal-black-box": "Some causal order explains every read.",
-        Linearizable = "linearizable": "Every key is an atomic register.",
-    }
-}
-
-kinds! {
-    /// What is wrong with a history.
-    AnomalyKind {
-        CorruptRead = "corrupt-read": "A payload that its own id does not derive.",
-        ThinAirRead = "thin-air-read": "A value that nobody wrote to that key.",
-        AbortedRead = "aborted-read": "The value of a put that failed.",
-        FutureRead = "future-read": "A value that was read before its put was invoked.",
-        Divergence = "divergence": "Replicas that answer one key differently in the end.",
-        LostWrite = "lost-write": "An acknowledged put that is gone in the end.",
-        DuplicateVersion = "duplicate-version": "Two puts under one version.",
-        VersionMismatch = "version-mismatch": "A value read under another version than its put's.",
-        OriginOrder = "origin-order": "A later put of one origin under a smaller version.",
-        Regression = "regression": "A replica that went back to an older version of a key.",
-        ClockNotMerged = "clock-not-merged": "A put whose version is below what its node had shown.",
-        ReadOwnWriteMissed = "read-own-write-missed": "A session's own put that it no longer saw.",
-        NonMonotonicRead = "non-monotonic-read": "A session that saw less than before.",
-        NonMonotonicWrite = "non-monotonic-write": "A put applied without its session's earlier one.",
-        WriteBeforeRead = "write-before-read": "A put applied without what its session had read.",
-        DuplicateDot = "duplicate-dot": "Two puts under one dot.",
-        VectorRegression = "vector-regression": "A session whose vector went back.",
-        MissingDependency = "missing-dependency": "A put shown without all that it depends on.",
-        MissingSibling = "missing-sibling": "A visible value that nothing supersedes was left out.",
-        SupersededSibling = "superseded-sibling": "A value returned beside one that supersedes it.",
-        UncoveredSibling = "uncovered-sibling": "A value returned that the vector does not cover.",
-        FutureDependency = "future-dependency": "A vector that covers a put not yet invoked.",
-        MutualCover = "mutual-cover": "Two puts that each claim to come after the other.",
-        BadDot = "bad-dot": "A put whose vector disagrees with its own dot.",
-        EvidenceMismatch = "evidence-mismatch": "Evidence of one put that differs between replies.",
-        CyclicHb = "cyclic-hb": "Causes and effects that form a circle.",
-        CyclicVisibility = "cyclic-visibility": "An order that reads force, and that contradicts itself.",
-        StaleRead = "stale-read": "A value read although a later one was known to the session.",
-        MissedWrite = "missed-write": "A known put that is missing, and that nothing replaces.",
-        NotLinearizable = "not-linearizable": "Two values of a key whose times exclude each other.",
-    }
-}
-
-/// One operation in the evidence of an anomaly.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
-    /// The row in the history.
-    pub row: u64,
-    /// The session.
-    pub session: u32,
-    /// Its place in the session.
-    pub index: u32,
-    /// What it did.
-    pub kind: Kind,
-    /// The key's name.
-    pub key: String,
-    /// The id that a put wrote, as `session:index`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub written: Option<String>,
-    /// The ids that a get read.
-    pub read: Vec<String>,
-    /// Start, in ns since the run began.
-    pub invoke: u64,
-    /// End, absent while unknown.
-    #[serde(rename = "return", skip_serializing_if = "Option::is_none")]
-    pub returned: Option<u64>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The node.
-    pub node: u16,
-    /// Its incarnation.
-    pub incarnation: u16,
-    /// The replica group.
-    pub group: u16,
-    /// The part of the run.
-    pub phase: Phase,
-    /// The put's dot or the siblings' dots.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub dots: Vec<String>,
-    /// The vector.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub vector: Vec<String>,
-    /// The version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<Version>,
-}
-
-impl Shown {
-    /// The operation of row `row`.
-    #[must_use]
-    pub fn new(history: &History, row: usize) -> Self {
-        let columns = &history.columns;
-        let dots = match columns.kind[row] {
-            Kind::Put if columns.dot[row] != 0 => vec![dot_text(columns.dot[row])],
-            Kind::Put | Kind::Get => texts(columns.sibling_dots.at(row)),
-        };
-        let returned = columns.returned[row];
-        Self {
-            row: row as u64,
-            session: columns.session[row],
-            index: columns.index[row],
-            kind: columns.kind[row],
-            key: history.key_name(columns.key[row]),
-            written: (columns.kind[row] == Kind::Put).then(|| id_text(columns.written[row])),
-            read: columns.read.at(row).iter().map(|id| id_text(*id)).collect(),
-            invoke: columns.invoke[row],
-            returned: (returned != NEVER).then_some(returned),
-            outcome: columns.outcome[row],
-            node: columns.node[row],
-            incarnation: columns.incarnation[row],
-            group: columns.group[row],
-            phase: columns.phase[row],
-            dots,
-            vector: texts(columns.vector.at(row)),
-            version: columns.version(row),
-        }
-    }
-}
-
-fn texts(dots: &[u64]) -> Vec<String> {
-    dots.iter().map(|dot| dot_text(*dot)).collect()
-}
-
-/// Words, cut at [`SHOWN_MAX`].
-fn shortened(words: &[String]) -> String {
-    let shown = words[..words.len().min(SHOWN_MAX)].join(" ");
-    if words.len() > SHOWN_MAX {
-        format!("{shown} and {} more", words.len() - SHOWN_MAX)
-    } else {
-        shown
-    }
-}
-
-/// Nanoseconds as milliseconds with all digits that matter.
-fn milliseconds(ns: u64) -> String {
-    format!("{}.{:06}", ns / 1_000_000, ns % 1_000_000)
-}
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "session {} #{} {} {}",
-            self.session, self.index, self.kind, self.key
-        )?;
-        match (&self.written, self.read.is_empty()) {
-            (Some(id), _) => write!(f, " = {id}")?,
-            (None, true) => f.write_str(" -> nothing")?,
-            (None, false) => write!(f, " -> {}", shortened(&self.read))?,
-        }
-        write!(f, " at n{}", self.node)?;
-        if self.incarnation > 0 {
-            write!(f, ".{}", self.incarnation)?;
-        }
-        write!(f, " [{} .. ", milliseconds(self.invoke))?;
-        match self.returned {
-            Some(returned) => write!(f, "{} ms]", milliseconds(returned))?,
-            None => f.write_str("unknown]")?,
-        }
-        if self.outcome != Outcome::Ok {
-            write!(f, " {}", self.outcome)?;
-        }
-        if !self.dots.is_empty() {
-            write!(f, " dot {}", shortened(&self.dots))?;
-        }
-        if !self.vector.is_empty() {
-            write!(f, " vector {}", shortened(&self.vector))?;
-        }
-        if let Some(version) = self.version {
-            let (node, incarnation) = (
-                origin_node(version.origin),
-                origin_incarnation(version.origin),
-            );
-            write!(f, " version {}@n{node}.{incarnation}", version.time)?;
-        }
-        Ok(())
-    }
-}
 
 /// Something wrong, with the smallest set of operations that shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,11 +25,21 @@ pub struct Anomaly {
     pub sentence: String,
 }
 
+impl Anomaly {
+    /// The operations: as a picture on a time line, where they fit one, and a line each.
+    #[must_use]
+    pub fn proof(&self) -> Vec<String> {
+        let mut lines = super::explain::picture(&self.operations);
+        lines.extend(self.operations.iter().map(ToString::to_string));
+        lines
+    }
+}
+
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}): {}", self.kind, self.model, self.sentence)?;
-        for operation in &self.operations {
-            write!(f, "\n    {operation}")?;
+        for line in self.proof() {
+            write!(f, "\n    {line}")?;
         }
         Ok(())
     }

@@ -27,6 +27,11 @@ pub(super) struct CheckArgs {
           allow_negative_numbers = true)]
     budget: f64,
 
+    /// Prints every kind of anomaly with its count, and the first few of each with the operations
+    /// that prove them; without it the first of each broken property is printed.
+    #[arg(long, conflicts_with = "json")]
+    explain: bool,
+
     /// Prints the judgement as JSON.
     #[arg(long)]
     json: bool,
@@ -56,6 +61,8 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
     if args.json {
         let json = serde_json::to_string_pretty(&report).context("cannot print the judgement")?;
         super::print(&json)?;
+    } else if args.explain {
+        super::print(&report.explained().to_string())?;
     } else {
         super::print(&report.to_string())?;
     }

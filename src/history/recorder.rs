@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
 use arrow_ipc::CompressionType;
@@ -26,7 +26,8 @@ pub const BATCH_ROWS: usize = 8_192;
 const BATCH_ENTRIES: usize = 4 << 20;
 /// The longest that a row waits in a buffer, in ns of the history's clock.
 pub const BATCH_NS_MAX: u64 = 1_000_000_000;
-/// Buffers that go round between the caller and the writer.
+/// Buffers that go round between the caller and the writer at most. Each is made when there is no
+/// other, so that a writer that keeps up leaves few of them, and these stay in the cache.
 const BUFFERS: usize = 24;
 
 /// Why recording failed. What had been written before stays readable.
@@ -66,6 +67,8 @@ pub struct Recorder {
     end: End,
     full: SyncSender<Columns>,
     empty: Receiver<Columns>,
+    /// Buffers that were made.
+    buffers: usize,
     writer: Writer,
 }
 
@@ -106,10 +109,6 @@ impl Recorder {
 
         let (full, to_write) = sync_channel(BUFFERS);
         let (recycled, empty) = sync_channel(BUFFERS);
-        for _ in 1..BUFFERS {
-            let fresh = Columns::with_capacity(BATCH_ROWS);
-            recycled.send(fresh).expect("the receiver is in scope");
-        }
         let writer = std::thread::Builder::new()
             .name("history".to_owned())
             .spawn(move || write(stream, &schema, &to_write, &recycled))
@@ -122,6 +121,7 @@ impl Recorder {
             end: End::default(),
             full,
             empty,
+            buffers: 1,
             writer: Writer::Running(writer),
         })
     }
@@ -213,8 +213,17 @@ impl Recorder {
 
     fn hand_over(&mut self) -> Result<(), RecordError> {
         self.oldest = None;
+        let empty = match self.empty.try_recv() {
+            Err(TryRecvError::Empty) if self.buffers < BUFFERS => {
+                self.buffers += 1;
+                Some(Columns::with_capacity(BATCH_ROWS))
+            }
+            Err(TryRecvError::Empty) => self.empty.recv().ok(),
+            Ok(empty) => Some(empty),
+            Err(TryRecvError::Disconnected) => None,
+        };
         // The writer closes both channels when it fails.
-        let Ok(empty) = self.empty.recv() else {
+        let Some(empty) = empty else {
             return Err(self.failure());
         };
         let full = std::mem::replace(&mut self.filling, empty);

@@ -61,6 +61,20 @@ impl Record {
         Self(buffer)
     }
 
+    /// Puts another value of the same length in the place of this one, which spares an allocation.
+    /// Does nothing and answers false where the buffer is shared or the lengths differ.
+    #[inline]
+    pub fn overwrite(&mut self, value: &[u8]) -> bool {
+        let start = self.value_start();
+        if self.packed_len() - start != value.len() {
+            return false;
+        }
+        Arc::get_mut(&mut self.0).is_some_and(|bytes| {
+            bytes[start..].copy_from_slice(value);
+            true
+        })
+    }
+
     /// Takes bytes that came from elsewhere.
     ///
     /// # Errors
@@ -216,6 +230,19 @@ mod tests {
         assert_eq!(record.vector().collect::<Vec<_>>(), [dot(0, 4), dot(2, 9)]);
         assert_eq!(record.vector_with(dot(1, 7)).as_slice(), vector);
         assert_eq!(Record::from_bytes(record.as_bytes()), Ok(record));
+    }
+
+    #[test]
+    fn a_value_is_overwritten_only_where_nobody_else_sees_it_and_it_fits() {
+        let mut record = Record::new(b"key", dot(9, 1).origin(), &[dot(0, 4)], b"before");
+        assert!(record.overwrite(b"behind"));
+        assert_eq!(record.key(), b"key");
+        assert_eq!(record.vector().collect::<Vec<_>>(), [dot(0, 4)]);
+        assert!(!record.overwrite(b"longer than before"));
+        let shared = record.clone();
+        assert!(!record.overwrite(b"hidden"));
+        assert_eq!(record.value(), b"behind");
+        assert_eq!(shared.value(), b"behind");
     }
 
     #[test]

@@ -97,19 +97,18 @@ impl Local {
         self.counters.puts += 1;
         self.puts += 1;
         let dot = Dot::new(self.origin, self.puts);
-        let new = Plain::new(dot, Record::new(key, self.origin, &[], value));
+        let origin = self.origin;
+        let new = |()| Plain::new(dot, Record::new(key, origin, &[], value));
         let stale = self.stale.as_mut();
-        self.store.upsert(
-            key,
-            new,
-            |new| new,
-            |entry, new| {
-                let before = std::mem::replace(entry, new);
-                if let Some(stale) = stale {
-                    stale.keep(key, before);
-                }
-            },
-        );
+        self.store.upsert(key, (), new, |entry, ()| {
+            if stale.is_none() && entry.overwrite(dot, value) {
+                return;
+            }
+            let before = std::mem::replace(entry, new(()));
+            if let Some(stale) = stale {
+                stale.keep(key, before);
+            }
+        });
     }
 
     pub(super) fn anticipate<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {

@@ -102,18 +102,18 @@ impl<E: Entry> Store<E> {
             numbers
                 .extend(some.filter_map(|key| self.numbers.find(hash_of(key), |_| true).copied()));
             let records = |number: &u32| entry_at(&self.pages, *number).updates().next();
-            let lengths = numbers.iter().filter_map(records);
-            black_box(
-                lengths
-                    .map(|put| put.record.as_bytes().len())
-                    .sum::<usize>(),
-            );
-            let lines = numbers.iter().filter_map(records).flat_map(|put| {
+            let mut touched = 0;
+            for put in numbers.iter().filter_map(records) {
+                touched ^= put.record.packed_len();
+            }
+            for put in numbers.iter().filter_map(records) {
                 let bytes = put.record.as_bytes();
-                let lines = bytes.iter().step_by(LINE_BYTES).take(LINES_ANTICIPATED);
-                lines.chain(bytes.last())
-            });
-            black_box(lines.fold(0, |all, byte| all ^ byte));
+                for line in bytes.chunks(LINE_BYTES).take(LINES_ANTICIPATED) {
+                    touched ^= usize::from(line[0]);
+                }
+                touched ^= usize::from(bytes[bytes.len() - 1]);
+            }
+            black_box(touched);
             numbers.clear();
         }
     }

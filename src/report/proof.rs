@@ -6,6 +6,9 @@ use super::layout::{join, labelled, wrap};
 use super::number::{self, optional};
 use super::text::COLUMNS_MAX;
 
+/// How much farther in the rest of a line begins that had to be broken.
+const CONTINUED_COLUMNS: usize = 4;
+
 /// The verdict, what each engine covered, and which models the history satisfies.
 pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
     let verdict = &record.verdict;
@@ -89,7 +92,10 @@ pub(super) fn anomalies(anomalies: &[AnomalyRecord], room: usize) -> Vec<String>
         let title = format!("{} (breaks {})", anomaly.kind, anomaly.model);
         let mut block = labelled(if at == 0 { "Proof" } else { "" }, &title);
         for line in anomaly.text.lines() {
-            block.extend(wrap(line, 2, COLUMNS_MAX));
+            let mut lines = wrap(line, 2, COLUMNS_MAX - CONTINUED_COLUMNS).into_iter();
+            block.extend(lines.next());
+            let margin = " ".repeat(CONTINUED_COLUMNS);
+            block.extend(lines.map(|line| margin.clone() + &line));
         }
         // The first one is shown, cut if need be; others only whole. One line is for the rest.
         let left = (room - 1).saturating_sub(lines.len());

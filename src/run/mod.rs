@@ -39,7 +39,7 @@ pub use verdict::{check_history, history_path};
 use interrupt::Interrupt;
 use phases::{Driven, Stages, drive};
 use record::Findings;
-use verdict::Judged;
+use verdict::{Judged, Proof};
 
 /// The stack of the thread that checks: as large as a main thread's.
 const CHECKER_STACK_BYTES: usize = 8 << 20;
@@ -60,6 +60,7 @@ pub struct Finished {
     /// Whether it was interrupted: then it was not checked.
     pub interrupted: bool,
     measured: Option<Measured>,
+    proofs: Vec<Proof>,
     directory: Directory,
 }
 
@@ -74,6 +75,7 @@ impl Finished {
             &self.directory,
             &self.record,
             self.measured.as_ref(),
+            &self.proofs,
             screen,
         )
         .map_err(|reason| Error::Save {
@@ -160,6 +162,9 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         stages.begin("check");
         judged = judge(config, &directory, &interrupt).await?;
     }
+    let proofs = judged
+        .as_mut()
+        .map_or_else(Vec::new, |judged| std::mem::take(&mut judged.proofs));
     stages.end();
 
     let Driven {
@@ -185,6 +190,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         record: record::assemble(config, &ports, &directory, findings),
         interrupted,
         measured,
+        proofs,
         directory,
     })
 }

@@ -15,9 +15,9 @@ use crate::server::ServerPorts;
 use super::config::{Config, HISTORY_SAMPLE, lattice_name};
 use super::directory::Directory;
 use super::quiesce::Quiescence;
-use super::verdict::Judged;
+use super::verdict::{Judged, Proof};
 
-/// Where the operations go that prove an invalid verdict, a file an anomaly.
+/// Where the operations go that prove an invalid verdict, a history an anomaly.
 const ANOMALIES_DIRECTORY: &str = "anomalies";
 
 /// What was shown of the result.
@@ -71,6 +71,8 @@ pub(super) fn history_header(config: &Config, ports: &ServerPorts, limit: u64) -
         groups: ports.groups().iter().map(group).collect(),
         seed: config.seed,
         keys: Vec::new(),
+        values: Vec::new(),
+        real_time: true,
         limit: Some(Limit {
             operations: limit,
             one_key_in: HISTORY_SAMPLE,
@@ -96,7 +98,9 @@ pub(super) fn assemble(
         .map(|(node, status)| node_record(ports, *node, status));
     let recorded = findings.recorded.unwrap_or_default();
     let (verdict, staleness) = match findings.judged {
-        Some(Judged { verdict, staleness }) => (verdict, staleness),
+        Some(Judged {
+            verdict, staleness, ..
+        }) => (verdict, staleness),
         None => (unjudged(config, findings.interrupted), None),
     };
     RunRecord {
@@ -256,6 +260,7 @@ pub(super) fn save(
     directory: &Directory,
     record: &RunRecord,
     measured: Option<&Measured>,
+    proofs: &[Proof],
     screen: &str,
 ) -> anyhow::Result<()> {
     if let Some(measured) = measured {
@@ -263,14 +268,10 @@ pub(super) fn save(
             .save(directory.path())
             .context("writing the measurements")?;
     }
-    for (number, anomaly) in (1..).zip(&record.verdict.anomalies) {
-        let name = format!("{ANOMALIES_DIRECTORY}/{number:02}-{}.txt", anomaly.kind);
-        let text = format!(
-            "{} (breaks {})\n{}\n",
-            anomaly.kind, anomaly.model, anomaly.text
-        );
+    for proof in proofs {
+        let name = format!("{ANOMALIES_DIRECTORY}/{}", proof.name);
         directory
-            .write(&name, text.as_bytes())
+            .write(&name, &proof.contents)
             .with_context(|| format!("writing {name}"))?;
     }
     directory

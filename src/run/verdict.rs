@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::checker::{
     Agreement, Anomaly, Budget, Clock, Found, Options, Outcome, Report, Search, Verdict,
 };
-use crate::history::{History, Promise, ReadError, Staleness, staleness};
+use crate::history::{self, History, Promise, ReadError, Staleness, staleness};
 use crate::measure::{
     AnomalyRecord, EngineRecord, Histogram, ModelRecord, StalenessRecord, VerdictRecord,
     VerdictWord,
@@ -22,6 +22,16 @@ const ANOMALIES_MAX: usize = 20;
 pub(super) struct Judged {
     pub(super) verdict: VerdictRecord,
     pub(super) staleness: Option<StalenessRecord>,
+    pub(super) proofs: Vec<Proof>,
+}
+
+/// The operations that show an anomaly, as a file of their own.
+#[derive(Debug)]
+pub(super) struct Proof {
+    /// Its name.
+    pub(super) name: String,
+    /// The anomaly in words as comments, then the operations as JSON lines.
+    pub(super) contents: Vec<u8>,
 }
 
 /// Judges a history with both engines; stateright may take as long as `budget`.
@@ -58,7 +68,30 @@ pub(super) fn judge(path: &Path, budget: Duration) -> Result<Judged, ReadError> 
     Ok(Judged {
         verdict: verdict_record(&report),
         staleness: Some(staleness),
+        proofs: proofs(&history, &report),
     })
+}
+
+/// The anomalies of the run record, each as a history that `kvs-bench check` judges invalid again.
+fn proofs(history: &History, report: &Report) -> Vec<Proof> {
+    let anomalies: Vec<Anomaly> = report.anomalies().take(ANOMALIES_MAX).cloned().collect();
+    let histories = crate::checker::proofs(history, &anomalies);
+    (1..)
+        .zip(anomalies.iter().zip(&histories))
+        .map(|(number, (anomaly, history))| {
+            let title = format!("{} (breaks {})", anomaly.kind, anomaly.model);
+            let text = anomaly_text(anomaly);
+            let mut contents = Vec::new();
+            for line in std::iter::once(title.as_str()).chain(text.lines()) {
+                contents.extend_from_slice(format!("// {line}\n").as_bytes());
+            }
+            history::write_json_lines(history, &mut contents).expect("memory takes all");
+            Proof {
+                name: format!("{number:02}-{}.jsonl", anomaly.kind),
+                contents,
+            }
+        })
+        .collect()
 }
 
 fn verdict_record(report: &Report) -> VerdictRecord {
@@ -153,11 +186,10 @@ fn anomaly_record(anomaly: &Anomaly) -> AnomalyRecord {
     }
 }
 
-/// The sentence, and the operations that show it, a line each.
+/// The sentence, the picture of the operations that show it, and a line for each.
 fn anomaly_text(anomaly: &Anomaly) -> String {
-    let operations = anomaly.operations.iter().map(ToString::to_string);
     let lines: Vec<String> = std::iter::once(anomaly.sentence.clone())
-        .chain(operations)
+        .chain(anomaly.proof())
         .collect();
     lines.join("\n  ")
 }

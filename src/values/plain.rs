@@ -18,6 +18,17 @@ impl Plain {
         Self { dot, record }
     }
 
+    /// Becomes the put of this number and value; false, with nothing changed, where that takes a
+    /// new record ([`Record::overwrite`]).
+    #[inline]
+    pub fn overwrite(&mut self, dot: Dot, value: &[u8]) -> bool {
+        let done = self.record.overwrite(value);
+        if done {
+            self.dot = dot;
+        }
+        done
+    }
+
     /// Its content.
     #[must_use]
     pub const fn record(&self) -> &Record {

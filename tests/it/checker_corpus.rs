@@ -56,7 +56,7 @@ fn every_bad_history_shows_the_anomaly_that_its_name_says() {
         let anomaly = anomalies
             .iter()
             .find(|anomaly| anomaly.kind == kind)
-            .unwrap();
+            .unwrap_or_else(|| panic!("{}:\n{report}", path.display()));
         assert!(
             (1..=6).contains(&anomaly.operations.len()),
             "{}: {anomaly}",

@@ -2,6 +2,7 @@
 
 mod checker_corpus;
 mod cli;
+mod explanations;
 mod history;
 mod launcher;
 mod layering;

@@ -195,10 +195,13 @@ fn invalid() -> RunRecord {
         },
     ];
     record.verdict.models[2].verdict = Some(VerdictWord::Invalid);
-    let text = "s3#17  put user000000000042 id 12884901905   at n0  1,204.1 to 1,204.6 ms\n\
-                s5#9   get user000000000042 -> 12884901905   at n1  1,205.0 to 1,205.3 ms\n\
-                s5#10  get user000000000007 -> (nothing)     at n1  1,205.4 to 1,205.7 ms\n\
-                n1 showed put s3#17 without put s3#16, which s3#17's replica had applied before.";
+    let text = "session 3 #17 covers n0:597, which depends on n1:591, but not n1:591 itself\n  \
+                session 3 [#17 put user42=3:17 n0]\n  \
+                session 5                         [#9 get user42->3:17 n1][#10 get user7->nothing n1]\n  \
+                session 3 #17 put user42 = 3:17 at n0 [1204.100000 .. 1204.600000 ms] dot n0:597 \
+                vector n0:597 n1:591 n2:573\n  \
+                session 5 #9 get user42 -> 3:17 at n1 [1205.000000 .. 1205.300000 ms] vector n0:597\n  \
+                session 5 #10 get user7 -> nothing at n1 [1205.400000 .. 1205.700000 ms]";
     record.verdict.anomalies = (0..40)
         .map(|_| AnomalyRecord {
             kind: "missed-write".to_owned(),
@@ -313,7 +316,7 @@ fn nine_nodes_of_an_invalid_run_still_fit_one_screen() {
     record.nodes = (0..9).map(node).collect();
     (record.configuration.nodes, record.configuration.groups) = (9, 3);
     let text = screen(&record);
-    assert!(text.contains("replica had applied before"), "{text}");
+    assert!(text.contains("[#10 get user7->nothing n1]"), "{text}");
     record.verdict.verdict = VerdictWord::Valid;
     assert!(screen(&record).contains("n8 "));
 }
@@ -338,7 +341,7 @@ fn engines_that_disagree_are_said_to() {
 fn a_long_proof_is_cut_and_says_where_the_rest_is() {
     let mut record = invalid();
     let anomaly = &mut record.verdict.anomalies[0];
-    anomaly.text = anomaly.text.repeat(20).replace("before.", "before.\n");
+    anomaly.text = anomaly.text.repeat(20).replace("ms]session", "ms]\nsession");
     let text = screen(&record);
     assert!(text.contains("the rest is in anomalies/"), "{text}");
 }

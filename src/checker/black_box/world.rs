@@ -1,118 +1,142 @@
-//! One replica group's operations, laid out for rounds of happens-before.
+//! One replica group's operations, laid out for following happens-before in both directions.
 
 use super::super::index::Index;
 use crate::history::Kind;
 
 /// Stands for "none".
 pub(super) const NONE: u32 = u32::MAX;
+/// Gets in a row in one session after which one of them keeps its clock.
+const CHECKPOINT: u32 = 16;
 
-/// A put: its session's column, and which of that session's puts it is, from 1.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Put {
-    pub(super) row: u32,
-    pub(super) column: u32,
-    pub(super) place: u32,
-}
-
-/// The operations of one group that an order has to explain.
+/// The operations of one group that an order has to explain. Nodes are those that keep a clock:
+/// all puts, and a get where a session puts nothing for long. They are numbered session by
+/// session, in the order of the session.
 #[derive(Debug)]
 pub(super) struct World<'a, 'h> {
     pub(super) index: &'a Index<'h>,
-    /// In an order in which causes mostly come before effects.
-    pub(super) rows: Vec<u32>,
-    /// Row to the operation before it in its session, or [`NONE`].
-    pub(super) previous: Vec<u32>,
-    /// Puts by column, within a column in session order. A put's number is its place here.
-    pub(super) puts: Vec<Put>,
-    /// Where each column starts in `puts`.
-    column_starts: Vec<u32>,
-    /// Row to number in `puts`, or [`NONE`].
-    pub(super) number: Vec<u32>,
-    /// Each key's puts: their numbers, ascending, so those of one column stand together.
-    on_key: Vec<Vec<u32>>,
+    /// Rows, puts by invoke and gets by return, so that causes mostly come before effects.
+    pub(super) order: Vec<u32>,
+    /// Row to the latest node of its session up to it, or [`NONE`].
+    pub(super) node: Vec<u32>,
+    /// Row to the next row of its session, or [`NONE`].
+    pub(super) next: Vec<u32>,
+    /// Session to its first row, or [`NONE`].
+    pub(super) first: Vec<u32>,
+    /// Node to row.
+    pub(super) row: Vec<u32>,
+    /// Where each node's readers start in `readers`.
+    reader_start: Vec<u32>,
+    readers: Vec<u32>,
 }
 
 impl<'a, 'h> World<'a, 'h> {
-    pub(super) fn new(index: &'a Index<'h>, group: u16) -> Self {
+    /// Lays out one group.
+    ///
+    /// # Errors
+    /// When a get returned what was put in another group.
+    pub(super) fn new(index: &'a Index<'h>, group: u16) -> Result<Self, String> {
         let mut world = Self {
             index,
-            rows: Vec::new(),
-            previous: vec![NONE; index.history.len()],
-            puts: Vec::new(),
-            column_starts: vec![0],
-            number: vec![NONE; index.history.len()],
-            on_key: vec![Vec::new(); index.by_key.len()],
+            order: Vec::new(),
+            node: vec![NONE; index.history.len()],
+            next: vec![NONE; index.history.len()],
+            first: vec![NONE; index.by_session.len()],
+            row: Vec::new(),
+            reader_start: Vec::new(),
+            readers: Vec::new(),
         };
         for session in 0..index.by_session.len() {
             world.add_session(session, group);
         }
-        let columns = index.columns;
-        world.rows.sort_unstable_by_key(|row| {
-            let row = *row as usize;
-            match columns.kind[row] {
-                Kind::Put => (index.invoke(row), row),
-                Kind::Get => (index.returned(row), row),
-            }
-        });
-        world
+        world.find_readers()?;
+        world.sort();
+        Ok(world)
     }
 
     fn add_session(&mut self, session: usize, group: u16) {
-        let column = self.columns() as u32;
-        let mut previous = NONE;
-        let mut place = 0;
+        let (mut previous, mut node, mut gets) = (NONE, NONE, 0);
         for row in self.index.by_session.at(session).iter().copied() {
             if self.index.columns.group[row as usize] != group || !self.index.counts(row as usize) {
                 continue;
             }
-            self.rows.push(row);
-            self.previous[row as usize] = previous;
+            match previous {
+                NONE => self.first[session] = row,
+                previous => self.next[previous as usize] = row,
+            }
             previous = row;
-            if self.index.columns.kind[row as usize] == Kind::Put {
-                place += 1;
-                let number = self.puts.len() as u32;
-                self.puts.push(Put { row, column, place });
-                self.number[row as usize] = number;
-                self.on_key[self.index.key[row as usize] as usize].push(number);
+            gets += 1;
+            if self.is_put(row) || gets == CHECKPOINT {
+                gets = 0;
+                node = self.row.len() as u32;
+                self.row.push(row);
+            }
+            self.node[row as usize] = node;
+            self.order.push(row);
+        }
+    }
+
+    fn find_readers(&mut self) -> Result<(), String> {
+        let mut starts = vec![0u32; self.row.len() + 1];
+        for get in self.order.iter().copied().filter(|row| !self.is_put(*row)) {
+            for put in self.index.puts_read(get as usize) {
+                let node = self.node[*put as usize];
+                if node == NONE {
+                    return Err(format!("row {get} returned a put of another replica group"));
+                }
+                starts[node as usize + 1] += 1;
             }
         }
-        if place > 0 {
-            self.column_starts.push(self.puts.len() as u32);
+        for node in 1..starts.len() {
+            starts[node] += starts[node - 1];
+        }
+        let mut next = starts.clone();
+        let mut readers = vec![0; starts.last().copied().unwrap_or(0) as usize];
+        for get in self.order.iter().copied().filter(|row| !self.is_put(*row)) {
+            for put in self.index.puts_read(get as usize) {
+                let slot = &mut next[self.node[*put as usize] as usize];
+                readers[*slot as usize] = get;
+                *slot += 1;
+            }
+        }
+        (self.reader_start, self.readers) = (starts, readers);
+        Ok(())
+    }
+
+    fn sort(&mut self) {
+        let time = |row: u32| match self.index.columns.kind[row as usize] {
+            Kind::Put | Kind::Cas | Kind::Append => self.index.invoke(row as usize),
+            Kind::Get => self.index.returned(row as usize),
+        };
+        let mut order: Vec<(u64, u32)> = self.order.iter().map(|row| (time(*row), *row)).collect();
+        order.sort_unstable();
+        for (row, (_, sorted)) in self.order.iter_mut().zip(&order) {
+            *row = *sorted;
         }
     }
 
-    /// Sessions that wrote.
-    pub(super) const fn columns(&self) -> usize {
-        self.column_starts.len() - 1
+    pub(super) fn is_put(&self, row: u32) -> bool {
+        self.index.columns.kind[row as usize] == Kind::Put
     }
 
-    /// Entries of all puts' clocks.
-    pub(super) fn entries(&self) -> usize {
-        self.puts.len().saturating_mul(self.columns())
+    /// The gets that returned the put of a node.
+    pub(super) fn readers(&self, node: u32) -> &[u32] {
+        let node = node as usize;
+        &self.readers[self.reader_start[node] as usize..self.reader_start[node + 1] as usize]
     }
 
-    pub(super) fn row_of(&self, put: u32) -> usize {
-        self.puts[put as usize].row as usize
+    /// The nodes of the puts that a get returned.
+    pub(super) fn returned(&self, get: u32) -> impl Iterator<Item = u32> + use<'_, 'a, 'h> {
+        let puts = self.index.puts_read(get as usize);
+        puts.iter().map(|put| self.node[*put as usize])
     }
 
-    /// The number of a column's `place`-th put, from 1.
-    pub(super) fn nth(&self, column: usize, place: u32) -> u32 {
-        self.column_starts[column] + place - 1
+    /// Whether the row keeps a clock.
+    pub(super) fn is_node(&self, row: u32) -> bool {
+        let node = self.node[row as usize];
+        node != NONE && self.row[node as usize] == row
     }
 
-    /// For each session the last of its puts on `key` that `clock` covers.
-    pub(super) fn visible_on_key(&self, key: u32, clock: &[u32], into: &mut Vec<u32>) {
-        into.clear();
-        let mut numbers = self.on_key[key as usize].as_slice();
-        while let Some(first) = numbers.first() {
-            let column = self.puts[*first as usize].column as usize;
-            let end = self.column_starts[column + 1];
-            let length = numbers.partition_point(|number| *number < end);
-            let (own, rest) = numbers.split_at(length);
-            let covered = self.column_starts[column] + clock[column];
-            let place = own.partition_point(|number| *number < covered);
-            into.extend(place.checked_sub(1).map(|last| own[last]));
-            numbers = rest;
-        }
+    pub(super) fn session(&self, row: u32) -> usize {
+        self.index.session[row as usize] as usize
     }
 }

@@ -1,0 +1,174 @@
+//! Questions that saturation leaves open: which of several returned puts superseded one.
+//!
+//! An answer to all that contradicts nothing is a visibility order, which proves the history
+//! valid; a question of which each answer contradicts something refutes it. First the likeliest
+//! answers are tried one after another; then each answer to each question by itself (probing), and
+//! what contradicts is discarded; what is left is searched with backtracking. Every attempt is
+//! saturated, so that few choices are free.
+
+use super::saturation::{Contradiction, Missing, Saturation};
+
+/// Answers that are tried on their own at most.
+const PROBES_MAX: usize = 20_000;
+/// Choices that the search makes at most.
+const SEARCHED_MAX: usize = 20_000;
+/// Choices that the search makes one upon another at most.
+const SEARCH_DEPTH_MAX: usize = 500;
+
+/// Answers the open questions. Returns why it could not, if so; the saturation has the
+/// contradictions otherwise.
+pub(super) fn decide(saturation: &mut Saturation<'_, '_>) -> Option<String> {
+    let mut probes = 0;
+    loop {
+        if !saturation.contradictions.is_empty() {
+            return None;
+        }
+        if saturation.given_up.is_some() {
+            return saturation.given_up.clone();
+        }
+        if likeliest(saturation) {
+            return None;
+        }
+        let known = saturation.forced.len();
+        probe(saturation, &mut probes);
+        if saturation.contradictions.is_empty() && saturation.forced.len() == known {
+            break;
+        }
+    }
+    if saturation.given_up.is_some() {
+        return saturation.given_up.clone();
+    }
+    let first = next_open(saturation, 0).map(|(_, missing)| missing);
+    let mut left = SEARCHED_MAX;
+    let mark = saturation.mark();
+    let found = search(saturation, &mut left, 0);
+    saturation.undo(mark);
+    match (found, first) {
+        (Some(true), _) => None,
+        (Some(false), Some(missing)) => {
+            refute(saturation, &missing);
+            None
+        }
+        (None, _) | (_, None) => Some(saturation.given_up.clone().unwrap_or_else(|| {
+            let open = saturation.open.len();
+            format!("{open} reads leave it open which of several puts superseded another")
+        })),
+    }
+}
+
+fn refute(saturation: &mut Saturation<'_, '_>, missing: &Missing) {
+    saturation.contradict(Contradiction::NoChoice {
+        put: saturation.world.row[missing.put as usize],
+        get: missing.get,
+    });
+}
+
+/// The first question from `place` on that is still open.
+fn next_open(saturation: &Saturation<'_, '_>, place: usize) -> Option<(usize, Missing)> {
+    (place..saturation.open.len())
+        .map(|place| (place, &saturation.open[place]))
+        .find(|(_, missing)| saturation.is_still_open(missing))
+        .map(|(place, missing)| (place, missing.clone()))
+}
+
+fn candidates(saturation: &mut Saturation<'_, '_>, missing: &Missing) -> Vec<u32> {
+    let returned: Vec<u32> = saturation.world.returned(missing.get).collect();
+    saturation.candidates(missing, &returned)
+}
+
+/// Tries the likeliest answer to each question, and the next where that contradicts what was
+/// answered before. True when all have an answer.
+fn likeliest(saturation: &mut Saturation<'_, '_>) -> bool {
+    let mark = saturation.mark();
+    let edges = saturation.forced.len();
+    let mut answered = true;
+    while answered && next_open(saturation, 0).is_some() {
+        let mut place = 0;
+        while let Some((open, missing)) = next_open(saturation, place) {
+            place = open + 1;
+            let candidates = candidates(saturation, &missing);
+            answered = candidates.into_iter().any(|candidate| {
+                let before = saturation.mark();
+                saturation.force(missing.put, candidate, missing.get);
+                saturation.pass_on();
+                if saturation.refuted {
+                    saturation.undo(before);
+                }
+                saturation.given_up.is_none() && saturation.precedes(missing.put, candidate)
+            });
+            if !answered {
+                break;
+            }
+        }
+        if answered {
+            saturation.settle(edges);
+            answered = !saturation.refuted && saturation.given_up.is_none();
+        }
+    }
+    saturation.undo(mark);
+    answered
+}
+
+/// Tries each answer to each question by itself, and discards those that contradict something.
+fn probe(saturation: &mut Saturation<'_, '_>, probes: &mut usize) {
+    let mut place = 0;
+    while let Some((open, missing)) = next_open(saturation, place) {
+        place = open + 1;
+        let mut possible = Vec::new();
+        for candidate in candidates(saturation, &missing) {
+            *probes += 1;
+            if *probes > PROBES_MAX || saturation.given_up.is_some() {
+                return;
+            }
+            let mark = saturation.mark();
+            let edges = saturation.forced.len();
+            saturation.force(missing.put, candidate, missing.get);
+            saturation.settle(edges);
+            if !saturation.refuted {
+                possible.push(candidate);
+            }
+            saturation.undo(mark);
+        }
+        if saturation.given_up.is_some() {
+            return;
+        }
+        match possible.as_slice() {
+            [] => return refute(saturation, &missing),
+            [only] => {
+                let edges = saturation.forced.len();
+                saturation.force(missing.put, *only, missing.get);
+                saturation.settle(edges);
+                if !saturation.contradictions.is_empty() {
+                    return;
+                }
+            }
+            [_, _, ..] => {}
+        }
+    }
+}
+
+/// Answers the first open question in every way, and the others after it. `None` when the budget
+/// ran out.
+fn search(saturation: &mut Saturation<'_, '_>, left: &mut usize, depth: usize) -> Option<bool> {
+    let Some((_, missing)) = next_open(saturation, 0) else {
+        return Some(true);
+    };
+    if depth == SEARCH_DEPTH_MAX {
+        return None;
+    }
+    for candidate in candidates(saturation, &missing) {
+        *left = left.checked_sub(1)?;
+        let mark = saturation.mark();
+        let edges = saturation.forced.len();
+        saturation.force(missing.put, candidate, missing.get);
+        saturation.settle(edges);
+        if saturation.given_up.is_some() {
+            return None;
+        }
+        if !saturation.refuted && search(saturation, left, depth + 1)? {
+            return Some(true);
+        }
+        saturation.undo(mark);
+    }
+    Some(false)
+}

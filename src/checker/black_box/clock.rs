@@ -1,0 +1,288 @@
+//! Vector clocks over chains of puts, kept as persistent trees.
+//!
+//! A clock says of each chain how many of its puts come before. Clocks share what they have in
+//! common (Driscoll et al., *Making data structures persistent*, 1989): a chain that everybody has
+//! seen to its end lies in a leaf that all later clocks share, so that a clock costs what changed
+//! and not what there is. Taking the larger of two clocks skips what they share.
+
+/// Chains in a leaf: one cache line.
+const LEAF_CHAINS: usize = 32;
+/// Children of an inner node: one cache line.
+const CHILDREN: usize = 16;
+/// Bits of a reference that hold the height above the leaves.
+const HEIGHT_BITS: u32 = 3;
+
+/// What nobody may change any more.
+pub(super) const FROZEN: u32 = 0;
+
+/// A clock: the root of a tree, with its height.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Clock(u32);
+
+impl Clock {
+    /// Nothing comes before.
+    pub(super) const EMPTY: Self = Self(0);
+
+    const fn new(place: u32, height: u32) -> Self {
+        Self((place << HEIGHT_BITS) | height)
+    }
+
+    const fn place(self) -> usize {
+        (self.0 >> HEIGHT_BITS) as usize
+    }
+
+    const fn height(self) -> u32 {
+        self.0 & ((1 << HEIGHT_BITS) - 1)
+    }
+}
+
+/// A line of entries, or of references to what lies below.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Leaf([u16; LEAF_CHAINS]);
+
+/// All clocks. A clock's lines belong to the generation that made them, which alone may change
+/// them in place.
+#[derive(Debug)]
+pub(super) struct Clocks {
+    leaves: Vec<Leaf>,
+    leaf_generation: Vec<u32>,
+    inner: Vec<[Clock; CHILDREN]>,
+    inner_generation: Vec<u32>,
+    generations: u32,
+}
+
+/// How much there was at an instant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    leaves: usize,
+    inner: usize,
+}
+
+impl Clocks {
+    pub(super) fn new() -> Self {
+        Self {
+            leaves: vec![Leaf([0; LEAF_CHAINS])],
+            leaf_generation: vec![FROZEN],
+            inner: Vec::new(),
+            inner_generation: Vec::new(),
+            generations: FROZEN,
+        }
+    }
+
+    /// A generation that has made nothing yet.
+    pub(super) const fn generation(&mut self) -> u32 {
+        self.generations += 1;
+        self.generations
+    }
+
+    /// Bytes in use.
+    pub(super) const fn bytes(&self) -> usize {
+        const LINE: usize = size_of::<Leaf>() + size_of::<u32>();
+        (self.leaves.len() + self.inner.len()) * LINE
+    }
+
+    pub(super) const fn extent(&self) -> Extent {
+        Extent {
+            leaves: self.leaves.len(),
+            inner: self.inner.len(),
+        }
+    }
+
+    /// Forgets all that was made since `extent`. No clock made since may be used again.
+    pub(super) fn truncate(&mut self, extent: Extent) {
+        self.leaves.truncate(extent.leaves);
+        self.leaf_generation.truncate(extent.leaves);
+        self.inner.truncate(extent.inner);
+        self.inner_generation.truncate(extent.inner);
+    }
+
+    /// How many puts of a chain come before.
+    pub(super) fn get(&self, clock: Clock, chain: u32) -> u16 {
+        let (mut clock, mut chain) = (clock, chain as usize);
+        loop {
+            let height = clock.height();
+            if chain >= chains_below(height) {
+                return 0;
+            }
+            if height == 0 {
+                return self.leaves[clock.place()].0[chain];
+            }
+            let below = chains_below(height - 1);
+            clock = self.inner[clock.place()][chain / below];
+            chain %= below;
+        }
+    }
+
+    /// The larger of two clocks in each entry. It is `a` itself if `b` adds nothing to it.
+    pub(super) fn join(&mut self, a: Clock, b: Clock, generation: u32) -> Clock {
+        if a == b || b == Clock::EMPTY {
+            return a;
+        }
+        if a == Clock::EMPTY {
+            return b;
+        }
+        if a.height() == 0 && b.height() == 0 {
+            return self.join_leaves(a, b, generation);
+        }
+        self.join_inner(a, b, generation)
+    }
+
+    fn join_leaves(&mut self, a: Clock, b: Clock, generation: u32) -> Clock {
+        let (x, y) = (self.leaves[a.place()].0, self.leaves[b.place()].0);
+        let mut larger = [0; LEAF_CHAINS];
+        for (larger, (x, y)) in larger.iter_mut().zip(x.iter().zip(&y)) {
+            *larger = *x.max(y);
+        }
+        if larger == x {
+            a
+        } else if larger == y {
+            b
+        } else if generation != FROZEN && self.leaf_generation[a.place()] == generation {
+            self.leaves[a.place()].0 = larger;
+            a
+        } else {
+            self.add_leaf(Leaf(larger), generation)
+        }
+    }
+
+    fn add_leaf(&mut self, leaf: Leaf, generation: u32) -> Clock {
+        self.leaves.push(leaf);
+        self.leaf_generation.push(generation);
+        Clock::new(self.leaves.len() as u32 - 1, 0)
+    }
+
+    /// What lies below the root, were the tree `height` high: a lower one is its first child.
+    fn children(&self, clock: Clock, height: u32) -> [Clock; CHILDREN] {
+        if clock.height() == height {
+            return self.inner[clock.place()];
+        }
+        let mut children = [Clock::EMPTY; CHILDREN];
+        children[0] = clock;
+        children
+    }
+
+    fn join_inner(&mut self, a: Clock, b: Clock, generation: u32) -> Clock {
+        let height = a.height().max(b.height());
+        let (x, y) = (self.children(a, height), self.children(b, height));
+        let mut larger = [Clock::EMPTY; CHILDREN];
+        for (larger, (x, y)) in larger.iter_mut().zip(x.iter().zip(&y)) {
+            *larger = self.join(*x, *y, generation);
+        }
+        if larger == x && a.height() == height {
+            a
+        } else if larger == y && b.height() == height {
+            b
+        } else {
+            self.put_inner(a, larger, height, generation)
+        }
+    }
+
+    /// An inner node in the place of `clock`, if the generation owns that.
+    fn put_inner(
+        &mut self,
+        clock: Clock,
+        children: [Clock; CHILDREN],
+        height: u32,
+        generation: u32,
+    ) -> Clock {
+        if clock.height() == height
+            && generation != FROZEN
+            && self.inner_generation[clock.place()] == generation
+        {
+            self.inner[clock.place()] = children;
+            return clock;
+        }
+        self.inner.push(children);
+        self.inner_generation.push(generation);
+        Clock::new(self.inner.len() as u32 - 1, height)
+    }
+
+    /// The clock with another entry for one chain.
+    pub(super) fn set(&mut self, clock: Clock, chain: u32, entry: u16, generation: u32) -> Clock {
+        let mut height = clock.height();
+        while chain as usize >= chains_below(height) {
+            height += 1;
+        }
+        self.set_at(clock, chain as usize, entry, height, generation)
+    }
+
+    fn set_at(
+        &mut self,
+        clock: Clock,
+        chain: usize,
+        entry: u16,
+        height: u32,
+        generation: u32,
+    ) -> Clock {
+        if height == 0 {
+            if generation != FROZEN && self.leaf_generation[clock.place()] == generation {
+                self.leaves[clock.place()].0[chain] = entry;
+                return clock;
+            }
+            let mut leaf = self.leaves[clock.place()];
+            leaf.0[chain] = entry;
+            return self.add_leaf(leaf, generation);
+        }
+        let mut children = self.children(clock, height);
+        let below = chains_below(height - 1);
+        let slot = chain / below;
+        children[slot] = self.set_at(children[slot], chain % below, entry, height - 1, generation);
+        self.put_inner(clock, children, height, generation)
+    }
+}
+
+/// Chains that a tree of some height has room for.
+const fn chains_below(height: u32) -> usize {
+    LEAF_CHAINS << (height * CHILDREN.trailing_zeros())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same sets and joins on plain vectors.
+    #[test]
+    fn clocks_are_vectors_whose_entries_only_their_owner_sees_change() {
+        let mut state = 1u64;
+        let mut random = move |bound: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % bound
+        };
+        let mut clocks = Clocks::new();
+        let chains = 9_000usize;
+        let mut all: Vec<(Clock, Vec<u16>)> = vec![(Clock::EMPTY, vec![0; chains])];
+        let mut head = (Clock::EMPTY, vec![0u16; chains]);
+        let mut generation = clocks.generation();
+        for step in 0..2_000u64 {
+            let bound = [20, 40, 600, chains as u64][(step / 500) as usize];
+            let chain = random(bound) as usize;
+            if random(2) == 0 {
+                head.1[chain] += 1;
+                head.0 = clocks.set(head.0, chain as u32, head.1[chain], generation);
+            } else {
+                let other = &all[random(all.len() as u64) as usize];
+                head.0 = clocks.join(head.0, other.0, generation);
+                for (entry, other) in head.1.iter_mut().zip(&other.1) {
+                    *entry = (*entry).max(*other);
+                }
+            }
+            if random(3) == 0 {
+                all.push(head.clone());
+                generation = clocks.generation();
+                head = all[random(all.len() as u64) as usize].clone();
+            }
+        }
+        for (clock, entries) in &all {
+            for (chain, entry) in entries.iter().enumerate() {
+                assert_eq!(clocks.get(*clock, chain as u32), *entry);
+            }
+        }
+        for (clock, _) in &all {
+            assert_eq!(clocks.join(*clock, *clock, FROZEN), *clock);
+            assert_eq!(clocks.join(*clock, Clock::EMPTY, FROZEN), *clock);
+        }
+    }
+}

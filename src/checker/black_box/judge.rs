@@ -1,0 +1,144 @@
+//! What one get says of visibility.
+
+use super::clock::Clock;
+use super::saturation::{Contradiction, Missing, Saturation};
+use super::world::NONE;
+
+/// Gets that returned a missing put and are asked what they saw, at most.
+const READERS_ASKED: usize = 32;
+
+impl Saturation<'_, '_> {
+    /// Judges a get that has `clock`: nothing that it returned follows another one, and what it
+    /// saw and did not return has been superseded.
+    pub(super) fn judge(&mut self, get: u32, clock: Clock) {
+        let world = self.world;
+        if let [put] = world.index.puts_read(get as usize) {
+            self.judge_one(get, clock, world.node[*put as usize]);
+            return;
+        }
+        let returned: Vec<u32> = world.returned(get).collect();
+        for a in &returned {
+            if let Some(b) = returned.iter().find(|b| self.precedes(*a, **b)) {
+                self.contradict(Contradiction::Stale {
+                    put: world.row[*a as usize],
+                    later: world.row[*b as usize],
+                    get,
+                });
+            }
+        }
+        let mut last = self.key_last[world.index.key[get as usize] as usize];
+        while last != NONE {
+            let entry = self.lasts[last as usize];
+            last = entry.next;
+            let visible = self.last_visible(entry.chain, entry.put, clock);
+            if visible != NONE && !self.is_explained(visible, &returned) {
+                self.answer(&Missing { put: visible, get });
+            }
+        }
+    }
+
+    /// The same for what is usual: a get that returned one put.
+    fn judge_one(&mut self, get: u32, clock: Clock, put: u32) {
+        let own = self.clock[put as usize];
+        let mut last = self.key_last[self.world.index.key[get as usize] as usize];
+        while last != NONE {
+            let entry = self.lasts[last as usize];
+            last = entry.next;
+            let known = self.clocks.get(own, entry.chain);
+            if known >= self.chains.place[entry.put as usize] {
+                continue;
+            }
+            let seen = self.clocks.get(clock, entry.chain);
+            if seen <= known {
+                continue;
+            }
+            let visible = self.last_visible(entry.chain, entry.put, clock);
+            if visible != NONE && known < self.chains.place[visible as usize] {
+                self.answer(&Missing { put: visible, get });
+            }
+        }
+    }
+
+    /// The last put of a chain on a key that a clock has, given the last that there is.
+    fn last_visible(&self, chain: u32, last: u32, clock: Clock) -> u32 {
+        let seen = self.clocks.get(clock, chain);
+        let mut put = last;
+        while put != NONE && self.chains.place[put as usize] > seen {
+            put = self.before_on_key[put as usize];
+        }
+        put
+    }
+
+    /// Whether a put that was seen was returned, or one that supersedes it.
+    fn is_explained(&self, put: u32, returned: &[u32]) -> bool {
+        returned
+            .iter()
+            .any(|by| *by == put || self.precedes(put, *by))
+    }
+
+    /// Whether the question is still open.
+    pub(super) fn is_still_open(&self, missing: &Missing) -> bool {
+        let returned: Vec<u32> = self.world.returned(missing.get).collect();
+        !self.is_explained(missing.put, &returned)
+    }
+
+    /// Says what superseded a put that a get saw and did not return, as far as there is no choice.
+    pub(super) fn answer(&mut self, missing: &Missing) {
+        let returned: Vec<u32> = self.world.returned(missing.get).collect();
+        if self.is_explained(missing.put, &returned) {
+            return;
+        }
+        let candidates = self.candidates(missing, &returned);
+        match candidates.as_slice() {
+            [] => {
+                let put = self.world.row[missing.put as usize];
+                let get = missing.get;
+                let follows = returned.iter().find(|m| self.precedes(**m, missing.put));
+                self.contradict(match follows {
+                    Some(m) if returned.len() == 1 => Contradiction::Stale {
+                        put: self.world.row[*m as usize],
+                        later: put,
+                        get,
+                    },
+                    _ => Contradiction::Missed { put, get },
+                });
+            }
+            [only] => self.force(missing.put, *only, missing.get),
+            [_, _, ..] => self.keep_open(missing.clone(), returned),
+        }
+    }
+
+    /// The returned puts that can have superseded what is missing, the likeliest first.
+    pub(super) fn candidates(&mut self, missing: &Missing, returned: &[u32]) -> Vec<u32> {
+        let before = |m: &&u32| !self.precedes(**m, missing.put);
+        let mut candidates: Vec<u32> = returned.iter().filter(before).copied().collect();
+        candidates.sort_unstable();
+        candidates.dedup();
+        if candidates.len() > 1 {
+            self.ask_readers(missing.put, &mut candidates);
+            let index = self.world.index;
+            let put = self.world.row[missing.put as usize] as usize;
+            candidates.sort_by_key(|candidate| {
+                let row = self.world.row[*candidate as usize] as usize;
+                // A replica supersedes what it has applied: what it put itself, and what is old.
+                let elsewhere = index.columns.node[row] != index.columns.node[put];
+                let overlaps = index.returned(put) > index.invoke(row);
+                (overlaps, elsewhere, std::cmp::Reverse(index.invoke(row)))
+            });
+        }
+        candidates
+    }
+
+    /// Removes what was visible to somebody who returned the put all the same.
+    fn ask_readers(&mut self, put: u32, candidates: &mut Vec<u32>) {
+        for get in self.world.readers(put).iter().take(READERS_ASKED) {
+            if !self.is_done(*get) {
+                continue;
+            }
+            let extent = self.clocks.extent();
+            let clock = self.clock_of_get(*get);
+            candidates.retain(|candidate| !self.is_in(*candidate, clock));
+            self.clocks.truncate(extent);
+        }
+    }
+}

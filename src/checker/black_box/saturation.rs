@@ -1,0 +1,603 @@
+//! The least visibility that happens-before and the reads force.
+//!
+//! Operations are visited causes first. A visible put that a get did not return, and that only one
+//! of the returned can have superseded, gives an edge that joins visibility at once; what had
+//! already been visited is visited again where its clock grows, and nowhere else. Nothing is ever
+//! taken back but by [`Saturation::undo`], which forgets an attempt.
+
+use super::super::index::Table;
+use super::chains::Chains;
+use super::clock::{Clock, Clocks, Extent, FROZEN};
+use super::world::{NONE, World};
+
+/// Bytes of clocks that are kept at most.
+const CLOCK_BYTES_MAX: usize = 2 << 30;
+/// Visits again that are made at most for each operation, and at least in total.
+const VISITS_EACH_MAX: usize = 64;
+const VISITS_MIN: usize = 1_000_000;
+/// Reads whose question is kept open at most.
+const OPEN_MAX: usize = 100_000;
+/// Contradictions that are counted at most.
+const CONTRADICTIONS_MAX: usize = 10_000;
+
+/// What refutes a history, by rows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Contradiction {
+    /// Happens-before goes round in a circle, through this row.
+    CyclicHb(Vec<u32>),
+    /// `before` has to come before `after`, which comes before it.
+    Cyclic {
+        /// The put that has been superseded.
+        before: u32,
+        /// The put that has to have superseded it.
+        after: u32,
+        /// The get that forces it.
+        get: u32,
+    },
+    /// The put is visible to the row, which returned before the put was invoked.
+    Future {
+        /// The put.
+        put: u32,
+        /// The row.
+        row: u32,
+    },
+    /// The get returned `put` although it saw `later`.
+    Stale {
+        /// The put that was returned.
+        put: u32,
+        /// The put that follows it.
+        later: u32,
+        /// The get.
+        get: u32,
+    },
+    /// The get saw the put, and nothing that it returned can have superseded it.
+    Missed {
+        /// The put.
+        put: u32,
+        /// The get.
+        get: u32,
+    },
+    /// The get saw the put, and whatever of what it returned superseded it contradicts the rest.
+    NoChoice {
+        /// The put.
+        put: u32,
+        /// The get.
+        get: u32,
+    },
+}
+
+/// A put (a node) that a get (a row) saw and did not return.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) put: u32,
+    pub(super) get: u32,
+}
+
+/// A put that comes before another one because a get forces it. Nodes, and a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Forced {
+    pub(super) before: u32,
+    pub(super) after: u32,
+    pub(super) get: u32,
+    next: u32,
+}
+
+/// Where a session has got to.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    clock: Clock,
+    latest: u32,
+    generation: u32,
+    /// The next row to visit.
+    next: u32,
+}
+
+/// The last put of a chain on a key, in the list of the key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Last {
+    pub(super) chain: u32,
+    pub(super) put: u32,
+    pub(super) next: u32,
+}
+
+/// How a node was before it grew.
+#[derive(Clone, Copy, Debug)]
+struct Grown {
+    node: u32,
+    clock: Clock,
+    latest: u32,
+}
+
+/// An instant to which [`Saturation::undo`] goes back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    grown: usize,
+    forced: usize,
+    open: usize,
+    extent: Extent,
+    outermost: bool,
+}
+
+/// Visibility so far.
+pub(super) struct Saturation<'w, 'h> {
+    pub(super) world: &'w World<'w, 'h>,
+    pub(super) clocks: Clocks,
+    /// Node to clock.
+    pub(super) clock: Vec<Clock>,
+    /// Node to one more than the place in the order of invokes of the latest put up to it.
+    latest: Vec<u32>,
+    pub(super) chains: Chains,
+    /// Node to the put before it of its chain on its key, or [`NONE`].
+    pub(super) before_on_key: Vec<u32>,
+    /// Key to the first of its `lasts`, or [`NONE`].
+    pub(super) key_last: Vec<u32>,
+    pub(super) lasts: Vec<Last>,
+    /// Node to the last forced edge from it, or [`NONE`].
+    forced_from: Vec<u32>,
+    pub(super) forced: Vec<Forced>,
+    done: Vec<bool>,
+    heads: Vec<Head>,
+    /// Nodes whose clock has grown since it was passed on.
+    changed: Vec<u32>,
+    is_changed: Vec<bool>,
+    pub(super) open: Vec<Missing>,
+    /// What is open already, by what is missing and what was returned.
+    is_open: Table<(u32, Vec<u32>), ()>,
+    /// What an attempt changed.
+    attempt: Option<Vec<Grown>>,
+    pub(super) refuted: bool,
+    pub(super) contradictions: Vec<Contradiction>,
+    known: Table<Contradiction, ()>,
+    visits: usize,
+    /// Why the work was given up.
+    pub(super) given_up: Option<String>,
+}
+
+impl<'w, 'h> Saturation<'w, 'h> {
+    pub(super) fn new(world: &'w World<'w, 'h>) -> Self {
+        let nodes = world.row.len();
+        let heads = world.first.iter().map(|first| Head {
+            clock: Clock::EMPTY,
+            latest: 0,
+            generation: FROZEN,
+            next: *first,
+        });
+        let mut saturation = Self {
+            world,
+            clocks: Clocks::new(),
+            clock: vec![Clock::EMPTY; nodes],
+            latest: vec![0; nodes],
+            chains: Chains::new(nodes, world.first.len()),
+            before_on_key: vec![NONE; nodes],
+            key_last: vec![NONE; world.index.by_key.len()],
+            lasts: Vec::new(),
+            forced_from: vec![NONE; nodes],
+            forced: Vec::new(),
+            done: vec![false; world.node.len()],
+            heads: heads.collect(),
+            changed: Vec::new(),
+            is_changed: vec![false; nodes],
+            open: Vec::new(),
+            is_open: Table::default(),
+            attempt: None,
+            refuted: false,
+            contradictions: Vec::new(),
+            known: Table::default(),
+            visits: 0,
+            given_up: None,
+        };
+        for (place, row) in (1u32..).zip(&world.order) {
+            if world.is_put(*row) {
+                saturation.latest[world.node[*row as usize] as usize] = place;
+            }
+        }
+        saturation
+    }
+
+    /// Visits every operation, and again what that changes, to the fixed point.
+    pub(super) fn run(&mut self) {
+        let mut stack = Vec::new();
+        let mut entered: Table<u32, ()> = Table::default();
+        for row in self.world.order.iter().copied() {
+            if self.done[row as usize] {
+                continue;
+            }
+            stack.push(row);
+            while let Some(row) = stack.last().copied() {
+                if self.done[row as usize] {
+                    stack.pop();
+                    continue;
+                }
+                match self.unvisited_cause(row) {
+                    None => {
+                        stack.pop();
+                        entered.remove(&row);
+                        self.visit(row);
+                    }
+                    Some(cause) if entered.contains_key(&cause) || cause == row => {
+                        let start = stack.iter().rposition(|row| *row == cause).unwrap_or(0);
+                        self.contradict(Contradiction::CyclicHb(stack[start..].to_vec()));
+                        return;
+                    }
+                    Some(cause) => {
+                        entered.insert(row, ());
+                        stack.push(cause);
+                    }
+                }
+            }
+            if self.given_up.is_some() {
+                return;
+            }
+        }
+        self.settle(0);
+    }
+
+    fn unvisited_cause(&self, row: u32) -> Option<u32> {
+        let earlier = self.heads[self.world.session(row)].next;
+        if earlier != row {
+            return Some(earlier);
+        }
+        if self.world.is_put(row) {
+            return None;
+        }
+        let puts = self.world.index.puts_read(row as usize);
+        puts.iter().copied().find(|put| !self.done[*put as usize])
+    }
+
+    fn visit(&mut self, row: u32) {
+        let world = self.world;
+        let session = world.session(row);
+        let mut head = self.heads[session];
+        if head.generation == FROZEN {
+            head.generation = self.clocks.generation();
+        }
+        let node = world.node[row as usize];
+        if world.is_put(row) {
+            self.chains.add(node, session, &self.clocks, head.clock);
+            let (chain, place) = self.position(node);
+            head.clock = self.clocks.set(head.clock, chain, place, head.generation);
+            head.latest = head.latest.max(self.latest[node as usize]);
+            self.add_to_key(node, row);
+        } else {
+            for put in world.returned(row) {
+                let other = self.clock[put as usize];
+                head.clock = self.clocks.join(head.clock, other, head.generation);
+                head.latest = head.latest.max(self.latest[put as usize]);
+            }
+        }
+        if world.is_node(row) {
+            self.clock[node as usize] = head.clock;
+            self.latest[node as usize] = head.latest;
+            head.generation = self.clocks.generation();
+        }
+        head.next = world.next[row as usize];
+        if head.next == NONE {
+            self.chains.end(session);
+        }
+        self.heads[session] = head;
+        self.done[row as usize] = true;
+        self.real_time(row, head.latest);
+        if !world.is_put(row) {
+            self.judge(row, head.clock);
+        }
+        self.pass_on();
+        if self.clocks.bytes() > CLOCK_BYTES_MAX {
+            let bytes = CLOCK_BYTES_MAX >> 20;
+            self.given_up = Some(format!("the clocks need more than {bytes} MiB"));
+        }
+    }
+
+    fn add_to_key(&mut self, node: u32, row: u32) {
+        let chain = self.chains.chain[node as usize];
+        let key = self.world.index.key[row as usize] as usize;
+        let mut place = self.key_last[key];
+        while place != NONE {
+            let last = &mut self.lasts[place as usize];
+            if last.chain == chain {
+                self.before_on_key[node as usize] = last.put;
+                last.put = node;
+                return;
+            }
+            place = last.next;
+        }
+        self.lasts.push(Last {
+            chain,
+            put: node,
+            next: self.key_last[key],
+        });
+        self.key_last[key] = self.lasts.len() as u32 - 1;
+    }
+
+    fn position(&self, put: u32) -> (u32, u16) {
+        let put = put as usize;
+        (self.chains.chain[put], self.chains.place[put])
+    }
+
+    /// Whether a put is visible to whoever has the clock.
+    pub(super) fn is_in(&self, put: u32, clock: Clock) -> bool {
+        let (chain, place) = self.position(put);
+        self.clocks.get(clock, chain) >= place
+    }
+
+    /// Whether one put comes before another one.
+    pub(super) fn precedes(&self, before: u32, after: u32) -> bool {
+        before != after && self.is_in(before, self.clock[after as usize])
+    }
+
+    pub(super) fn contradict(&mut self, contradiction: Contradiction) {
+        self.refuted = true;
+        if self.attempt.is_none()
+            && self.contradictions.len() < CONTRADICTIONS_MAX
+            && self.known.insert(contradiction.clone(), ()).is_none()
+        {
+            self.contradictions.push(contradiction);
+        }
+    }
+
+    /// Nothing is visible to what had returned before it was invoked.
+    fn real_time(&mut self, row: u32, latest: u32) {
+        let Some(place) = latest.checked_sub(1) else {
+            return;
+        };
+        let (index, put) = (self.world.index, self.world.order[place as usize]);
+        if put != row && index.invoke(put as usize) > index.returned(row as usize) {
+            self.contradict(Contradiction::Future { put, row });
+        }
+    }
+
+    /// Keeps a question open, unless it is already.
+    pub(super) fn keep_open(&mut self, missing: Missing, mut returned: Vec<u32>) {
+        returned.sort_unstable();
+        if self.open.len() >= OPEN_MAX {
+            self.given_up = Some(format!(
+                "more than {OPEN_MAX} reads leave it open which of several puts superseded another"
+            ));
+        } else if self.is_open.insert((missing.put, returned), ()).is_none() {
+            self.open.push(missing);
+        }
+    }
+
+    /// Makes `after` supersede `before`.
+    pub(super) fn force(&mut self, before: u32, after: u32, get: u32) {
+        self.forced.push(Forced {
+            before,
+            after,
+            get,
+            next: self.forced_from[before as usize],
+        });
+        self.forced_from[before as usize] = self.forced.len() as u32 - 1;
+        let before = before as usize;
+        self.raise(after, self.clock[before], self.latest[before]);
+    }
+
+    fn raise(&mut self, node: u32, clock: Clock, latest: u32) {
+        let at = node as usize;
+        let old = Grown {
+            node,
+            clock: self.clock[at],
+            latest: self.latest[at],
+        };
+        let clock = self.clocks.join(old.clock, clock, FROZEN);
+        if clock == old.clock && latest <= old.latest {
+            return;
+        }
+        if let Some(attempt) = &mut self.attempt {
+            attempt.push(old);
+        }
+        self.clock[at] = clock;
+        self.latest[at] = old.latest.max(latest);
+        if !self.is_changed[at] {
+            self.is_changed[at] = true;
+            self.changed.push(node);
+        }
+    }
+
+    /// Visits again what comes after a node whose clock has grown, until nothing grows.
+    pub(super) fn pass_on(&mut self) {
+        while let Some(node) = self.changed.pop() {
+            self.is_changed[node as usize] = false;
+            if self.given_up.is_some() || (self.refuted && self.attempt.is_some()) {
+                continue;
+            }
+            self.visits += 1;
+            let max = VISITS_MIN.max(self.world.order.len().saturating_mul(VISITS_EACH_MAX));
+            if self.visits > max {
+                self.given_up = Some(format!(
+                    "more than {max} operations had to be visited again"
+                ));
+                continue;
+            }
+            let (clock, latest) = (self.clock[node as usize], self.latest[node as usize]);
+            let row = self.world.row[node as usize];
+            self.real_time(row, latest);
+            let mut edge = self.forced_from[node as usize];
+            while edge != NONE {
+                let forced = self.forced[edge as usize];
+                self.raise(forced.after, clock, latest);
+                edge = forced.next;
+            }
+            self.walk(self.world.next[row as usize], clock, latest);
+            if self.world.is_put(row) {
+                for get in self.world.readers(node) {
+                    self.reader(*get, node);
+                }
+            }
+        }
+    }
+
+    /// Visits a get again because the clock of a put that it returned has grown.
+    fn reader(&mut self, get: u32, put: u32) {
+        if !self.done[get as usize] {
+            return;
+        }
+        let (clock, latest) = (self.clock[put as usize], self.latest[put as usize]);
+        let base = self.world.node[get as usize];
+        if self.world.is_node(get) {
+            self.raise(base, clock, latest);
+            self.judge(get, self.clock[base as usize]);
+            return;
+        }
+        if base != NONE && self.world.index.puts_read(get as usize).len() == 1 {
+            let (own, own_latest) = (self.clock[base as usize], self.latest[base as usize]);
+            let extent = self.clocks.extent();
+            let unchanged = self.clocks.join(own, clock, FROZEN) == own;
+            self.clocks.truncate(extent);
+            if unchanged && latest <= own_latest {
+                return;
+            }
+        }
+        let (clock, latest) = self.before(get);
+        self.walk(get, clock, latest);
+    }
+
+    /// The clock just before a get that keeps none.
+    fn before(&mut self, get: u32) -> (Clock, u32) {
+        let base = self.world.node[get as usize];
+        let (mut row, mut clock, mut latest) = match base {
+            NONE => (self.world.first[self.world.session(get)], Clock::EMPTY, 0),
+            base => (
+                self.world.next[self.world.row[base as usize] as usize],
+                self.clock[base as usize],
+                self.latest[base as usize],
+            ),
+        };
+        let generation = self.clocks.generation();
+        while row != get {
+            for put in self.world.returned(row) {
+                let other = self.clock[put as usize];
+                clock = self.clocks.join(clock, other, generation);
+                latest = latest.max(self.latest[put as usize]);
+            }
+            row = self.world.next[row as usize];
+        }
+        (clock, latest)
+    }
+
+    /// The clock of a get.
+    pub(super) fn clock_of_get(&mut self, get: u32) -> Clock {
+        if self.world.is_node(get) {
+            return self.clock[self.world.node[get as usize] as usize];
+        }
+        let (mut clock, _) = self.before(get);
+        let generation = self.clocks.generation();
+        for put in self.world.returned(get) {
+            clock = self
+                .clocks
+                .join(clock, self.clock[put as usize], generation);
+        }
+        clock
+    }
+
+    /// Visits a session's rows again from `row` on, as far as the next node.
+    fn walk(&mut self, row: u32, clock: Clock, latest: u32) {
+        let (mut row, mut clock, mut latest) = (row, clock, latest);
+        let generation = self.clocks.generation();
+        while row != NONE && self.done[row as usize] {
+            let node = self.world.node[row as usize];
+            if self.world.is_put(row) {
+                self.raise(node, clock, latest);
+                return;
+            }
+            for put in self.world.returned(row) {
+                let other = self.clock[put as usize];
+                clock = self.clocks.join(clock, other, generation);
+                latest = latest.max(self.latest[put as usize]);
+            }
+            self.real_time(row, latest);
+            self.judge(row, clock);
+            if self.world.is_node(row) {
+                self.raise(node, clock, latest);
+                return;
+            }
+            row = self.world.next[row as usize];
+        }
+        if row != NONE {
+            let head = &mut self.heads[self.world.session(row)];
+            head.clock = self.clocks.join(head.clock, clock, head.generation);
+            head.latest = head.latest.max(latest);
+        }
+    }
+
+    /// Passes on what has grown and answers open questions that have one answer left, until
+    /// nothing changes. Edges from `edges` on are checked for circles.
+    pub(super) fn settle(&mut self, edges: usize) {
+        loop {
+            self.pass_on();
+            let before = self.forced.len();
+            let mut place = 0;
+            while let Some(missing) = self.open.get(place).cloned() {
+                self.answer(&missing);
+                place += 1;
+                if self.given_up.is_some() || (self.refuted && self.attempt.is_some()) {
+                    break;
+                }
+            }
+            if self.forced.len() == before || self.given_up.is_some() || self.refuted {
+                break;
+            }
+        }
+        self.pass_on();
+        for edge in edges..self.forced.len() {
+            let forced = self.forced[edge];
+            if self.precedes(forced.after, forced.before) {
+                let row = |node: u32| self.world.row[node as usize];
+                self.contradict(Contradiction::Cyclic {
+                    before: row(forced.before),
+                    after: row(forced.after),
+                    get: forced.get,
+                });
+            }
+        }
+    }
+
+    /// Begins an attempt, which [`Saturation::undo`] ends. Attempts may be nested.
+    pub(super) fn mark(&mut self) -> Mark {
+        Mark {
+            outermost: self.attempt.is_none(),
+            grown: self.attempt.get_or_insert_default().len(),
+            forced: self.forced.len(),
+            open: self.open.len(),
+            extent: self.clocks.extent(),
+        }
+    }
+
+    /// Goes back to a mark.
+    pub(super) fn undo(&mut self, mark: Mark) {
+        if let Some(attempt) = &mut self.attempt {
+            for old in attempt.drain(mark.grown..).rev() {
+                self.clock[old.node as usize] = old.clock;
+                self.latest[old.node as usize] = old.latest;
+            }
+        }
+        for forced in self.forced.drain(mark.forced..).rev() {
+            self.forced_from[forced.before as usize] = forced.next;
+        }
+        for node in self.changed.drain(..) {
+            self.is_changed[node as usize] = false;
+        }
+        for missing in self.open.drain(mark.open..) {
+            let mut returned: Vec<u32> = self.world.returned(missing.get).collect();
+            returned.sort_unstable();
+            self.is_open.remove(&(missing.put, returned));
+        }
+        self.clocks.truncate(mark.extent);
+        self.refuted = false;
+        if mark.outermost {
+            self.attempt = None;
+        }
+    }
+
+    /// The puts that come after a node's because a get forces it.
+    pub(super) fn forced_after(&self, node: u32) -> impl Iterator<Item = u32> {
+        let mut edge = self.forced_from[node as usize];
+        std::iter::from_fn(move || {
+            let forced = self.forced.get(edge as usize)?;
+            edge = forced.next;
+            Some(forced.after)
+        })
+    }
+
+    pub(super) fn is_done(&self, row: u32) -> bool {
+        self.done[row as usize]
+    }
+}

@@ -1,0 +1,177 @@
+//! Some rows of a history as a history that stands on its own.
+
+use super::super::index::{Index, NO_PUT};
+use super::super::property::Property;
+use crate::history::{Header, History, Kind, Row, Siblings, Witness};
+
+/// Whether an id may be left out of a read together with its put, so that a get need not bring the
+/// puts of all that it returned. Integrity judges each id on its own, and convergence compares
+/// sets, from which the same id can be taken away everywhere. Wherever one value supersedes
+/// another, what is left out may be what superseded.
+const fn drops_ids(property: Property) -> bool {
+    match property {
+        Property::Integrity | Property::Convergence => true,
+        Property::LostWrites
+        | Property::Lww
+        | Property::ReadYourWrites
+        | Property::MonotonicReads
+        | Property::MonotonicWrites
+        | Property::WritesFollowReads
+        | Property::Causal
+        | Property::CausalBlackBox
+        | Property::Linearizable => false,
+    }
+}
+
+/// `rows` and, unless their ids may be left out, the puts that the gets among them read; in order.
+pub(super) fn closed(index: &Index<'_>, property: Property, rows: &[usize]) -> Vec<usize> {
+    let mut closed = rows.to_vec();
+    if !drops_ids(property) {
+        for row in rows {
+            let puts = index.puts_read(*row).iter().filter(|put| **put != NO_PUT);
+            closed.extend(puts.map(|put| *put as usize));
+        }
+    }
+    closed.sort_unstable();
+    closed.dedup();
+    closed
+}
+
+/// `rows` without `removed` and, unless ids may be left out, without the gets that read one of
+/// those.
+pub(super) fn without(
+    index: &Index<'_>,
+    property: Property,
+    rows: &[usize],
+    removed: &[usize],
+) -> Vec<usize> {
+    let mut left: Vec<usize> = rows
+        .iter()
+        .copied()
+        .filter(|row| !removed.contains(row))
+        .collect();
+    if !drops_ids(property) {
+        let written: Vec<u64> = removed
+            .iter()
+            .filter(|row| index.columns.kind[**row] == Kind::Put)
+            .map(|row| index.columns.written[*row])
+            .collect();
+        let read = |row: &usize| {
+            index
+                .columns
+                .read
+                .at(*row)
+                .iter()
+                .any(|id| written.contains(id))
+        };
+        left.retain(|row| !read(row));
+    }
+    left
+}
+
+/// The rows as a history with the header of the whole, and with an end record, so that nothing of
+/// it counts as still under way.
+pub(super) fn part(index: &Index<'_>, property: Property, rows: &[usize]) -> History {
+    let whole = index.history;
+    let mut rows = rows.to_vec();
+    rows.sort_unstable();
+    let mut keys: Vec<u64> = rows.iter().map(|row| index.columns.key[*row]).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let named = !whole.header.keys.is_empty();
+    let header = Header {
+        keys: if named {
+            keys.iter().map(|key| whole.key_name(*key)).collect()
+        } else {
+            Vec::new()
+        },
+        limit: None,
+        ..header_without_keys(&whole.header)
+    };
+    let mut part = History::from_rows(header, []);
+    let mut scratch = Scratch::default();
+    for row in &rows {
+        let mut own = whole.row(*row);
+        if named {
+            own.key = keys.binary_search(&own.key).unwrap_or(0) as u64;
+        }
+        if drops_ids(property) && !own.read.is_empty() {
+            part.columns.push(&scratch.kept(index, *row, &rows, own));
+        } else {
+            part.columns.push(&own);
+        }
+    }
+    if let Some(end) = &mut part.end {
+        end.operations = rows.len() as u64;
+    }
+    part
+}
+
+/// A copy that leaves the names of keys behind: an imported history may have millions.
+fn header_without_keys(header: &Header) -> Header {
+    Header {
+        schema: header.schema,
+        architecture: header.architecture.clone(),
+        lattice: header.lattice.clone(),
+        promise: header.promise,
+        groups: header.groups.clone(),
+        seed: header.seed,
+        keys: Vec::new(),
+        limit: None,
+    }
+}
+
+/// The ids of a get that are kept, with their evidence.
+#[derive(Default)]
+struct Scratch {
+    read: Vec<u64>,
+    dots: Vec<u64>,
+    ends: Vec<u32>,
+    vectors: Vec<u64>,
+}
+
+impl Scratch {
+    /// The get without the ids whose puts are not among `rows`; ids that nobody wrote stay.
+    fn kept<'a>(
+        &'a mut self,
+        index: &Index<'_>,
+        get: usize,
+        rows: &[usize],
+        own: Row<'a>,
+    ) -> Row<'a> {
+        self.read.clear();
+        self.dots.clear();
+        self.ends.clear();
+        self.vectors.clear();
+        for (place, put) in index.puts_read(get).iter().enumerate() {
+            if *put != NO_PUT && rows.binary_search(&(*put as usize)).is_err() {
+                continue;
+            }
+            self.read.push(own.read[place]);
+            if let Witness::Get { siblings, .. } = own.witness
+                && let Some(dot) = siblings.dots.get(place)
+            {
+                self.dots.push(*dot);
+                self.vectors.extend_from_slice(siblings.vector(place));
+                self.ends.push(self.vectors.len() as u32);
+            }
+        }
+        let witness = match own.witness {
+            Witness::Get { vector, .. } => Witness::Get {
+                vector,
+                siblings: Siblings {
+                    dots: &self.dots,
+                    ends: &self.ends,
+                    vectors: &self.vectors,
+                    base: 0,
+                },
+            },
+            Witness::None | Witness::Put { .. } | Witness::Version(_) => own.witness,
+        };
+        Row {
+            read: &self.read,
+            witness,
+            ..own
+        }
+    }
+}
