@@ -27,6 +27,7 @@ mod explain;
 mod index;
 mod integrity;
 mod linearizable;
+mod lookup;
 mod lww;
 mod options;
 mod prefix;

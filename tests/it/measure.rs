@@ -341,7 +341,10 @@ fn engines_that_disagree_are_said_to() {
 fn a_long_proof_is_cut_and_says_where_the_rest_is() {
     let mut record = invalid();
     let anomaly = &mut record.verdict.anomalies[0];
-    anomaly.text = anomaly.text.repeat(20).replace("ms]session", "ms]\nsession");
+    anomaly.text = anomaly
+        .text
+        .repeat(20)
+        .replace("ms]session", "ms]\nsession");
     let text = screen(&record);
     assert!(text.contains("the rest is in anomalies/"), "{text}");
 }
