@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use hashbrown::HashMap;
 
+use super::lookup::{Numbers, Puts};
 use crate::history::{CORRUPT, Columns, History, Kind, NEVER, Outcome, Row, id_index, id_session};
 
 /// A hash table whose order nothing depends on, and whose hashes are the same in every run.
@@ -73,39 +74,6 @@ const TIED_INVOKE: u8 = 1;
 /// The row returned at the instant at which its session's next operation on the key was invoked.
 const TIED_RETURN: u8 = 2;
 
-fn dense(values: impl Iterator<Item = u64>) -> (Vec<u32>, usize) {
-    let mut numbers: Table<u64, u32> = Table::default();
-    let dense = values
-        .map(|value| {
-            let next = numbers.len() as u32;
-            *numbers.entry(value).or_insert(next)
-        })
-        .collect();
-    (dense, numbers.len())
-}
-
-/// The rows of puts by what they wrote.
-pub(super) fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, String> {
-    let mut puts: Table<u64, u32> = Table::default();
-    puts.reserve(columns.len() / 2);
-    for row in 0..columns.len() {
-        if matches!(columns.kind[row], Kind::Cas | Kind::Append) {
-            return Err(format!(
-                "row {row} is a {}: only a search judges histories of more than puts and gets",
-                columns.kind[row]
-            ));
-        }
-        if columns.kind[row] == Kind::Put
-            && let Some(other) = puts.insert(columns.written[row], row as u32)
-        {
-            return Err(format!(
-                "values are not unique: rows {other} and {row} wrote the same id"
-            ));
-        }
-    }
-    Ok(puts)
-}
-
 impl<'h> Index<'h> {
     /// Indexes a history.
     ///
@@ -117,9 +85,10 @@ impl<'h> Index<'h> {
         if columns.len() >= NO_PUT as usize {
             return Err("there are more than 2^32 operations".to_owned());
         }
-        let (key, keys) = dense(columns.key.iter().copied());
-        let (session, sessions) = dense(columns.session.iter().map(|s| u64::from(*s)));
-        let puts = puts_by_id(columns)?;
+        let (_, key, keys) = Numbers::new(columns.key.iter().copied());
+        let raw_sessions = columns.session.iter().map(|session| u64::from(*session));
+        let (numbers, session, sessions) = Numbers::new(raw_sessions);
+        let puts = Puts::new(columns, numbers)?;
         let mut index = Self {
             history,
             columns,
@@ -184,12 +153,12 @@ impl<'h> Index<'h> {
         }
     }
 
-    fn resolve_reads(&mut self, puts: &Table<u64, u32>) {
+    fn resolve_reads(&mut self, puts: &Puts) {
         let columns = self.columns;
         for get in 0..columns.len() {
             let counts = self.is_known_get(get);
             for id in columns.read.at(get) {
-                let put = puts.get(id).copied().filter(|put| {
+                let put = puts.row(self, *id).filter(|put| {
                     let put = *put as usize;
                     columns.key[put] == columns.key[get] && columns.outcome[put] != Outcome::Fail
                 });

@@ -18,32 +18,35 @@ use crate::history::NEVER;
 /// The time of the initial put, before all others: times are shifted up by one.
 const BEFORE_TIME: u64 = 0;
 
-/// A cluster's ends, and the rows that set them. Row `None` is the initial put.
+/// Stands for no row: the initial put's.
+const NO_ROW: u32 = u32::MAX;
+
+/// A cluster's ends, and the rows that set them.
 #[derive(Clone, Copy, Debug)]
 struct Zone {
-    put: Option<usize>,
     earliest_return: u64,
-    returned_by: Option<usize>,
     latest_invoke: u64,
-    invoked_by: Option<usize>,
+    put: u32,
+    returned_by: u32,
+    invoked_by: u32,
 }
 
 impl Zone {
     const INITIAL: Self = Self {
-        put: None,
         earliest_return: BEFORE_TIME,
-        returned_by: None,
         latest_invoke: BEFORE_TIME,
-        invoked_by: None,
+        put: NO_ROW,
+        returned_by: NO_ROW,
+        invoked_by: NO_ROW,
     };
 
     fn of_put(index: &Index<'_>, put: usize) -> Self {
         Self {
-            put: Some(put),
             earliest_return: shifted(index.fine_return(put)),
-            returned_by: Some(put),
             latest_invoke: shifted(index.fine_invoke(put)),
-            invoked_by: Some(put),
+            put: put as u32,
+            returned_by: put as u32,
+            invoked_by: put as u32,
         }
     }
 
@@ -54,11 +57,11 @@ impl Zone {
         );
         if returned < self.earliest_return {
             self.earliest_return = returned;
-            self.returned_by = Some(get);
+            self.returned_by = get as u32;
         }
         if invoke > self.latest_invoke {
             self.latest_invoke = invoke;
-            self.invoked_by = Some(get);
+            self.invoked_by = get as u32;
         }
     }
 
@@ -85,19 +88,17 @@ impl Zone {
     fn rows(&self) -> impl Iterator<Item = usize> {
         [self.put, self.returned_by, self.invoked_by]
             .into_iter()
-            .flatten()
+            .filter(|row| *row != NO_ROW)
+            .map(|row| row as usize)
     }
 
     fn name(&self, index: &Index<'_>) -> String {
-        self.put.map_or_else(
-            || "the initial value".to_owned(),
-            |put| {
-                format!(
-                    "value {}",
-                    index.history.value_name(index.columns.written[put])
-                )
-            },
-        )
+        if self.put == NO_ROW {
+            "the initial value".to_owned()
+        } else {
+            let id = index.columns.written[self.put as usize];
+            format!("value {}", index.history.value_name(id))
+        }
     }
 }
 
@@ -125,47 +126,77 @@ pub(super) fn check(index: &Index<'_>) -> Check {
         };
     }
     let mut findings = Findings::new(index.history, Property::Linearizable);
-    let mut zone_of = vec![u32::MAX; index.history.len()];
-    let mut checked = 0;
-    let mut zones = Vec::new();
+    let mut clusters = Clusters::new(index);
     for key in 0..index.by_key.len() {
-        let rows = index.by_key.at(key);
-        checked += clusters(index, rows, &mut zone_of, &mut zones);
-        check_key(index, &mut zones, &mut findings);
+        check_key(index, clusters.of_key(key), &mut findings);
     }
-    findings.check(checked)
+    findings.check(clusters.operations)
 }
 
-/// Gathers a key's clusters and returns how many operations they hold.
-fn clusters(index: &Index<'_>, rows: &[u32], zone_of: &mut [u32], zones: &mut Vec<Zone>) -> u64 {
-    zones.clear();
-    zones.push(Zone::INITIAL);
-    let mut counted = 0;
-    for put in rows.iter().map(|row| *row as usize) {
-        if index.is_effective_put(put) {
-            zone_of[put] = zones.len() as u32;
-            zones.push(Zone::of_put(index, put));
-            counted += 1;
+/// The clusters of every key. They are gathered in the order of the rows, since a key's own rows
+/// lie far apart in memory.
+struct Clusters {
+    /// Those of each key are one slice, the initial value's first.
+    zones: Vec<Zone>,
+    /// Where each key's slice ends.
+    ends: Vec<u32>,
+    operations: u64,
+}
+
+impl Clusters {
+    fn new(index: &Index<'_>) -> Self {
+        let keys = index.by_key.len();
+        let puts = || (0..index.history.len()).filter(|row| index.is_effective_put(*row));
+        // Counted first, then turned into where each key starts, which moves on to where it ends.
+        let mut ends = vec![1u32; keys];
+        for put in puts() {
+            ends[index.key[put] as usize] += 1;
         }
-    }
-    for get in rows.iter().map(|row| *row as usize) {
-        if index.is_usable_get(get) {
+        let mut start = 0u32;
+        for end in &mut ends {
+            let next = start.checked_add(*end);
+            *end = start;
+            start = next.expect("values and keys are fewer than 2^32 together");
+        }
+        let starts = ends.clone();
+        let mut zones = vec![Zone::INITIAL; start as usize];
+        for end in &mut ends {
+            *end += 1;
+        }
+        let mut zone_of = vec![NO_ROW; index.history.len()];
+        let mut operations = 0;
+        for put in puts() {
+            let place = &mut ends[index.key[put] as usize];
+            zone_of[put] = *place;
+            zones[*place as usize] = Zone::of_put(index, put);
+            *place += 1;
+            operations += 1;
+        }
+        for get in (0..index.history.len()).filter(|row| index.is_usable_get(*row)) {
             let zone = match index.puts_read(get) {
-                [] => 0,
-                [put, ..] => zone_of[*put as usize] as usize,
+                [] => starts[index.key[get] as usize],
+                [put, ..] => zone_of[*put as usize],
             };
-            zones[zone].add(index, get);
-            counted += 1;
+            zones[zone as usize].add(index, get);
+            operations += 1;
+        }
+        Self {
+            zones,
+            ends,
+            operations,
         }
     }
-    counted
+
+    fn of_key(&mut self, key: usize) -> &mut [Zone] {
+        let start = if key == 0 { 0 } else { self.ends[key - 1] };
+        &mut self.zones[start as usize..self.ends[key] as usize]
+    }
 }
 
 fn check_key(index: &Index<'_>, zones: &mut [Zone], findings: &mut Findings<'_>) {
-    for zone in zones.iter() {
-        if let (Some(put), Some(get)) = (zone.put, zone.returned_by)
-            && zone.earliest_return < shifted(index.fine_invoke(put))
-        {
+    for zone in zones.iter().filter(|zone| zone.put != NO_ROW) {
+        let (put, get) = (zone.put as usize, zone.returned_by as usize);
+        if zone.earliest_return < shifted(index.fine_invoke(put)) {
             findings.add(AnomalyKind::NotLinearizable, &[get, put], || {
                 format!("{} was read before its put was invoked", zone.name(index))
             });

@@ -29,6 +29,7 @@ mod explain;
 mod index;
 mod integrity;
 mod linearizable;
+mod lookup;
 mod lww;
 mod model;
 mod options;
@@ -122,7 +123,7 @@ pub fn sequential(history: &History) -> Check {
 fn needs_search(history: &History) -> bool {
     let columns = &history.columns;
     let other = |kind: &Kind| matches!(kind, Kind::Cas | Kind::Append);
-    columns.kind.iter().any(other) || index::puts_by_id(columns).is_err()
+    columns.kind.iter().any(other) || lookup::puts_by_id(columns).is_err()
 }
 
 /// The check of a history that the direct algorithms refuse for `reason`.

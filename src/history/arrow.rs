@@ -6,13 +6,16 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, ListArray, RecordBatch, StringArray, UInt8Array, UInt16Array,
-    UInt32Array, UInt64Array, cast::AsArray, types::UInt8Type,
+    Array, ArrayRef, ArrowPrimitiveType, DictionaryArray, ListArray, RecordBatch, StringArray,
+    UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    cast::AsArray,
+    types::{UInt8Type, UInt16Type, UInt32Type, UInt64Type},
 };
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 
-use super::columns::{Columns, Evidence, Lists, NEVER};
+use super::column::{Fill, Lists, TooLarge};
+use super::columns::{Columns, Evidence, NEVER};
 use super::operation::{ErrorKind, Kind, Outcome, Phase};
 
 /// The key of the schema's metadata under which the header stands, as JSON.
@@ -102,16 +105,16 @@ pub(super) fn encode(columns: &Columns, schema: &SchemaRef) -> Result<RecordBatc
         dictionary(columns.outcome.iter().map(|v| *v as u8), &WORDS.outcome)?,
         errors(&columns.error)?,
         Arc::new(UInt16Array::from(columns.node.clone())),
-        Arc::new(UInt16Array::from(columns.incarnation.clone())),
-        Arc::new(UInt16Array::from(columns.group.clone())),
+        Arc::new(UInt16Array::from(columns.incarnation.to_vec())),
+        Arc::new(UInt16Array::from(columns.group.to_vec())),
         dictionary(columns.phase.iter().map(|v| *v as u8), &WORDS.phase)?,
         dictionary(columns.evidence.iter().map(|v| *v as u8), &WORDS.evidence)?,
-        Arc::new(UInt64Array::from(columns.dot.clone())),
+        Arc::new(UInt64Array::from(columns.dot.to_vec())),
         Arc::new(list(&columns.vector)),
         Arc::new(list(&columns.sibling_dots)),
         sibling_vectors(columns),
-        nullable(&columns.version_time, NEVER),
-        Arc::new(UInt32Array::from(columns.version_origin.clone())),
+        nullable(&columns.version_time.to_vec(), NEVER),
+        Arc::new(UInt32Array::from(columns.version_origin.to_vec())),
     ];
     RecordBatch::try_new(Arc::clone(schema), arrays)
 }
@@ -143,8 +146,8 @@ fn nullable(values: &[u64], absent: u64) -> ArrayRef {
 }
 
 /// Offsets of a batch's lists: a batch is far smaller than 2^31 entries.
-fn offsets(ends: impl ExactSizeIterator<Item = u32>) -> OffsetBuffer<i32> {
-    let mut offsets = Vec::with_capacity(ends.len() + 1);
+fn offsets(lists: usize, ends: impl Iterator<Item = u32>) -> OffsetBuffer<i32> {
+    let mut offsets = Vec::with_capacity(lists + 1);
     offsets.push(0);
     offsets.extend(ends.map(|end| i32::try_from(end).expect("batches are cut below 2^31 entries")));
     OffsetBuffer::new(ScalarBuffer::from(offsets))
@@ -152,13 +155,13 @@ fn offsets(ends: impl ExactSizeIterator<Item = u32>) -> OffsetBuffer<i32> {
 
 fn list(lists: &Lists) -> ListArray {
     let values = Arc::new(UInt64Array::from(lists.values().to_vec()));
-    ListArray::new(item(), offsets(lists.ends().iter().copied()), values, None)
+    ListArray::new(item(), offsets(lists.len(), lists.ends()), values, None)
 }
 
 fn sibling_vectors(columns: &Columns) -> ArrayRef {
     let inner = Arc::new(list(&columns.sibling_vectors));
     // One vector a sibling: the outer lists end where the lists of dots end.
-    let outer = offsets(columns.sibling_dots.ends().iter().copied());
+    let outer = offsets(columns.sibling_dots.len(), columns.sibling_dots.ends());
     Arc::new(ListArray::new(nested_item(), outer, inner, None))
 }
 
@@ -181,53 +184,52 @@ pub(super) enum DecodeError {
     Siblings(usize),
     /// Too many entries.
     #[error(transparent)]
-    TooLarge(#[from] super::columns::TooLarge),
+    TooLarge(#[from] TooLarge),
 }
 
 /// Appends a batch's rows to `columns`.
 pub(super) fn decode(batch: &RecordBatch, columns: &mut Columns) -> Result<(), DecodeError> {
     let rows = columns.len();
-    u32s(batch, "session", &mut columns.session)?;
-    u32s(batch, "index", &mut columns.index)?;
+    numbers::<UInt32Type>(batch, "session", &mut columns.session)?;
+    numbers::<UInt32Type>(batch, "index", &mut columns.index)?;
     words(batch, "kind", &mut columns.kind, Kind::from_name)?;
-    u64s(batch, "key", &mut columns.key, None)?;
-    u64s(batch, "written", &mut columns.written, Some(0))?;
+    numbers::<UInt64Type>(batch, "key", &mut columns.key)?;
+    nullable_numbers(batch, "written", 0, &mut columns.written)?;
     lists(batch, "read", &mut columns.read)?;
-    u64s(batch, "intended", &mut columns.intended, None)?;
-    u64s(batch, "invoke", &mut columns.invoke, None)?;
-    u64s(batch, "return", &mut columns.returned, Some(NEVER))?;
+    numbers::<UInt64Type>(batch, "intended", &mut columns.intended)?;
+    numbers::<UInt64Type>(batch, "invoke", &mut columns.invoke)?;
+    nullable_numbers(batch, "return", NEVER, &mut columns.returned)?;
     words(batch, "outcome", &mut columns.outcome, Outcome::from_name)?;
     decode_errors(batch, &mut columns.error)?;
-    u16s(batch, "node", &mut columns.node)?;
-    u16s(batch, "incarnation", &mut columns.incarnation)?;
-    u16s(batch, "group", &mut columns.group)?;
+    numbers::<UInt16Type>(batch, "node", &mut columns.node)?;
+    numbers::<UInt16Type>(batch, "incarnation", &mut columns.incarnation)?;
+    numbers::<UInt16Type>(batch, "group", &mut columns.group)?;
     words(batch, "phase", &mut columns.phase, Phase::from_name)?;
     words(batch, "evidence", &mut columns.evidence, |name| {
         Evidence::ALL.into_iter().find(|e| e.name() == name)
     })?;
-    u64s(batch, "dot", &mut columns.dot, None)?;
+    numbers::<UInt64Type>(batch, "dot", &mut columns.dot)?;
     lists(batch, "vector", &mut columns.vector)?;
     lists(batch, "sibling_dots", &mut columns.sibling_dots)?;
     decode_sibling_vectors(batch, &mut columns.sibling_vectors)?;
-    u64s(
-        batch,
-        "version_time",
-        &mut columns.version_time,
-        Some(NEVER),
-    )?;
-    u32s(batch, "version_origin", &mut columns.version_origin)?;
+    nullable_numbers(batch, "version_time", NEVER, &mut columns.version_time)?;
+    numbers::<UInt32Type>(batch, "version_origin", &mut columns.version_origin)?;
     siblings_pair_up(columns, rows)
 }
 
 /// Checks that a row's siblings all have their evidence, since readers index by it.
 fn siblings_pair_up(columns: &Columns, from: usize) -> Result<(), DecodeError> {
-    for i in from..columns.len() {
-        let dots = columns.sibling_dots.at(i).len();
-        if dots != 0 && dots != columns.read.at(i).len() {
-            return Err(DecodeError::Siblings(dots));
+    let dots = &columns.sibling_dots;
+    // Most batches have no siblings at all, which their first and last list show.
+    if dots.start(from) < dots.values().len() {
+        for i in from..columns.len() {
+            let dots = dots.at(i).len();
+            if dots != 0 && dots != columns.read.at(i).len() {
+                return Err(DecodeError::Siblings(dots));
+            }
         }
     }
-    if columns.sibling_vectors.len() == columns.sibling_dots.values().len() {
+    if columns.sibling_vectors.len() == dots.values().len() {
         Ok(())
     } else {
         Err(DecodeError::Siblings(columns.sibling_vectors.len()))
@@ -238,40 +240,42 @@ fn column<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a ArrayRef
     batch.column_by_name(name).ok_or(DecodeError::Column(name))
 }
 
-/// Declares a reader of one width of unsigned column without nulls.
-macro_rules! plain {
-    ($name:ident, $array:ty, $number:ty) => {
-        fn $name(
-            batch: &RecordBatch,
-            name: &'static str,
-            into: &mut Vec<$number>,
-        ) -> Result<(), DecodeError> {
-            let array = column(batch, name)?.as_any().downcast_ref::<$array>();
-            match array {
-                Some(array) if array.null_count() == 0 => {
-                    into.extend_from_slice(array.values());
-                    Ok(())
-                }
-                Some(_) | None => Err(DecodeError::Column(name)),
-            }
-        }
-    };
-}
-
-plain!(u16s, UInt16Array, u16);
-plain!(u32s, UInt32Array, u32);
-
-fn u64s(
+/// Appends a column of numbers without nulls.
+fn numbers<T: ArrowPrimitiveType>(
     batch: &RecordBatch,
     name: &'static str,
-    into: &mut Vec<u64>,
-    null: Option<u64>,
+    into: &mut impl Fill<T::Native>,
 ) -> Result<(), DecodeError> {
-    let array = column(batch, name)?.as_any().downcast_ref::<UInt64Array>();
-    match (array, null) {
-        (Some(array), _) if array.null_count() == 0 => into.extend_from_slice(array.values()),
-        (Some(array), Some(null)) => into.extend(array.iter().map(|v| v.unwrap_or(null))),
-        (Some(_) | None, _) => return Err(DecodeError::Column(name)),
+    match column(batch, name)?.as_primitive_opt::<T>() {
+        Some(array) if array.null_count() == 0 => {
+            into.fill(array.values().iter().copied());
+            Ok(())
+        }
+        Some(_) | None => Err(DecodeError::Column(name)),
+    }
+}
+
+/// Appends a column of numbers in which `absent` stands for null.
+fn nullable_numbers(
+    batch: &RecordBatch,
+    name: &'static str,
+    absent: u64,
+    into: &mut impl Fill<u64>,
+) -> Result<(), DecodeError> {
+    let array = column(batch, name)?.as_primitive_opt::<UInt64Type>();
+    let array = array.ok_or(DecodeError::Column(name))?;
+    match array.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => into.fill(array.values().iter().copied()),
+        Some(nulls) if nulls.null_count() == array.len() => {
+            into.fill(std::iter::repeat_n(absent, array.len()));
+        }
+        Some(nulls) => {
+            let mut values = array.values().to_vec();
+            for (value, is_valid) in values.iter_mut().zip(nulls.iter()) {
+                *value = if is_valid { *value } else { absent };
+            }
+            into.fill(values.iter().copied());
+        }
     }
     Ok(())
 }
@@ -297,7 +301,16 @@ fn dictionary_of<'a, T>(
             value: word.to_owned(),
         })?);
     }
-    Ok((array.keys(), meanings))
+    let codes = array.keys();
+    let largest = if codes.null_count() == 0 {
+        codes.values().iter().copied().max()
+    } else {
+        codes.iter().flatten().max()
+    };
+    if largest.is_some_and(|code| usize::from(code) >= meanings.len()) {
+        return Err(DecodeError::Column(name));
+    }
+    Ok((codes, meanings))
 }
 
 fn words<T: Copy>(
@@ -310,14 +323,12 @@ fn words<T: Copy>(
     if codes.null_count() > 0 {
         return Err(DecodeError::Column(name));
     }
-    into.reserve(codes.len());
-    for code in codes.values() {
-        into.push(
-            *meanings
-                .get(usize::from(*code))
-                .ok_or(DecodeError::Column(name))?,
-        );
-    }
+    into.extend(
+        codes
+            .values()
+            .iter()
+            .map(|code| meanings[usize::from(*code)]),
+    );
     Ok(())
 }
 
@@ -326,16 +337,14 @@ fn decode_errors(
     into: &mut Vec<Option<ErrorKind>>,
 ) -> Result<(), DecodeError> {
     let (codes, meanings) = dictionary_of(batch, "error", ErrorKind::from_name)?;
-    for code in codes {
-        let error = match code {
-            None => None,
-            Some(code) => Some(
-                *meanings
-                    .get(usize::from(code))
-                    .ok_or(DecodeError::Column("error"))?,
-            ),
-        };
-        into.push(error);
+    if codes.null_count() == codes.len() {
+        into.extend(std::iter::repeat_n(None, codes.len()));
+    } else {
+        into.extend(
+            codes
+                .iter()
+                .map(|code| code.map(|code| meanings[usize::from(code)])),
+        );
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A history's rows as columns: what a recorder fills and what a checker reads.
 
+use super::column::{Column, Lists};
 use super::operation::{ErrorKind, Kind, Outcome, Phase, Row, Siblings, Version, Witness};
 
 /// The return time of an operation that has none.
@@ -33,107 +34,9 @@ impl Evidence {
     }
 }
 
-/// Lists of numbers, one after another in one buffer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lists {
-    ends: Vec<u32>,
-    values: Vec<u64>,
-}
-
-impl Lists {
-    /// The most entries that all lists of a column have together.
-    pub const ENTRIES_MAX: usize = u32::MAX as usize;
-
-    /// Appends one list.
-    ///
-    /// # Panics
-    /// When there would be more than [`Lists::ENTRIES_MAX`] entries.
-    pub fn push(&mut self, list: &[u64]) {
-        self.values.extend_from_slice(list);
-        self.close();
-    }
-
-    /// Ends the list whose entries were pushed to the buffer.
-    fn close(&mut self) {
-        let end = u32::try_from(self.values.len()).expect("a column holds at most 2^32 entries");
-        self.ends.push(end);
-    }
-
-    /// The `i`-th list.
-    ///
-    /// # Panics
-    /// When there is no such list.
-    #[must_use]
-    pub fn at(&self, i: usize) -> &[u64] {
-        &self.values[self.start(i)..self.ends[i] as usize]
-    }
-
-    /// Where the `i`-th list starts in the buffer.
-    ///
-    /// # Panics
-    /// When `i` is beyond the number of lists.
-    #[must_use]
-    pub fn start(&self, i: usize) -> usize {
-        if i == 0 { 0 } else { self.ends[i - 1] as usize }
-    }
-
-    /// How many lists there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there is no list.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Where each list ends.
-    #[must_use]
-    pub fn ends(&self) -> &[u32] {
-        &self.ends
-    }
-
-    /// The entries of all lists.
-    #[must_use]
-    pub fn values(&self) -> &[u64] {
-        &self.values
-    }
-
-    /// Appends lists given by their entries and by their offsets, which ascend from the first.
-    pub(super) fn append(&mut self, offsets: &[i32], values: &[u64]) -> Result<(), TooLarge> {
-        let Some((&first, rest)) = offsets.split_first() else {
-            return Ok(());
-        };
-        let base = self.values.len();
-        let last = offsets[offsets.len() - 1];
-        self.values
-            .extend_from_slice(&values[first as usize..last as usize]);
-        if self.values.len() > Self::ENTRIES_MAX {
-            return Err(TooLarge);
-        }
-        self.ends.extend(
-            rest.iter()
-                .map(|&end| (base + (end - first) as usize) as u32),
-        );
-        Ok(())
-    }
-
-    fn clear(&mut self) {
-        self.ends.clear();
-        self.values.clear();
-    }
-}
-
-/// A list column would pass [`Lists::ENTRIES_MAX`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a column of the history has more than 2^32 list entries: record fewer operations")]
-pub struct TooLarge;
-
 /// The columns, row `i` being entry `i` of each. Fields are as in [`Row`], with [`NEVER`] for an
 /// absent return time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields of Row, which documents them")]
 pub struct Columns {
     pub session: Vec<u32>,
@@ -148,12 +51,12 @@ pub struct Columns {
     pub outcome: Vec<Outcome>,
     pub error: Vec<Option<ErrorKind>>,
     pub node: Vec<u16>,
-    pub incarnation: Vec<u16>,
-    pub group: Vec<u16>,
+    pub incarnation: Column<u16>,
+    pub group: Column<u16>,
     pub phase: Vec<Phase>,
     pub evidence: Vec<Evidence>,
     /// A put's dot, 0 without.
-    pub dot: Vec<u64>,
+    pub dot: Column<u64>,
     /// The vector of a put or a get.
     pub vector: Lists,
     /// The dots of a get's siblings, in the order of `read`.
@@ -161,9 +64,15 @@ pub struct Columns {
     /// The siblings' vectors: list `sibling_dots.start(i) + j` is that of row `i`'s `j`-th.
     pub sibling_vectors: Lists,
     /// The versions' times, [`u64::MAX`] without.
-    pub version_time: Vec<u64>,
+    pub version_time: Column<u64>,
     /// The versions' origins, 0 without.
-    pub version_origin: Vec<u32>,
+    pub version_origin: Column<u32>,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self::with_capacity(0)
+    }
 }
 
 impl Columns {
@@ -179,36 +88,32 @@ impl Columns {
         self.session.is_empty()
     }
 
-    /// Room for `rows` rows in the columns of fixed width.
+    /// Room for `rows` rows in the columns that every history fills.
     #[must_use]
     pub fn with_capacity(rows: usize) -> Self {
-        let lists = || Lists {
-            ends: Vec::with_capacity(rows),
-            values: Vec::new(),
-        };
         Self {
             session: Vec::with_capacity(rows),
             index: Vec::with_capacity(rows),
             kind: Vec::with_capacity(rows),
             key: Vec::with_capacity(rows),
             written: Vec::with_capacity(rows),
-            read: lists(),
+            read: Lists::default(),
             intended: Vec::with_capacity(rows),
             invoke: Vec::with_capacity(rows),
             returned: Vec::with_capacity(rows),
             outcome: Vec::with_capacity(rows),
             error: Vec::with_capacity(rows),
             node: Vec::with_capacity(rows),
-            incarnation: Vec::with_capacity(rows),
-            group: Vec::with_capacity(rows),
+            incarnation: Column::new(0),
+            group: Column::new(0),
             phase: Vec::with_capacity(rows),
             evidence: Vec::with_capacity(rows),
-            dot: Vec::with_capacity(rows),
-            vector: lists(),
-            sibling_dots: lists(),
-            sibling_vectors: Lists::default(),
-            version_time: Vec::with_capacity(rows),
-            version_origin: Vec::with_capacity(rows),
+            dot: Column::new(0),
+            vector: Lists::default(),
+            sibling_dots: Lists::default(),
+            sibling_vectors: Lists::with_all_ends(),
+            version_time: Column::new(NO_VERSION),
+            version_origin: Column::new(0),
         }
     }
 

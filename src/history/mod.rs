@@ -8,6 +8,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod arrow;
+mod column;
 mod columns;
 mod header;
 mod jsonl;
@@ -17,7 +18,8 @@ mod recorder;
 mod screen;
 mod staleness;
 
-pub use columns::{Columns, Evidence, Lists, NEVER, TooLarge};
+pub use column::{Column, Lists, TooLarge};
+pub use columns::{Columns, Evidence, NEVER};
 pub use header::{End, Group, Header, Limit, SCHEMA_VERSION};
 pub use jsonl::{LINE_BYTES_MAX, dot_text, id_text, write as write_json_lines};
 pub use operation::{

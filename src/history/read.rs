@@ -195,7 +195,7 @@ impl History {
         // Ends count from the column's first entry; a row's own vectors start at its first.
         Siblings {
             dots: dots.at(i),
-            ends: &vectors.ends()[first..first + count],
+            ends: vectors.ends_between(first, first + count),
             vectors: vectors.values(),
             base: vectors.start(first) as u32,
         }
