@@ -2,7 +2,6 @@
 
 use super::clock::Clock;
 use super::saturation::{Contradiction, Missing, Saturation};
-use super::world::NONE;
 
 /// Gets that returned a missing put and are asked what they saw, at most.
 const READERS_ASKED: usize = 32;
@@ -13,7 +12,11 @@ impl Saturation<'_, '_> {
     pub(super) fn judge(&mut self, get: u32, clock: Clock) {
         let world = self.world;
         if let [put] = world.index.puts_read(get as usize) {
-            self.judge_one(get, clock, world.node[*put as usize]);
+            let own = self.clock[world.node[*put as usize] as usize];
+            // What the get saw is what the put that it returned comes after.
+            if own != clock {
+                self.judge_seen(get, clock, &[own]);
+            }
             return;
         }
         let returned: Vec<u32> = world.returned(get).collect();
@@ -26,47 +29,33 @@ impl Saturation<'_, '_> {
                 });
             }
         }
-        let mut last = self.key_last[world.index.key[get as usize] as usize];
-        while last != NONE {
-            let entry = self.lasts[last as usize];
-            last = entry.next;
-            let visible = self.last_visible(entry.chain, entry.put, clock);
-            if visible != NONE && !self.is_explained(visible, &returned) {
-                self.answer(&Missing { put: visible, get });
-            }
-        }
+        let clocks: Vec<Clock> = returned.iter().map(|m| self.clock[*m as usize]).collect();
+        self.judge_seen(get, clock, &clocks);
     }
 
-    /// The same for what is usual: a get that returned one put.
-    fn judge_one(&mut self, get: u32, clock: Clock, put: u32) {
-        let own = self.clock[put as usize];
-        let mut last = self.key_last[self.world.index.key[get as usize] as usize];
-        while last != NONE {
-            let entry = self.lasts[last as usize];
-            last = entry.next;
-            let known = self.clocks.get(own, entry.chain);
-            if known >= self.chains.place[entry.put as usize] {
+    /// Looks for what a get saw on its key, and no returned put comes after. Of each chain the
+    /// last such put speaks for those before it.
+    fn judge_seen(&mut self, get: u32, clock: Clock, returned: &[Clock]) {
+        let mut last = self.on_key.first(self.world.index.key[get as usize]);
+        while let Some(entry) = last {
+            last = self.on_key.next(entry);
+            let known = returned
+                .iter()
+                .map(|own| self.clocks.get(*own, entry.chain));
+            let known = known.max().unwrap_or(0);
+            if known >= entry.place {
                 continue;
             }
             let seen = self.clocks.get(clock, entry.chain);
             if seen <= known {
                 continue;
             }
-            let visible = self.last_visible(entry.chain, entry.put, clock);
-            if visible != NONE && known < self.chains.place[visible as usize] {
-                self.answer(&Missing { put: visible, get });
+            let place = |put: u32| self.chains.place[put as usize];
+            let put = self.on_key.back(entry.put, |put| place(put) > seen);
+            if let Some(put) = put.filter(|put| known < place(*put)) {
+                self.answer(&Missing { put, get });
             }
         }
-    }
-
-    /// The last put of a chain on a key that a clock has, given the last that there is.
-    fn last_visible(&self, chain: u32, last: u32, clock: Clock) -> u32 {
-        let seen = self.clocks.get(clock, chain);
-        let mut put = last;
-        while put != NONE && self.chains.place[put as usize] > seen {
-            put = self.before_on_key[put as usize];
-        }
-        put
     }
 
     /// Whether a put that was seen was returned, or one that supersedes it.

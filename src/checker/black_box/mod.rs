@@ -15,6 +15,7 @@ mod choice;
 mod clock;
 mod explain;
 mod judge;
+mod on_key;
 mod saturation;
 mod world;
 

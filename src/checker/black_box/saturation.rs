@@ -8,6 +8,7 @@
 use super::super::index::Table;
 use super::chains::Chains;
 use super::clock::{Clock, Clocks, Extent, FROZEN};
+use super::on_key::OnKey;
 use super::world::{NONE, World};
 
 /// Bytes of clocks that are kept at most.
@@ -92,14 +93,6 @@ struct Head {
     next: u32,
 }
 
-/// The last put of a chain on a key, in the list of the key.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Last {
-    pub(super) chain: u32,
-    pub(super) put: u32,
-    pub(super) next: u32,
-}
-
 /// How a node was before it grew.
 #[derive(Clone, Copy, Debug)]
 struct Grown {
@@ -127,11 +120,7 @@ pub(super) struct Saturation<'w, 'h> {
     /// Node to one more than the place in the order of invokes of the latest put up to it.
     latest: Vec<u32>,
     pub(super) chains: Chains,
-    /// Node to the put before it of its chain on its key, or [`NONE`].
-    pub(super) before_on_key: Vec<u32>,
-    /// Key to the first of its `lasts`, or [`NONE`].
-    pub(super) key_last: Vec<u32>,
-    pub(super) lasts: Vec<Last>,
+    pub(super) on_key: OnKey,
     /// Node to the last forced edge from it, or [`NONE`].
     forced_from: Vec<u32>,
     pub(super) forced: Vec<Forced>,
@@ -168,9 +157,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
             clock: vec![Clock::EMPTY; nodes],
             latest: vec![0; nodes],
             chains: Chains::new(nodes, world.first.len()),
-            before_on_key: vec![NONE; nodes],
-            key_last: vec![NONE; world.index.by_key.len()],
-            lasts: Vec::new(),
+            on_key: OnKey::new(nodes, world.index.by_key.len()),
             forced_from: vec![NONE; nodes],
             forced: Vec::new(),
             done: vec![false; world.node.len()],
@@ -257,7 +244,8 @@ impl<'w, 'h> Saturation<'w, 'h> {
             let (chain, place) = self.position(node);
             head.clock = self.clocks.set(head.clock, chain, place, head.generation);
             head.latest = head.latest.max(self.latest[node as usize]);
-            self.add_to_key(node, row);
+            let key = world.index.key[row as usize];
+            self.on_key.add(key, node, chain, place);
         } else {
             for put in world.returned(row) {
                 let other = self.clock[put as usize];
@@ -285,27 +273,6 @@ impl<'w, 'h> Saturation<'w, 'h> {
             let bytes = CLOCK_BYTES_MAX >> 20;
             self.given_up = Some(format!("the clocks need more than {bytes} MiB"));
         }
-    }
-
-    fn add_to_key(&mut self, node: u32, row: u32) {
-        let chain = self.chains.chain[node as usize];
-        let key = self.world.index.key[row as usize] as usize;
-        let mut place = self.key_last[key];
-        while place != NONE {
-            let last = &mut self.lasts[place as usize];
-            if last.chain == chain {
-                self.before_on_key[node as usize] = last.put;
-                last.put = node;
-                return;
-            }
-            place = last.next;
-        }
-        self.lasts.push(Last {
-            chain,
-            put: node,
-            next: self.key_last[key],
-        });
-        self.key_last[key] = self.lasts.len() as u32 - 1;
     }
 
     fn position(&self, put: u32) -> (u32, u16) {

@@ -1,6 +1,7 @@
 //! The engines against the definitions: direct, stateright and brute force on random small
 //! histories, valid ones and broken ones.
 
+mod black_box;
 mod brute;
 mod explanations;
 mod generate;
@@ -12,7 +13,7 @@ use generate::Store;
 use super::index::Index;
 use super::search::{self, Found};
 use super::verdict::Verdict;
-use super::{Options, Outcome, black_box, causal, check, direct_on_model};
+use super::{Options, Outcome, causal, check, direct_on_model};
 use crate::history::{Header, History, Kind, Promise, Row};
 
 /// Histories that the engines are compared on, for each model.
@@ -129,7 +130,7 @@ fn the_black_box_is_right_whenever_it_decides() {
             continue;
         }
         let expected = brute::causal(&history);
-        match black_box::check(&index).verdict {
+        match super::black_box::check(&index).verdict {
             Verdict::Valid => {
                 assert!(expected, "valid, seed {seed}:\n{}", text(&history));
                 valid += 1;

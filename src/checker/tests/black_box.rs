@@ -1,0 +1,160 @@
+//! The black-box causal check where it has to choose, and where histories are long.
+
+use super::super::index::Index;
+use super::super::verdict::{AnomalyKind, Verdict};
+use super::super::{black_box, integrity};
+use super::generate::{self, Random, Store};
+use super::{brute, text};
+use crate::history::{Header, History, Kind, Outcome, Row, value_id};
+
+/// Histories of a few operations in which gets return anything.
+const HISTORIES: u64 = 1_000;
+/// Of these the check may leave open at most.
+const OPEN_MAX: u64 = 0;
+/// Fewer of either verdict would make the comparison worthless.
+const EACH_MIN: u64 = 100;
+
+/// One operation of a history that is written by hand.
+fn op<'a>(session: u32, index: u32, key: u64, invoke: u64, kind: Kind, read: &'a [u64]) -> Row<'a> {
+    Row {
+        session,
+        index,
+        key,
+        kind,
+        read,
+        written: match kind {
+            Kind::Put => value_id(session, index),
+            Kind::Get => 0,
+        },
+        invoke,
+        returned: Some(invoke + 5),
+        outcome: Outcome::Ok,
+        ..Row::EMPTY
+    }
+}
+
+/// Puts by several sessions to one key, and gets that return up to three of those invoked before.
+fn anything(random: &mut Random) -> History {
+    let sessions = 2 + random.below(3);
+    let count = 5 + random.below(4);
+    let mut indices = vec![0u32; sessions];
+    let mut puts: Vec<u64> = Vec::new();
+    let mut rows: Vec<(u32, u32, u64, Kind, Vec<u64>)> = Vec::new();
+    for i in 0..count {
+        let session = random.below(sessions);
+        let index = indices[session];
+        indices[session] += 1;
+        let (session, invoke) = (session as u32, 10 * i as u64);
+        if puts.len() < 4 && random.one_in(2) {
+            puts.push(value_id(session, index));
+            rows.push((session, index, invoke, Kind::Put, Vec::new()));
+            continue;
+        }
+        let mut read = Vec::new();
+        for _ in 0..random.below(4).min(puts.len()) {
+            let put = puts[random.below(puts.len())];
+            if !read.contains(&put) {
+                read.push(put);
+            }
+        }
+        rows.push((session, index, invoke, Kind::Get, read));
+    }
+    let rows = rows
+        .iter()
+        .map(|(session, index, invoke, kind, read)| op(*session, *index, 0, *invoke, *kind, read));
+    History::from_rows(Header::default(), rows)
+}
+
+#[test]
+fn the_black_box_decides_where_several_puts_could_have_superseded_another() {
+    let (mut valid, mut invalid, mut open) = (0, 0, 0);
+    for seed in 0..HISTORIES {
+        let history = anything(&mut Random(seed));
+        let index = Index::new(&history).unwrap();
+        let expected = brute::causal(&history);
+        match black_box::check(&index).verdict {
+            Verdict::Valid => {
+                assert!(expected, "valid, seed {seed}:\n{}", text(&history));
+                valid += 1;
+            }
+            Verdict::Invalid { anomalies, .. } => {
+                let first = &anomalies[0];
+                assert!(!expected, "{first}, seed {seed}:\n{}", text(&history));
+                invalid += 1;
+            }
+            Verdict::Unknown { .. } => open += 1,
+            Verdict::NotApplicable { reason } => panic!("{reason}"),
+        }
+    }
+    println!("black box with a choice: {valid} valid, {invalid} invalid, {open} left open");
+    assert!(
+        valid >= EACH_MIN && invalid >= EACH_MIN,
+        "{valid} valid, {invalid} invalid"
+    );
+    assert!(open <= OPEN_MAX, "{open} left open");
+}
+
+#[test]
+fn a_long_valid_history_is_decided_though_its_sessions_come_and_go() {
+    for seed in 0..4 {
+        let ops = generate::valid(&mut Random(seed), Store::Causal, 5_000);
+        let history = generate::history(Store::Causal, &ops);
+        let index = Index::new(&history).unwrap();
+        let check = black_box::check(&index);
+        assert!(check.verdict.is_valid(), "seed {seed}: {check}");
+    }
+}
+
+#[test]
+fn an_anomaly_at_the_end_of_a_long_history_is_found() {
+    let mut found = 0;
+    for seed in 0..60 {
+        let mut random = Random(seed);
+        let mut ops = generate::valid(&mut random, Store::Causal, 1_500);
+        let end = ops.len() - 40;
+        for _ in 0..3 {
+            generate::mutate_visibly(&mut random, Store::Causal, &mut ops[end..]);
+        }
+        let history = generate::history(Store::Causal, &ops);
+        let Ok(index) = Index::new(&history) else {
+            continue;
+        };
+        if integrity::check(&index).verdict.is_invalid() {
+            continue;
+        }
+        let check = black_box::check(&index);
+        assert!(
+            check.verdict.is_valid() || check.verdict.is_invalid(),
+            "seed {seed}: {check}"
+        );
+        found += u64::from(check.verdict.is_invalid());
+    }
+    println!("{found} of 60 long histories broken at their end");
+    assert!(found >= 10, "{found}");
+}
+
+#[test]
+fn a_circle_is_shown_by_as_few_operations_as_there_are() {
+    // Each of two sessions reads what the other one puts later, with much else in between.
+    let mut rows = Vec::new();
+    for session in 0..2u32 {
+        let theirs = [value_id(1 - session, 30)];
+        for index in 0..40u32 {
+            let (kind, key) = match index {
+                5 => (Kind::Get, 2),
+                30 => (Kind::Put, 2),
+                _ => (Kind::Put, 100 + u64::from(session)),
+            };
+            rows.push((session, index, key, kind, theirs));
+        }
+    }
+    let rows = rows.iter().map(|(session, index, key, kind, read)| {
+        let read = if *kind == Kind::Get { &read[..] } else { &[] };
+        op(*session, *index, *key, u64::from(*index) * 10, *kind, read)
+    });
+    let history = History::from_rows(Header::default(), rows);
+    let check = black_box::check(&Index::new(&history).unwrap());
+    let anomalies = check.verdict.anomalies();
+    assert_eq!(anomalies[0].kind, AnomalyKind::CyclicHb, "{check}");
+    assert_eq!(anomalies[0].operations.len(), 4, "{}", anomalies[0]);
+}
