@@ -31,6 +31,7 @@ mod prefix;
 mod report;
 mod search;
 mod session;
+mod single_value;
 #[cfg(test)]
 mod tests;
 mod verdict;

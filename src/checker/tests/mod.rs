@@ -3,6 +3,7 @@
 
 mod brute;
 mod generate;
+mod registers;
 
 use generate::{Random, Store};
 
