@@ -40,6 +40,7 @@ mod search;
 mod sequential;
 mod session;
 mod shown;
+mod single_value;
 #[cfg(test)]
 mod tests;
 mod verdict;

@@ -19,7 +19,9 @@ use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::shown::Shown;
 use super::verdict::{Anomaly, Check, Verdict};
-use super::{black_box, causal, integrity, linearizable, lww, sequential, session, wing_gong};
+use super::{
+    black_box, causal, integrity, linearizable, lww, sequential, session, single_value, wing_gong,
+};
 use crate::history::History;
 
 pub(super) use picture::picture;
@@ -173,9 +175,11 @@ pub(super) fn judge(history: &History, property: Property) -> Option<Verdict> {
         Property::Causal => causal::check(&index),
         Property::CausalBlackBox => black_box::check(&index),
         Property::Linearizable => linearizable::check(&index),
-        Property::LwwBlackBox | Property::CausalConsistency | Property::CausalConvergence => {
-            return None;
-        }
+        Property::CausalConsistency | Property::CausalConvergence => single_value::check(&index)
+            .into_iter()
+            .find(|check| check.property == property)?,
+        // Nothing decides it yet.
+        Property::LwwBlackBox => return None,
         Property::Sequential => sequential::check(history, wing_gong::Limits::default()),
     };
     Some(check.verdict)

@@ -1,7 +1,8 @@
 //! The black-box causal check where it has to choose, and where histories are long.
 
 use super::super::index::Index;
-use super::super::verdict::{AnomalyKind, Verdict};
+use super::super::property::AnomalyKind;
+use super::super::verdict::Verdict;
 use super::super::{black_box, integrity};
 use super::generate::{self, Random, Store};
 use super::{brute, text};
@@ -23,7 +24,7 @@ fn op<'a>(session: u32, index: u32, key: u64, invoke: u64, kind: Kind, read: &'a
         kind,
         read,
         written: match kind {
-            Kind::Put => value_id(session, index),
+            Kind::Put | Kind::Cas | Kind::Append => value_id(session, index),
             Kind::Get => 0,
         },
         invoke,

@@ -5,6 +5,7 @@ mod black_box;
 mod brute;
 mod explanations;
 mod generate;
+mod registers;
 
 pub(super) use generate::Random;
 

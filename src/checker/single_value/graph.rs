@@ -1,0 +1,341 @@
+//! The operations of registers as a graph of causes: what each session did before, what each get
+//! read, and the conflicts that are added as they are found.
+
+use super::super::index::{Index, Table};
+use crate::history::Kind;
+
+/// Stands for "none".
+pub(super) const NONE: u32 = u32::MAX;
+
+/// One session's operations in one replica group: sessions owe causality within a group only.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chain {
+    /// The column of the clocks that counts its puts, or [`NONE`] when it has none.
+    pub(super) column: u32,
+    /// How many operations it has.
+    pub(super) length: u32,
+}
+
+/// The puts of one chain on one key: a part of [`Graph::on_key`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) column: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+/// A get that saw `overwritten`, and returned `winner`, another put on the key: causal convergence
+/// orders the first before the second.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Conflict {
+    pub(super) winner: u32,
+    pub(super) overwritten: u32,
+    pub(super) get: u32,
+}
+
+/// The operations that an order has to explain.
+#[derive(Debug)]
+pub(super) struct Graph<'a, 'h> {
+    pub(super) index: &'a Index<'h>,
+    /// In an order in which causes mostly come before effects.
+    pub(super) rows: Vec<u32>,
+    /// Row to its chain, or [`NONE`] for what does not count.
+    pub(super) chain: Vec<u32>,
+    pub(super) chains: Vec<Chain>,
+    /// Row to the one before it in its chain, or [`NONE`].
+    previous: Vec<u32>,
+    /// A put to its place among its chain's puts, from 1.
+    pub(super) place: Vec<u32>,
+    /// How many gets read a put.
+    pub(super) readers: Vec<u32>,
+    /// Puts by key, then chain, then place.
+    pub(super) on_key: Vec<u32>,
+    /// The parts of `on_key`, by key.
+    pub(super) runs: Vec<Run>,
+    /// Where each key's runs start.
+    run_starts: Vec<u32>,
+    /// Columns that the clocks of a group need at most.
+    pub(super) width: usize,
+}
+
+impl<'a, 'h> Graph<'a, 'h> {
+    pub(super) fn new(index: &'a Index<'h>) -> Self {
+        let rows = index.history.len();
+        let mut graph = Self {
+            index,
+            rows: (0..rows as u32)
+                .filter(|row| index.counts(*row as usize))
+                .collect(),
+            chain: vec![NONE; rows],
+            chains: Vec::new(),
+            previous: vec![NONE; rows],
+            place: vec![0; rows],
+            readers: vec![0; rows],
+            on_key: Vec::new(),
+            runs: Vec::new(),
+            run_starts: Vec::new(),
+            width: 0,
+        };
+        graph.make_chains();
+        graph.group_by_key();
+        let columns = index.columns;
+        graph
+            .rows
+            .sort_by_key(|row| match columns.kind[*row as usize] {
+                Kind::Put | Kind::Cas | Kind::Append => index.invoke(*row as usize),
+                Kind::Get => index.returned(*row as usize),
+            });
+        graph
+    }
+
+    fn make_chains(&mut self) {
+        let index = self.index;
+        let mut widths: Table<u16, u32> = Table::default();
+        // The chain of each group in this session, its last row and its puts so far.
+        let mut own: Vec<(u16, u32, u32, u32)> = Vec::new();
+        for session in 0..index.by_session.len() {
+            own.clear();
+            for row in index.by_session.at(session).iter().map(|row| *row as usize) {
+                if !index.counts(row) {
+                    continue;
+                }
+                let group = index.columns.group[row];
+                let at = own.iter().position(|o| o.0 == group).unwrap_or_else(|| {
+                    let chain = Chain {
+                        column: NONE,
+                        length: 0,
+                    };
+                    self.chains.push(chain);
+                    own.push((group, self.chains.len() as u32 - 1, NONE, 0));
+                    own.len() - 1
+                });
+                let (_, chain, last, puts) = &mut own[at];
+                self.chain[row] = *chain;
+                self.previous[row] = *last;
+                *last = row as u32;
+                let chain = &mut self.chains[*chain as usize];
+                chain.length += 1;
+                if index.columns.kind[row] == Kind::Put {
+                    if *puts == 0 {
+                        let width = widths.entry(group).or_insert(0);
+                        chain.column = *width;
+                        *width += 1;
+                        self.width = self.width.max(*width as usize);
+                    }
+                    *puts += 1;
+                    self.place[row] = *puts;
+                } else if let [put] = index.puts_read(row) {
+                    self.readers[*put as usize] += 1;
+                }
+            }
+        }
+    }
+
+    /// Sorts each key's puts by chain and place.
+    fn group_by_key(&mut self) {
+        let index = self.index;
+        self.run_starts.push(0);
+        for key in 0..index.by_key.len() {
+            let start = self.on_key.len();
+            let rows = index.by_key.at(key).iter().copied();
+            self.on_key
+                .extend(rows.filter(|row| self.place[*row as usize] > 0));
+            let own = &mut self.on_key[start..];
+            own.sort_unstable_by_key(|row| (self.chain[*row as usize], self.place[*row as usize]));
+            let mut at = start as u32;
+            for run in own.chunk_by(|a, b| self.chain[*a as usize] == self.chain[*b as usize]) {
+                let chain = self.chain[run[0] as usize];
+                let end = at + run.len() as u32;
+                let column = self.chains[chain as usize].column;
+                self.runs.push(Run {
+                    column,
+                    start: at,
+                    end,
+                });
+                at = end;
+            }
+            self.run_starts.push(self.runs.len() as u32);
+        }
+    }
+
+    /// The numbers of a key's runs.
+    pub(super) fn runs_of(&self, key: u32) -> std::ops::Range<usize> {
+        self.run_starts[key as usize] as usize..self.run_starts[key as usize + 1] as usize
+    }
+
+    pub(super) fn is_put(&self, row: u32) -> bool {
+        self.place[row as usize] > 0
+    }
+
+    /// The put that a get returned.
+    pub(super) fn returned_put(&self, get: u32) -> Option<u32> {
+        self.index.puts_read(get as usize).first().copied()
+    }
+
+    pub(super) fn column(&self, put: u32) -> u32 {
+        self.chains[self.chain[put as usize] as usize].column
+    }
+
+    /// The `i`-th cause of a row, [`NONE`] where there is nothing, `None` past the last.
+    fn cause(&self, row: u32, i: u32, conflicts: &Conflicts) -> Option<u32> {
+        match i {
+            0 => Some(self.previous[row as usize]),
+            1 if !self.is_put(row) => Some(self.returned_put(row).unwrap_or(NONE)),
+            _ if !self.is_put(row) => None,
+            _ => {
+                let own = conflicts.of(row);
+                own.get(i as usize - 1).map(|conflict| conflict.overwritten)
+            }
+        }
+    }
+}
+
+/// Conflicts by their winner.
+#[derive(Debug, Default)]
+pub(super) struct Conflicts {
+    sorted: Vec<Conflict>,
+}
+
+impl Conflicts {
+    /// Takes conflicts that are sorted by winner.
+    pub(super) fn new(sorted: Vec<Conflict>) -> Self {
+        debug_assert!(sorted.is_sorted_by_key(|conflict| conflict.winner));
+        Self { sorted }
+    }
+
+    /// Those that a put won.
+    pub(super) fn of(&self, winner: u32) -> &[Conflict] {
+        let start = self.sorted.partition_point(|c| c.winner < winner);
+        let length = self.sorted[start..].partition_point(|c| c.winner == winner);
+        &self.sorted[start..start + length]
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+
+    pub(super) fn into_inner(self) -> Vec<Conflict> {
+        self.sorted
+    }
+}
+
+/// The rows with causes before effects, and the circles that stand in the way.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    pub(super) rows: Vec<u32>,
+    /// Sets of at least two rows each of which comes before all others.
+    pub(super) circles: Vec<Vec<u32>>,
+}
+
+/// A row that is being visited: its next cause, and the earliest row it is known to reach.
+struct Visit {
+    row: u32,
+    next: u32,
+    low: u32,
+}
+
+/// Strongly connected components, causes first (Tarjan, *Depth-first search and linear graph
+/// algorithms*, SIAM J. Comput. 1972), without recursion.
+pub(super) fn order(graph: &Graph<'_, '_>, conflicts: &Conflicts) -> Order {
+    const DONE: u32 = NONE - 1;
+    let mut order = Order::default();
+    order.rows.reserve(graph.rows.len());
+    // When each row was first visited, [`NONE`] before and `DONE` once its component is complete.
+    let mut first = vec![NONE; graph.chain.len()];
+    let mut clock = 0;
+    let mut open: Vec<u32> = Vec::new();
+    let mut visits: Vec<Visit> = Vec::new();
+    for root in &graph.rows {
+        let mut enter = (first[*root as usize] == NONE).then_some(*root);
+        loop {
+            if let Some(row) = enter.take() {
+                first[row as usize] = clock;
+                open.push(row);
+                visits.push(Visit {
+                    row,
+                    next: 0,
+                    low: clock,
+                });
+                clock += 1;
+            }
+            let Some(visit) = visits.last_mut() else {
+                break;
+            };
+            if let Some(cause) = graph.cause(visit.row, visit.next, conflicts) {
+                visit.next += 1;
+                if cause == NONE {
+                    continue;
+                }
+                match first[cause as usize] {
+                    NONE => enter = Some(cause),
+                    DONE => {}
+                    seen => visit.low = visit.low.min(seen),
+                }
+                continue;
+            }
+            let Visit { row, low, .. } = *visit;
+            visits.pop();
+            if let Some(caller) = visits.last_mut() {
+                caller.low = caller.low.min(low);
+            }
+            if low == first[row as usize] {
+                let start = open.iter().rposition(|o| *o == row).unwrap_or(0);
+                let component = &open[start..];
+                for row in component {
+                    first[*row as usize] = DONE;
+                }
+                order.rows.extend_from_slice(component);
+                if component.len() > 1 {
+                    order.circles.push(component.to_vec());
+                }
+                open.truncate(start);
+            }
+        }
+    }
+    order
+}
+
+/// A shortest circle through a component, each row before the next and the last before the first.
+pub(super) fn shortest_circle(
+    graph: &Graph<'_, '_>,
+    conflicts: &Conflicts,
+    component: &[u32],
+) -> Vec<u32> {
+    /// Rows that are tried as a start.
+    const STARTS_MAX: usize = 64;
+    let mut best: Vec<u32> = Vec::new();
+    let inside: Table<u32, ()> = component.iter().map(|row| (*row, ())).collect();
+    for start in component
+        .iter()
+        .filter(|row| graph.is_put(**row))
+        .take(STARTS_MAX)
+    {
+        // Row to the effect from which it was reached.
+        let mut towards: Table<u32, u32> = Table::default();
+        let mut queue = std::collections::VecDeque::from([*start]);
+        'search: while let Some(row) = queue.pop_front() {
+            for i in 0.. {
+                let Some(cause) = graph.cause(row, i, conflicts) else {
+                    break;
+                };
+                if cause == *start {
+                    let mut circle = vec![*start];
+                    let mut at = row;
+                    while at != *start {
+                        circle.push(at);
+                        at = towards[&at];
+                    }
+                    if best.is_empty() || circle.len() < best.len() {
+                        best = circle;
+                    }
+                    break 'search;
+                }
+                if cause != NONE && inside.contains_key(&cause) && !towards.contains_key(&cause) {
+                    towards.insert(cause, row);
+                    queue.push_back(cause);
+                }
+            }
+        }
+    }
+    best
+}

@@ -1,0 +1,335 @@
+//! Causal consistency (CC) and causal convergence (CCv) of registers that return one value, by
+//! the bad patterns of Bouajjani, Enea, Guerraoui and Hamza, *On verifying causal consistency*,
+//! POPL 2017, judged by what clients saw and nothing else.
+//!
+//! With unique values a history is CC exactly when happens-before is no circle (`cyclic-co`), no
+//! get returned the initial value after a put on its key (`write-co-init-read`), and none returned
+//! a put that an other one, which it had seen too, follows (`write-co-read`). It is CCv when
+//! besides the conflicts make no circle (`cyclic-cf`): a get that had seen two puts and returned
+//! the second orders the first before it. Reads out of thin air are the integrity check's.
+//!
+//! O(n·k) for k sessions that wrote: clocks for puts only, and for each get and session only the
+//! last put on the key that it had seen. A conflict that happens-before contains anyway is not
+//! kept. When there is no circle with the conflicts then no get returned what was overwritten
+//! either, since both together are a circle of two; so the second pass, which asks each overwritten
+//! put whether it knew its winner, is for histories that have one.
+
+mod clocks;
+mod graph;
+
+use super::index::Index;
+use super::property::{AnomalyKind, Property};
+use super::verdict::{Check, Findings, Verdict};
+use crate::history::id_text;
+use clocks::{Clocks, TooMany};
+use graph::{Conflict, Conflicts, Graph, NONE, Order, order, shortest_circle};
+
+/// Conflicts that are kept at most, 192 MB of them; beyond it the question is left open.
+const CONFLICTS_MAX: usize = 16 << 20;
+/// Conflicts that are gathered before those that others contain are dropped for the first time.
+const CONFLICTS_GATHERED: usize = 1 << 20;
+/// Conflicts of a circle that are shown: with their gets no more than six operations.
+const CIRCLE_MAX: usize = 2;
+/// Rows of a circle of causes that are shown.
+const CAUSES_MAX: usize = 6;
+
+/// Checks CC and CCv, in this order.
+pub(super) fn check(index: &Index<'_>) -> [Check; 2] {
+    const PROPERTIES: [Property; 2] = [Property::CausalConsistency, Property::CausalConvergence];
+    if let Some(reason) = siblings(index) {
+        return PROPERTIES.map(|property| Check {
+            property,
+            checked: 0,
+            verdict: Verdict::not_applicable(reason.clone()),
+        });
+    }
+    if let Some(key) = spread(index) {
+        return PROPERTIES.map(|property| Check {
+            property,
+            checked: 0,
+            verdict: Verdict::unknown(format!("{key} belongs to two replica groups")),
+        });
+    }
+    let graph = Graph::new(index);
+    let checked = graph.rows.len() as u64;
+    let mut judge = Judge {
+        graph: &graph,
+        findings: PROPERTIES.map(|property| Findings::new(index.history, property)),
+    };
+    let open = judge.run().err();
+    judge.findings.map(|findings| {
+        let refuted = !findings.is_empty();
+        let mut check = findings.check(checked);
+        if let (Some(reason), false) = (&open, refuted) {
+            check.verdict = Verdict::unknown(reason.clone());
+        }
+        check
+    })
+}
+
+/// A key that two replica groups serve: causality is owed within a group only.
+fn spread(index: &Index<'_>) -> Option<String> {
+    (0..index.by_key.len()).find_map(|key| {
+        let rows = index.by_key.at(key);
+        let group = |row: &u32| index.columns.group[*row as usize];
+        let other = rows.iter().find(|row| group(row) != group(&rows[0]))?;
+        Some(index.key_name(*other as usize))
+    })
+}
+
+/// Why the history is not one of registers, if so.
+pub(super) fn siblings(index: &Index<'_>) -> Option<String> {
+    (0..index.history.len())
+        .find(|row| index.is_known_get(*row) && index.columns.read.at(*row).len() > 1)
+        .map(|row| format!("row {row} returned several values, a register holds one"))
+}
+
+struct Judge<'g, 'a, 'h> {
+    graph: &'g Graph<'a, 'h>,
+    /// Of CC and of CCv.
+    findings: [Findings<'h>; 2],
+}
+
+impl Judge<'_, '_, '_> {
+    /// Adds to the findings; an error says what was left open.
+    fn run(&mut self) -> Result<(), String> {
+        let causes = order(self.graph, &Conflicts::default());
+        if !causes.circles.is_empty() {
+            self.report_causes(&causes);
+            return Ok(());
+        }
+        let too_many = |TooMany| {
+            format!(
+                "the clocks of {} sessions are more than the check affords",
+                self.graph.width
+            )
+        };
+        let mut gather = Gather::new(self.graph);
+        let mut clocks = Clocks::new(self.graph);
+        for row in &causes.rows {
+            clocks.enter(*row).map_err(too_many)?;
+            if !self.graph.is_put(*row) {
+                gather.get(*row, &clocks, &mut self.findings);
+                if gather.conflicts.len() > CONFLICTS_MAX {
+                    return Err(format!("there are more than {CONFLICTS_MAX} conflicts"));
+                }
+            }
+            clocks.leave(*row);
+        }
+        gather.compact();
+        let conflicts = Conflicts::new(gather.conflicts);
+        if conflicts.is_empty() {
+            return Ok(());
+        }
+        let circles = order(self.graph, &conflicts).circles;
+        if circles.is_empty() {
+            return Ok(());
+        }
+        self.report_conflicts(&conflicts, &circles);
+        self.overwritten(&causes, conflicts).map_err(too_many)
+    }
+
+    fn both(&mut self, kind: AnomalyKind, rows: &[usize], sentence: &str) {
+        for findings in &mut self.findings {
+            findings.add(kind, rows, || sentence.to_owned());
+        }
+    }
+
+    fn report_causes(&mut self, causes: &Order) {
+        for component in &causes.circles {
+            let circle = shortest_circle(self.graph, &Conflicts::default(), component);
+            let rows: Vec<usize> = circle
+                .iter()
+                .take(CAUSES_MAX)
+                .map(|row| *row as usize)
+                .collect();
+            self.both(
+                AnomalyKind::CyclicCo,
+                &rows,
+                "each of these has to come before the next, and the last before the first",
+            );
+        }
+    }
+
+    fn report_conflicts(&mut self, conflicts: &Conflicts, circles: &[Vec<u32>]) {
+        for component in circles {
+            let circle = shortest_circle(self.graph, conflicts, component);
+            let mut rows = Vec::new();
+            for (at, row) in circle.iter().enumerate() {
+                let next = circle[(at + 1) % circle.len()];
+                let conflict = conflicts.of(next).iter().find(|c| c.overwritten == *row);
+                if let Some(conflict) = conflict.filter(|_| rows.len() < 3 * CIRCLE_MAX) {
+                    rows.extend([*row, next, conflict.get].map(|row| row as usize));
+                }
+            }
+            self.findings[1].add(AnomalyKind::CyclicCf, &rows, || {
+                "each get had seen a put that is not the one it returned, and so orders it before \
+                 that one; together they order each put before itself"
+                    .to_owned()
+            });
+        }
+    }
+
+    /// Finds the gets whose overwritten put came after the one they returned.
+    fn overwritten(&mut self, causes: &Order, conflicts: Conflicts) -> Result<(), TooMany> {
+        let mut conflicts = conflicts.into_inner();
+        conflicts.sort_unstable_by_key(|c| (c.overwritten, c.winner));
+        let mut clocks = Clocks::new(self.graph);
+        for row in &causes.rows {
+            clocks.enter(*row)?;
+            if self.graph.is_put(*row) {
+                let start = conflicts.partition_point(|c| c.overwritten < *row);
+                let own = conflicts[start..]
+                    .iter()
+                    .take_while(|c| c.overwritten == *row);
+                for conflict in own {
+                    let column = self.graph.column(conflict.winner) as usize;
+                    if clocks.now(*row)[column] >= self.graph.place[conflict.winner as usize] {
+                        write_co_read(self.graph, conflict, &mut self.findings);
+                    }
+                }
+            }
+            clocks.leave(*row);
+        }
+        Ok(())
+    }
+}
+
+fn write_co_read(graph: &Graph<'_, '_>, conflict: &Conflict, findings: &mut [Findings<'_>; 2]) {
+    let id = |put: u32| id_text(graph.index.columns.written[put as usize]);
+    let rows = [conflict.winner, conflict.overwritten, conflict.get].map(|row| row as usize);
+    for findings in findings {
+        findings.add(AnomalyKind::WriteCoRead, &rows, || {
+            format!(
+                "the get returned {} although {}, which follows it, happened before the get",
+                id(conflict.winner),
+                id(conflict.overwritten)
+            )
+        });
+    }
+}
+
+/// The conflicts that the gets have shown so far.
+struct Gather<'g, 'a, 'h> {
+    graph: &'g Graph<'a, 'h>,
+    conflicts: Vec<Conflict>,
+    /// How many conflicts there may be before the next compaction.
+    room: usize,
+    /// Where the last search in each run ended: the next one ends near it.
+    hints: Vec<u32>,
+}
+
+impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
+    fn new(graph: &'g Graph<'a, 'h>) -> Self {
+        Self {
+            graph,
+            conflicts: Vec::new(),
+            room: CONFLICTS_GATHERED,
+            hints: graph.runs.iter().map(|run| run.start).collect(),
+        }
+    }
+
+    fn get(&mut self, get: u32, clocks: &Clocks<'_, '_, '_>, findings: &mut [Findings<'_>; 2]) {
+        let graph = self.graph;
+        let key = graph.index.key[get as usize];
+        let Some(winner) = graph.returned_put(get) else {
+            return self.initial_value(get, clocks.now(get), findings);
+        };
+        let (now, known) = (clocks.now(get), clocks.of_put(winner));
+        let column = graph.column(winner);
+        for run in graph.runs_of(key) {
+            let at = graph.runs[run].column;
+            let (seen, before) = (now[at as usize], known[at as usize]);
+            // What the winner had seen comes before it anyway.
+            if seen == before {
+                continue;
+            }
+            let last = self.last_seen(run, seen);
+            let Some(last) = last.filter(|put| graph.place[*put as usize] > before) else {
+                continue;
+            };
+            let conflict = Conflict {
+                winner,
+                overwritten: last,
+                get,
+            };
+            if at == column {
+                write_co_read(graph, &conflict, findings);
+            } else {
+                self.conflicts.push(conflict);
+            }
+        }
+        if self.conflicts.len() > self.room {
+            self.compact();
+            self.room = (2 * self.conflicts.len()).max(CONFLICTS_GATHERED);
+        }
+    }
+
+    fn initial_value(&mut self, get: u32, now: &[u32], findings: &mut [Findings<'_>; 2]) {
+        let graph = self.graph;
+        let put = graph
+            .runs_of(graph.index.key[get as usize])
+            .find_map(|run| self.last_seen(run, now[graph.runs[run].column as usize]));
+        if let Some(put) = put {
+            for findings in findings {
+                findings.add(
+                    AnomalyKind::WriteCoInitRead,
+                    &[put as usize, get as usize],
+                    || {
+                        format!(
+                            "the get found nothing although {} happened before it",
+                            id_text(graph.index.columns.written[put as usize])
+                        )
+                    },
+                );
+            }
+        }
+    }
+
+    /// The last put of a run that is among the first `seen` of its session.
+    fn last_seen(&mut self, run: usize, seen: u32) -> Option<u32> {
+        let graph = self.graph;
+        let (start, end) = (graph.runs[run].start, graph.runs[run].end);
+        let is_seen = |at: u32| graph.place[graph.on_key[at as usize] as usize] <= seen;
+        // Doubling steps from where the last search ended, then halving them.
+        let mut low = start;
+        let mut high;
+        let hint = self.hints[run];
+        let mut step = 1;
+        if hint < end && is_seen(hint) {
+            low = hint + 1;
+            while low + step < end && is_seen(low + step) {
+                low += step + 1;
+                step *= 2;
+            }
+            high = end.min(low + step + 1);
+        } else {
+            high = hint.min(end);
+            while high > start + step && !is_seen(high - step) {
+                high -= step;
+                step *= 2;
+            }
+            low = low.max(high.saturating_sub(step));
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is_seen(middle) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        self.hints[run] = low.saturating_sub(1).max(start);
+        (low > start).then(|| graph.on_key[low as usize - 1])
+    }
+
+    /// Keeps for each winner and session the last put that was overwritten, and sorts by winner.
+    fn compact(&mut self) {
+        let graph = self.graph;
+        let chain = |c: &Conflict| (c.winner, graph.chain[c.overwritten as usize]);
+        self.conflicts.sort_unstable_by_key(|c| {
+            (chain(c), NONE - graph.place[c.overwritten as usize], c.get)
+        });
+        self.conflicts.dedup_by_key(|c| chain(c));
+    }
+}
