@@ -3,6 +3,7 @@
 mod checker_corpus;
 mod cli;
 mod history;
+mod imports;
 mod launcher;
 mod layering;
 mod measure;
