@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use crate::checker::Outcome;
-use crate::history::{History, Promise};
+use crate::history::{FailedCas, History, ImportOptions, Promise, ReadError};
 use crate::run;
 
 use super::{ExitStatus, Failure};
@@ -14,9 +14,12 @@ use super::{ExitStatus, Failure};
 /// The arguments of `kvs-bench check`.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// A run directory, or a history: an Arrow stream or JSON lines (docs/history-schema.md).
+    /// A run directory, or a history of ours or of another tool (docs/foreign-histories.md).
     #[arg(value_name = "PATH", default_value = "results/latest")]
     path: PathBuf,
+
+    #[command(flatten)]
+    input: InputArgs,
 
     /// What to hold it to, instead of what its header promises.
     #[arg(long, value_enum)]
@@ -37,6 +40,76 @@ pub(super) struct CheckArgs {
     json: bool,
 }
 
+/// How a history is read.
+#[derive(Debug, Args)]
+pub(super) struct InputArgs {
+    /// The form of the history; guessed from its first bytes when not given.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// What every register of a foreign history holds at first, instead of nil.
+    #[arg(long, value_name = "VALUE")]
+    initial: Option<String>,
+
+    /// Lets a read of nil match any value, as some of Knossos' models do.
+    #[arg(long)]
+    nil_reads_match_anything: bool,
+
+    /// What a failed compare-and-set means, instead of what it means in the format.
+    #[arg(long, value_enum, value_name = "MEANING")]
+    failed_cas: Option<FailedCasMeaning>,
+}
+
+/// The form of a history in a file.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// An Arrow stream, as runs record it.
+    Arrow,
+    /// JSON lines of the same.
+    Jsonl,
+    /// Jepsen's and Knossos' EDN maps: read, write, cas.
+    JepsenEdn,
+    /// Jepsen's log lines, one register.
+    JepsenLog,
+    /// Porcupine's key-value logs: get, put, append.
+    PorcupineKv,
+    /// Plume's, AWDIT's and PolySI's text, without real time.
+    Plume,
+}
+
+/// What a failed compare-and-set means.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FailedCasMeaning {
+    /// It found another value than the expected one.
+    Mismatch,
+    /// It had no effect, for whatever reason.
+    NoEffect,
+}
+
+impl InputArgs {
+    /// Reads the history of a file or run directory.
+    pub(super) fn read(&self, path: &std::path::Path) -> Result<History, ReadError> {
+        use crate::history::Format as Known;
+        let format = self.format.map(|format| match format {
+            Format::Arrow => Known::Arrow,
+            Format::Jsonl => Known::JsonLines,
+            Format::JepsenEdn => Known::JepsenEdn,
+            Format::JepsenLog => Known::JepsenLog,
+            Format::PorcupineKv => Known::PorcupineKv,
+            Format::Plume => Known::Plume,
+        });
+        let options = ImportOptions {
+            initial: self.initial.clone(),
+            nil_reads_match_anything: self.nil_reads_match_anything,
+            failed_cas: self.failed_cas.map(|meaning| match meaning {
+                FailedCasMeaning::Mismatch => FailedCas::Mismatch,
+                FailedCasMeaning::NoEffect => FailedCas::NoEffect,
+            }),
+        };
+        crate::history::read_history(&run::history_path(path), format, &options)
+    }
+}
+
 /// What a history can be held to.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Model {
@@ -50,8 +123,10 @@ enum Model {
 
 pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
     let budget = super::budget(args.budget)?;
-    let path = run::history_path(&args.path);
-    let history = History::read(&path).map_err(Failure::bad_arguments)?;
+    let history = args
+        .input
+        .read(&args.path)
+        .map_err(Failure::bad_arguments)?;
     let promise = args.model.map(|model| match model {
         Model::Linearizable => Promise::Linearizable,
         Model::Causal => Promise::Causal,

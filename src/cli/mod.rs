@@ -4,6 +4,7 @@
 mod bugs;
 mod check;
 mod completions;
+mod export;
 mod list;
 mod progress;
 mod report;
@@ -55,6 +56,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Judge a stored history again.
     Check(check::CheckArgs),
+    /// Write a stored history for other programs: JSON lines, Jepsen's EDN, CSV.
+    Export(export::ExportArgs),
     /// Print the result of a finished run again.
     Report(report::ReportArgs),
     /// List what there is to choose from: architectures, workloads, lattices, distributions.
@@ -153,6 +156,7 @@ pub fn main() -> ExitStatus {
     {
         Command::Run(args) => run::main(&args),
         Command::Check(args) => check::main(&args),
+        Command::Export(args) => export::main(&args),
         Command::Report(args) => report::main(&args),
         Command::List => list::main(),
         Command::Bugs => bugs::main(),

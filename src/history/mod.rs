@@ -1,7 +1,8 @@
 //! What happened in a run: every operation with its times, its result and the server's evidence.
 //!
 //! [`Recorder`] writes a history while the run goes on, [`History`] reads one back, from Arrow or
-//! from JSON lines; docs/history-schema.md documents both. The types are this module's own, so
+//! from JSON lines; docs/history-schema.md documents both. Histories of other tools are imported,
+//! and ours exported. The types are this module's own, so
 //! that the checkers share no code with the store they judge. No clock is read here: times come
 //! with the rows, in ns since the run began.
 
@@ -10,7 +11,9 @@
 mod arrow;
 mod column;
 mod columns;
+mod export;
 mod header;
+mod import;
 mod jsonl;
 mod operation;
 mod read;
@@ -20,7 +23,9 @@ mod staleness;
 
 pub use column::{Column, Lists, TooLarge};
 pub use columns::{Columns, Evidence, NEVER};
+pub use export::{ExportError, write_csv, write_jepsen_edn};
 pub use header::{End, Group, Header, Limit, SCHEMA_VERSION};
+pub use import::{FailedCas, Format, ImportOptions, read_history};
 pub use jsonl::{LINE_BYTES_MAX, dot_text, id_text, write as write_json_lines};
 pub use operation::{
     CORRUPT, ErrorKind, Kind, Outcome, Phase, Promise, Row, Siblings, Version, Witness, dot,

@@ -16,7 +16,7 @@ use super::operation::{Kind, Row, Siblings, Witness};
 use super::screen::Screened;
 
 /// The first bytes of an Arrow IPC stream: the marker of an encapsulated message.
-const ARROW_MAGIC: [u8; 4] = [0xff; 4];
+pub(super) const ARROW_MAGIC: [u8; 4] = [0xff; 4];
 /// Bytes read from the file at a time.
 const READ_BYTES: usize = 1 << 20;
 /// The longest end record, in bytes: what follows an Arrow stream is read no further.

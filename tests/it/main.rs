@@ -4,6 +4,7 @@ mod checker_corpus;
 mod cli;
 mod explanations;
 mod history;
+mod imports;
 mod launcher;
 mod layering;
 mod measure;
