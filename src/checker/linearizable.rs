@@ -12,7 +12,8 @@
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::{NEVER, id_text};
+use super::wing_gong::NO_REAL_TIME;
+use crate::history::NEVER;
 
 /// The time of the initial put, before all others: times are shifted up by one.
 const BEFORE_TIME: u64 = 0;
@@ -96,7 +97,7 @@ impl Zone {
             "the initial value".to_owned()
         } else {
             let id = index.columns.written[self.put as usize];
-            format!("value {}", id_text(id))
+            format!("value {}", index.history.value_name(id))
         }
     }
 }
@@ -107,6 +108,13 @@ const fn shifted(time: u64) -> u64 {
 
 /// Checks every key.
 pub(super) fn check(index: &Index<'_>) -> Check {
+    if !index.history.header.real_time {
+        return Check {
+            property: Property::Linearizable,
+            checked: 0,
+            verdict: Verdict::not_applicable(NO_REAL_TIME),
+        };
+    }
     let siblings = (0..index.history.len())
         .find(|row| index.is_known_get(*row) && index.columns.read.at(*row).len() > 1);
     if let Some(row) = siblings {

@@ -115,7 +115,7 @@ fn ids_are_places(columns: &Columns) -> bool {
 }
 
 /// The rows of puts by what they wrote.
-fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, String> {
+pub(super) fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, String> {
     let mut puts: Table<u64, u32> = Table::default();
     puts.reserve(columns.len() / 2);
     for row in 0..columns.len() {

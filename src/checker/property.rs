@@ -58,6 +58,7 @@ kinds! {
         Causal = "causal": "The store's dots and vectors explain every read.",
         CausalBlackBox = "causal-black-box": "Some causal order explains every read.",
         Linearizable = "linearizable": "Every key is an atomic register.",
+        Sequential = "sequential": "One order that keeps each session's explains every read.",
     }
 }
 
@@ -93,6 +94,7 @@ kinds! {
         CyclicVisibility = "cyclic-visibility": "An order that reads force, and that contradicts itself.",
         StaleRead = "stale-read": "A value read although a later one was known to the session.",
         MissedWrite = "missed-write": "A known put that is missing, and that nothing replaces.",
-        NotLinearizable = "not-linearizable": "Two values of a key whose times exclude each other.",
+        NotLinearizable = "not-linearizable": "Operations on a key that no order in time explains.",
+        NotSequential = "not-sequential": "Operations that no order of the sessions explains.",
     }
 }

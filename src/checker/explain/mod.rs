@@ -19,7 +19,7 @@ use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::shown::Shown;
 use super::verdict::{Anomaly, Check, Verdict};
-use super::{black_box, causal, integrity, linearizable, lww, session};
+use super::{black_box, causal, integrity, linearizable, lww, sequential, session, wing_gong};
 use crate::history::History;
 
 pub(super) use picture::picture;
@@ -173,6 +173,7 @@ pub(super) fn judge(history: &History, property: Property) -> Option<Verdict> {
         Property::Causal => causal::check(&index),
         Property::CausalBlackBox => black_box::check(&index),
         Property::Linearizable => linearizable::check(&index),
+        Property::Sequential => sequential::check(history, wing_gong::Limits::default()),
     };
     Some(check.verdict)
 }

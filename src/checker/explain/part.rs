@@ -19,7 +19,8 @@ const fn drops_ids(property: Property) -> bool {
         | Property::WritesFollowReads
         | Property::Causal
         | Property::CausalBlackBox
-        | Property::Linearizable => false,
+        | Property::Linearizable
+        | Property::Sequential => false,
     }
 }
 
@@ -53,7 +54,7 @@ pub(super) fn without(
     if !drops_ids(property) {
         let written: Vec<u64> = removed
             .iter()
-            .filter(|row| index.columns.kind[**row] == Kind::Put)
+            .filter(|row| index.columns.kind[**row] != Kind::Get)
             .map(|row| index.columns.written[*row])
             .collect();
         let read = |row: &usize| {
@@ -118,6 +119,8 @@ fn header_without_keys(header: &Header) -> Header {
         seed: header.seed,
         keys: Vec::new(),
         limit: None,
+        real_time: header.real_time,
+        values: header.values.clone(),
     }
 }
 

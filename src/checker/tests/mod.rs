@@ -5,7 +5,9 @@ mod brute;
 mod explanations;
 mod generate;
 
-use generate::{Random, Store};
+pub(super) use generate::Random;
+
+use generate::Store;
 
 use super::index::Index;
 use super::search::{self, Found};
