@@ -15,6 +15,9 @@ use stateright::{Checker, Model};
 
 use crate::adapter::ClusterModel;
 
+/// The exit status after arguments that cannot be used, as in kvs-bench.
+const BAD_ARGUMENTS: u8 = 254;
+
 /// Explores every interleaving of small clusters of the zoo's own replicas.
 #[derive(Parser)]
 #[command(name = "kvs-models", version)]
@@ -43,7 +46,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Args::parse().command {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let is_help = !error.use_stderr();
+            // A closed pipe is the reader's choice, not a failure.
+            let _ = error.print();
+            return ExitCode::from(if is_help { 0 } else { BAD_ARGUMENTS });
+        }
+    };
+    match args.command {
         Command::List => {
             for entry in replicated::MODELS {
                 println!("{:24} {}", entry.name, entry.describe);
@@ -64,8 +76,7 @@ fn with_model(name: &str, then: impl FnOnce(ClusterModel) -> ExitCode) -> ExitCo
         "error: unknown model `{name}`; there are {}",
         known.join(", ")
     );
-    // Bad arguments, as in kvs-bench.
-    ExitCode::from(254)
+    ExitCode::from(BAD_ARGUMENTS)
 }
 
 fn check(model: ClusterModel) -> ExitCode {

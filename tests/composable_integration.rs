@@ -51,11 +51,25 @@ async fn client(cluster: &Cluster) -> Client {
         .expect("the nodes accept clients")
 }
 
+/// Bounds a wait by [`DEADLINE`].
+struct Patience(Instant);
+
+impl Patience {
+    fn new() -> Self {
+        Self(Instant::now() + DEADLINE)
+    }
+
+    #[track_caller]
+    fn check(&self, what: impl FnOnce() -> String) {
+        assert!(Instant::now() < self.0, "{}", what());
+    }
+}
+
 /// What every node of the key's group answers, once they answer the same.
 async fn agreed(client: &Client, key: &str) -> Vec<String> {
     let nodes = client.ports().route(key.as_bytes()).nodes.clone();
     let mut sessions: Vec<_> = nodes.iter().map(|node| client.session_at(*node)).collect();
-    let deadline = Instant::now() + DEADLINE;
+    let patience = Patience::new();
     loop {
         let mut answers = Vec::new();
         for session in &mut sessions {
@@ -65,10 +79,7 @@ async fn agreed(client: &Client, key: &str) -> Vec<String> {
         if let [agreed] = &answers[..] {
             return agreed.clone();
         }
-        assert!(
-            Instant::now() < deadline,
-            "the replicas still disagree: {answers:?}"
-        );
+        patience.check(|| format!("the replicas still disagree: {answers:?}"));
     }
 }
 
@@ -79,7 +90,7 @@ async fn put_at_once(
     wanted: impl Fn(&[String]) -> bool,
 ) -> Vec<String> {
     let [mut one, mut other] = nodes.map(|node| client.session_at(node));
-    let deadline = Instant::now() + DEADLINE;
+    let patience = Patience::new();
     for attempt in 0.. {
         let key = format!("both-{attempt}");
         if client.ports().route(key.as_bytes()).nodes[0] != nodes[0] {
@@ -92,10 +103,7 @@ async fn put_at_once(
         if wanted(&found) {
             return found;
         }
-        assert!(
-            Instant::now() < deadline,
-            "no key ended as expected; the last with {found:?}"
-        );
+        patience.check(|| format!("no key ended as expected; the last with {found:?}"));
     }
     unreachable!("the attempts have no end")
 }
@@ -164,17 +172,17 @@ fn a_causal_reader_sees_what_the_writer_of_its_value_had_seen() {
             let client = client(&cluster).await;
             let (mut ada, mut bob, mut cleo) =
                 (client.session(), client.session(), client.session());
-            let deadline = Instant::now() + DEADLINE;
+            let patience = Patience::new();
             for round in 0..50 {
                 let (question, answer) = (format!("question-{round}"), format!("answer-{round}"));
                 ada.put(&question, "what is it?").await.expect("put");
                 bob.get(&question).await.expect("get");
                 while bob.get(&question).await.expect("get").texts().is_empty() {
-                    assert!(Instant::now() < deadline, "bob never sees the question");
+                    patience.check(|| "bob never sees the question".to_owned());
                 }
                 bob.put(&answer, "a store").await.expect("put");
                 while cleo.get(&answer).await.expect("get").texts().is_empty() {
-                    assert!(Instant::now() < deadline, "cleo never sees the answer");
+                    patience.check(|| "cleo never sees the answer".to_owned());
                 }
                 let seen = cleo.get(&question).await.expect("get");
                 assert_eq!(

@@ -31,6 +31,7 @@ mod integrity;
 mod linearizable;
 mod lookup;
 mod lww;
+mod model;
 mod options;
 mod prefix;
 mod property;
@@ -48,6 +49,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 pub use explain::proofs;
+pub use model::Model;
 pub use options::{Budget, Clock, Engine, Options};
 pub use property::{AnomalyKind, Property};
 pub use report::{Agreement, Elapsed, Explained, Outcome, Report, Totals};

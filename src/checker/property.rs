@@ -51,14 +51,17 @@ kinds! {
         Convergence = "convergence": "After the run every replica answers every key alike.",
         LostWrites = "lost-writes": "No acknowledged put has vanished.",
         Lww = "lww": "Last write wins by the versions that the store gives.",
+        LwwBlackBox = "lww-black-box": "Some order of a key's puts explains what replicas showed.",
         ReadYourWrites = "read-your-writes": "A session sees what it wrote.",
         MonotonicReads = "monotonic-reads": "A session never sees less than it saw.",
         MonotonicWrites = "monotonic-writes": "A session's puts are applied in its order.",
         WritesFollowReads = "writes-follow-reads": "A put comes after what its session had read.",
+        CausalConsistency = "cc": "No get of a register ignores a put that it depends on.",
+        CausalConvergence = "ccv": "As cc, with one order of the puts that are concurrent.",
         Causal = "causal": "The store's dots and vectors explain every read.",
         CausalBlackBox = "causal-black-box": "Some causal order explains every read.",
+        Sequential = "sequential": "One order that keeps each session's explains every get.",
         Linearizable = "linearizable": "Every key is an atomic register.",
-        Sequential = "sequential": "One order that keeps each session's explains every read.",
     }
 }
 
@@ -76,6 +79,7 @@ kinds! {
         OriginOrder = "origin-order": "A later put of one origin under a smaller version.",
         Regression = "regression": "A replica that went back to an older version of a key.",
         ClockNotMerged = "clock-not-merged": "A put whose version is below what its node had shown.",
+        CyclicArbitration = "cyclic-arbitration": "Replicas that showed values in contrary orders.",
         ReadOwnWriteMissed = "read-own-write-missed": "A session's own put that it no longer saw.",
         NonMonotonicRead = "non-monotonic-read": "A session that saw less than before.",
         NonMonotonicWrite = "non-monotonic-write": "A put applied without its session's earlier one.",
@@ -94,7 +98,11 @@ kinds! {
         CyclicVisibility = "cyclic-visibility": "An order that reads force, and that contradicts itself.",
         StaleRead = "stale-read": "A value read although a later one was known to the session.",
         MissedWrite = "missed-write": "A known put that is missing, and that nothing replaces.",
+        CyclicCo = "cyclic-co": "Registers whose causes and effects form a circle.",
+        WriteCoInitRead = "write-co-init-read": "The initial value, after a put that came before.",
+        WriteCoRead = "write-co-read": "A value read although it was known to be overwritten.",
+        CyclicCf = "cyclic-cf": "Sessions that put concurrent puts in contrary orders.",
+        NotSequential = "not-sequential": "Sessions that no single order can bring together.",
         NotLinearizable = "not-linearizable": "Operations on a key that no order in time explains.",
-        NotSequential = "not-sequential": "Operations that no order of the sessions explains.",
     }
 }

@@ -134,10 +134,13 @@ impl Report {
             Property::Integrity
             | Property::Convergence
             | Property::LostWrites
+            | Property::LwwBlackBox
             | Property::ReadYourWrites
             | Property::MonotonicReads
             | Property::MonotonicWrites
             | Property::WritesFollowReads
+            | Property::CausalConsistency
+            | Property::CausalConvergence
             | Property::CausalBlackBox => false,
         };
         match check.verdict {

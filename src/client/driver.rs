@@ -231,6 +231,12 @@ impl Driver {
         self.failure.take()
     }
 
+    /// Inserts that became updates, since too many were unanswered.
+    #[must_use]
+    pub const fn inserts_withheld(&self) -> u64 {
+        self.generator.inserts_withheld()
+    }
+
     /// A number above every key that was put, whatever the outcome.
     #[must_use]
     pub const fn keys_end(&self) -> u64 {

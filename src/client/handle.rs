@@ -288,7 +288,9 @@ impl Connections {
         match tokio::time::timeout(TIMEOUT, caller.call(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(CallError::Lost)) => Err(Unanswered::Disconnected),
-            Ok(Err(CallError::Busy | CallError::TooLong(_))) => Err(Unanswered::Unsent),
+            Ok(Err(CallError::NotSent | CallError::Busy | CallError::TooLong(_))) => {
+                Err(Unanswered::Unsent)
+            }
             Err(_) => Err(Unanswered::Timeout),
         }
     }

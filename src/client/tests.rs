@@ -8,7 +8,7 @@ use super::work::{LATE_NS, NOT_STARTED, Plan};
 use crate::history::{ErrorKind, Header, History, Kind, Outcome, Phase, Recorder, Row};
 use crate::measure::{self, Measured, OperationKind};
 use crate::protocol::{Lattice, NodeId, Operation, PutWitness, Refusal, Request, Response};
-use crate::server::{Architecture, Host, ReplicaSpec};
+use crate::server::{Architecture, Paper};
 use crate::session::Policy;
 use crate::workload::{
     ArrivalProcess, Arrivals, Generator, LoadSteps, Mix, Workload, key_number, payload,
@@ -18,21 +18,6 @@ const MS: u64 = 1_000_000;
 const TIMEOUT_NS: u64 = 100 * MS;
 /// The end of a phase that ends otherwise.
 const NEVER: u64 = u64::MAX;
-
-/// Numbers nodes and starts nothing.
-#[derive(Default)]
-struct Paper {
-    nodes: u16,
-}
-
-impl Host for Paper {
-    fn reserve(&mut self) -> NodeId {
-        self.nodes += 1;
-        NodeId(self.nodes - 1)
-    }
-
-    fn start(&mut self, _: NodeId, _: ReplicaSpec) {}
-}
 
 /// A request as the wire saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -152,6 +152,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     )
     .await?;
     cluster.shutdown().await;
+    let inserts_withheld = driver.inserts_withheld();
     // Whatever became of the load, what was recorded is kept.
     let recorded = driver.finish().map(history::Recorder::finish).transpose();
     let driven = driven.map_err(load_failed)?;
@@ -181,6 +182,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         load_errors,
         load_diverged,
         quiescence,
+        inserts_withheld,
         nodes,
         recorded,
         judged,

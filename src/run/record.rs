@@ -11,6 +11,7 @@ use crate::measure::{
 use crate::node::NodeStatus;
 use crate::protocol::{Lattice, NodeId};
 use crate::server::ServerPorts;
+use crate::workload::UNACKNOWLEDGED_INSERTS_MAX;
 
 use super::config::{Config, HISTORY_SAMPLE, lattice_name};
 use super::directory::Directory;
@@ -33,6 +34,8 @@ pub(super) struct Findings<'a> {
     /// Whether replicas still disagreed when the workload began.
     pub(super) load_diverged: bool,
     pub(super) quiescence: Option<Quiescence>,
+    /// Inserts that became updates.
+    pub(super) inserts_withheld: u64,
     pub(super) nodes: Vec<(NodeId, Result<NodeStatus, String>)>,
     /// How many operations were recorded, if any were to be.
     pub(super) recorded: Option<End>,
@@ -221,6 +224,13 @@ fn warnings(config: &Config, findings: &Findings<'_>) -> Vec<String> {
                 "node {node} could not be asked after the load: {reason}; see nodes/{node}.log"
             ));
         }
+    }
+    if findings.inserts_withheld > 0 {
+        warnings.push(format!(
+            "{} inserts became updates, since {UNACKNOWLEDGED_INSERTS_MAX} were without an answer: \
+             the mix is not the one that was asked for",
+            findings.inserts_withheld
+        ));
     }
     if let Some(left_out) = findings.recorded.map(|end| end.left_out)
         && left_out > 0

@@ -9,6 +9,8 @@
 
 mod architecture;
 mod deployment;
+#[cfg(test)]
+mod paper;
 mod parse;
 mod ports;
 mod types;
@@ -18,6 +20,8 @@ pub use architecture::{
     Architecture, DEFAULT_SIZE, DEPTH_MAX, ImpossibleSize, NODES_MAX, REPLICAS_MAX,
 };
 pub use deployment::{Deployment, Host};
+#[cfg(test)]
+pub(crate) use paper::Paper;
 pub use parse::ParseArchitectureError;
 pub use ports::{Group, Route, ServerPorts};
 pub use types::{KVSServer, LocalKVSServer, ReplicatedKVSServer, ShardedKVSServer};

@@ -1,21 +1,6 @@
 use super::*;
 use crate::protocol::{Lattice, Origin, Sibling};
-use crate::server::{Architecture, Host, ReplicaSpec};
-
-/// Numbers nodes and starts nothing.
-#[derive(Default)]
-struct Paper {
-    nodes: u16,
-}
-
-impl Host for Paper {
-    fn reserve(&mut self) -> NodeId {
-        self.nodes += 1;
-        NodeId(self.nodes - 1)
-    }
-
-    fn start(&mut self, _: NodeId, _: ReplicaSpec) {}
-}
+use crate::server::{Architecture, Paper};
 
 struct Fixture {
     ports: ServerPorts,

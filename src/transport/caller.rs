@@ -68,6 +68,9 @@ pub enum CallError {
     /// The connection ended first: whether the operation took effect is unknown.
     #[error("the connection ended before the answer came")]
     Lost,
+    /// The connection had ended before: nothing was sent.
+    #[error("the connection had ended before, nothing was sent")]
+    NotSent,
     /// A part is longer than the protocol allows. Nothing was sent.
     #[error(transparent)]
     TooLong(#[from] TooLong),
@@ -127,7 +130,7 @@ impl Caller {
     /// When the connection ends first, or nothing could be sent.
     pub async fn call(&self, request: &Request<'_>) -> Result<OwnedResponse, CallError> {
         if self.outbox.is_closed() {
-            return Err(CallError::Lost);
+            return Err(CallError::NotSent);
         }
         if self.waiting.borrow().len() >= CALLS_MAX {
             return Err(CallError::Busy);

@@ -1,29 +1,21 @@
-//! Nodes as real processes: they start, serve, are controlled, and leave nothing behind. Every
-//! wait has a deadline, [`DEADLINE`].
+//! Nodes as real processes: they start, serve, are controlled, and leave nothing behind.
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
+use kvs_zoo::client::{Client, ClientError, NodeAddress};
 use kvs_zoo::node::{LaunchError, Launcher, NodeError, Start};
 use kvs_zoo::protocol::{Dot, GroupId, Lattice, NodeId, Operation, Origin, Request, Response};
 use kvs_zoo::replica::{ReplicaKind, ReplicaSpec, Settings};
 use kvs_zoo::server::{Architecture, ServerPorts};
+use kvs_zoo::session::{Policy, Trouble};
 use kvs_zoo::transport::{
-    Caller, CertificateAuthority, DialError, Endpoint, Link, OwnedResponse, Role, runtime,
+    Caller, CertificateAuthority, DialError, Endpoint, Link, OwnedResponse, Role,
 };
 
-const DEADLINE: Duration = Duration::from_secs(60);
-const PROGRAM: &str = env!("CARGO_BIN_EXE_kvs-bench");
-
-fn on_runtime(test: impl Future<Output = ()>) {
-    runtime()
-        .unwrap()
-        .block_on(async { tokio::time::timeout(DEADLINE, test).await })
-        .expect("the test ends before its deadline");
-}
+use crate::program::{PROGRAM, awaited, is_alive, on_runtime, until};
 
 async fn launch(arch: &str, logs: &Path) -> (Launcher, ServerPorts) {
     let mut launcher = Launcher::new(logs, 1).unwrap().with_program(PROGRAM);
@@ -63,30 +55,10 @@ fn values(response: &OwnedResponse) -> Vec<&[u8]> {
     siblings.iter().map(|one| one.value.as_slice()).collect()
 }
 
-/// Whether a process of that id is there and not merely waiting to be reaped.
-fn is_alive(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
-}
-
 /// Whether a process is stopped, all of it.
 fn is_stopped(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     stat.rsplit(") ").next().unwrap().starts_with('T')
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-fn until_blocking(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "the deadline has passed");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 #[test]
@@ -112,6 +84,35 @@ fn a_node_starts_serves_and_shuts_down_in_good_order() {
         assert!(!is_alive(pid));
         let log = std::fs::read_to_string(logs.path().join("n0.log")).unwrap();
         assert!(log.contains("shuts down as told"), "{log}");
+    });
+}
+
+#[test]
+fn a_put_on_a_connection_that_had_ended_certainly_had_no_effect() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (mut launcher, ports) = launch("replicated", logs.path()).await;
+        let endpoint = launcher.client_endpoint().unwrap();
+        let nodes: Vec<NodeAddress> = launcher
+            .nodes()
+            .map(|node| NodeAddress {
+                node: node.id(),
+                address: node.addr(),
+                incarnation: 0,
+            })
+            .collect();
+        let client = Client::connect(&endpoint, &nodes, ports, Policy::default());
+        let client = client.await.unwrap();
+        let mut pinned = client.session_at(NodeId(0));
+        pinned.put("key", "value").await.unwrap();
+        assert!(launcher.take(NodeId(0)).unwrap().shutdown().await);
+        // What was sent before the client knew of the end is unknown; after that nothing is.
+        let failed = ClientError::Failed(Trouble::NoConnection);
+        while pinned.put("key", "value").await != Err(failed) {
+            tokio::task::yield_now().await;
+        }
+        client.session().put("key", "value").await.unwrap();
+        launcher.shutdown_all().await;
     });
 }
 
@@ -152,7 +153,7 @@ fn a_paused_node_answers_nothing_until_it_is_resumed() {
         asking.call(&get(b"key")).await.unwrap();
         assert!(!is_stopped(node.pid()), "the control");
         node.pause().await.unwrap();
-        until(|| is_stopped(node.pid())).await;
+        awaited(|| is_stopped(node.pid())).await;
         let resumed = Cell::new(false);
         let ask = async {
             asking.call(&get(b"key")).await.unwrap();
@@ -180,7 +181,7 @@ fn a_paused_node_that_was_told_much_can_be_resumed_and_has_heard_all_of_it() {
         let (launcher, _) = launch("local", logs.path()).await;
         let node = launcher.node(NodeId(0)).unwrap();
         node.pause().await.unwrap();
-        until(|| is_stopped(node.pid())).await;
+        awaited(|| is_stopped(node.pid())).await;
         let addresses: Vec<_> = (0..=NodeId::MAX.0)
             .map(|other| (NodeId(other), node.addr()))
             .collect();
@@ -268,7 +269,7 @@ fn a_dropped_launcher_kills_its_nodes() {
         let pids: Vec<u32> = launcher.nodes().map(|node| node.pid()).collect();
         assert!(pids.iter().all(|pid| is_alive(*pid)), "the control");
         drop(launcher);
-        until(|| !pids.iter().any(|pid| is_alive(*pid))).await;
+        awaited(|| !pids.iter().any(|pid| is_alive(*pid))).await;
     });
 }
 
@@ -383,7 +384,7 @@ fn no_node_survives_its_parent_not_even_a_stopped_one() {
     assert!(is_alive(node), "the control");
     shell.kill().unwrap();
     shell.wait().unwrap();
-    until_blocking(|| !is_alive(node));
+    until("the node is gone", || !is_alive(node));
 }
 
 fn child_of(parent: u32) -> u32 {

@@ -22,6 +22,21 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Runs `test` on the transport's runtime, until [`DEADLINE`].
+pub(crate) fn on_runtime(test: impl Future<Output = ()>) {
+    kvs_zoo::transport::runtime()
+        .unwrap()
+        .block_on(async { tokio::time::timeout(DEADLINE, test).await })
+        .expect("the test ends before its deadline");
+}
+
+/// Lets other tasks run until `condition` holds. The deadline of [`on_runtime`] bounds it.
+pub(crate) async fn awaited(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Whether a process of that id is there and not merely waiting to be reaped.
 pub(crate) fn is_alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))

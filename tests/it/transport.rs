@@ -1,10 +1,9 @@
 //! The transport between two endpoints of one process: who is let in, what is malformed, what
-//! full windows do. Every wait has a deadline, [`DEADLINE`].
+//! full windows do.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use kvs_zoo::protocol::{
     Dot, NodeId, Operation, PutWitness, Request, Response, Sibling, VALUE_BYTES_MAX,
@@ -15,10 +14,11 @@ use kvs_zoo::transport::pump::{Bounds, FrameHandler, StreamEnd, pump};
 use kvs_zoo::transport::quic::{AcceptError, Accepted};
 use kvs_zoo::transport::{
     Caller, CertificateAuthority, CloseCode, DialError, Endpoint, Identity, Link, Malformed,
-    OwnedResponse, OwnedWitness, Peer, Role, runtime,
+    OwnedResponse, OwnedWitness, Peer, Role,
 };
 
-const DEADLINE: Duration = Duration::from_secs(20);
+use crate::program::{awaited, on_runtime};
+
 const NODE: NodeId = NodeId(7);
 
 const GET: Request<'static> = Request {
@@ -26,13 +26,6 @@ const GET: Request<'static> = Request {
     operation: Operation::Get,
     context: &[],
 };
-
-fn on_runtime(test: impl Future<Output = ()>) {
-    runtime()
-        .unwrap()
-        .block_on(async { tokio::time::timeout(DEADLINE, test).await })
-        .expect("the test ends before its deadline");
-}
 
 /// A node that answers every get with one value of `value_bytes` bytes and every put with its
 /// context, and notes how each connection ended.
@@ -127,13 +120,6 @@ async fn answer(accepted: Accepted, value_bytes: usize, outbox_bytes: &Cell<usiz
     end
 }
 
-/// Lets other tasks run until `condition` holds. The caller's deadline bounds it.
-async fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
 #[test]
 fn a_client_asks_and_is_answered_on_one_connection() {
     on_runtime(async {
@@ -174,7 +160,7 @@ fn a_node_dials_as_itself_and_only_to_gossip() {
         assert!(matches!(asking, Err(DialError::Refused { .. })));
         let expected = [(Peer::Node(NodeId(2)), Role::Gossip)];
         assert_eq!(*node.peers.borrow(), expected);
-        until(|| node.refusals.borrow().len() == 1).await;
+        awaited(|| node.refusals.borrow().len() == 1).await;
     });
 }
 
@@ -198,7 +184,7 @@ fn check_refused(endpoint: impl Fn(&CertificateAuthority) -> Endpoint + 'static,
         let answerer = Answerer::start(&authority.node(NODE).unwrap(), 3);
         let dialled = Link::dial(&endpoint(&authority), answerer.addr, node).await;
         assert!(matches!(dialled, Err(DialError::Refused { .. })));
-        until(|| !answerer.refusals.borrow().is_empty()).await;
+        awaited(|| !answerer.refusals.borrow().is_empty()).await;
         assert!(matches!(
             answerer.refusals.borrow()[..],
             [AcceptError::Refused { .. }]

@@ -13,6 +13,9 @@ const fn drops_ids(property: Property) -> bool {
         Property::Integrity | Property::Convergence => true,
         Property::LostWrites
         | Property::Lww
+        | Property::LwwBlackBox
+        | Property::CausalConsistency
+        | Property::CausalConvergence
         | Property::ReadYourWrites
         | Property::MonotonicReads
         | Property::MonotonicWrites
@@ -38,36 +41,31 @@ pub(super) fn closed(index: &Index<'_>, property: Property, rows: &[usize]) -> V
     closed
 }
 
-/// `rows` without `removed` and, unless ids may be left out, without the gets that read one of
-/// those.
+/// `rows` without `removed` and without the gets that read one of those, unless the id may be left
+/// out of the read. That of a put which failed, or was to another key, may never be: without its
+/// put it would look like a value that nobody wrote.
 pub(super) fn without(
     index: &Index<'_>,
     property: Property,
     rows: &[usize],
     removed: &[usize],
 ) -> Vec<usize> {
-    let mut left: Vec<usize> = rows
+    let columns = index.columns;
+    let written: Vec<u64> = removed
         .iter()
-        .copied()
-        .filter(|row| !removed.contains(row))
+        .filter(|row| columns.kind[**row] != Kind::Get)
+        .map(|row| columns.written[*row])
         .collect();
-    if !drops_ids(property) {
-        let written: Vec<u64> = removed
-            .iter()
-            .filter(|row| index.columns.kind[**row] != Kind::Get)
-            .map(|row| index.columns.written[*row])
-            .collect();
-        let read = |row: &usize| {
-            index
-                .columns
-                .read
-                .at(*row)
-                .iter()
-                .any(|id| written.contains(id))
-        };
-        left.retain(|row| !read(row));
-    }
-    left
+    let loses = |get: &usize| {
+        let reads = columns.read.at(*get).iter().zip(index.puts_read(*get));
+        reads
+            .filter(|(_, put)| !drops_ids(property) || **put == NO_PUT)
+            .any(|(id, _)| written.contains(id))
+    };
+    rows.iter()
+        .copied()
+        .filter(|row| !removed.contains(row) && !loses(row))
+        .collect()
 }
 
 /// The rows as a history with the header of the whole, and with an end record, so that nothing of

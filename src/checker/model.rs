@@ -1,0 +1,211 @@
+//! The models that a history can be held to, from the weakest to the strongest: the rungs of the
+//! ladder.
+//!
+//! A model is a set of properties, each with one check. A [`Promise`] is what an architecture
+//! says of itself, and names several models at once; how the two relate is stated here and nowhere
+//! else.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::property::Property;
+use crate::history::Promise;
+
+/// Declares the models with their names, what they mean and what makes them up.
+macro_rules! models {
+    ($($variant:ident = $text:literal: $doc:literal, [$($property:ident),+];)+) => {
+        /// A consistency model. The derived order is that of the ladder, weakest first: a model
+        /// never implies a later one, though not every model implies all earlier ones.
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        pub enum Model {
+            $(#[doc = $doc] #[serde(rename = $text)] $variant,)+
+        }
+
+        impl Model {
+            /// Every model, from the weakest to the strongest.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name in files, reports and on the command line.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $doc,)+
+                }
+            }
+
+            /// The properties that make it up. Where two of them ask one question, by evidence
+            /// and without, they stand next to each other.
+            #[must_use]
+            pub const fn properties(self) -> &'static [Property] {
+                match self {
+                    $(Self::$variant => &[$(Property::$property),+],)+
+                }
+            }
+        }
+    };
+}
+
+models! {
+    Eventual = "eventual":
+        "Replicas agree once writing has stopped, and no acknowledged put is gone.",
+        [Integrity, Convergence, LostWrites];
+    Lww = "lww":
+        "One order of the puts on a key explains what each replica showed of it, and when.",
+        [Integrity, Lww, LwwBlackBox];
+    ReadYourWrites = "ryw":
+        "A session sees what it wrote.",
+        [Integrity, ReadYourWrites];
+    MonotonicReads = "mr":
+        "A session never sees less than it saw.",
+        [Integrity, MonotonicReads];
+    MonotonicWrites = "mw":
+        "Whoever sees a put sees its session's earlier puts.",
+        [Integrity, MonotonicWrites];
+    WritesFollowReads = "wfr":
+        "Whoever sees a put sees what its session had read before.",
+        [Integrity, WritesFollowReads];
+    CausalConsistency = "cc":
+        "Every get of a register returns a value that nothing it depends on has overwritten.",
+        [Integrity, CausalConsistency];
+    CausalConvergence = "ccv":
+        "As cc, and all sessions agree on one order of the puts that are concurrent.",
+        [Integrity, CausalConvergence];
+    Causal = "causal":
+        "Every get returns exactly the latest puts that it can see, and sees all that they saw.",
+        [Integrity, Causal, CausalBlackBox];
+    Sequential = "sequential":
+        "One order of all operations, which keeps that of each session, explains every get.",
+        [Integrity, Sequential];
+    Linearizable = "linearizable":
+        "One order of all operations, which keeps that of real time, explains every get.",
+        [Integrity, Linearizable];
+}
+
+impl Model {
+    /// The model of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|model| model.name() == name)
+    }
+
+    /// The models that a promise names: all of them have to hold. The last is the one that gave
+    /// the promise its name, and that the ladder marks.
+    ///
+    /// A linearizable store needs no more than its own model. A replicated one also has to
+    /// converge, and a causal one has to keep each session guarantee by its own evidence.
+    #[must_use]
+    pub const fn of_promise(promise: Promise) -> &'static [Self] {
+        match promise {
+            Promise::Linearizable => &[Self::Linearizable],
+            Promise::Lww => &[Self::Eventual, Self::Lww],
+            Promise::Causal => &[
+                Self::Eventual,
+                Self::ReadYourWrites,
+                Self::MonotonicReads,
+                Self::MonotonicWrites,
+                Self::WritesFollowReads,
+                Self::Causal,
+            ],
+        }
+    }
+
+    /// The model that a promise is named after.
+    #[must_use]
+    pub const fn promised(promise: Promise) -> Self {
+        match promise {
+            Promise::Linearizable => Self::Linearizable,
+            Promise::Lww => Self::Lww,
+            Promise::Causal => Self::Causal,
+        }
+    }
+
+    /// The models that hold whenever this one does, by definition and without a look at the
+    /// history: those directly below it.
+    ///
+    /// Sequential consistency knows no real time, which the visibility of the causal model does,
+    /// so it does not imply that. No register model implies convergence, which asks replicas.
+    #[must_use]
+    pub const fn implied(self) -> &'static [Self] {
+        match self {
+            Self::Linearizable => &[Self::Sequential, Self::Causal],
+            Self::Sequential => &[Self::CausalConvergence],
+            Self::CausalConvergence => &[Self::CausalConsistency],
+            Self::Causal | Self::CausalConsistency => &[
+                Self::ReadYourWrites,
+                Self::MonotonicReads,
+                Self::MonotonicWrites,
+                Self::WritesFollowReads,
+            ],
+            Self::Eventual
+            | Self::Lww
+            | Self::ReadYourWrites
+            | Self::MonotonicReads
+            | Self::MonotonicWrites
+            | Self::WritesFollowReads => &[],
+        }
+    }
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_found_by_its_name_and_no_two_share_one() {
+        for model in Model::ALL {
+            assert_eq!(Model::from_name(model.name()), Some(*model));
+            assert!(model.meaning().ends_with('.'), "{model}");
+        }
+        assert_eq!(Model::from_name("strong"), None);
+    }
+
+    #[test]
+    fn what_a_model_implies_stands_below_it_on_the_ladder() {
+        for model in Model::ALL {
+            for implied in model.implied() {
+                assert!(implied < model, "{model} implies {implied}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_property_belongs_to_a_model_and_every_model_contains_integrity() {
+        for property in Property::ALL {
+            assert!(
+                Model::ALL
+                    .iter()
+                    .any(|model| model.properties().contains(property)),
+                "{property}"
+            );
+        }
+        for model in Model::ALL {
+            assert_eq!(model.properties()[0], Property::Integrity, "{model}");
+        }
+    }
+
+    #[test]
+    fn a_promise_ends_with_the_model_that_it_is_named_after() {
+        for promise in Promise::ALL {
+            let promised = Model::promised(*promise);
+            assert_eq!(promised.name(), promise.name());
+            assert_eq!(Model::of_promise(*promise).last(), Some(&promised));
+        }
+    }
+}

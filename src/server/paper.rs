@@ -1,0 +1,19 @@
+//! The host of tests that need only the router: it deploys on paper.
+
+use super::{Host, ReplicaSpec};
+use crate::protocol::NodeId;
+
+/// Numbers nodes and starts nothing.
+#[derive(Default)]
+pub(crate) struct Paper {
+    nodes: u16,
+}
+
+impl Host for Paper {
+    fn reserve(&mut self) -> NodeId {
+        self.nodes += 1;
+        NodeId(self.nodes - 1)
+    }
+
+    fn start(&mut self, _: NodeId, _: ReplicaSpec) {}
+}
