@@ -4,6 +4,7 @@ mod checker_corpus;
 mod cli;
 mod explanations;
 mod history;
+mod hostile_histories;
 mod launcher;
 mod layering;
 mod measure;
