@@ -232,14 +232,18 @@ fn read_arrow(reader: BufReader<File>) -> Result<History, String> {
         header: arrow_header(stream.schema().metadata().get(arrow::HEADER_METADATA))?,
         ..History::default()
     };
+    let mut batches = 0;
     while let Some(batch) = next_batch(&mut stream) {
+        batches += 1;
         match batch {
-            Ok(batch) => {
-                arrow::decode(&batch, &mut history.columns).map_err(|e| e.to_string())?;
-            }
+            Ok(batch) => arrow::decode(&batch, &mut history.columns)
+                .map_err(|reason| format!("its batch {batches}: {reason}"))?,
             // A crash leaves half a batch; what came before is whole.
             Err(error) => {
-                history.damage = Some(format!("the last batch is cut short: {error}"));
+                history.damage = Some(format!(
+                    "batch {batches} is cut short or damaged, and left out with all after it: \
+                     {error}"
+                ));
                 return Ok(history);
             }
         }

@@ -5,6 +5,7 @@ mod cli;
 mod explanations;
 mod history;
 mod imports;
+mod hostile_histories;
 mod launcher;
 mod layering;
 mod measure;

@@ -1,30 +1,23 @@
-//! JSON lines: the form of hand-written histories, one object a line.
-//!
-//! What a line leaves out has a default, so that a history written by hand shows what matters:
-//! docs/history-schema.md has the table. Ids are `"session:index"` or numbers, dots are
-//! `"n0:5"`, `"n0.1:5"` (second incarnation) or numbers.
+//! Reads JSON lines.
 
-use std::borrow::Cow;
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 
 use hashbrown::HashMap;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::header::{End, Header, SCHEMA_VERSION};
-use super::operation::{
-    CORRUPT, ErrorKind, Kind, Outcome, Phase, Row, Siblings, Version, Witness, dot, dot_counter,
-    dot_origin, id_index, id_session, origin_incarnation, origin_node, value_id,
+use super::text::{Token, parse_dot, parse_id};
+use crate::history::header::{End, Header, SCHEMA_VERSION};
+use crate::history::operation::{
+    ErrorKind, Kind, Outcome, Phase, Row, Siblings, Version, Witness, dot_origin, value_id,
 };
-use super::read::History;
+use crate::history::read::History;
 
 /// The longest line, in bytes: a history's longest row is far below it.
 pub const LINE_BYTES_MAX: usize = 128 << 20;
-/// The largest node or incarnation that a dot carries.
-const ORIGIN_PART_MAX: u16 = (1 << 12) - 1;
 
 /// Why JSON lines could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum JsonError {
+pub(in crate::history) enum JsonError {
     /// Reading failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -36,14 +29,6 @@ pub(super) enum JsonError {
         /// What is wrong.
         reason: String,
     },
-}
-
-/// A number that a text may stand for.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Token<'a> {
-    Number(u64),
-    Text(#[serde(borrow)] Cow<'a, str>),
 }
 
 #[derive(Deserialize)]
@@ -101,14 +86,14 @@ struct EndLine {
 }
 
 /// The end record, when `line` is one.
-pub(super) fn end_record(line: &str) -> Option<End> {
+pub(in crate::history) fn end_record(line: &str) -> Option<End> {
     serde_json::from_str::<EndLine>(line)
         .ok()
         .map(|line| line.end)
 }
 
 /// Reads a whole history.
-pub(super) fn read(mut input: impl BufRead) -> Result<History, JsonError> {
+pub(in crate::history) fn read(mut input: impl BufRead) -> Result<History, JsonError> {
     let mut reader = Reader::default();
     let mut line = Vec::new();
     loop {
@@ -345,7 +330,7 @@ impl Scratch {
             (false, false, _) => Ok(Witness::None),
             (false, true, _) => Ok(Witness::Version(line.version.as_ref().map(|v| Version {
                 time: v.time,
-                origin: super::operation::origin(v.node, v.incarnation),
+                origin: crate::history::operation::origin(v.node, v.incarnation),
             }))),
             (true, false, Kind::Put) => match &line.dot {
                 Some(token) => Ok(Witness::Put {
@@ -371,170 +356,4 @@ impl Scratch {
             }
         }
     }
-}
-
-fn parse_id(token: &Token<'_>) -> Result<u64, String> {
-    match token {
-        Token::Number(id) => Ok(*id),
-        Token::Text(text) if text == "corrupt" => Ok(CORRUPT),
-        Token::Text(text) => text
-            .split_once(':')
-            .and_then(|(session, index)| Some(value_id(session.parse().ok()?, index.parse().ok()?)))
-            .ok_or_else(|| format!("`{text}` is no id: write \"session:index\" or a number")),
-    }
-}
-
-fn parse_dot(token: &Token<'_>) -> Result<u64, String> {
-    match token {
-        Token::Number(dot) => Ok(*dot),
-        Token::Text(text) => dot_from_text(text)
-            .ok_or_else(|| format!("`{text}` is no dot: write \"n0:5\", \"n0.1:5\" or a number")),
-    }
-}
-
-fn dot_from_text(text: &str) -> Option<u64> {
-    let (origin, counter) = text.strip_prefix('n')?.split_once(':')?;
-    let (node, incarnation) = origin.split_once('.').unwrap_or((origin, "0"));
-    let (node, incarnation) = (node.parse().ok()?, incarnation.parse().ok()?);
-    let counter = counter.parse().ok().filter(|c| dot_counter(*c) == *c)?;
-    (node <= ORIGIN_PART_MAX && incarnation <= ORIGIN_PART_MAX)
-        .then(|| dot(node, incarnation, counter))
-}
-
-/// A dot as `n0:5`, or `n0.1:5` in a later incarnation.
-#[must_use]
-pub fn dot_text(dot: u64) -> String {
-    let origin = dot_origin(dot);
-    let (node, incarnation) = (origin_node(origin), origin_incarnation(origin));
-    if incarnation == 0 {
-        format!("n{node}:{}", dot_counter(dot))
-    } else {
-        format!("n{node}.{incarnation}:{}", dot_counter(dot))
-    }
-}
-
-/// A value id as `session:index`.
-#[must_use]
-pub fn id_text(id: u64) -> String {
-    if id == CORRUPT {
-        "corrupt".to_owned()
-    } else {
-        format!("{}:{}", id_session(id), id_index(id))
-    }
-}
-
-/// A row to be written. Absent fields are left out; nothing else is defaulted.
-#[derive(Serialize)]
-struct OutLine {
-    session: u32,
-    index: u32,
-    kind: Kind,
-    key: serde_json::Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    written: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    read: Option<Vec<String>>,
-    intended: u64,
-    invoke: u64,
-    #[serde(rename = "return", skip_serializing_if = "Option::is_none")]
-    returned: Option<u64>,
-    outcome: Outcome,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorKind>,
-    node: u16,
-    incarnation: u16,
-    group: u16,
-    phase: Phase,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dot: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vector: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    sibling_dots: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    sibling_vectors: Vec<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<serde_json::Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lww: Option<bool>,
-}
-
-fn texts(dots: &[u64]) -> Vec<String> {
-    dots.iter().map(|dot| dot_text(*dot)).collect()
-}
-
-impl OutLine {
-    fn new(history: &History, row: &Row<'_>) -> Self {
-        let named = usize::try_from(row.key)
-            .ok()
-            .and_then(|i| history.header.keys.get(i));
-        let mut line = Self {
-            session: row.session,
-            index: row.index,
-            kind: row.kind,
-            key: named.map_or_else(|| row.key.into(), |name| name.as_str().into()),
-            written: (row.kind != Kind::Get).then(|| id_text(row.written)),
-            read: matches!(row.kind, Kind::Get | Kind::Cas)
-                .then(|| row.read.iter().map(|id| id_text(*id)).collect()),
-            intended: row.intended,
-            invoke: row.invoke,
-            returned: row.returned,
-            outcome: row.outcome,
-            error: row.error,
-            node: row.node,
-            incarnation: row.incarnation,
-            group: row.group,
-            phase: row.phase,
-            dot: None,
-            vector: None,
-            sibling_dots: Vec::new(),
-            sibling_vectors: Vec::new(),
-            version: None,
-            lww: None,
-        };
-        line.set_witness(&row.witness);
-        line
-    }
-
-    fn set_witness(&mut self, witness: &Witness<'_>) {
-        match witness {
-            Witness::None => {}
-            Witness::Put { dot, vector } => {
-                self.dot = Some(dot_text(*dot));
-                self.vector = Some(texts(vector));
-            }
-            Witness::Get { vector, siblings } => {
-                self.vector = Some(texts(vector));
-                self.sibling_dots = texts(siblings.dots);
-                self.sibling_vectors = (0..siblings.dots.len())
-                    .map(|i| texts(siblings.vector(i)))
-                    .collect();
-            }
-            Witness::Version(None) => self.lww = Some(true),
-            Witness::Version(Some(version)) => {
-                self.version = Some(serde_json::json!({
-                    "time": version.time,
-                    "node": origin_node(version.origin),
-                    "incarnation": origin_incarnation(version.origin),
-                }));
-            }
-        }
-    }
-}
-
-/// Writes a history as JSON lines: header, rows, and the end record when there is one.
-///
-/// # Errors
-/// When the output fails.
-pub fn write(history: &History, output: &mut impl Write) -> std::io::Result<()> {
-    serde_json::to_writer(&mut *output, &history.header)?;
-    writeln!(output)?;
-    for i in 0..history.len() {
-        serde_json::to_writer(&mut *output, &OutLine::new(history, &history.row(i)))?;
-        writeln!(output)?;
-    }
-    if let Some(end) = history.end {
-        writeln!(output, "{}", serde_json::json!({ "end": end }))?;
-    }
-    output.flush()
 }

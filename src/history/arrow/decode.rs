@@ -1,173 +1,19 @@
-//! Columns as Apache Arrow record batches and back: the schema of `history.arrows`.
-//!
-//! The names and types are in docs/history-schema.md. Names of enumerations are dictionaries, so
-//! that pandas, Polars and DuckDB show words.
-
-use std::sync::{Arc, LazyLock};
+//! Record batches as columns, checked for what the readers of a history rely on.
 
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, DictionaryArray, ListArray, RecordBatch, StringArray,
-    UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    Array, ArrayRef, ArrowPrimitiveType, DictionaryArray, ListArray, RecordBatch, UInt8Array,
+    UInt64Array,
     cast::AsArray,
     types::{UInt8Type, UInt16Type, UInt32Type, UInt64Type},
 };
-use arrow_buffer::{OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 
-use super::column::{Fill, Lists, TooLarge};
-use super::columns::{Columns, Evidence, NEVER};
-use super::operation::{ErrorKind, Kind, Outcome, Phase};
-
-/// The key of the schema's metadata under which the header stands, as JSON.
-pub(super) const HEADER_METADATA: &str = "kvs-zoo.header";
-
-/// The schema of a batch, with the header as its metadata.
-pub(super) fn schema(header: &str) -> SchemaRef {
-    let metadata = [(HEADER_METADATA.to_owned(), header.to_owned())];
-    Arc::new(Schema::new_with_metadata(fields(), metadata))
-}
-
-fn fields() -> Vec<Field> {
-    let words = || DataType::Dictionary(Box::new(DataType::UInt8), Box::new(DataType::Utf8));
-    let list = || DataType::List(item());
-    vec![
-        Field::new("session", DataType::UInt32, false),
-        Field::new("index", DataType::UInt32, false),
-        Field::new("kind", words(), false),
-        Field::new("key", DataType::UInt64, false),
-        Field::new("written", DataType::UInt64, true),
-        Field::new("read", list(), false),
-        Field::new("intended", DataType::UInt64, false),
-        Field::new("invoke", DataType::UInt64, false),
-        Field::new("return", DataType::UInt64, true),
-        Field::new("outcome", words(), false),
-        Field::new("error", words(), true),
-        Field::new("node", DataType::UInt16, false),
-        Field::new("incarnation", DataType::UInt16, false),
-        Field::new("group", DataType::UInt16, false),
-        Field::new("phase", words(), false),
-        Field::new("evidence", words(), false),
-        Field::new("dot", DataType::UInt64, false),
-        Field::new("vector", list(), false),
-        Field::new("sibling_dots", list(), false),
-        Field::new("sibling_vectors", DataType::List(nested_item()), false),
-        Field::new("version_time", DataType::UInt64, true),
-        Field::new("version_origin", DataType::UInt32, false),
-    ]
-}
-
-fn item() -> FieldRef {
-    Arc::new(Field::new("item", DataType::UInt64, false))
-}
-
-fn nested_item() -> FieldRef {
-    Arc::new(Field::new("item", DataType::List(item()), false))
-}
-
-/// The dictionaries. One allocation for the whole process: a stream repeats a dictionary only
-/// when it changed.
-struct Words {
-    kind: ArrayRef,
-    outcome: ArrayRef,
-    error: ArrayRef,
-    phase: ArrayRef,
-    evidence: ArrayRef,
-}
-
-static WORDS: LazyLock<Words> = LazyLock::new(|| {
-    fn words<'a>(names: impl Iterator<Item = &'a str>) -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(names))
-    }
-    Words {
-        kind: words(Kind::ALL.iter().map(|v| v.name())),
-        outcome: words(Outcome::ALL.iter().map(|v| v.name())),
-        error: words(ErrorKind::ALL.iter().map(|v| v.name())),
-        phase: words(Phase::ALL.iter().map(|v| v.name())),
-        evidence: words(Evidence::ALL.iter().map(|v| v.name())),
-    }
-});
-
-/// Copies columns into a batch. The columns stay as they are, to be cleared and filled again.
-pub(super) fn encode(columns: &Columns, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let written: UInt64Array = (0..columns.len())
-        .map(|i| (columns.kind[i] != Kind::Get).then_some(columns.written[i]))
-        .collect();
-    let arrays: Vec<ArrayRef> = vec![
-        Arc::new(UInt32Array::from(columns.session.clone())),
-        Arc::new(UInt32Array::from(columns.index.clone())),
-        dictionary(columns.kind.iter().map(|v| *v as u8), &WORDS.kind)?,
-        Arc::new(UInt64Array::from(columns.key.clone())),
-        Arc::new(written),
-        Arc::new(list(&columns.read)),
-        Arc::new(UInt64Array::from(columns.intended.clone())),
-        Arc::new(UInt64Array::from(columns.invoke.clone())),
-        nullable(&columns.returned, NEVER),
-        dictionary(columns.outcome.iter().map(|v| *v as u8), &WORDS.outcome)?,
-        errors(&columns.error)?,
-        Arc::new(UInt16Array::from(columns.node.clone())),
-        Arc::new(UInt16Array::from(columns.incarnation.to_vec())),
-        Arc::new(UInt16Array::from(columns.group.to_vec())),
-        dictionary(columns.phase.iter().map(|v| *v as u8), &WORDS.phase)?,
-        dictionary(columns.evidence.iter().map(|v| *v as u8), &WORDS.evidence)?,
-        Arc::new(UInt64Array::from(columns.dot.to_vec())),
-        Arc::new(list(&columns.vector)),
-        Arc::new(list(&columns.sibling_dots)),
-        sibling_vectors(columns),
-        nullable(&columns.version_time.to_vec(), NEVER),
-        Arc::new(UInt32Array::from(columns.version_origin.to_vec())),
-    ];
-    RecordBatch::try_new(Arc::clone(schema), arrays)
-}
-
-fn dictionary(codes: impl Iterator<Item = u8>, words: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let codes = UInt8Array::from_iter_values(codes);
-    Ok(Arc::new(DictionaryArray::try_new(
-        codes,
-        Arc::clone(words),
-    )?))
-}
-
-fn errors(errors: &[Option<ErrorKind>]) -> Result<ArrayRef, ArrowError> {
-    let codes: UInt8Array = errors.iter().map(|e| e.map(|e| e as u8)).collect();
-    Ok(Arc::new(DictionaryArray::try_new(
-        codes,
-        Arc::clone(&WORDS.error),
-    )?))
-}
-
-/// A column in which `absent` becomes null.
-fn nullable(values: &[u64], absent: u64) -> ArrayRef {
-    if values.contains(&absent) {
-        let array: UInt64Array = values.iter().map(|&v| (v != absent).then_some(v)).collect();
-        Arc::new(array)
-    } else {
-        Arc::new(UInt64Array::from(values.to_vec()))
-    }
-}
-
-/// Offsets of a batch's lists: a batch is far smaller than 2^31 entries.
-fn offsets(lists: usize, ends: impl Iterator<Item = u32>) -> OffsetBuffer<i32> {
-    let mut offsets = Vec::with_capacity(lists + 1);
-    offsets.push(0);
-    offsets.extend(ends.map(|end| i32::try_from(end).expect("batches are cut below 2^31 entries")));
-    OffsetBuffer::new(ScalarBuffer::from(offsets))
-}
-
-fn list(lists: &Lists) -> ListArray {
-    let values = Arc::new(UInt64Array::from(lists.values().to_vec()));
-    ListArray::new(item(), offsets(lists.len(), lists.ends()), values, None)
-}
-
-fn sibling_vectors(columns: &Columns) -> ArrayRef {
-    let inner = Arc::new(list(&columns.sibling_vectors));
-    // One vector a sibling: the outer lists end where the lists of dots end.
-    let outer = offsets(columns.sibling_dots.len(), columns.sibling_dots.ends());
-    Arc::new(ListArray::new(nested_item(), outer, inner, None))
-}
+use crate::history::column::{Fill, Lists, TooLarge};
+use crate::history::columns::{Columns, Evidence, NEVER};
+use crate::history::operation::{ErrorKind, Kind, Outcome, Phase, dot_origin};
 
 /// Why a batch could not be understood.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DecodeError {
+pub(in crate::history) enum DecodeError {
     /// A column is missing or has another type.
     #[error("column `{0}` is missing, has another type or holds nulls")]
     Column(&'static str),
@@ -179,6 +25,14 @@ pub(super) enum DecodeError {
         /// What it holds.
         value: String,
     },
+    /// A row that cannot have happened.
+    #[error("its row {row}: {reason}")]
+    Row {
+        /// The row within its batch, from 1.
+        row: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The siblings' dots, vectors and ids do not pair up.
     #[error("a get has {0} entries in sibling_dots that read and sibling_vectors do not have")]
     Siblings(usize),
@@ -188,7 +42,10 @@ pub(super) enum DecodeError {
 }
 
 /// Appends a batch's rows to `columns`.
-pub(super) fn decode(batch: &RecordBatch, columns: &mut Columns) -> Result<(), DecodeError> {
+pub(in crate::history) fn decode(
+    batch: &RecordBatch,
+    columns: &mut Columns,
+) -> Result<(), DecodeError> {
     let rows = columns.len();
     numbers::<UInt32Type>(batch, "session", &mut columns.session)?;
     numbers::<UInt32Type>(batch, "index", &mut columns.index)?;
@@ -214,7 +71,51 @@ pub(super) fn decode(batch: &RecordBatch, columns: &mut Columns) -> Result<(), D
     decode_sibling_vectors(batch, &mut columns.sibling_vectors)?;
     nullable_numbers(batch, "version_time", NEVER, &mut columns.version_time)?;
     numbers::<UInt32Type>(batch, "version_origin", &mut columns.version_origin)?;
-    siblings_pair_up(columns, rows)
+    siblings_pair_up(columns, rows)?;
+    rows_are_possible(columns, rows)
+}
+
+/// Checks what the readers of a history rely on, as the reader of JSON lines does for each line.
+fn rows_are_possible(columns: &Columns, from: usize) -> Result<(), DecodeError> {
+    let impossible = |place: Option<usize>, reason| match place {
+        Some(place) => Err(DecodeError::Row {
+            row: place + 1,
+            reason,
+        }),
+        None => Ok(()),
+    };
+    let times = || columns.returned[from..].iter().zip(&columns.invoke[from..]);
+    impossible(
+        times().position(|(returned, invoke)| returned < invoke),
+        "the operation returned before it was invoked",
+    )?;
+    let outcomes = columns.outcome[from..].iter();
+    impossible(
+        outcomes
+            .zip(&columns.returned[from..])
+            .position(|(outcome, returned)| *outcome == Outcome::Ok && *returned == NEVER),
+        "an ok operation needs a `return` time",
+    )?;
+    let ascends = |vector: &[u64]| {
+        vector
+            .windows(2)
+            .all(|pair| dot_origin(pair[0]) < dot_origin(pair[1]))
+    };
+    let is_last = |lists: &Lists| lists.start(from) == lists.values().len();
+    if is_last(&columns.vector) && is_last(&columns.sibling_dots) {
+        return Ok(());
+    }
+    let siblings = |row: usize| {
+        let first = columns.sibling_dots.start(row);
+        first..first + columns.sibling_dots.at(row).len()
+    };
+    impossible(
+        (from..columns.len()).position(|row| {
+            !ascends(columns.vector.at(row))
+                || !siblings(row).all(|i| ascends(columns.sibling_vectors.at(i)))
+        }),
+        "a vector has one dot an origin, in ascending order",
+    )
 }
 
 /// Checks that a row's siblings all have their evidence, since readers index by it.

@@ -1,0 +1,298 @@
+//! Histories that nobody should have made: each is refused with its place, or judged, and never
+//! called valid for work that was not done.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use kvs_zoo::checker::{Engine, Options, Outcome, Report, check};
+use kvs_zoo::history::{
+    Header, History, Kind, LINE_BYTES_MAX, Promise, Recorder, Row, Witness, dot, value_id,
+};
+
+use crate::program::bench;
+
+const PROMISES: [Promise; 3] = [Promise::Linearizable, Promise::Causal, Promise::Lww];
+
+fn read(bytes: &[u8]) -> Result<History, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("history");
+    std::fs::write(&path, bytes).unwrap();
+    History::read(&path).map_err(|error| error.to_string())
+}
+
+/// Judges a history; a check that panicked fails the test.
+fn judged(history: &History, promise: Promise) -> Report {
+    let options = Options {
+        promise: Some(promise),
+        engine: Engine::Direct,
+        ..Options::default()
+    };
+    let report = check(history, &options);
+    let text = report.to_string();
+    assert!(!text.contains("has a bug"), "{text}");
+    report
+}
+
+fn put(session: u32, index: u32, at: u64) -> String {
+    format!(
+        r#"{{"session":{session},"index":{index},"kind":"put","key":"x","invoke":{at},"return":{at}}}"#
+    )
+}
+
+fn get(session: u32, index: u32, at: u64, id: &str) -> String {
+    format!(
+        r#"{{"session":{session},"index":{index},"kind":"get","key":"x","read":["{id}"],"invoke":{at},"return":{at}}}"#
+    )
+}
+
+fn lines(lines: &[String]) -> History {
+    read(lines.join("\n").as_bytes()).unwrap()
+}
+
+#[test]
+fn nothing_is_not_valid() {
+    assert!(read(b"").unwrap_err().contains("empty"));
+    for nothing in [
+        &b"\n\n"[..],
+        b"// a comment\n",
+        b"{\"schema\":1}\n",
+        b"{\"end\":{\"operations\":0}}",
+    ] {
+        let history = read(nothing).unwrap();
+        for promise in PROMISES {
+            assert_eq!(judged(&history, promise).outcome(), Outcome::Unknown);
+        }
+    }
+}
+
+#[test]
+fn lines_in_another_order_are_judged_alike() {
+    let good = [
+        put(0, 0, 10),
+        put(0, 1, 20),
+        get(1, 0, 30, "0:1"),
+        get(1, 1, 40, "0:1"),
+    ];
+    let bad = [
+        put(0, 0, 10),
+        put(0, 1, 20),
+        get(1, 0, 30, "0:1"),
+        get(1, 1, 40, "0:0"),
+    ];
+    for (history, outcome) in [(good, Outcome::Valid), (bad, Outcome::Invalid)] {
+        for turn in 0..history.len() {
+            let mut history = history.clone();
+            history.rotate_left(turn);
+            let report = judged(&lines(&history), Promise::Linearizable);
+            assert_eq!(report.outcome(), outcome, "turned by {turn}: {report}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_never_ticks_is_judged_by_what_sessions_say() {
+    let together = [
+        put(0, 0, 7),
+        put(1, 0, 7),
+        get(2, 0, 7, "0:0"),
+        get(3, 0, 7, "1:0"),
+    ];
+    let report = judged(&lines(&together), Promise::Linearizable);
+    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+    let backwards = [put(0, 0, 6), put(0, 1, 7), get(0, 2, 7, "0:0")];
+    for promise in PROMISES {
+        // What one session does in one instant is still one after another.
+        let outcome = judged(&lines(&backwards), promise).outcome();
+        assert_ne!(outcome, Outcome::Valid, "{promise}");
+    }
+}
+
+#[test]
+fn an_operation_recorded_twice_is_never_valid() {
+    let twice = lines(&[put(0, 0, 10), put(0, 0, 20), get(1, 0, 30, "0:0")]);
+    for promise in PROMISES {
+        let report = judged(&twice, promise);
+        assert_ne!(report.outcome(), Outcome::Valid, "{report}");
+    }
+}
+
+#[test]
+fn ids_that_do_not_name_their_places_are_found_all_the_same() {
+    let written =
+        |id: &str| put(0, 0, 10).replace("\"invoke\"", &format!("\"written\":\"{id}\",\"invoke\""));
+    // The id is that of a place which holds a get, or of no place at all.
+    for id in ["1:0", "9:9"] {
+        let history = lines(&[written(id), get(1, 0, 30, id)]);
+        let report = judged(&history, Promise::Linearizable);
+        assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+        let wrong = lines(&[written(id), get(1, 0, 30, "0:0")]);
+        let report = judged(&wrong, Promise::Linearizable);
+        assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+    }
+}
+
+#[test]
+fn sessions_with_gaps_and_late_starts_keep_their_puts() {
+    let history = lines(&[put(3, 70, 10), put(3, 90, 20), get(4, 5, 30, "3:90")]);
+    assert_eq!(
+        judged(&history, Promise::Linearizable).outcome(),
+        Outcome::Valid
+    );
+    let absent = lines(&[put(3, 70, 10), put(3, 90, 20), get(4, 5, 30, "3:80")]);
+    assert_ne!(
+        judged(&absent, Promise::Linearizable).outcome(),
+        Outcome::Valid
+    );
+}
+
+#[test]
+fn ten_thousand_sessions_are_judged() {
+    let mut text = String::new();
+    for session in 0..10_000u32 {
+        let at = u64::from(session) * 10;
+        writeln!(text, "{}", put(session, 0, at)).unwrap();
+        writeln!(text, "{}", get(session, 1, at + 5, &format!("{session}:0"))).unwrap();
+    }
+    let history = read(text.as_bytes()).unwrap();
+    let report = judged(&history, Promise::Linearizable);
+    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+    writeln!(text, "{}", get(10_000, 0, 200_000, "0:0")).unwrap();
+    let history = read(text.as_bytes()).unwrap();
+    assert_eq!(
+        judged(&history, Promise::Linearizable).outcome(),
+        Outcome::Invalid
+    );
+}
+
+#[test]
+fn a_line_of_a_hundred_megabytes_is_read_and_a_longer_one_refused_by_its_number() {
+    let name = "x".repeat(100 << 20);
+    let long = format!(
+        "{}\n{}",
+        put(0, 0, 1),
+        put(0, 1, 2).replace("\"x\"", &format!("\"{name}\""))
+    );
+    let history = read(long.as_bytes()).unwrap();
+    assert_eq!(history.len(), 2);
+    assert_eq!(history.header.keys[1].len(), name.len());
+    drop((name, long));
+    let mut longer = format!("{}\n", put(0, 0, 1)).into_bytes();
+    longer.resize(longer.len() + LINE_BYTES_MAX + 1, b'y');
+    let error = read(&longer).unwrap_err();
+    assert!(
+        error.contains("line 2") && error.contains("longer"),
+        "{error}"
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_and_fields_that_nobody_knows_are_refused_by_their_line() {
+    for (bad, word) in [
+        (&b"{\"session\":0,\"key\":\"\xff\"}"[..], "UTF-8"),
+        (b"{\"session\":0,\"colour\":1}", "colour"),
+        (b"[1,2]", "line 2"),
+        (b"{\"session\":-1}", "line 2"),
+        (b"{\"session\":99999999999}", "line 2"),
+    ] {
+        let mut file = format!("{}\n", put(0, 0, 1)).into_bytes();
+        file.extend_from_slice(bad);
+        file.push(b'\n');
+        let error = read(&file).unwrap_err();
+        assert!(error.contains("line 2") && error.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn damaged_lines_never_panic_and_are_never_valid_unless_they_are_whole() {
+    let whole = [
+        put(0, 0, 10),
+        put(0, 1, 20),
+        get(1, 0, 30, "0:1"),
+        get(1, 1, 40, "0:0"),
+    ];
+    let whole = whole.join("\n");
+    for at in 0..whole.len() {
+        for change in [b'9', b'"', b'}', 0xff] {
+            let mut bytes = whole.clone().into_bytes();
+            bytes[at] = change;
+            if let Ok(history) = read(&bytes) {
+                for promise in PROMISES {
+                    judged(&history, promise);
+                }
+            }
+        }
+        // The last get is what is wrong with it, so that a prefix may be valid but is marked.
+        if let Ok(history) = read(&whole.as_bytes()[..at]) {
+            assert!(history.end.is_none());
+        }
+    }
+}
+
+fn recorded(path: &Path, rows: &[Row<'_>]) {
+    let mut recorder = Recorder::create(path, &Header::default()).unwrap();
+    for row in rows {
+        recorder.push(row).unwrap();
+    }
+    recorder.finish().unwrap();
+}
+
+#[test]
+fn impossible_rows_of_a_batch_are_refused_by_their_batch() {
+    const BACKWARDS: [u64; 2] = [dot(1, 0, 1), dot(0, 0, 1)];
+    let good = |index, at| Row {
+        index,
+        kind: Kind::Put,
+        written: value_id(0, index),
+        invoke: at,
+        returned: Some(at),
+        ..Row::EMPTY
+    };
+    let second = 3_000_000_000;
+    for (bad, word) in [
+        (
+            Row {
+                invoke: second + 1,
+                ..good(1, second)
+            },
+            "before it was invoked",
+        ),
+        (
+            Row {
+                returned: None,
+                ..good(1, second)
+            },
+            "`return`",
+        ),
+        (
+            Row {
+                witness: Witness::Put {
+                    dot: BACKWARDS[1],
+                    vector: &BACKWARDS,
+                },
+                ..good(1, second)
+            },
+            "ascending",
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.arrows");
+        // A second between the rows starts a new batch after the second.
+        recorded(&path, &[good(0, 0), good(9, second), bad]);
+        let error = History::read(&path).unwrap_err().to_string();
+        assert!(error.contains("batch 2") && error.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn the_command_line_names_the_line_and_exits_as_for_bad_arguments() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("history.jsonl");
+    std::fs::write(
+        &path,
+        format!("{}\n{{\"session\":\n{}\n", put(0, 0, 1), put(0, 1, 2)),
+    )
+    .unwrap();
+    let ended = bench(&["check", path.to_str().unwrap()]);
+    assert_eq!((ended.code(), ended.stdout.as_str()), (254, ""));
+    assert!(ended.error_line().contains("line 2"), "{}", ended.stderr);
+}
