@@ -142,6 +142,16 @@ fn bytes_that_are_no_text_and_empty_files_are_refused_in_every_format() {
 }
 
 #[test]
+fn a_line_of_a_hundred_megabytes_is_refused_by_its_number() {
+    let text = format!("\n{{:process {}", "7 ".repeat(50_000_000));
+    let error = imported(&text, Format::JepsenEdn, &ImportOptions::default()).unwrap_err();
+    assert!(
+        error.to_string().contains("line 2: an operation is longer"),
+        "{error}"
+    );
+}
+
+#[test]
 fn ten_thousand_sessions_are_judged() {
     let mut text = String::new();
     for process in 0..10_000 {

@@ -46,12 +46,22 @@ pub(in super::super) fn smallest_in_any_time(
     Evidence { ops }
 }
 
-/// The rows that an anomaly shows, by invoke: the latest.
+/// The rows that an anomaly shows, by invoke: the latest, with the one that returned last, before
+/// which there was an order.
 pub(in super::super) fn shown(ops: &[Op]) -> Vec<usize> {
     let mut ops: Vec<&Op> = ops.iter().collect();
     ops.sort_by_key(|op| (op.invoke, op.row));
+    let last = ops
+        .iter()
+        .filter(|op| !op.is_pending())
+        .max_by_key(|op| op.returned)
+        .copied();
     let first = ops.len().saturating_sub(SHOWN_MAX);
-    ops[first..].iter().map(|op| op.row as usize).collect()
+    let mut shown = ops.split_off(first);
+    if let Some(last) = last.filter(|last| shown.iter().all(|op| op.row != last.row)) {
+        shown[0] = last;
+    }
+    shown.iter().map(|op| op.row as usize).collect()
 }
 
 /// What an observer knew at `end`.

@@ -70,9 +70,33 @@ pub(in super::super) fn search(
     registers: &mut Registers<'_>,
     limits: &mut Limits,
 ) -> Answer {
+    if observes_the_unwritten(ops) {
+        return Answer::NoOrder;
+    }
     let ops = sorted(ops);
     let mut search = Search::new(&ops, registers);
     search.run(limits)
+}
+
+/// Whether an operation observed what no other could have written: no search is needed then.
+fn observes_the_unwritten(ops: &[Op]) -> bool {
+    let mut written: HashSet<Token, foldhash::fast::FixedState> = HashSet::default();
+    for op in ops {
+        match op.action {
+            Action::Put(value) | Action::Cas(_, value) => {
+                written.insert(value);
+            }
+            // Appends write what they do not name.
+            Action::Append(_) => return false,
+            Action::Get(_) | Action::Mismatch(_) => {}
+        }
+    }
+    ops.iter().any(|op| match op.action {
+        Action::Get(value) | Action::Cas(value, _) => {
+            !op.is_pending() && value != NOTHING && !written.contains(&value)
+        }
+        Action::Put(_) | Action::Mismatch(_) | Action::Append(_) => false,
+    })
 }
 
 /// The operations that return, by invoke, and after them the pending ones that could help one.

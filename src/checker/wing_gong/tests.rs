@@ -335,7 +335,7 @@ fn a_search_that_reaches_its_limit_is_unknown_and_says_so() {
         states: 3,
         ..Limits::default()
     };
-    // Ten concurrent puts of ten values, and a get of what none wrote.
+    // Ten concurrent puts of ten values, and gets that see one of them come back.
     let mut rows: Vec<Row<'_>> = (0..10)
         .map(|i| Row {
             session: i,
@@ -345,13 +345,16 @@ fn a_search_that_reaches_its_limit_is_unknown_and_says_so() {
             ..Row::EMPTY
         })
         .collect();
-    rows.push(Row {
-        session: 10,
-        read: &[99],
-        invoke: 200,
-        returned: Some(201),
-        ..Row::EMPTY
-    });
+    for (i, read) in (0..).zip([&[1], &[2], &[1]]) {
+        rows.push(Row {
+            session: 10,
+            index: i,
+            read,
+            invoke: 200 + u64::from(i),
+            returned: Some(200 + u64::from(i)),
+            ..Row::EMPTY
+        });
+    }
     let history = History::from_rows(Header::default(), rows);
     for check in [check(&history, limits), sequential::check(&history, limits)] {
         let Verdict::Unknown { reason } = check.verdict else {

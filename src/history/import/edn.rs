@@ -1,8 +1,12 @@
 //! EDN forms one after another, with the lines they stand on. The reader is `clojure-reader`.
 
 use clojure_reader::edn::{self, Edn};
+use clojure_reader::error::Code;
 
 use super::BadLine;
+
+/// The longest operation, in bytes: its forms take some forty times that in memory.
+const FORM_BYTES_MAX: usize = 16 << 20;
 
 /// Calls `each` with every form: those of the file, or of the one vector or list that it holds.
 pub(super) fn forms(
@@ -48,17 +52,22 @@ pub(super) fn forms(
                 )),
             };
         }
-        let (form, after) = edn::read(rest).map_err(|error| {
+        let part = &rest[..rest.floor_char_boundary(FORM_BYTES_MAX)];
+        let (form, after) = edn::read(part).map_err(|error| {
+            if error.code == Code::UnexpectedEOF && part.len() < rest.len() {
+                let reason = format!("an operation is longer than {FORM_BYTES_MAX} bytes");
+                return BadLine::new(line, reason);
+            }
             let at = error.line.map_or(line, |offset| line + offset - 1);
             BadLine::new(at, said(&error.code))
         })?;
         each(line, &form).map_err(|reason| BadLine::new(line, reason))?;
-        rest = skipped(after);
+        rest = skipped(&rest[part.len() - after.len()..]);
     }
 }
 
-fn said(code: &clojure_reader::error::Code) -> String {
-    if *code == clojure_reader::error::Code::UnexpectedEOF {
+fn said(code: &Code) -> String {
+    if *code == Code::UnexpectedEOF {
         "the file ends within an operation: it was cut short".to_owned()
     } else {
         format!("it is not EDN: {code:?}")
