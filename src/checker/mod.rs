@@ -7,7 +7,7 @@
 //! | last write wins | version order explains every replica and origin | Kulkarni et al. 2014 | `lww.rs` |
 //! | session guarantees | a session sees its past | Terry et al. 1994 | `session.rs` |
 //! | causal, by witness | the vectors are a visibility order of a multi-value register | Burckhardt et al. 2014 | `causal.rs` |
-//! | causal, black box | happens-before refutes no read | Bouajjani et al. 2017, for multi-value registers | `black_box.rs` |
+//! | causal, black box | happens-before refutes no read | Bouajjani et al. 2017, for multi-value registers | `black_box/` |
 //! | linearizable | zones of a key do not conflict | Gibbons and Korach 1997 | `linearizable.rs` |
 //! | linearizable, values that repeat, compare-and-set, append | a search for an order of a key | Wing and Gong 1993, Lowe 2017 | `wing_gong/` |
 //! | sequential | a search for one order of all | Lamport 1979 | `sequential.rs` |

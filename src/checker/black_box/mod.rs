@@ -4,11 +4,11 @@
 //! it returned a put that a later visible one on the key follows (`stale-read`), or when a visible
 //! put is missing that no returned one can supersede (`missed-write`). A returned put `m` cannot
 //! supersede `w` if `m` comes before `w`, or if somebody read `w` while `m` was visible to it.
-//! Where only one can, it must: that edge joins visibility, and the whole is judged again, to the
-//! fixed point (bad patterns and saturation after Bouajjani et al., *On verifying causal
-//! consistency*, POPL 2017, carried over to multi-value registers). At the fixed point visibility
-//! explains every get; where several puts could supersede one, the question is left open.
-//! O(n·k) a round for k sessions that wrote.
+//! Where only one can, it must: that edge joins visibility, to the fixed point (`saturation.rs`,
+//! `propagation.rs`; bad patterns and saturation after Bouajjani et al., *On verifying causal
+//! consistency*, POPL 2017, carried over to multi-value registers). Where several can, each is
+//! tried (`choice.rs`). When all is answered visibility explains every get. O(n·k) and what forced
+//! edges change, for k chains of puts that have not been seen to their ends.
 
 mod chains;
 mod choice;
@@ -16,6 +16,7 @@ mod clock;
 mod explain;
 mod judge;
 mod on_key;
+mod propagation;
 mod saturation;
 mod world;
 

@@ -13,9 +13,6 @@ use super::world::{NONE, World};
 
 /// Bytes of clocks that are kept at most.
 const CLOCK_BYTES_MAX: usize = 2 << 30;
-/// Visits again that are made at most for each operation, and at least in total.
-const VISITS_EACH_MAX: usize = 64;
-const VISITS_MIN: usize = 1_000_000;
 /// Reads whose question is kept open at most.
 const OPEN_MAX: usize = 100_000;
 /// Contradictions that are counted at most.
@@ -80,22 +77,22 @@ pub(super) struct Forced {
     pub(super) before: u32,
     pub(super) after: u32,
     pub(super) get: u32,
-    next: u32,
+    pub(super) next: u32,
 }
 
 /// Where a session has got to.
 #[derive(Clone, Copy, Debug)]
-struct Head {
-    clock: Clock,
-    latest: u32,
-    generation: u32,
+pub(super) struct Head {
+    pub(super) clock: Clock,
+    pub(super) latest: u32,
+    pub(super) generation: u32,
     /// The next row to visit.
-    next: u32,
+    pub(super) next: u32,
 }
 
 /// How a node was before it grew.
 #[derive(Clone, Copy, Debug)]
-struct Grown {
+pub(super) struct Grown {
     node: u32,
     clock: Clock,
     latest: u32,
@@ -118,26 +115,28 @@ pub(super) struct Saturation<'w, 'h> {
     /// Node to clock.
     pub(super) clock: Vec<Clock>,
     /// Node to one more than the place in the order of invokes of the latest put up to it.
-    latest: Vec<u32>,
+    pub(super) latest: Vec<u32>,
     pub(super) chains: Chains,
     pub(super) on_key: OnKey,
     /// Node to the last forced edge from it, or [`NONE`].
-    forced_from: Vec<u32>,
+    pub(super) forced_from: Vec<u32>,
     pub(super) forced: Vec<Forced>,
-    done: Vec<bool>,
-    heads: Vec<Head>,
+    pub(super) done: Vec<bool>,
+    pub(super) heads: Vec<Head>,
     /// Nodes whose clock has grown since it was passed on.
-    changed: Vec<u32>,
-    is_changed: Vec<bool>,
+    pub(super) changed: Vec<u32>,
+    pub(super) is_changed: Vec<bool>,
     pub(super) open: Vec<Missing>,
     /// What is open already, by what is missing and what was returned.
-    is_open: Table<(u32, Vec<u32>), ()>,
+    pub(super) is_open: Table<(u32, Vec<u32>), ()>,
     /// What an attempt changed.
-    attempt: Option<Vec<Grown>>,
+    pub(super) attempt: Option<Vec<Grown>>,
     pub(super) refuted: bool,
     pub(super) contradictions: Vec<Contradiction>,
-    known: Table<Contradiction, ()>,
-    visits: usize,
+    pub(super) known: Table<Contradiction, ()>,
+    pub(super) visits: usize,
+    /// How often a clock was kept: what a walk made and did not keep is forgotten.
+    pub(super) kept: usize,
     /// Why the work was given up.
     pub(super) given_up: Option<String>,
 }
@@ -171,6 +170,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
             contradictions: Vec::new(),
             known: Table::default(),
             visits: 0,
+            kept: 0,
             given_up: None,
         };
         for (place, row) in (1u32..).zip(&world.order) {
@@ -302,7 +302,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
     }
 
     /// Nothing is visible to what had returned before it was invoked.
-    fn real_time(&mut self, row: u32, latest: u32) {
+    pub(super) fn real_time(&mut self, row: u32, latest: u32) {
         let Some(place) = latest.checked_sub(1) else {
             return;
         };
@@ -337,7 +337,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         self.raise(after, self.clock[before], self.latest[before]);
     }
 
-    fn raise(&mut self, node: u32, clock: Clock, latest: u32) {
+    pub(super) fn raise(&mut self, node: u32, clock: Clock, latest: u32) {
         let at = node as usize;
         let old = Grown {
             node,
@@ -351,137 +351,12 @@ impl<'w, 'h> Saturation<'w, 'h> {
         if let Some(attempt) = &mut self.attempt {
             attempt.push(old);
         }
+        self.kept += 1;
         self.clock[at] = clock;
         self.latest[at] = old.latest.max(latest);
         if !self.is_changed[at] {
             self.is_changed[at] = true;
             self.changed.push(node);
-        }
-    }
-
-    /// Visits again what comes after a node whose clock has grown, until nothing grows.
-    pub(super) fn pass_on(&mut self) {
-        while let Some(node) = self.changed.pop() {
-            self.is_changed[node as usize] = false;
-            if self.given_up.is_some() || (self.refuted && self.attempt.is_some()) {
-                continue;
-            }
-            self.visits += 1;
-            let max = VISITS_MIN.max(self.world.order.len().saturating_mul(VISITS_EACH_MAX));
-            if self.visits > max {
-                self.given_up = Some(format!(
-                    "more than {max} operations had to be visited again"
-                ));
-                continue;
-            }
-            let (clock, latest) = (self.clock[node as usize], self.latest[node as usize]);
-            let row = self.world.row[node as usize];
-            self.real_time(row, latest);
-            let mut edge = self.forced_from[node as usize];
-            while edge != NONE {
-                let forced = self.forced[edge as usize];
-                self.raise(forced.after, clock, latest);
-                edge = forced.next;
-            }
-            self.walk(self.world.next[row as usize], clock, latest);
-            if self.world.is_put(row) {
-                for get in self.world.readers(node) {
-                    self.reader(*get, node);
-                }
-            }
-        }
-    }
-
-    /// Visits a get again because the clock of a put that it returned has grown.
-    fn reader(&mut self, get: u32, put: u32) {
-        if !self.done[get as usize] {
-            return;
-        }
-        let (clock, latest) = (self.clock[put as usize], self.latest[put as usize]);
-        let base = self.world.node[get as usize];
-        if self.world.is_node(get) {
-            self.raise(base, clock, latest);
-            self.judge(get, self.clock[base as usize]);
-            return;
-        }
-        if base != NONE && self.world.index.puts_read(get as usize).len() == 1 {
-            let (own, own_latest) = (self.clock[base as usize], self.latest[base as usize]);
-            let extent = self.clocks.extent();
-            let unchanged = self.clocks.join(own, clock, FROZEN) == own;
-            self.clocks.truncate(extent);
-            if unchanged && latest <= own_latest {
-                return;
-            }
-        }
-        let (clock, latest) = self.before(get);
-        self.walk(get, clock, latest);
-    }
-
-    /// The clock just before a get that keeps none.
-    fn before(&mut self, get: u32) -> (Clock, u32) {
-        let base = self.world.node[get as usize];
-        let (mut row, mut clock, mut latest) = match base {
-            NONE => (self.world.first[self.world.session(get)], Clock::EMPTY, 0),
-            base => (
-                self.world.next[self.world.row[base as usize] as usize],
-                self.clock[base as usize],
-                self.latest[base as usize],
-            ),
-        };
-        let generation = self.clocks.generation();
-        while row != get {
-            for put in self.world.returned(row) {
-                let other = self.clock[put as usize];
-                clock = self.clocks.join(clock, other, generation);
-                latest = latest.max(self.latest[put as usize]);
-            }
-            row = self.world.next[row as usize];
-        }
-        (clock, latest)
-    }
-
-    /// The clock of a get.
-    pub(super) fn clock_of_get(&mut self, get: u32) -> Clock {
-        if self.world.is_node(get) {
-            return self.clock[self.world.node[get as usize] as usize];
-        }
-        let (mut clock, _) = self.before(get);
-        let generation = self.clocks.generation();
-        for put in self.world.returned(get) {
-            clock = self
-                .clocks
-                .join(clock, self.clock[put as usize], generation);
-        }
-        clock
-    }
-
-    /// Visits a session's rows again from `row` on, as far as the next node.
-    fn walk(&mut self, row: u32, clock: Clock, latest: u32) {
-        let (mut row, mut clock, mut latest) = (row, clock, latest);
-        let generation = self.clocks.generation();
-        while row != NONE && self.done[row as usize] {
-            let node = self.world.node[row as usize];
-            if self.world.is_put(row) {
-                self.raise(node, clock, latest);
-                return;
-            }
-            for put in self.world.returned(row) {
-                let other = self.clock[put as usize];
-                clock = self.clocks.join(clock, other, generation);
-                latest = latest.max(self.latest[put as usize]);
-            }
-            self.real_time(row, latest);
-            self.judge(row, clock);
-            if self.world.is_node(row) {
-                self.raise(node, clock, latest);
-                return;
-            }
-            row = self.world.next[row as usize];
-        }
-        if row != NONE {
-            let head = &mut self.heads[self.world.session(row)];
-            head.clock = self.clocks.join(head.clock, clock, head.generation);
-            head.latest = head.latest.max(latest);
         }
     }
 

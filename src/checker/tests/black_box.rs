@@ -10,8 +10,6 @@ use crate::history::{Header, History, Kind, Outcome, Row, value_id};
 
 /// Histories of a few operations in which gets return anything.
 const HISTORIES: u64 = 1_000;
-/// Of these the check may leave open at most.
-const OPEN_MAX: u64 = 0;
 /// Fewer of either verdict would make the comparison worthless.
 const EACH_MIN: u64 = 100;
 
@@ -92,7 +90,7 @@ fn the_black_box_decides_where_several_puts_could_have_superseded_another() {
         valid >= EACH_MIN && invalid >= EACH_MIN,
         "{valid} valid, {invalid} invalid"
     );
-    assert!(open <= OPEN_MAX, "{open} left open");
+    assert_eq!(open, 0, "left open");
 }
 
 #[test]
