@@ -5,8 +5,10 @@
 //! | integrity | every value read was put to that key, and before | Jepsen | `integrity.rs` |
 //! | convergence, lost writes | replicas answer alike in the end, no acknowledged put is gone | Jepsen's set tests | `convergence.rs` |
 //! | last write wins | version order explains every replica and origin | Kulkarni et al. 2014 | `lww.rs` |
-//! | session guarantees | a session sees its past | Terry et al. 1994 | `session.rs` |
+//! | session guarantees | a session sees its past | Terry et al. 1994 | `session/` |
 //! | causal, by witness | the vectors are a visibility order of a multi-value register | Burckhardt et al. 2014 | `causal.rs` |
+//! | last write wins, black box | replicas' orders of a key's values fit into one | Burckhardt et al. 2014 | `lww_black_box.rs` |
+//! | cc, ccv | bad patterns of registers | Bouajjani et al. 2017 | `single_value/` |
 //! | causal, black box | happens-before refutes no read | Bouajjani et al. 2017, for multi-value registers | `black_box.rs` |
 //! | linearizable | zones of a key do not conflict | Gibbons and Korach 1997 | `linearizable.rs` |
 //! | all models, again | a search for an order | stateright | `search/` |
@@ -21,10 +23,13 @@ mod black_box;
 mod causal;
 mod certificate;
 mod convergence;
+mod direct;
 mod index;
 mod integrity;
+mod ladder;
 mod linearizable;
 mod lww;
+mod lww_black_box;
 mod model;
 mod options;
 mod prefix;
@@ -39,14 +44,14 @@ mod verdict;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+pub use ladder::{Rung, Standing};
 pub use model::Model;
-pub use options::{Budget, Clock, Engine, Options};
+pub use options::{Budget, Clock, Engine, JudgedBy, Options};
 pub use report::{Agreement, Elapsed, Outcome, Report, Totals};
 pub use search::{Found, Search};
 pub use verdict::{ANOMALIES_KEPT, Anomaly, AnomalyKind, Check, Property, Shown, Verdict};
 
 use crate::history::{self, History, Promise};
-use convergence::Final;
 use index::{Index, with_open_puts};
 
 /// Prefixes that the search tries, each a fraction of the one before, until one fits the budget.
@@ -63,36 +68,73 @@ pub fn check(history: &History, options: &Options) -> Report {
     let promise = options.promise.or(history.header.promise);
     let mut report = Report {
         promise,
+        model: None,
         totals: totals(history),
         complete: history.end.is_some(),
         damage: history.damage.clone(),
         checks: Vec::new(),
+        ladder: Vec::new(),
         elapsed: Elapsed::default(),
         search: None,
         agreement: Agreement::NotCompared {
             reason: "only one engine ran".to_owned(),
         },
         clock_inversions: None,
+        engine: options.engine,
     };
     match guarded(|| Index::new(&open)) {
         Ok(Ok(index)) => {
-            report.checks = direct(&index, promise);
+            let asked = asked(promise, options.judged_by);
+            if options.engine != Engine::Stateright {
+                report.checks = direct::checks(&index, &asked);
+            }
             if promise == Some(Promise::Lww) {
                 report.clock_inversions = Some(lww::clock_inversions(&index));
             }
             report.elapsed.direct = now() - start;
-            if let (Some(promise), Engine::Both) = (promise, options.engine) {
-                second_opinion(&index, promise, options, &mut report);
+            judge(&mut report, options.judged_by);
+            if options.engine != Engine::Direct {
+                second_opinion(&index, options, &mut report);
                 report.elapsed.search = now() - start - report.elapsed.direct;
             }
         }
-        Ok(Err(reason)) | Err(reason) => report.checks.push(Check {
-            property: Property::Integrity,
-            checked: 0,
-            verdict: Verdict::unknown(reason),
-        }),
+        Ok(Err(reason)) | Err(reason) => {
+            report.checks.push(Check {
+                property: Property::Integrity,
+                checked: 0,
+                verdict: Verdict::unknown(reason),
+            });
+            judge(&mut report, options.judged_by);
+        }
     }
     report
+}
+
+/// The models that the verdict rests on, so that no check of theirs is cut short.
+fn asked(promise: Option<Promise>, judged_by: JudgedBy) -> Vec<Model> {
+    match (judged_by, promise) {
+        (JudgedBy::Model(model), _) => vec![model],
+        (JudgedBy::Promise | JudgedBy::Ladder, Some(promise)) => {
+            Model::of_promise(promise).to_vec()
+        }
+        (JudgedBy::Ladder, None) => Model::ALL.to_vec(),
+        (JudgedBy::Promise, None) => Vec::new(),
+    }
+}
+
+/// Puts the models on the ladder, and says which of them decides the verdict.
+fn judge(report: &mut Report, judged_by: JudgedBy) {
+    report.ladder = ladder::ladder(&report.checks, report.promise.map(Model::promised));
+    report.model = match (judged_by, report.promise) {
+        (JudgedBy::Model(model), _) => Some(model),
+        (JudgedBy::Ladder, None) => report
+            .ladder
+            .iter()
+            .rev()
+            .find(|rung| rung.standing != Standing::NotApplicable)
+            .map(|rung| rung.model),
+        (JudgedBy::Promise, _) | (JudgedBy::Ladder, Some(_)) => None,
+    };
 }
 
 fn totals(history: &History) -> Totals {
@@ -119,47 +161,6 @@ fn guarded<T>(check: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn one(property: Property, check: impl FnOnce() -> Check) -> Check {
-    guarded(check).unwrap_or_else(|reason| Check {
-        property,
-        checked: 0,
-        verdict: Verdict::unknown(reason),
-    })
-}
-
-/// The direct checks that a promise calls for, weakest first.
-fn direct(index: &Index<'_>, promise: Option<Promise>) -> Vec<Check> {
-    let mut checks = vec![one(Property::Integrity, || integrity::check(index))];
-    if promise != Some(Promise::Linearizable) {
-        let last = Final::new(index);
-        checks.push(one(Property::Convergence, || convergence::check(&last)));
-        if promise.is_some() {
-            checks.push(one(Property::LostWrites, || {
-                convergence::check_lost_writes(&last)
-            }));
-        }
-    }
-    match promise {
-        Some(Promise::Linearizable) => {
-            checks.push(one(Property::Linearizable, || linearizable::check(index)));
-        }
-        Some(Promise::Lww) => checks.push(one(Property::Lww, || lww::check(index))),
-        Some(Promise::Causal) => {
-            checks.extend(guarded(|| session::check(index)).unwrap_or_else(|reason| {
-                vec![Check {
-                    property: Property::ReadYourWrites,
-                    checked: 0,
-                    verdict: Verdict::unknown(reason),
-                }]
-            }));
-            checks.push(one(Property::CausalBlackBox, || black_box::check(index)));
-            checks.push(one(Property::Causal, || causal::check(index)));
-        }
-        None => {}
-    }
-    checks
-}
-
 /// The direct engine's answer on the model alone, which is what the search judges too: `None` when
 /// it has none.
 fn direct_on_model(index: &Index<'_>, promise: Promise) -> Option<bool> {
@@ -175,12 +176,26 @@ fn direct_on_model(index: &Index<'_>, promise: Promise) -> Option<bool> {
     }
 }
 
+/// The model of the search that the verdict is compared with, where it has one.
+fn searchable(report: &Report) -> Result<Promise, String> {
+    match (report.model, report.promise) {
+        (Some(Model::Linearizable), _) => Ok(Promise::Linearizable),
+        (Some(Model::Causal), _) => Ok(Promise::Causal),
+        (Some(Model::Lww), _) => Ok(Promise::Lww),
+        (Some(model), _) => Err(format!("stateright has no specification of {model}")),
+        (None, Some(promise)) => Ok(promise),
+        (None, None) => Err("the history promises nothing".to_owned()),
+    }
+}
+
 /// Lets stateright judge the longest prefix that its budget allows, and compares.
-fn second_opinion(index: &Index<'_>, promise: Promise, options: &Options, report: &mut Report) {
-    let answer = guarded(|| {
-        let (search, direct) = search_prefixes(index, promise, options);
-        let agreement = compare(&search, direct);
-        (search, agreement)
+fn second_opinion(index: &Index<'_>, options: &Options, report: &mut Report) {
+    let answer = searchable(report).and_then(|promise| {
+        guarded(|| {
+            let (search, direct) = search_prefixes(index, promise, options);
+            let agreement = compare(&search, direct);
+            (search, agreement)
+        })
     });
     match answer {
         Ok((search, agreement)) => {
@@ -216,7 +231,10 @@ fn search_prefixes(
         search.of = of;
         attempt += 1;
         if search.found != Found::Budget || attempt > PREFIXES_MAX {
-            let direct = direct_on_model(judged, promise);
+            let direct = match options.engine {
+                Engine::Stateright => None,
+                Engine::Direct | Engine::Both => direct_on_model(judged, promise),
+            };
             return (search, direct);
         }
         operations = operations.min(index.history.len()) / PREFIX_SHRINK + 1;
