@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
 use crate::checker::{Agreement, JudgedBy, Model, Outcome};
@@ -21,8 +21,8 @@ pub(super) struct CheckArgs {
     /// The model that decides the verdict instead of what the header promises: linearizable,
     /// sequential, causal, cc, ccv, lww, eventual, ryw, mr, mw or wfr; or `all`, which leaves it to
     /// the promise, or, without one, to the strongest model that applies.
-    #[arg(long, value_name = "MODEL", value_parser = judged_by)]
-    model: Option<JudgedBy>,
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
 
     #[command(flatten)]
     engines: EngineArgs,
@@ -32,21 +32,29 @@ pub(super) struct CheckArgs {
     json: bool,
 }
 
-fn judged_by(name: &str) -> Result<JudgedBy, String> {
+fn judged_by(name: &str) -> Result<JudgedBy, Failure> {
     if name == "all" {
         return Ok(JudgedBy::Ladder);
     }
     Model::from_name(name).map(JudgedBy::Model).ok_or_else(|| {
         let names: Vec<&str> = Model::ALL.iter().map(|model| model.name()).collect();
-        format!("it is one of {} or all", names.join(", "))
+        Failure::bad_arguments(anyhow!(
+            "there is no model `{name}`: --model is one of {} or all",
+            names.join(", ")
+        ))
     })
 }
 
 pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
     let budget = args.engines.budget()?;
+    let judged_by = args
+        .model
+        .as_deref()
+        .map(judged_by)
+        .transpose()?
+        .unwrap_or_default();
     let path = run::history_path(&args.path);
     let history = History::read(&path).map_err(Failure::bad_arguments)?;
-    let judged_by = args.model.unwrap_or_default();
     let report = run::check_history(&history, judged_by, args.engines.engine.into(), budget);
     if args.json {
         let json = serde_json::to_string_pretty(&report).context("cannot print the judgement")?;
@@ -55,7 +63,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
         super::print(&report.to_string())?;
     }
     if matches!(report.agreement, Agreement::Disagree { .. }) {
-        return Err(Failure::from(anyhow::anyhow!(
+        return Err(Failure::from(anyhow!(
             "the engines disagree, so one of the checkers has a bug: keep {} and report it with \
              the lines above",
             path.display()

@@ -126,7 +126,7 @@ fn causally_convergent(causes: &Causes<'_, '_>) -> bool {
 /// A history of registers: replicas without session contexts, some gets changed.
 fn history(seed: u64) -> History {
     let mut random = Random(seed);
-    let store = if seed % 3 == 0 {
+    let store = if seed.is_multiple_of(3) {
         Store::Register
     } else {
         Store::Lww
