@@ -5,9 +5,11 @@
 //! | integrity | every value read was put to that key, and before | Jepsen | `integrity.rs` |
 //! | convergence, lost writes | replicas answer alike in the end, no acknowledged put is gone | Jepsen's set tests | `convergence.rs` |
 //! | last write wins | version order explains every replica and origin | Kulkarni et al. 2014 | `lww.rs` |
-//! | session guarantees | a session sees its past | Terry et al. 1994 | `session.rs` |
+//! | last write wins, black box | replicas' orders of a key's values fit into one | Burckhardt et al. 2014 | `lww_black_box.rs` |
+//! | session guarantees | a session sees its past | Terry et al. 1994 | `session/` |
 //! | causal, by witness | the vectors are a visibility order of a multi-value register | Burckhardt et al. 2014 | `causal.rs` |
 //! | causal, black box | happens-before refutes no read | Bouajjani et al. 2017, for multi-value registers | `black_box/` |
+//! | cc, ccv | bad patterns of registers | Bouajjani et al. 2017 | `single_value/` |
 //! | linearizable | zones of a key do not conflict | Gibbons and Korach 1997 | `linearizable.rs` |
 //! | linearizable, values that repeat, compare-and-set, append | a search for an order of a key | Wing and Gong 1993, Lowe 2017 | `wing_gong/` |
 //! | sequential | a search for one order of all | Lamport 1979 | `sequential.rs` |
@@ -25,12 +27,15 @@ mod black_box;
 mod causal;
 mod certificate;
 mod convergence;
+mod direct;
 mod explain;
 mod index;
 mod integrity;
+mod ladder;
 mod linearizable;
 mod lookup;
 mod lww;
+mod lww_black_box;
 mod model;
 mod options;
 mod prefix;
@@ -50,16 +55,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 pub use explain::proofs;
+pub use ladder::{Rung, Standing};
 pub use model::Model;
-pub use options::{Budget, Clock, Engine, Options};
+pub use options::{Budget, Clock, Engine, JudgedBy, Options};
 pub use property::{AnomalyKind, Property};
 pub use report::{Agreement, Elapsed, Explained, Outcome, Report, Totals};
 pub use search::{Found, Search};
 pub use shown::Shown;
 pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 
-use crate::history::{self, History, Kind, Promise};
-use convergence::Final;
+use crate::history::{self, History, Promise};
 use index::{Index, with_open_puts};
 
 /// Prefixes that the search tries, each a fraction of the one before, until one fits the budget.
@@ -76,75 +81,72 @@ pub fn check(history: &History, options: &Options) -> Report {
     let promise = options.promise.or(history.header.promise);
     let mut report = Report {
         promise,
+        model: None,
         totals: totals(history),
         complete: history.end.is_some(),
         damage: history.damage.clone(),
         checks: Vec::new(),
+        ladder: Vec::new(),
         elapsed: Elapsed::default(),
         search: None,
         agreement: Agreement::NotCompared {
             reason: "only one engine ran".to_owned(),
         },
         clock_inversions: None,
+        engine: options.engine,
     };
     match guarded(|| Index::new(&open)) {
         Ok(Ok(index)) => {
-            report.checks = direct(&index, promise);
+            let asked = asked(promise, options.judged_by);
+            if options.engine != Engine::Stateright {
+                report.checks = direct::checks(&index, &asked);
+            }
             if promise == Some(Promise::Lww) {
                 report.clock_inversions = Some(lww::clock_inversions(&index));
             }
             report.elapsed.direct = now() - start;
-            let has_its_time = promise != Some(Promise::Linearizable) || open.header.real_time;
-            if let (Some(promise), Engine::Both, true) = (promise, options.engine, has_its_time) {
-                second_opinion(&index, promise, options, &mut report);
+            judge(&mut report, options.judged_by);
+            if options.engine != Engine::Direct {
+                second_opinion(&index, options, &mut report);
                 report.elapsed.search = now() - start - report.elapsed.direct;
             }
             explained(&index, &mut report.checks);
         }
         Ok(Err(reason)) | Err(reason) => {
-            report.checks.push(searched(&open, promise, reason));
+            let asked = asked(promise, options.judged_by);
+            report.checks = direct::searches(&open, &asked, &reason);
             report.elapsed.direct = now() - start;
+            judge(&mut report, options.judged_by);
         }
     }
     report
 }
 
-/// Whether one order that keeps each session's order explains the whole history. A search, for
-/// small histories.
-#[must_use]
-pub fn sequential(history: &History) -> Check {
-    let open = with_open_puts(history);
-    one(Property::Sequential, || {
-        sequential::check(&open, wing_gong::Limits::default())
-    })
-}
-
-/// Whether the direct algorithms cannot judge a history, and a search can: they rest on unique
-/// values.
-fn needs_search(history: &History) -> bool {
-    let columns = &history.columns;
-    let other = |kind: &Kind| matches!(kind, Kind::Cas | Kind::Append);
-    columns.kind.iter().any(other) || lookup::puts_by_id(columns).is_err()
-}
-
-/// The check of a history that the direct algorithms refuse for `reason`.
-fn searched(history: &History, promise: Option<Promise>, reason: String) -> Check {
-    let property = match promise {
-        Some(Promise::Linearizable) if needs_search(history) => {
-            return one(Property::Linearizable, || {
-                wing_gong::check(history, wing_gong::Limits::default())
-            });
+/// The models that the verdict rests on, so that no check of theirs is cut short.
+fn asked(promise: Option<Promise>, judged_by: JudgedBy) -> Vec<Model> {
+    match (judged_by, promise) {
+        (JudgedBy::Model(model), _) => vec![model],
+        (JudgedBy::Promise | JudgedBy::Ladder, Some(promise)) => {
+            Model::of_promise(promise).to_vec()
         }
-        Some(Promise::Linearizable) => Property::Linearizable,
-        Some(Promise::Lww) => Property::Lww,
-        Some(Promise::Causal) => Property::Causal,
-        None => Property::Integrity,
-    };
-    Check {
-        property,
-        checked: 0,
-        verdict: Verdict::unknown(reason),
+        (JudgedBy::Ladder, None) => Model::ALL.to_vec(),
+        (JudgedBy::Promise, None) => Vec::new(),
     }
+}
+
+/// Puts the models on the ladder, and says which of them decides the verdict.
+fn judge(report: &mut Report, judged_by: JudgedBy) {
+    report.ladder = ladder::ladder(&report.checks, report.promise.map(Model::promised));
+    report.model = match (judged_by, report.promise) {
+        (JudgedBy::Model(model), _) => Some(model),
+        (JudgedBy::Ladder, None) => report
+            .ladder
+            .iter()
+            .rev()
+            .find(|rung| rung.standing != Standing::NotApplicable)
+            .map(|rung| rung.model),
+        (JudgedBy::Promise, _) | (JudgedBy::Ladder, Some(_)) => None,
+    };
 }
 
 fn totals(history: &History) -> Totals {
@@ -171,73 +173,12 @@ fn guarded<T>(check: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn one(property: Property, check: impl FnOnce() -> Check) -> Check {
-    guarded(check).unwrap_or_else(|reason| Check {
-        property,
-        checked: 0,
-        verdict: Verdict::unknown(reason),
-    })
-}
-
 /// Reduces each anomaly to what shows it; a bug in that leaves them as the checks gave them.
 fn explained(index: &Index<'_>, checks: &mut Vec<Check>) {
     let mut reduced = checks.clone();
     if guarded(|| explain::explain(index, &mut reduced)).is_ok() {
         *checks = reduced;
     }
-}
-
-/// The direct checks that a promise calls for, weakest first.
-fn direct(index: &Index<'_>, promise: Option<Promise>) -> Vec<Check> {
-    let mut checks = vec![one(Property::Integrity, || integrity::check(index))];
-    if promise != Some(Promise::Linearizable) {
-        let last = Final::new(index);
-        checks.push(one(Property::Convergence, || convergence::check(&last)));
-        if promise.is_some() {
-            checks.push(one(Property::LostWrites, || {
-                convergence::check_lost_writes(&last)
-            }));
-        }
-    }
-    match promise {
-        Some(Promise::Linearizable) => {
-            checks.push(one(Property::Linearizable, || linearizable::check(index)));
-        }
-        Some(Promise::Lww) => checks.push(one(Property::Lww, || lww::check(index))),
-        Some(Promise::Causal) => checks.extend(causal_checks(index)),
-        None => {}
-    }
-    checks
-}
-
-/// The checks of the causal promise. The black box takes as long as the others together, and has
-/// a thread of its own.
-fn causal_checks(index: &Index<'_>) -> Vec<Check> {
-    let black_box = || one(Property::CausalBlackBox, || black_box::check(index));
-    let others = || {
-        let sessions = guarded(|| session::check(index)).unwrap_or_else(|reason| {
-            vec![Check {
-                property: Property::ReadYourWrites,
-                checked: 0,
-                verdict: Verdict::unknown(reason),
-            }]
-        });
-        (sessions, one(Property::Causal, || causal::check(index)))
-    };
-    // A system that has no thread left to give panics; then one after the other it is.
-    let both = guarded(|| {
-        std::thread::scope(|scope| {
-            let black_box = scope.spawn(black_box);
-            let others = others();
-            black_box.join().ok().map(|black_box| (black_box, others))
-        })
-    });
-    let (black_box, (mut checks, causal)) = match both {
-        Ok(Some(both)) => both,
-        Ok(None) | Err(_) => (black_box(), others()),
-    };
-    checks.extend([black_box, causal]);
-    checks
 }
 
 /// The direct engine's answer on the model alone, which is what the search judges too: `None` when
@@ -255,12 +196,30 @@ fn direct_on_model(index: &Index<'_>, promise: Promise) -> Option<bool> {
     }
 }
 
+/// The model of the search that the verdict is compared with, where it has one.
+fn searchable(report: &Report, real_time: bool) -> Result<Promise, String> {
+    let searched = match (report.model, report.promise) {
+        (Some(Model::Linearizable), _) => Ok(Promise::Linearizable),
+        (Some(Model::Causal), _) => Ok(Promise::Causal),
+        (Some(Model::Lww), _) => Ok(Promise::Lww),
+        (Some(model), _) => Err(format!("stateright has no specification of {model}")),
+        (None, Some(promise)) => Ok(promise),
+        (None, None) => Err("the history promises nothing".to_owned()),
+    };
+    match searched {
+        Ok(Promise::Linearizable) if !real_time => Err(wing_gong::NO_REAL_TIME.to_owned()),
+        Ok(_) | Err(_) => searched,
+    }
+}
+
 /// Lets stateright judge the longest prefix that its budget allows, and compares.
-fn second_opinion(index: &Index<'_>, promise: Promise, options: &Options, report: &mut Report) {
-    let answer = guarded(|| {
-        let (search, direct) = search_prefixes(index, promise, options);
-        let agreement = compare(&search, direct);
-        (search, agreement)
+fn second_opinion(index: &Index<'_>, options: &Options, report: &mut Report) {
+    let answer = searchable(report, index.history.header.real_time).and_then(|promise| {
+        guarded(|| {
+            let (search, direct) = search_prefixes(index, promise, options);
+            let agreement = compare(&search, direct);
+            (search, agreement)
+        })
     });
     match answer {
         Ok((search, agreement)) => {
@@ -296,7 +255,10 @@ fn search_prefixes(
         search.of = of;
         attempt += 1;
         if search.found != Found::Budget || attempt > PREFIXES_MAX {
-            let direct = direct_on_model(judged, promise);
+            let direct = match options.engine {
+                Engine::Stateright => None,
+                Engine::Direct | Engine::Both => direct_on_model(judged, promise),
+            };
             return (search, direct);
         }
         operations = operations.min(index.history.len()) / PREFIX_SHRINK + 1;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::model::Model;
 use crate::history::Promise;
 
 /// Which engines judge.
@@ -14,9 +15,23 @@ use crate::history::Promise;
 pub enum Engine {
     /// The direct algorithms only.
     Direct,
+    /// Stateright only, which judges the model that the verdict rests on.
+    Stateright,
     /// The direct algorithms on the whole history, and stateright on as much as its budget allows.
     #[default]
     Both,
+}
+
+/// What the verdict rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JudgedBy {
+    /// The promise, or, without one, integrity and convergence.
+    #[default]
+    Promise,
+    /// One model.
+    Model(Model),
+    /// The promise, or, without one, the strongest model that applies to the history.
+    Ladder,
 }
 
 /// What the search may cost.
@@ -69,6 +84,8 @@ impl fmt::Debug for Clock {
 pub struct Options {
     /// What to hold the history to, instead of what its header promises.
     pub promise: Option<Promise>,
+    /// What the verdict rests on.
+    pub judged_by: JudgedBy,
     /// Which engines judge.
     pub engine: Engine,
     /// What the search may cost.

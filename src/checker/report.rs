@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ladder::{Rung, Standing};
+use super::model::Model;
+use super::options::Engine;
 use super::property::Property;
 use super::search::{Found, Search};
 use super::verdict::{Anomaly, Check, Verdict};
@@ -80,6 +83,12 @@ pub struct Elapsed {
 pub struct Report {
     /// What the history was held to.
     pub promise: Option<Promise>,
+    /// The model that the verdict rests on, where it is not the promise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
+    /// Which engines judged.
+    #[serde(default)]
+    pub engine: Engine,
     /// How many operations it has.
     pub totals: Totals,
     /// Whether it has its end record.
@@ -89,6 +98,9 @@ pub struct Report {
     pub damage: Option<String>,
     /// The direct engine's checks, weakest property first.
     pub checks: Vec<Check>,
+    /// How the history stands to every model, weakest first.
+    #[serde(default)]
+    pub ladder: Vec<Rung>,
     /// How long it took.
     pub elapsed: Elapsed,
     /// What stateright found.
@@ -102,72 +114,73 @@ pub struct Report {
 }
 
 impl Report {
-    /// The verdict on the promise: the worst of the direct checks, and invalid when the engines
-    /// disagree.
+    /// The verdict on what the history is held to: the direct engine's, unless it did not run or
+    /// the engines disagree.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if matches!(self.agreement, Agreement::Disagree { .. }) {
-            return Outcome::Invalid;
+        match (&self.agreement, self.engine) {
+            (Agreement::Disagree { .. }, _) => Outcome::Invalid,
+            (_, Engine::Stateright) => self.search_outcome(),
+            (_, Engine::Direct | Engine::Both) => self.direct_outcome(),
         }
-        self.direct_outcome()
     }
 
-    /// The direct engine's verdict on the promise.
+    /// Stateright's verdict: an order of a part of the history proves nothing of the whole.
+    fn search_outcome(&self) -> Outcome {
+        match &self.search {
+            Some(search) => match search.found {
+                Found::NoOrder { .. } => Outcome::Invalid,
+                Found::Order if search.operations == search.of => Outcome::Valid,
+                Found::Order | Found::Budget | Found::NotApplicable { .. } => Outcome::Unknown,
+            },
+            None => Outcome::Unknown,
+        }
+    }
+
+    /// The direct engine's verdict: that on the model, or the worst on what is promised.
     #[must_use]
     pub fn direct_outcome(&self) -> Outcome {
-        let judged = self
-            .checks
+        let worst = self.judged().map(|rung| match rung.standing {
+            Standing::Held => Outcome::Valid,
+            Standing::Broken => Outcome::Invalid,
+            // What can be left out of a promise where it has no evidence; its namesake cannot.
+            Standing::NotApplicable if !self.is_namesake(rung.model) => Outcome::Valid,
+            Standing::NotApplicable | Standing::Unknown => Outcome::Unknown,
+        });
+        worst.max().unwrap_or(Outcome::Unknown)
+    }
+
+    fn is_namesake(&self, model: Model) -> bool {
+        self.model == Some(model) || self.promise.map(Model::promised) == Some(model)
+    }
+
+    /// The rungs that the verdict rests on. A history that promises nothing is held to what every
+    /// store owes, which is the weakest.
+    fn judged(&self) -> impl Iterator<Item = &Rung> {
+        let own = self.model.as_ref().map(std::slice::from_ref);
+        let models =
+            own.unwrap_or_else(|| self.promise.map_or(&[Model::Eventual], Model::of_promise));
+        self.ladder
             .iter()
-            .filter(|check| !self.is_beside_the_point(check));
-        match judged.map(|check| self.badness(check)).max() {
-            Some(1) => Outcome::Valid,
-            Some(3..) => Outcome::Invalid,
-            Some(_) | None => Outcome::Unknown,
+            .filter(move |rung| models.contains(&rung.model))
+    }
+
+    /// Whether the verdict rests on a property, so that what breaks it is shown.
+    #[must_use]
+    pub fn is_judged(&self, property: Property) -> bool {
+        property == Property::Integrity
+            || self
+                .judged()
+                .any(|rung| rung.model.properties().contains(&property))
+    }
+
+    /// What the history is held to, in a word.
+    #[must_use]
+    pub fn held_to(&self) -> &'static str {
+        match (self.model, self.promise) {
+            (Some(model), _) => model.name(),
+            (None, promise) => promise.map_or("none", Promise::name),
         }
-    }
-
-    /// How much a check weighs: a model that cannot be judged leaves the promise undecided.
-    fn badness(&self, check: &Check) -> u8 {
-        let decides = match check.property {
-            Property::Lww | Property::Linearizable | Property::Sequential => true,
-            Property::Causal => self.promise == Some(Promise::Causal) && !self.black_box_decides(),
-            Property::Integrity
-            | Property::Convergence
-            | Property::LostWrites
-            | Property::LwwBlackBox
-            | Property::ReadYourWrites
-            | Property::MonotonicReads
-            | Property::MonotonicWrites
-            | Property::WritesFollowReads
-            | Property::CausalConsistency
-            | Property::CausalConvergence
-            | Property::CausalBlackBox => false,
-        };
-        match check.verdict {
-            Verdict::NotApplicable { .. } if decides => 2,
-            Verdict::Valid
-            | Verdict::Invalid { .. }
-            | Verdict::Unknown { .. }
-            | Verdict::NotApplicable { .. } => check.verdict.badness(),
-        }
-    }
-
-    /// Whether there is no witness to judge, so that the black-box check is all there is.
-    fn black_box_decides(&self) -> bool {
-        self.check(Property::Causal)
-            .is_some_and(|check| matches!(check.verdict, Verdict::NotApplicable { .. }))
-            && self.check(Property::CausalBlackBox).is_some_and(|check| {
-                matches!(check.verdict, Verdict::Valid | Verdict::Invalid { .. })
-            })
-    }
-
-    /// A black-box check that could not decide takes nothing from a certificate that verifies.
-    fn is_beside_the_point(&self, check: &Check) -> bool {
-        check.property == Property::CausalBlackBox
-            && matches!(check.verdict, Verdict::Unknown { .. })
-            && self
-                .check(Property::Causal)
-                .is_some_and(|c| c.verdict.is_valid())
     }
 
     /// The check of a property.
@@ -182,10 +195,11 @@ impl Report {
         Explained(self)
     }
 
-    /// Every anomaly that was kept, weakest property first.
+    /// Every anomaly that was kept of what the verdict rests on, weakest property first.
     pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {
         self.checks
             .iter()
+            .filter(|check| self.is_judged(check.property))
             .flat_map(|check| check.verdict.anomalies())
     }
 }
@@ -213,16 +227,19 @@ impl fmt::Display for Search {
 }
 
 impl Report {
-    /// One line a check.
+    /// One line a check, and the ladder.
     fn judgement(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let promise = self.promise.map_or("none", Promise::name);
         let Totals { ok, fail, info } = self.totals;
-        writeln!(f, "{}, held to: {promise}", self.outcome().name())?;
+        writeln!(f, "{}, held to: {}", self.outcome().name(), self.held_to())?;
         writeln!(f, "  operations: {ok} ok, {fail} fail, {info} unknown")?;
         if let Some(damage) = &self.damage {
             writeln!(f, "  the file is incomplete: {damage}")?;
         }
-        for check in &self.checks {
+        for check in self
+            .checks
+            .iter()
+            .filter(|check| self.is_judged(check.property))
+        {
             writeln!(f, "  {check}")?;
         }
         if let Some(search) = &self.search {
@@ -236,6 +253,15 @@ impl Report {
         if let Some(inversions) = self.clock_inversions {
             writeln!(f, "  clock inversions: {inversions}")?;
         }
+        if !self.ladder.is_empty() {
+            writeln!(
+                f,
+                "  the ladder, from the weakest model (* is what is promised):"
+            )?;
+        }
+        for rung in &self.ladder {
+            writeln!(f, "  {rung}")?;
+        }
         Ok(())
     }
 }
@@ -245,7 +271,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.judgement(f)?;
         for check in &self.checks {
-            let Some(first) = check.verdict.anomalies().first() else {
+            let first = check.verdict.anomalies().first();
+            let Some(first) = first.filter(|_| self.is_judged(check.property)) else {
                 continue;
             };
             writeln!(f, "  {first}")?;
@@ -262,7 +289,8 @@ impl fmt::Display for Explained<'_> {
     /// One line a check, then each kind of anomaly with its count, its meaning and its first few.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.judgement(f)?;
-        for check in &self.0.checks {
+        let judged = |check: &&Check| self.0.is_judged(check.property);
+        for check in self.0.checks.iter().filter(judged) {
             let Verdict::Invalid { found, anomalies } = &check.verdict else {
                 continue;
             };

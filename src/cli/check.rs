@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
-use crate::checker::Outcome;
-use crate::history::{FailedCas, History, ImportOptions, Promise, ReadError};
+use crate::checker::{Agreement, JudgedBy, Model, Outcome};
+use crate::history::{FailedCas, History, ImportOptions, ReadError};
 use crate::run;
 
-use super::{ExitStatus, Failure};
+use super::{EngineArgs, ExitStatus, Failure};
 
 /// The arguments of `kvs-bench check`.
 #[derive(Debug, Args)]
@@ -21,14 +21,14 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     input: InputArgs,
 
-    /// What to hold it to, instead of what its header promises.
-    #[arg(long, value_enum)]
-    model: Option<Model>,
+    /// The model that decides the verdict instead of what the header promises: linearizable,
+    /// sequential, causal, cc, ccv, lww, eventual, ryw, mr, mw or wfr; or `all`, which leaves it to
+    /// the promise, or, without one, to the strongest model that applies.
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
 
-    /// How many seconds the second engine (stateright) may search for its verdict.
-    #[arg(long, value_name = "SECONDS", default_value_t = super::BUDGET_SECONDS,
-          allow_negative_numbers = true)]
-    budget: f64,
+    #[command(flatten)]
+    engines: EngineArgs,
 
     /// Prints every kind of anomaly with its count, and the first few of each with the operations
     /// that prove them; without it the first of each broken property is printed.
@@ -110,29 +110,30 @@ impl InputArgs {
     }
 }
 
-/// What a history can be held to.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Model {
-    /// Every key is a linearizable register.
-    Linearizable,
-    /// Causal, with concurrent puts kept as siblings, session guarantees and convergence.
-    Causal,
-    /// A last-write-wins register, and convergence.
-    Lww,
+fn judged_by(name: &str) -> Result<JudgedBy, Failure> {
+    if name == "all" {
+        return Ok(JudgedBy::Ladder);
+    }
+    Model::from_name(name).map(JudgedBy::Model).ok_or_else(|| {
+        let names: Vec<&str> = Model::ALL.iter().map(|model| model.name()).collect();
+        Failure::bad_arguments(anyhow!(
+            "there is no model `{name}`: --model is one of {} or all",
+            names.join(", ")
+        ))
+    })
 }
 
 pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
-    let budget = super::budget(args.budget)?;
-    let history = args
-        .input
-        .read(&args.path)
-        .map_err(Failure::bad_arguments)?;
-    let promise = args.model.map(|model| match model {
-        Model::Linearizable => Promise::Linearizable,
-        Model::Causal => Promise::Causal,
-        Model::Lww => Promise::Lww,
-    });
-    let report = run::check_history(&history, promise, budget);
+    let budget = args.engines.budget()?;
+    let judged_by = args
+        .model
+        .as_deref()
+        .map(judged_by)
+        .transpose()?
+        .unwrap_or_default();
+    let path = run::history_path(&args.path);
+    let history = args.input.read(&path).map_err(Failure::bad_arguments)?;
+    let report = run::check_history(&history, judged_by, args.engines.engine.into(), budget);
     if args.json {
         let json = serde_json::to_string_pretty(&report).context("cannot print the judgement")?;
         super::print(&json)?;
@@ -140,6 +141,13 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
         super::print(&report.explained().to_string())?;
     } else {
         super::print(&report.to_string())?;
+    }
+    if matches!(report.agreement, Agreement::Disagree { .. }) {
+        return Err(Failure::from(anyhow!(
+            "the engines disagree, so one of the checkers has a bug: keep {} and report it with \
+             the lines above",
+            path.display()
+        )));
     }
     Ok(match report.outcome() {
         Outcome::Valid => ExitStatus::Valid,

@@ -120,11 +120,47 @@ impl fmt::Display for Failure {
 /// How many seconds the second engine may search, unless told otherwise.
 const BUDGET_SECONDS: f64 = 2.0;
 
-/// The second engine's budget, from a number of seconds.
-fn budget(seconds: f64) -> Result<Duration, Failure> {
-    Duration::try_from_secs_f64(seconds)
-        .context("--budget is a number of seconds, such as 2.5")
-        .map_err(Failure::bad_arguments)
+/// Which engines judge a history, and for how long.
+#[derive(Debug, clap::Args)]
+struct EngineArgs {
+    /// Which engines judge: the direct algorithms, a search by stateright, or both and compare.
+    #[arg(long, value_enum, default_value_t = EngineArg::Both, help_heading = "Judgement")]
+    engine: EngineArg,
+
+    /// How many seconds the second engine (stateright) may search for its verdict.
+    #[arg(long, value_name = "SECONDS", default_value_t = BUDGET_SECONDS,
+          allow_negative_numbers = true, help_heading = "Judgement")]
+    budget: f64,
+}
+
+impl EngineArgs {
+    /// The second engine's budget.
+    fn budget(&self) -> Result<Duration, Failure> {
+        Duration::try_from_secs_f64(self.budget)
+            .context("--budget is a number of seconds, such as 2.5")
+            .map_err(Failure::bad_arguments)
+    }
+}
+
+/// `Engine`, as the command line has it.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum EngineArg {
+    /// The direct algorithms.
+    Direct,
+    /// A search by stateright.
+    Stateright,
+    /// Both, which have to agree.
+    Both,
+}
+
+impl From<EngineArg> for crate::checker::Engine {
+    fn from(engine: EngineArg) -> Self {
+        match engine {
+            EngineArg::Direct => Self::Direct,
+            EngineArg::Stateright => Self::Stateright,
+            EngineArg::Both => Self::Both,
+        }
+    }
 }
 
 /// Prints to standard output. A reader who has seen enough is no failure.

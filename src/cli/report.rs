@@ -32,7 +32,11 @@ pub(super) fn main(args: &ReportArgs) -> Result<ExitStatus, Failure> {
 }
 
 /// How a run with this record ends: by its verdict; a valid run whose numbers are void is unknown.
+/// Engines that disagree are the harness's mistake, whatever the verdicts.
 pub(super) fn exit_status(record: &RunRecord) -> ExitStatus {
+    if record.verdict.disagreement {
+        return ExitStatus::HarnessFailure;
+    }
     match record.verdict.verdict {
         VerdictWord::Valid if record.void.is_empty() => ExitStatus::Valid,
         VerdictWord::Invalid => ExitStatus::Invalid,

@@ -146,10 +146,8 @@ struct OutputArgs {
     #[arg(long, value_name = "COUNT", default_value_t = run::HISTORY_LIMIT_DEFAULT)]
     history_limit: u64,
 
-    /// How many seconds the second engine (stateright) may search for its verdict.
-    #[arg(long, value_name = "SECONDS", default_value_t = super::BUDGET_SECONDS,
-          allow_negative_numbers = true)]
-    budget: f64,
+    #[command(flatten)]
+    engines: super::EngineArgs,
 
     /// Prints the run record as JSON instead of the result screen.
     #[arg(long)]
@@ -218,7 +216,7 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
         results,
         no_history,
         history_limit,
-        budget,
+        engines,
         ..
     } = &args.output;
     Ok(Config {
@@ -231,7 +229,8 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
         seed: args.load.seed,
         results: results.clone(),
         history_limit: (!no_history).then_some(*history_limit),
-        budget: super::budget(*budget)?,
+        engine: engines.engine.into(),
+        budget: engines.budget()?,
         program: None,
         command: command_line(),
         architecture,

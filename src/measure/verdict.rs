@@ -24,21 +24,15 @@ pub struct VerdictRecord {
     pub verdict: VerdictWord,
     /// Why there is none, where no engine was asked.
     pub reason: Option<String>,
+    /// Whether the engines disagreed on what both had judged: one of them has a bug.
+    #[serde(default)]
+    pub disagreement: bool,
     /// Each engine's own verdict and what it covered.
     pub engines: Vec<EngineRecord>,
     /// The ladder of models.
     pub models: Vec<ModelRecord>,
     /// What proves an invalid verdict.
     pub anomalies: Vec<AnomalyRecord>,
-}
-
-impl VerdictRecord {
-    /// Whether one engine calls valid what another calls invalid.
-    #[must_use]
-    pub fn engines_disagree(&self) -> bool {
-        let says = |word| self.engines.iter().any(|engine| engine.verdict == word);
-        says(VerdictWord::Valid) && says(VerdictWord::Invalid)
-    }
 }
 
 /// One engine's verdict.
@@ -67,6 +61,12 @@ pub struct ModelRecord {
     pub name: String,
     /// The verdict; absent where the model does not apply.
     pub verdict: Option<VerdictWord>,
+    /// Whether it is what the architecture promises.
+    #[serde(default)]
+    pub promised: bool,
+    /// Why, where that is not in the anomalies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What proves that a model was broken.

@@ -39,22 +39,23 @@ pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
         }
         lines.extend(labelled("", &text));
     }
-    if verdict.engines_disagree() {
+    if verdict.disagreement {
         let text = "THE ENGINES DISAGREE: one of the checkers has a bug, and this run failed";
         lines.extend(labelled("", text));
     }
     if !verdict.models.is_empty() {
         let models = verdict.models.iter().map(|model| {
-            let satisfied = match model.verdict {
-                Some(VerdictWord::Valid) => "yes",
-                Some(VerdictWord::Invalid) => "no",
+            let standing = match model.verdict {
+                Some(VerdictWord::Valid) => "held",
+                Some(VerdictWord::Invalid) => "broken",
                 Some(VerdictWord::Unknown) => "unknown",
                 None => "not applicable",
             };
-            format!("{} {satisfied}", model.name)
+            let promised = if model.promised { " (promised)" } else { "" };
+            format!("{} {standing}{promised}", model.name)
         });
-        let models = format!("satisfied by this history: {}", join(models));
-        lines.extend(labelled("Models", &models));
+        let ladder = format!("weakest first: {}", join(models));
+        lines.extend(labelled("Models", &ladder));
     }
     lines.extend(labelled("History", &history(record)));
     lines

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bug::Bug;
+use crate::checker::Engine;
 use crate::protocol::Lattice;
 use crate::server::Architecture;
 use crate::session::Policy;
@@ -36,6 +37,8 @@ pub struct Config {
     pub results: PathBuf,
     /// After how many operations only a sample of the keys is recorded; none records nothing.
     pub history_limit: Option<u64>,
+    /// Which engines judge the history.
+    pub engine: Engine,
     /// How long the second engine may search.
     pub budget: Duration,
     /// The program that nodes run instead of this one; see [`super::ClusterConfig::program`].

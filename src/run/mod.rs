@@ -248,13 +248,13 @@ async fn judge(
 ) -> Result<Option<Judged>, Error> {
     let (tell, told) = oneshot::channel();
     let path = directory.path().join(HISTORY_FILE);
-    let budget = config.budget;
+    let (engine, budget) = (config.engine, config.budget);
     std::thread::Builder::new()
         .name("checker".to_owned())
         .stack_size(CHECKER_STACK_BYTES)
         .spawn(move || {
             // Nobody listens after an interruption.
-            let _ = tell.send(verdict::judge(&path, budget));
+            let _ = tell.send(verdict::judge(&path, engine, budget));
         })
         .map_err(|source| Error::System {
             what: "a thread for the checkers",

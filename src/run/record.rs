@@ -259,6 +259,7 @@ fn unjudged(config: &Config, interrupted: bool) -> VerdictRecord {
         promise: promise(config).name().to_owned(),
         verdict: VerdictWord::Unknown,
         reason: Some(reason.to_owned()),
+        disagreement: false,
         engines: Vec::new(),
         models: Vec::new(),
         anomalies: Vec::new(),

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::checker::{
-    Agreement, Anomaly, Budget, Clock, Found, Options, Outcome, Report, Search, Verdict,
+    Agreement, Anomaly, Budget, Clock, Engine, Found, JudgedBy, Options, Outcome, Report, Search,
+    Standing, Verdict,
 };
-use crate::history::{self, History, Promise, ReadError, Staleness, staleness};
+use crate::history::{self, History, ReadError, Staleness, staleness};
 use crate::measure::{
     AnomalyRecord, EngineRecord, Histogram, ModelRecord, StalenessRecord, VerdictRecord,
     VerdictWord,
@@ -34,12 +35,18 @@ pub(super) struct Proof {
     pub(super) contents: Vec<u8>,
 }
 
-/// Judges a history with both engines; stateright may take as long as `budget`.
+/// Judges a history; stateright may take as long as `budget`.
 #[must_use]
-pub fn check_history(history: &History, promise: Option<Promise>, budget: Duration) -> Report {
+pub fn check_history(
+    history: &History,
+    judged_by: JudgedBy,
+    engine: Engine,
+    budget: Duration,
+) -> Report {
     let start = Instant::now();
     let options = Options {
-        promise,
+        judged_by,
+        engine,
         budget: Budget {
             time: budget,
             ..Budget::default()
@@ -61,9 +68,9 @@ pub fn history_path(path: &Path) -> PathBuf {
 }
 
 /// Judges a run's history and measures how stale its reads were.
-pub(super) fn judge(path: &Path, budget: Duration) -> Result<Judged, ReadError> {
+pub(super) fn judge(path: &Path, engine: Engine, budget: Duration) -> Result<Judged, ReadError> {
     let history = History::read(path)?;
-    let report = check_history(&history, None, budget);
+    let report = check_history(&history, JudgedBy::Promise, engine, budget);
     let staleness = staleness_record(&history, report.clock_inversions);
     Ok(Judged {
         verdict: verdict_record(&report),
@@ -99,7 +106,10 @@ fn verdict_record(report: &Report) -> VerdictRecord {
         Agreement::Disagree { detail } => Some(format!("the engines disagree: {detail}")),
         Agreement::Agree | Agreement::NotCompared { .. } => None,
     };
-    let mut engines = vec![direct_record(report)];
+    let mut engines = Vec::new();
+    if report.engine != Engine::Stateright {
+        engines.push(direct_record(report));
+    }
     engines.extend(
         report
             .search
@@ -107,16 +117,19 @@ fn verdict_record(report: &Report) -> VerdictRecord {
             .map(|search| search_record(report, search)),
     );
     VerdictRecord {
-        promise: report.promise.map_or("none", Promise::name).to_owned(),
+        disagreement: matches!(report.agreement, Agreement::Disagree { .. }),
+        promise: report.held_to().to_owned(),
         verdict: word(report.outcome()),
         reason,
         engines,
         models: report
-            .checks
+            .ladder
             .iter()
-            .map(|check| ModelRecord {
-                name: check.property.name().to_owned(),
-                verdict: verdict_word(&check.verdict),
+            .map(|rung| ModelRecord {
+                name: rung.model.name().to_owned(),
+                verdict: standing_word(rung.standing),
+                promised: rung.promised,
+                reason: rung.reason.clone(),
             })
             .collect(),
         anomalies: report
@@ -135,19 +148,23 @@ const fn word(outcome: Outcome) -> VerdictWord {
     }
 }
 
-const fn verdict_word(verdict: &Verdict) -> Option<VerdictWord> {
-    match verdict {
-        Verdict::Valid => Some(VerdictWord::Valid),
-        Verdict::Invalid { .. } => Some(VerdictWord::Invalid),
-        Verdict::Unknown { .. } => Some(VerdictWord::Unknown),
-        Verdict::NotApplicable { .. } => None,
+const fn standing_word(standing: Standing) -> Option<VerdictWord> {
+    match standing {
+        Standing::Held => Some(VerdictWord::Valid),
+        Standing::Broken => Some(VerdictWord::Invalid),
+        Standing::Unknown => Some(VerdictWord::Unknown),
+        Standing::NotApplicable => None,
     }
 }
 
 /// The direct engine's verdict on the promise, whatever stateright says of it.
 fn direct_record(report: &Report) -> EngineRecord {
     let total = report.totals.ok + report.totals.fail + report.totals.info;
-    let reason = report.checks.iter().find_map(|check| match &check.verdict {
+    let judged = report
+        .checks
+        .iter()
+        .filter(|check| report.is_judged(check.property));
+    let reason = { judged }.find_map(|check| match &check.verdict {
         Verdict::Unknown { reason } => Some(format!("{}: {reason}", check.property)),
         Verdict::Valid | Verdict::Invalid { .. } | Verdict::NotApplicable { .. } => None,
     });

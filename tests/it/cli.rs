@@ -244,3 +244,60 @@ fn a_history_that_cannot_be_judged_is_one_clear_line() {
         refused(&["check", path], &["history.arrows"]);
     }
 }
+
+/// A history of the corpus.
+fn histories(name: &str) -> String {
+    format!(
+        "{}/tests/testdata/histories/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    )
+}
+
+#[test]
+fn a_history_is_judged_by_the_model_that_was_asked_for() {
+    let apart = histories("cc/ok-concurrent-puts-in-contrary-orders.jsonl");
+    for (model, status) in [
+        ("cc", 0),
+        ("ccv", 1),
+        ("sequential", 1),
+        ("eventual", 2),
+        // Without a promise the strongest decides.
+        ("all", 1),
+    ] {
+        let output = bench(&["check", &apart, "--model", model]);
+        let text = &output.stdout;
+        assert_eq!(output.code(), status, "{model}: {text}");
+        assert!(text.contains("cc           held"), "{text}");
+        assert!(text.contains("ccv          broken"), "{text}");
+    }
+    refused(
+        &["check", &apart, "--model", "strong"],
+        &["--model", "linearizable"],
+    );
+}
+
+#[test]
+fn a_promise_decides_over_the_ladder_and_is_marked() {
+    let stale = histories("lww/ok-stale-read-elsewhere.jsonl");
+    let output = bench(&["check", &stale, "--model", "all"]);
+    let text = &output.stdout;
+    assert!(text.contains("* lww          held"), "{text}");
+    assert!(text.contains("linearizable broken"), "{text}");
+    assert_ne!(output.code(), 1, "{text}");
+}
+
+#[test]
+fn either_engine_judges_alone() {
+    let stale = histories("linearizable/bad-not-linearizable-stale-read.jsonl");
+    for engine in ["direct", "stateright", "both"] {
+        let output = bench(&["check", &stale, "--engine", engine]);
+        let text = &output.stdout;
+        assert_eq!(output.code(), 1, "{engine}: {text}");
+        assert_eq!(text.contains("  stateright "), engine != "direct", "{text}");
+        assert_eq!(
+            text.contains("not-linearizable"),
+            engine != "stateright",
+            "{text}"
+        );
+    }
+}

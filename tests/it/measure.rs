@@ -47,6 +47,8 @@ fn model(name: &str, verdict: Option<VerdictWord>) -> ModelRecord {
     ModelRecord {
         name: name.to_owned(),
         verdict,
+        promised: name == "causal",
+        reason: None,
     }
 }
 
@@ -164,13 +166,12 @@ fn valid() -> RunRecord {
                     ..engine("stateright", VerdictWord::Valid, 20_000, 1.3)
                 },
             ],
-            models: vec![
-                model("integrity", Some(VerdictWord::Valid)),
-                model("convergence", Some(VerdictWord::Valid)),
-                model("causal", Some(VerdictWord::Valid)),
-                model("lww", None),
-                model("linearizable", Some(VerdictWord::Invalid)),
-            ],
+            models: ["eventual", "ryw", "mr", "mw", "wfr", "causal"]
+                .map(|name| model(name, Some(VerdictWord::Valid)))
+                .into_iter()
+                .chain(["cc", "ccv", "linearizable"].map(|name| model(name, None)))
+                .collect(),
+            disagreement: false,
             anomalies: Vec::new(),
         },
         history: HistoryRecord {
@@ -194,7 +195,7 @@ fn invalid() -> RunRecord {
             ..engine("stateright", VerdictWord::Unknown, 8_000, 5.0)
         },
     ];
-    record.verdict.models[2].verdict = Some(VerdictWord::Invalid);
+    record.verdict.models[5].verdict = Some(VerdictWord::Invalid);
     let text = "session 3 #17 covers n0:597, which depends on n1:591, but not n1:591 itself\n  \
                 session 3 [#17 put user42=3:17 n0]\n  \
                 session 5                         [#9 get user42->3:17 n1][#10 get user7->nothing n1]\n  \
@@ -332,8 +333,8 @@ fn many_nodes_are_summed_up() {
 #[test]
 fn engines_that_disagree_are_said_to() {
     let mut record = valid();
-    assert!(!record.verdict.engines_disagree());
-    record.verdict.engines[1].verdict = VerdictWord::Invalid;
+    assert!(!screen(&record).contains("DISAGREE"));
+    record.verdict.disagreement = true;
     assert!(screen(&record).contains("THE ENGINES DISAGREE"));
 }
 

@@ -260,6 +260,7 @@ fn start_nodes_with(program: &str, results: &Path) -> String {
         bug: None,
         results: results.to_owned(),
         history_limit: None,
+        engine: kvs_zoo::checker::Engine::Both,
         budget: Duration::ZERO,
         program: Some(program.into()),
         command: String::new(),

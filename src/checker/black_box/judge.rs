@@ -22,11 +22,18 @@ impl Saturation<'_, '_> {
         let returned: Vec<u32> = world.returned(get).collect();
         for a in &returned {
             if let Some(b) = returned.iter().find(|b| self.precedes(*a, **b)) {
-                self.contradict(Contradiction::Stale {
-                    put: world.row[*a as usize],
-                    later: world.row[*b as usize],
-                    get,
-                });
+                let put = world.row[*a as usize];
+                // Where this get is why the only candidate cannot have superseded the put, the put
+                // was missed by the get that asked.
+                let contradiction = self.forced_by(*a, *b).map_or(
+                    Contradiction::Stale {
+                        put,
+                        later: world.row[*b as usize],
+                        get,
+                    },
+                    |get| Contradiction::Missed { put, get },
+                );
+                self.contradict(contradiction);
             }
         }
         let clocks: Vec<Clock> = returned.iter().map(|m| self.clock[*m as usize]).collect();

@@ -439,6 +439,15 @@ impl<'w, 'h> Saturation<'w, 'h> {
         })
     }
 
+    /// The get that forced one put before the other, if one did.
+    pub(super) fn forced_by(&self, before: u32, after: u32) -> Option<u32> {
+        let forced = self.forced.iter();
+        let edge = forced
+            .rev()
+            .find(|f| f.before == before && f.after == after);
+        edge.map(|forced| forced.get)
+    }
+
     pub(super) fn is_done(&self, row: u32) -> bool {
         self.done[row as usize]
     }

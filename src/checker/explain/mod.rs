@@ -20,7 +20,8 @@ use super::property::{AnomalyKind, Property};
 use super::shown::Shown;
 use super::verdict::{Anomaly, Check, Verdict};
 use super::{
-    black_box, causal, integrity, linearizable, lww, sequential, session, single_value, wing_gong,
+    black_box, causal, integrity, linearizable, lww, lww_black_box, sequential, session,
+    single_value, wing_gong,
 };
 use crate::history::History;
 
@@ -169,7 +170,7 @@ pub(super) fn judge(history: &History, property: Property) -> Option<Verdict> {
         Property::ReadYourWrites
         | Property::MonotonicReads
         | Property::MonotonicWrites
-        | Property::WritesFollowReads => session::check(&index)
+        | Property::WritesFollowReads => session::check(&index, session::Judged::of(&index))
             .into_iter()
             .find(|check| check.property == property)?,
         Property::Causal => causal::check(&index),
@@ -178,8 +179,7 @@ pub(super) fn judge(history: &History, property: Property) -> Option<Verdict> {
         Property::CausalConsistency | Property::CausalConvergence => single_value::check(&index)
             .into_iter()
             .find(|check| check.property == property)?,
-        // Nothing decides it yet.
-        Property::LwwBlackBox => return None,
+        Property::LwwBlackBox => lww_black_box::check(&index),
         Property::Sequential => sequential::check(history, wing_gong::Limits::default()),
     };
     Some(check.verdict)

@@ -11,10 +11,10 @@ const ENTRIES_MAX: usize = 64 << 20;
 
 /// More clocks would have been live at once than [`ENTRIES_MAX`] affords.
 #[derive(Debug)]
-pub(super) struct TooMany;
+pub(in crate::checker) struct TooMany;
 
 /// The clocks that are live.
-pub(super) struct Clocks<'g, 'a, 'h> {
+pub(in crate::checker) struct Clocks<'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
     slots: Vec<Vec<u32>>,
     free: Vec<u32>,
@@ -26,7 +26,7 @@ pub(super) struct Clocks<'g, 'a, 'h> {
 }
 
 impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
-    pub(super) fn new(graph: &'g Graph<'a, 'h>) -> Self {
+    pub(in crate::checker) fn new(graph: &'g Graph<'a, 'h>) -> Self {
         Self {
             graph,
             slots: Vec::new(),
@@ -42,7 +42,7 @@ impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
     }
 
     /// Brings the row's session up to it, what it read or wrote included.
-    pub(super) fn enter(&mut self, row: u32) -> Result<(), TooMany> {
+    pub(in crate::checker) fn enter(&mut self, row: u32) -> Result<(), TooMany> {
         let chain = self.graph.chain[row as usize] as usize;
         if self.chains[chain].0 == NONE {
             self.chains[chain].0 = self.slot()?;
@@ -57,40 +57,40 @@ impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
                 to.copy_from_slice(from);
                 self.puts[row as usize] = copy;
             }
-        } else if let Some(put) = self.graph.returned_put(row) {
-            let [to, from] = pair(&mut self.slots, slot, self.puts[put as usize]);
-            for (to, from) in to.iter_mut().zip(from.iter()) {
-                *to = (*to).max(*from);
+        } else {
+            for put in self.graph.returned_puts(row) {
+                let [to, from] = pair(&mut self.slots, slot, self.puts[*put as usize]);
+                for (to, from) in to.iter_mut().zip(from.iter()) {
+                    *to = (*to).max(*from);
+                }
             }
         }
         Ok(())
     }
 
     /// The clock of the row that was entered last.
-    pub(super) fn now(&self, row: u32) -> &[u32] {
+    pub(in crate::checker) fn now(&self, row: u32) -> &[u32] {
         let chain = self.graph.chain[row as usize] as usize;
         &self.slots[self.chains[chain].0 as usize]
     }
 
     /// The clock of the put that the get which was entered last returned.
-    pub(super) fn of_put(&self, put: u32) -> &[u32] {
+    pub(in crate::checker) fn of_put(&self, put: u32) -> &[u32] {
         &self.slots[self.puts[put as usize] as usize]
     }
 
     /// Lets go of what no later row needs.
-    pub(super) fn leave(&mut self, row: u32) {
+    pub(in crate::checker) fn leave(&mut self, row: u32) {
         let chain = &mut self.chains[self.graph.chain[row as usize] as usize];
         chain.1 -= 1;
         if chain.1 == 0 {
             self.free.push(chain.0);
         }
-        if !self.graph.is_put(row)
-            && let Some(put) = self.graph.returned_put(row)
-        {
-            let readers = &mut self.readers[put as usize];
+        for put in self.graph.returned_puts(row) {
+            let readers = &mut self.readers[*put as usize];
             *readers -= 1;
             if *readers == 0 {
-                self.free.push(self.puts[put as usize]);
+                self.free.push(self.puts[*put as usize]);
             }
         }
     }

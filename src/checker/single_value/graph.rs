@@ -5,61 +5,61 @@ use super::super::index::{Index, Table};
 use crate::history::Kind;
 
 /// Stands for "none".
-pub(super) const NONE: u32 = u32::MAX;
+pub(in crate::checker) const NONE: u32 = u32::MAX;
 
 /// One session's operations in one replica group: sessions owe causality within a group only.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chain {
+pub(in crate::checker) struct Chain {
     /// The column of the clocks that counts its puts, or [`NONE`] when it has none.
-    pub(super) column: u32,
+    pub(in crate::checker) column: u32,
     /// How many operations it has.
-    pub(super) length: u32,
+    pub(in crate::checker) length: u32,
 }
 
 /// The puts of one chain on one key: a part of [`Graph::on_key`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
-    pub(super) column: u32,
-    pub(super) start: u32,
-    pub(super) end: u32,
+pub(in crate::checker) struct Run {
+    pub(in crate::checker) column: u32,
+    pub(in crate::checker) start: u32,
+    pub(in crate::checker) end: u32,
 }
 
 /// A get that saw `overwritten`, and returned `winner`, another put on the key: causal convergence
 /// orders the first before the second.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Conflict {
-    pub(super) winner: u32,
-    pub(super) overwritten: u32,
-    pub(super) get: u32,
+pub(in crate::checker) struct Conflict {
+    pub(in crate::checker) winner: u32,
+    pub(in crate::checker) overwritten: u32,
+    pub(in crate::checker) get: u32,
 }
 
 /// The operations that an order has to explain.
 #[derive(Debug)]
-pub(super) struct Graph<'a, 'h> {
-    pub(super) index: &'a Index<'h>,
+pub(in crate::checker) struct Graph<'a, 'h> {
+    pub(in crate::checker) index: &'a Index<'h>,
     /// In an order in which causes mostly come before effects.
-    pub(super) rows: Vec<u32>,
+    pub(in crate::checker) rows: Vec<u32>,
     /// Row to its chain, or [`NONE`] for what does not count.
-    pub(super) chain: Vec<u32>,
-    pub(super) chains: Vec<Chain>,
+    pub(in crate::checker) chain: Vec<u32>,
+    pub(in crate::checker) chains: Vec<Chain>,
     /// Row to the one before it in its chain, or [`NONE`].
-    previous: Vec<u32>,
+    pub(in crate::checker) previous: Vec<u32>,
     /// A put to its place among its chain's puts, from 1.
-    pub(super) place: Vec<u32>,
+    pub(in crate::checker) place: Vec<u32>,
     /// How many gets read a put.
-    pub(super) readers: Vec<u32>,
+    pub(in crate::checker) readers: Vec<u32>,
     /// Puts by key, then chain, then place.
-    pub(super) on_key: Vec<u32>,
+    pub(in crate::checker) on_key: Vec<u32>,
     /// The parts of `on_key`, by key.
-    pub(super) runs: Vec<Run>,
+    pub(in crate::checker) runs: Vec<Run>,
     /// Where each key's runs start.
     run_starts: Vec<u32>,
     /// Columns that the clocks of a group need at most.
-    pub(super) width: usize,
+    pub(in crate::checker) width: usize,
 }
 
 impl<'a, 'h> Graph<'a, 'h> {
-    pub(super) fn new(index: &'a Index<'h>) -> Self {
+    pub(in crate::checker) fn new(index: &'a Index<'h>) -> Self {
         let rows = index.history.len();
         let mut graph = Self {
             index,
@@ -124,8 +124,10 @@ impl<'a, 'h> Graph<'a, 'h> {
                     }
                     *puts += 1;
                     self.place[row] = *puts;
-                } else if let [put] = index.puts_read(row) {
-                    self.readers[*put as usize] += 1;
+                } else {
+                    for put in index.puts_read(row) {
+                        self.readers[*put as usize] += 1;
+                    }
                 }
             }
         }
@@ -159,72 +161,77 @@ impl<'a, 'h> Graph<'a, 'h> {
     }
 
     /// The numbers of a key's runs.
-    pub(super) fn runs_of(&self, key: u32) -> std::ops::Range<usize> {
+    pub(in crate::checker) fn runs_of(&self, key: u32) -> std::ops::Range<usize> {
         self.run_starts[key as usize] as usize..self.run_starts[key as usize + 1] as usize
     }
 
-    pub(super) fn is_put(&self, row: u32) -> bool {
+    pub(in crate::checker) fn is_put(&self, row: u32) -> bool {
         self.place[row as usize] > 0
     }
 
-    /// The put that a get returned.
-    pub(super) fn returned_put(&self, get: u32) -> Option<u32> {
+    /// The puts that a get returned, and none for a put.
+    pub(in crate::checker) fn returned_puts(&self, row: u32) -> &'a [u32] {
+        self.index.puts_read(row as usize)
+    }
+
+    /// The put that a get of a register returned.
+    pub(in crate::checker) fn returned_put(&self, get: u32) -> Option<u32> {
         self.index.puts_read(get as usize).first().copied()
     }
 
-    pub(super) fn column(&self, put: u32) -> u32 {
+    pub(in crate::checker) fn column(&self, put: u32) -> u32 {
         self.chains[self.chain[put as usize] as usize].column
     }
 
     /// The `i`-th cause of a row, [`NONE`] where there is nothing, `None` past the last.
     fn cause(&self, row: u32, i: u32, conflicts: &Conflicts) -> Option<u32> {
-        match i {
-            0 => Some(self.previous[row as usize]),
-            1 if !self.is_put(row) => Some(self.returned_put(row).unwrap_or(NONE)),
-            _ if !self.is_put(row) => None,
-            _ => {
-                let own = conflicts.of(row);
-                own.get(i as usize - 1).map(|conflict| conflict.overwritten)
-            }
+        let Some(i) = i.checked_sub(1) else {
+            return Some(self.previous[row as usize]);
+        };
+        if self.is_put(row) {
+            let own = conflicts.of(row);
+            own.get(i as usize).map(|conflict| conflict.overwritten)
+        } else {
+            self.returned_puts(row).get(i as usize).copied()
         }
     }
 }
 
 /// Conflicts by their winner.
 #[derive(Debug, Default)]
-pub(super) struct Conflicts {
+pub(in crate::checker) struct Conflicts {
     sorted: Vec<Conflict>,
 }
 
 impl Conflicts {
     /// Takes conflicts that are sorted by winner.
-    pub(super) fn new(sorted: Vec<Conflict>) -> Self {
+    pub(in crate::checker) fn new(sorted: Vec<Conflict>) -> Self {
         debug_assert!(sorted.is_sorted_by_key(|conflict| conflict.winner));
         Self { sorted }
     }
 
     /// Those that a put won.
-    pub(super) fn of(&self, winner: u32) -> &[Conflict] {
+    pub(in crate::checker) fn of(&self, winner: u32) -> &[Conflict] {
         let start = self.sorted.partition_point(|c| c.winner < winner);
         let length = self.sorted[start..].partition_point(|c| c.winner == winner);
         &self.sorted[start..start + length]
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::checker) fn is_empty(&self) -> bool {
         self.sorted.is_empty()
     }
 
-    pub(super) fn into_inner(self) -> Vec<Conflict> {
+    pub(in crate::checker) fn into_inner(self) -> Vec<Conflict> {
         self.sorted
     }
 }
 
 /// The rows with causes before effects, and the circles that stand in the way.
 #[derive(Debug, Default)]
-pub(super) struct Order {
-    pub(super) rows: Vec<u32>,
+pub(in crate::checker) struct Order {
+    pub(in crate::checker) rows: Vec<u32>,
     /// Sets of at least two rows each of which comes before all others.
-    pub(super) circles: Vec<Vec<u32>>,
+    pub(in crate::checker) circles: Vec<Vec<u32>>,
 }
 
 /// A row that is being visited: its next cause, and the earliest row it is known to reach.
@@ -236,7 +243,7 @@ struct Visit {
 
 /// Strongly connected components, causes first (Tarjan, *Depth-first search and linear graph
 /// algorithms*, SIAM J. Comput. 1972), without recursion.
-pub(super) fn order(graph: &Graph<'_, '_>, conflicts: &Conflicts) -> Order {
+pub(in crate::checker) fn order(graph: &Graph<'_, '_>, conflicts: &Conflicts) -> Order {
     const DONE: u32 = NONE - 1;
     let mut order = Order::default();
     order.rows.reserve(graph.rows.len());
@@ -296,7 +303,7 @@ pub(super) fn order(graph: &Graph<'_, '_>, conflicts: &Conflicts) -> Order {
 }
 
 /// A shortest circle through a component, each row before the next and the last before the first.
-pub(super) fn shortest_circle(
+pub(in crate::checker) fn shortest_circle(
     graph: &Graph<'_, '_>,
     conflicts: &Conflicts,
     component: &[u32],

@@ -14,8 +14,8 @@
 //! either, since both together are a circle of two; so the second pass, which asks each overwritten
 //! put whether it knew its winner, is for histories that have one.
 
-mod clocks;
-mod graph;
+pub(super) mod clocks;
+pub(super) mod graph;
 
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
@@ -68,7 +68,7 @@ pub(super) fn check(index: &Index<'_>) -> [Check; 2] {
 }
 
 /// A key that two replica groups serve: causality is owed within a group only.
-fn spread(index: &Index<'_>) -> Option<String> {
+pub(super) fn spread(index: &Index<'_>) -> Option<String> {
     (0..index.by_key.len()).find_map(|key| {
         let rows = index.by_key.at(key);
         let group = |row: &u32| index.columns.group[*row as usize];

@@ -1,13 +1,13 @@
-//! The four session guarantees (Terry et al., *Session guarantees for weakly consistent
-//! replicated data*, 1994), each on its own, judged by recorded vectors with running maxima.
+//! The session guarantees by recorded vectors, with running maxima.
 //!
 //! A vector says what the replica had applied. A guarantee is violated when the session had to
 //! see a put that the vector does not cover. Contexts are per replica group. O(n·r) for n
 //! operations and r origins.
 
-use super::index::{Index, Table};
-use super::property::{AnomalyKind, Property};
-use super::verdict::{Check, Findings, Verdict};
+use super::super::index::{Index, Table};
+use super::super::property::AnomalyKind;
+use super::super::verdict::{Check, Findings, Verdict};
+use super::PROPERTIES;
 use crate::history::{Evidence, Kind, dot_origin, dot_text};
 
 /// What a session had seen of one origin, and the row that showed it.
@@ -41,17 +41,10 @@ fn note(seen: &mut Vec<Seen>, dot: u64, row: usize) {
 fn missing(seen: &[Seen], vector: &[u64]) -> Option<Seen> {
     seen.iter()
         .copied()
-        .find(|s| !super::convergence::covers(vector, s.dot))
+        .find(|s| !super::super::convergence::covers(vector, s.dot))
 }
 
-/// Checks read-your-writes, monotonic reads, monotonic writes and writes-follow-reads.
-pub(super) fn check(index: &Index<'_>) -> Vec<Check> {
-    const PROPERTIES: [Property; 4] = [
-        Property::ReadYourWrites,
-        Property::MonotonicReads,
-        Property::MonotonicWrites,
-        Property::WritesFollowReads,
-    ];
+pub(super) fn check(index: &Index<'_>) -> [Check; 4] {
     let mut findings = PROPERTIES.map(|property| Findings::new(index.history, property));
     let mut checked = [0u64; 4];
     let mut pasts: Table<u16, Past> = Table::default();
@@ -64,15 +57,15 @@ pub(super) fn check(index: &Index<'_>) -> Vec<Check> {
             }
         }
     }
-    let mut checks = Vec::with_capacity(PROPERTIES.len());
-    for (findings, checked) in findings.into_iter().zip(checked) {
+    let mut checked = checked.into_iter();
+    findings.map(|findings| {
+        let checked = checked.next().unwrap_or(0);
         let mut check = findings.check(checked);
         if checked == 0 {
             check.verdict = Verdict::not_applicable("no operation carries a vector");
         }
-        checks.push(check);
-    }
-    checks
+        check
+    })
 }
 
 fn visit(

@@ -1,0 +1,384 @@
+//! The session guarantees by what clients saw and nothing else.
+//!
+//! A guarantee is violated when, under every order that happens-before allows, the session saw a
+//! state older than one it had to see. Read-your-writes and monotonic reads: a put `w` of the
+//! session on the key, or one it had read, is missing from a get, and all that the get returned is
+//! before `w`. Monotonic writes and writes-follow-reads: the same for puts that the session had to
+//! see because it had read later ones, with before and after by one kind of edge only (a session's
+//! put to its later put; a put to the later puts of whoever read it).
+//!
+//! Happens-before is asked in two passes of clocks: the first gathers the gets that did not show
+//! what they had seen, unless what they returned had seen it too; the second asks whether what
+//! was missing had seen what was returned.
+
+use super::super::index::{Index, Table};
+use super::super::property::AnomalyKind;
+use super::super::single_value::clocks::{Clocks, TooMany};
+use super::super::single_value::graph::{Conflicts, Graph, NONE, order};
+use super::super::verdict::{Check, Findings, Verdict};
+use super::PROPERTIES;
+use crate::history::id_text;
+
+/// Gets with something missing that are gathered at most; beyond it the question is left open.
+const SUSPECTS_MAX: usize = 4 << 20;
+/// Operations that the search along reads visits at most, over all suspects together.
+const VISITS_MAX: usize = 20_000_000;
+
+const RYW: usize = 0;
+const MR: usize = 1;
+const MW: usize = 2;
+const WFR: usize = 3;
+
+const KINDS: [AnomalyKind; 4] = [
+    AnomalyKind::ReadOwnWriteMissed,
+    AnomalyKind::NonMonotonicRead,
+    AnomalyKind::NonMonotonicWrite,
+    AnomalyKind::WriteBeforeRead,
+];
+
+/// A get that lacks a put which had happened before it.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    missing: u32,
+    get: u32,
+    /// Whether the session had put it, and whether it had read it.
+    own: bool,
+    read: bool,
+}
+
+pub(super) fn check(index: &Index<'_>) -> [Check; 4] {
+    if let Some(key) = super::super::single_value::spread(index) {
+        return all_unknown(format!("{key} belongs to two replica groups"));
+    }
+    let graph = Graph::new(index);
+    let checked = graph.rows.len() as u64;
+    let mut judge = Judge {
+        graph: &graph,
+        findings: PROPERTIES.map(|property| Findings::new(index.history, property)),
+        visits: 0,
+        open: [const { None }; 4],
+    };
+    if let Err(reason) = judge.run() {
+        judge.open = [const { None }; 4].map(|_: Option<String>| Some(reason.clone()));
+    }
+    let mut open = judge.open.into_iter();
+    judge.findings.map(|findings| {
+        let open = open.next().flatten();
+        let refuted = !findings.is_empty();
+        let mut check = findings.check(checked);
+        if let (Some(reason), false) = (open, refuted) {
+            check.verdict = Verdict::unknown(reason);
+        }
+        check
+    })
+}
+
+fn all_unknown(reason: String) -> [Check; 4] {
+    PROPERTIES.map(|property| Check {
+        property,
+        checked: 0,
+        verdict: Verdict::unknown(reason.clone()),
+    })
+}
+
+struct Judge<'g, 'a, 'h> {
+    graph: &'g Graph<'a, 'h>,
+    findings: [Findings<'h>; 4],
+    visits: usize,
+    /// Why a guarantee is left open.
+    open: [Option<String>; 4],
+}
+
+impl Judge<'_, '_, '_> {
+    fn run(&mut self) -> Result<(), String> {
+        let graph = self.graph;
+        let causes = order(graph, &Conflicts::default());
+        if !causes.circles.is_empty() {
+            return Err("causes and effects form a circle (see cc)".to_owned());
+        }
+        let too_many = |TooMany| {
+            format!(
+                "the clocks of {} sessions are more than the check affords",
+                graph.width
+            )
+        };
+        let mut gather = Gather::new(graph);
+        let mut clocks = Clocks::new(graph);
+        for row in &causes.rows {
+            clocks.enter(*row).map_err(too_many)?;
+            gather.visit(*row, &clocks);
+            clocks.leave(*row);
+            if gather.suspects.len() > SUSPECTS_MAX {
+                return Err(format!("more than {SUSPECTS_MAX} gets lack something"));
+            }
+        }
+        self.monotonic_writes(&gather.skipped);
+        let mut suspects = gather.suspects;
+        suspects.sort_unstable_by_key(|s| (s.missing, s.get));
+        let mut clocks = Clocks::new(graph);
+        let mut followed: Table<u32, ()> = Table::default();
+        for row in &causes.rows {
+            clocks.enter(*row).map_err(too_many)?;
+            let start = suspects.partition_point(|s| s.missing < *row);
+            for suspect in suspects[start..].iter().take_while(|s| s.missing == *row) {
+                let now = clocks.now(*row);
+                let knew =
+                    |put: &u32| now[graph.column(*put) as usize] >= graph.place[*put as usize];
+                let returned = graph.returned_puts(suspect.get);
+                if returned.iter().all(knew) {
+                    self.own_past(*suspect);
+                }
+                if (returned.is_empty() || returned.iter().any(knew))
+                    && followed.insert(suspect.get, ()).is_none()
+                {
+                    self.follow(suspect.get);
+                }
+            }
+            clocks.leave(*row);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, guarantee: usize, missing: u32, get: u32, why: &str) {
+        let index = self.graph.index;
+        let mut rows = vec![missing as usize];
+        rows.extend(
+            self.graph
+                .returned_puts(get)
+                .iter()
+                .map(|put| *put as usize),
+        );
+        rows.push(get as usize);
+        self.findings[guarantee].add(KINDS[guarantee], &rows, || {
+            format!(
+                "the get shows neither {} nor anything that can have replaced it, although {why}",
+                id_text(index.columns.written[missing as usize]),
+            )
+        });
+    }
+
+    fn own_past(&mut self, suspect: Suspect) {
+        if suspect.own {
+            self.add(RYW, suspect.missing, suspect.get, "its session had put it");
+        }
+        if suspect.read {
+            self.add(MR, suspect.missing, suspect.get, "its session had read it");
+        }
+    }
+
+    fn monotonic_writes(&mut self, skipped: &[(u32, u32)]) {
+        for (missing, get) in skipped {
+            let why = "its session had read a later put of the same writer";
+            self.add(MW, *missing, *get, why);
+        }
+    }
+
+    /// Writes-follow-reads: what the get's session had to see along reads, and what it returned.
+    fn follow(&mut self, get: u32) {
+        if self.open[WFR].is_some() || self.visits > VISITS_MAX {
+            self.open[WFR] = Some(format!("more than {VISITS_MAX} operations along reads"));
+            return;
+        }
+        let graph = self.graph;
+        let returned = graph.returned_puts(get);
+        let mut seen = Along::new(graph);
+        seen.reads(get, true);
+        let key = graph.index.key[get as usize];
+        let mut missing: Vec<u32> = seen.puts.keys().copied().collect();
+        missing.retain(|put| graph.index.key[*put as usize] == key && !returned.contains(put));
+        missing.sort_unstable();
+        self.visits += seen.visits;
+        for put in missing {
+            let mut before = Along::new(graph);
+            before.reads(put, false);
+            self.visits += before.visits;
+            if returned.is_empty() || returned.iter().any(|r| before.puts.contains_key(r)) {
+                let why = "its session had read what was put by somebody who had read it";
+                self.add(WFR, put, get, why);
+                return;
+            }
+            if self.visits > VISITS_MAX {
+                return;
+            }
+        }
+    }
+}
+
+/// What comes before an operation along reads: the puts that its session had read, those that
+/// their writers had read before, and so on.
+struct Along<'g, 'a, 'h> {
+    graph: &'g Graph<'a, 'h>,
+    puts: Table<u32, ()>,
+    rows: Table<u32, ()>,
+    visits: usize,
+}
+
+impl<'g, 'a, 'h> Along<'g, 'a, 'h> {
+    fn new(graph: &'g Graph<'a, 'h>) -> Self {
+        Self {
+            graph,
+            puts: Table::default(),
+            rows: Table::default(),
+            visits: 0,
+        }
+    }
+
+    fn reads(&mut self, row: u32, itself: bool) {
+        let graph = self.graph;
+        let mut left = vec![if itself {
+            row
+        } else {
+            graph.previous[row as usize]
+        }];
+        while let Some(mut at) = left.pop() {
+            while at != NONE && self.visits <= VISITS_MAX && self.rows.insert(at, ()).is_none() {
+                self.visits += 1;
+                for put in graph.returned_puts(at) {
+                    if self.puts.insert(*put, ()).is_none() {
+                        left.push(graph.previous[*put as usize]);
+                    }
+                }
+                at = graph.previous[at as usize];
+            }
+        }
+    }
+}
+
+/// What a session had put and read of a key: the last of each writer.
+#[derive(Default)]
+struct Past {
+    own: Option<u32>,
+    read: Vec<u32>,
+}
+
+struct Gather<'g, 'a, 'h> {
+    graph: &'g Graph<'a, 'h>,
+    /// By chain and key.
+    pasts: Table<(u32, u32), Past>,
+    /// By chain and column the largest place among the puts that were read.
+    largest: Table<(u32, u32), u32>,
+    suspects: Vec<Suspect>,
+    /// Puts that a get skipped under monotonic writes.
+    skipped: Vec<(u32, u32)>,
+}
+
+impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
+    fn new(graph: &'g Graph<'a, 'h>) -> Self {
+        Self {
+            graph,
+            pasts: Table::default(),
+            largest: Table::default(),
+            suspects: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+
+    fn visit(&mut self, row: u32, clocks: &Clocks<'_, '_, '_>) {
+        let graph = self.graph;
+        let chain = graph.chain[row as usize];
+        let key = graph.index.key[row as usize];
+        if graph.is_put(row) {
+            self.pasts.entry((chain, key)).or_default().own = Some(row);
+            return;
+        }
+        let returned = graph.returned_puts(row);
+        for put in returned {
+            let largest = self.largest.entry((chain, graph.column(*put))).or_insert(0);
+            *largest = (*largest).max(graph.place[*put as usize]);
+        }
+        self.skips(row, chain, key);
+        self.suspect(row, key, clocks);
+        let past = self.pasts.entry((chain, key)).or_default();
+        for put in returned {
+            match past
+                .read
+                .iter_mut()
+                .find(|p| graph.column(**p) == graph.column(*put))
+            {
+                Some(p) if graph.place[*p as usize] < graph.place[*put as usize] => *p = *put,
+                Some(_) => {}
+                None => past.read.push(*put),
+            }
+        }
+    }
+
+    /// Monotonic writes: a later put on the key by the writer of what was returned (or by anyone,
+    /// if nothing was), at or before one that the session had read.
+    fn skips(&mut self, get: u32, chain: u32, key: u32) {
+        let graph = self.graph;
+        let returned = graph.returned_puts(get);
+        for run in graph.runs_of(key).map(|run| graph.runs[run]) {
+            let member = returned
+                .iter()
+                .find(|put| graph.column(**put) == run.column);
+            if member.is_none() && !returned.is_empty() {
+                continue;
+            }
+            let Some(largest) = self.largest.get(&(chain, run.column)) else {
+                continue;
+            };
+            let own = &graph.on_key[run.start as usize..run.end as usize];
+            let read = own.partition_point(|put| graph.place[*put as usize] <= *largest);
+            let after = member.map_or(0, |put| graph.place[*put as usize]);
+            let last = read.checked_sub(1).map(|last| own[last]);
+            if let Some(last) = last.filter(|put| graph.place[*put as usize] > after)
+                && !returned.contains(&last)
+                && self.skipped.len() < SUSPECTS_MAX
+            {
+                self.skipped.push((last, get));
+            }
+        }
+    }
+
+    fn suspect(&mut self, get: u32, key: u32, clocks: &Clocks<'_, '_, '_>) {
+        let graph = self.graph;
+        let returned = graph.returned_puts(get);
+        let now = clocks.now(get);
+        let chain = graph.chain[get as usize];
+        let past = self.pasts.get(&(chain, key));
+        let place = |put: u32| graph.place[put as usize];
+        for run in graph.runs_of(key).map(|run| graph.runs[run]) {
+            let column = run.column as usize;
+            let known = |put: &u32| clocks.of_put(*put)[column];
+            let before = returned.iter().map(known).max().unwrap_or(0);
+            if now[column] <= before {
+                continue;
+            }
+            let puts = &graph.on_key[run.start as usize..run.end as usize];
+            let seen = puts.partition_point(|put| place(*put) <= now[column]);
+            let Some(missing) = seen.checked_sub(1).map(|last| puts[last]) else {
+                continue;
+            };
+            if place(missing) > before && !returned.contains(&missing) {
+                let suspect = Suspect {
+                    missing,
+                    get,
+                    own: false,
+                    read: false,
+                };
+                self.suspects.push(suspect);
+            }
+        }
+        let Some(past) = past else { return };
+        let mut add = |missing: u32, own: bool| {
+            let column = graph.column(missing) as usize;
+            let superseded = returned
+                .iter()
+                .any(|put| clocks.of_put(*put)[column] >= place(missing));
+            if !superseded {
+                self.suspects.push(Suspect {
+                    missing,
+                    get,
+                    own,
+                    read: !own,
+                });
+            }
+        };
+        if let Some(own) = past.own {
+            add(own, true);
+        }
+        for read in &past.read {
+            add(*read, false);
+        }
+    }
+}
