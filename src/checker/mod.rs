@@ -30,6 +30,7 @@ mod prefix;
 mod report;
 mod search;
 mod session;
+mod tester;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -40,6 +41,9 @@ use std::time::Duration;
 pub use options::{Budget, Clock, Engine, Options};
 pub use report::{Agreement, Elapsed, Outcome, Report, Totals};
 pub use search::{Found, Search};
+pub use tester::{
+    CausalReturn, CausalSibling, CausalStore, CausalTester, LwwReturn, LwwStore, LwwTester, StoreOp,
+};
 pub use verdict::{ANOMALIES_KEPT, Anomaly, AnomalyKind, Check, Property, Shown, Verdict};
 
 use crate::history::{self, History, Promise};
