@@ -85,10 +85,16 @@ fn dense(values: impl Iterator<Item = u64>) -> (Vec<u32>, usize) {
 }
 
 /// The rows of puts by what they wrote.
-fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, String> {
+pub(super) fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, String> {
     let mut puts: Table<u64, u32> = Table::default();
     puts.reserve(columns.len() / 2);
     for row in 0..columns.len() {
+        if matches!(columns.kind[row], Kind::Cas | Kind::Append) {
+            return Err(format!(
+                "row {row} is a {}: only a search judges histories of more than puts and gets",
+                columns.kind[row]
+            ));
+        }
         if columns.kind[row] == Kind::Put
             && let Some(other) = puts.insert(columns.written[row], row as u32)
         {
@@ -104,8 +110,8 @@ impl<'h> Index<'h> {
     /// Indexes a history.
     ///
     /// # Errors
-    /// When the history breaks what every check relies on: unique ids, sessions with one
-    /// operation in flight, at most 2^32 rows.
+    /// When the history breaks what every check relies on: puts and gets only, unique ids, sessions
+    /// with one operation in flight, at most 2^32 rows.
     pub(super) fn new(history: &'h History) -> Result<Self, String> {
         let columns = &history.columns;
         if columns.len() >= NO_PUT as usize {

@@ -3,7 +3,7 @@
 
 use super::index::{Index, NO_PUT};
 use super::verdict::{AnomalyKind, Check, Findings, Property};
-use crate::history::{CORRUPT, Kind, Outcome, id_text};
+use crate::history::{CORRUPT, Kind, Outcome};
 
 /// Checks every known get.
 pub(super) fn check(index: &Index<'_>) -> Check {
@@ -23,7 +23,7 @@ pub(super) fn check(index: &Index<'_>) -> Check {
                     format!(
                         "the get of {} returned before the put of {} was invoked",
                         index.key_name(get),
-                        id_text(*id)
+                        index.history.value_name(*id)
                     )
                 });
             }
@@ -46,21 +46,21 @@ fn unresolved(index: &Index<'_>, findings: &mut Findings<'_>, get: usize, id: u6
             findings.add(AnomalyKind::AbortedRead, &[put, get], || {
                 format!(
                     "the get of {key} returned {}, whose put certainly failed",
-                    id_text(id)
+                    index.history.value_name(id)
                 )
             });
         }
         Some(put) => findings.add(AnomalyKind::ThinAirRead, &[put, get], || {
             format!(
                 "the get of {key} returned {}, which was put to {} only",
-                id_text(id),
+                index.history.value_name(id),
                 index.key_name(put)
             )
         }),
         None => findings.add(AnomalyKind::ThinAirRead, &[get], || {
             format!(
                 "the get of {key} returned {}, which nobody wrote",
-                id_text(id)
+                index.history.value_name(id)
             )
         }),
     }

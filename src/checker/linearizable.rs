@@ -11,7 +11,8 @@
 
 use super::index::Index;
 use super::verdict::{AnomalyKind, Check, Findings, Property, Verdict};
-use crate::history::{NEVER, id_text};
+use super::wing_gong::NO_REAL_TIME;
+use crate::history::NEVER;
 
 /// The time of the initial put, before all others: times are shifted up by one.
 const BEFORE_TIME: u64 = 0;
@@ -89,7 +90,12 @@ impl Zone {
     fn name(&self, index: &Index<'_>) -> String {
         self.put.map_or_else(
             || "the initial value".to_owned(),
-            |put| format!("value {}", id_text(index.columns.written[put])),
+            |put| {
+                format!(
+                    "value {}",
+                    index.history.value_name(index.columns.written[put])
+                )
+            },
         )
     }
 }
@@ -100,6 +106,13 @@ const fn shifted(time: u64) -> u64 {
 
 /// Checks every key.
 pub(super) fn check(index: &Index<'_>) -> Check {
+    if !index.history.header.real_time {
+        return Check {
+            property: Property::Linearizable,
+            checked: 0,
+            verdict: Verdict::not_applicable(NO_REAL_TIME),
+        };
+    }
     let siblings = (0..index.history.len())
         .find(|row| index.is_known_get(*row) && index.columns.read.at(*row).len() > 1);
     if let Some(row) = siblings {

@@ -9,6 +9,8 @@
 //! | causal, by witness | the vectors are a visibility order of a multi-value register | Burckhardt et al. 2014 | `causal.rs` |
 //! | causal, black box | happens-before refutes no read | Bouajjani et al. 2017, for multi-value registers | `black_box.rs` |
 //! | linearizable | zones of a key do not conflict | Gibbons and Korach 1997 | `linearizable.rs` |
+//! | linearizable, values that repeat, compare-and-set, append | a search for an order of a key | Wing and Gong 1993, Lowe 2017 | `wing_gong/` |
+//! | sequential | a search for one order of all | Lamport 1979 | `sequential.rs` |
 //! | all models, again | a search for an order | stateright | `search/` |
 //!
 //! A checker uses only the history: the oracle shares no code with the store. It never answers
@@ -29,11 +31,13 @@ mod options;
 mod prefix;
 mod report;
 mod search;
+mod sequential;
 mod session;
 mod tester;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod wing_gong;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -46,7 +50,7 @@ pub use tester::{
 };
 pub use verdict::{ANOMALIES_KEPT, Anomaly, AnomalyKind, Check, Property, Shown, Verdict};
 
-use crate::history::{self, History, Promise};
+use crate::history::{self, History, Kind, Promise};
 use convergence::Final;
 use index::{Index, with_open_puts};
 
@@ -82,18 +86,56 @@ pub fn check(history: &History, options: &Options) -> Report {
                 report.clock_inversions = Some(lww::clock_inversions(&index));
             }
             report.elapsed.direct = now() - start;
-            if let (Some(promise), Engine::Both) = (promise, options.engine) {
+            let has_its_time = promise != Some(Promise::Linearizable) || open.header.real_time;
+            if let (Some(promise), Engine::Both, true) = (promise, options.engine, has_its_time) {
                 second_opinion(&index, promise, options, &mut report);
                 report.elapsed.search = now() - start - report.elapsed.direct;
             }
         }
-        Ok(Err(reason)) | Err(reason) => report.checks.push(Check {
-            property: Property::Integrity,
-            checked: 0,
-            verdict: Verdict::unknown(reason),
-        }),
+        Ok(Err(reason)) | Err(reason) => {
+            report.checks.push(searched(&open, promise, reason));
+            report.elapsed.direct = now() - start;
+        }
     }
     report
+}
+
+/// Whether one order that keeps each session's order explains the whole history. A search, for
+/// small histories.
+#[must_use]
+pub fn sequential(history: &History) -> Check {
+    let open = with_open_puts(history);
+    one(Property::Sequential, || {
+        sequential::check(&open, wing_gong::Limits::default())
+    })
+}
+
+/// Whether the direct algorithms cannot judge a history, and a search can: they rest on unique
+/// values.
+fn needs_search(history: &History) -> bool {
+    let columns = &history.columns;
+    let other = |kind: &Kind| matches!(kind, Kind::Cas | Kind::Append);
+    columns.kind.iter().any(other) || index::puts_by_id(columns).is_err()
+}
+
+/// The check of a history that the direct algorithms refuse for `reason`.
+fn searched(history: &History, promise: Option<Promise>, reason: String) -> Check {
+    let property = match promise {
+        Some(Promise::Linearizable) if needs_search(history) => {
+            return one(Property::Linearizable, || {
+                wing_gong::check(history, wing_gong::Limits::default())
+            });
+        }
+        Some(Promise::Linearizable) => Property::Linearizable,
+        Some(Promise::Lww) => Property::Lww,
+        Some(Promise::Causal) => Property::Causal,
+        None => Property::Integrity,
+    };
+    Check {
+        property,
+        checked: 0,
+        verdict: Verdict::unknown(reason),
+    }
 }
 
 fn totals(history: &History) -> Totals {

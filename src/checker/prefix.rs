@@ -29,7 +29,7 @@ pub(super) fn prefix(history: &History, operations: usize) -> Option<History> {
         let row = history.row(i);
         if row.returned.is_some_and(|returned| returned < end) {
             prefix.columns.push(&row);
-        } else if row.invoke < end && row.kind == Kind::Put && row.outcome != Outcome::Fail {
+        } else if row.invoke < end && row.kind != Kind::Get && row.outcome != Outcome::Fail {
             prefix.columns.push(&Row {
                 returned: None,
                 outcome: Outcome::Info,

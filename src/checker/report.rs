@@ -125,7 +125,7 @@ impl Report {
     /// How much a check weighs: a model that cannot be judged leaves the promise undecided.
     fn badness(&self, check: &Check) -> u8 {
         let decides = match check.property {
-            Property::Lww | Property::Linearizable => true,
+            Property::Lww | Property::Linearizable | Property::Sequential => true,
             Property::Causal => self.promise == Some(Promise::Causal) && !self.black_box_decides(),
             Property::Integrity
             | Property::Convergence

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{
-    History, Kind, NEVER, Outcome, Phase, Version, dot_text, id_text, origin_incarnation,
+    ErrorKind, History, Kind, NEVER, Outcome, Phase, Version, dot_text, origin_incarnation,
     origin_node,
 };
 
@@ -69,6 +69,7 @@ kinds! {
         Causal = "causal": "The store's dots and vectors explain every read.",
         CausalBlackBox = "causal-black-box": "Some causal order explains every read.",
         Linearizable = "linearizable": "Every key is an atomic register.",
+        Sequential = "sequential": "One order that keeps each session's explains every read.",
     }
 }
 
@@ -104,7 +105,8 @@ kinds! {
         CyclicVisibility = "cyclic-visibility": "An order that reads force, and that contradicts itself.",
         StaleRead = "stale-read": "A value read although a later one was known to the session.",
         MissedWrite = "missed-write": "A known put that is missing, and that nothing replaces.",
-        NotLinearizable = "not-linearizable": "Two values of a key whose times exclude each other.",
+        NotLinearizable = "not-linearizable": "Operations on a key that no order in time explains.",
+        NotSequential = "not-sequential": "Operations that no order of the sessions explains.",
     }
 }
 
@@ -121,10 +123,10 @@ pub struct Shown {
     pub kind: Kind,
     /// The key's name.
     pub key: String,
-    /// The id that a put wrote, as `session:index`.
+    /// What it wrote: the id as `session:index`, or the value's text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<String>,
-    /// The ids that a get read.
+    /// What a get read, or what a compare-and-set expected.
     pub read: Vec<String>,
     /// Start, in ns since the run began.
     pub invoke: u64,
@@ -133,6 +135,9 @@ pub struct Shown {
     pub returned: Option<u64>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why it was not `ok`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorKind>,
     /// The node.
     pub node: u16,
     /// Its incarnation.
@@ -159,7 +164,7 @@ impl Shown {
         let columns = &history.columns;
         let dots = match columns.kind[row] {
             Kind::Put if columns.dot[row] != 0 => vec![dot_text(columns.dot[row])],
-            Kind::Put | Kind::Get => texts(columns.sibling_dots.at(row)),
+            Kind::Put | Kind::Get | Kind::Cas | Kind::Append => texts(columns.sibling_dots.at(row)),
         };
         let returned = columns.returned[row];
         Self {
@@ -168,11 +173,18 @@ impl Shown {
             index: columns.index[row],
             kind: columns.kind[row],
             key: history.key_name(columns.key[row]),
-            written: (columns.kind[row] == Kind::Put).then(|| id_text(columns.written[row])),
-            read: columns.read.at(row).iter().map(|id| id_text(*id)).collect(),
+            written: (columns.kind[row] != Kind::Get)
+                .then(|| history.value_name(columns.written[row])),
+            read: columns
+                .read
+                .at(row)
+                .iter()
+                .map(|id| history.value_name(*id))
+                .collect(),
             invoke: columns.invoke[row],
             returned: (returned != NEVER).then_some(returned),
             outcome: columns.outcome[row],
+            error: columns.error[row],
             node: columns.node[row],
             incarnation: columns.incarnation[row],
             group: columns.group[row],
@@ -210,10 +222,15 @@ impl fmt::Display for Shown {
             "session {} #{} {} {}",
             self.session, self.index, self.kind, self.key
         )?;
-        match (&self.written, self.read.is_empty()) {
-            (Some(id), _) => write!(f, " = {id}")?,
-            (None, true) => f.write_str(" -> nothing")?,
-            (None, false) => write!(f, " -> {}", shortened(&self.read))?,
+        let read = || match &self.read[..] {
+            [] => "nothing".to_owned(),
+            read => shortened(read),
+        };
+        match (&self.written, self.kind) {
+            (Some(value), Kind::Cas) => write!(f, " {} -> {value}", read())?,
+            (Some(value), Kind::Append) => write!(f, " + {value}")?,
+            (Some(value), Kind::Put | Kind::Get) => write!(f, " = {value}")?,
+            (None, _) => write!(f, " -> {}", read())?,
         }
         write!(f, " at n{}", self.node)?;
         if self.incarnation > 0 {
@@ -224,7 +241,9 @@ impl fmt::Display for Shown {
             Some(returned) => write!(f, "{} ms]", milliseconds(returned))?,
             None => f.write_str("unknown]")?,
         }
-        if self.outcome != Outcome::Ok {
+        if self.error == Some(ErrorKind::Mismatch) {
+            f.write_str(" did not match")?;
+        } else if self.outcome != Outcome::Ok {
             write!(f, " {}", self.outcome)?;
         }
         if !self.dots.is_empty() {

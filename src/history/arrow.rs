@@ -86,9 +86,8 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
 
 /// Copies columns into a batch. The columns stay as they are, to be cleared and filled again.
 pub(super) fn encode(columns: &Columns, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let put = |i: &usize| columns.kind[*i] == Kind::Put;
     let written: UInt64Array = (0..columns.len())
-        .map(|i| put(&i).then_some(columns.written[i]))
+        .map(|i| (columns.kind[i] != Kind::Get).then_some(columns.written[i]))
         .collect();
     let arrays: Vec<ArrayRef> = vec![
         Arc::new(UInt32Array::from(columns.session.clone())),

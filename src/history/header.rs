@@ -31,9 +31,29 @@ pub struct Header {
     /// Names of keys, where they were not numbers: key `i` is `keys[i]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
+    /// Texts of values, where a history came with values of its own: id `i` is that of `values[i]`,
+    /// and each id belongs to one key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// Whether the times are those at which things happened; otherwise only the order within a
+    /// session means anything.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub real_time: bool,
     /// How recording is thinned out in a long run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 impl Default for Header {
@@ -46,6 +66,8 @@ impl Default for Header {
             groups: Vec::new(),
             seed: 0,
             keys: Vec::new(),
+            values: Vec::new(),
+            real_time: true,
             limit: None,
         }
     }

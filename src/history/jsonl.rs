@@ -242,19 +242,22 @@ impl Reader {
         let index = line.index.unwrap_or(*next);
         *next = index.saturating_add(1);
         let written = match (&line.written, line.kind) {
-            (Some(id), Kind::Put) => parse_id(id)?,
-            (None, Kind::Put) => value_id(line.session, index),
             (None, Kind::Get) => 0,
             (Some(_), Kind::Get) => return Err("a get has no `written`".to_owned()),
+            (Some(id), Kind::Put | Kind::Cas | Kind::Append) => parse_id(id)?,
+            (None, Kind::Put | Kind::Cas | Kind::Append) => value_id(line.session, index),
         };
-        if line.kind == Kind::Put && !line.read.is_empty() {
-            return Err("a put has no `read`".to_owned());
-        }
+        check_reads(line)?;
         if line.returned.is_some_and(|returned| returned < line.invoke) {
             return Err("the operation returned before it was invoked".to_owned());
         }
         self.scratch.fill(line)?;
         let outcome = line.outcome.unwrap_or(Outcome::Ok);
+        if line.error == Some(ErrorKind::Mismatch)
+            && (line.kind, outcome) != (Kind::Cas, Outcome::Fail)
+        {
+            return Err("only a failed cas has the error `mismatch`".to_owned());
+        }
         if outcome == Outcome::Ok && line.returned.is_none() {
             return Err("an ok operation needs a `return` time".to_owned());
         }
@@ -278,6 +281,15 @@ impl Reader {
         };
         self.history.columns.push(&row);
         Ok(())
+    }
+}
+
+/// Whether an operation of that kind can have read what the line says.
+fn check_reads(line: &Line<'_>) -> Result<(), String> {
+    match (line.kind, line.read.len()) {
+        (Kind::Get, _) | (_, 0) | (Kind::Cas, 1) => Ok(()),
+        (Kind::Cas, _) => Err("the `read` of a cas is the one value it expected".to_owned()),
+        (Kind::Put | Kind::Append, _) => Err(format!("a {} has no `read`", line.kind)),
     }
 }
 
@@ -353,6 +365,9 @@ impl Scratch {
                     vector: &self.vector,
                     siblings: self.siblings(),
                 })
+            }
+            (true, false, Kind::Cas | Kind::Append) => {
+                Err(format!("a {} has no evidence", line.kind))
             }
         }
     }
@@ -458,8 +473,9 @@ impl OutLine {
             index: row.index,
             kind: row.kind,
             key: named.map_or_else(|| row.key.into(), |name| name.as_str().into()),
-            written: (row.kind == Kind::Put).then(|| id_text(row.written)),
-            read: (row.kind == Kind::Get).then(|| row.read.iter().map(|id| id_text(*id)).collect()),
+            written: (row.kind != Kind::Get).then(|| id_text(row.written)),
+            read: matches!(row.kind, Kind::Get | Kind::Cas)
+                .then(|| row.read.iter().map(|id| id_text(*id)).collect()),
             intended: row.intended,
             invoke: row.invoke,
             returned: row.returned,

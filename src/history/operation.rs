@@ -110,6 +110,10 @@ named! {
         Put = "put",
         /// Read the key.
         Get = "get",
+        /// Wrote a value if the key held the expected one.
+        Cas = "cas",
+        /// Wrote what the key held with a value after it.
+        Append = "append",
     }
 }
 
@@ -144,6 +148,8 @@ named! {
         NoConnection = "no-connection",
         /// The reply could not be understood.
         Malformed = "malformed",
+        /// A compare-and-set found another value than the expected one.
+        Mismatch = "mismatch",
     }
 }
 
@@ -253,9 +259,10 @@ pub struct Row<'a> {
     pub kind: Kind,
     /// The key.
     pub key: u64,
-    /// The id of the value that a put wrote; 0 for a get.
+    /// The id of the value that a put, a compare-and-set or an append wrote; 0 for a get.
     pub written: u64,
-    /// The ids that a get read; empty when it found nothing, and for a put.
+    /// The ids that a get read; empty when it found nothing, and for a put. The one that a
+    /// compare-and-set expected; empty when it expected nothing.
     pub read: &'a [u64],
     /// When it was meant to start, in ns since the run began.
     pub intended: u64,

@@ -180,6 +180,7 @@ impl History {
                 vector: columns.vector.at(i),
                 siblings: self.siblings(i),
             },
+            (Evidence::Causal, Kind::Cas | Kind::Append) => Witness::None,
         }
     }
 
@@ -198,6 +199,15 @@ impl History {
             vectors: vectors.values(),
             base: vectors.start(first) as u32,
         }
+    }
+
+    /// What a value is called: its text, or its id.
+    #[must_use]
+    pub fn value_name(&self, id: u64) -> String {
+        let text = usize::try_from(id)
+            .ok()
+            .and_then(|i| self.header.values.get(i));
+        text.cloned().unwrap_or_else(|| jsonl::id_text(id))
     }
 
     /// A key's name: as the header gives it, or its number.

@@ -71,6 +71,8 @@ pub(super) fn history_header(config: &Config, ports: &ServerPorts, limit: u64) -
         groups: ports.groups().iter().map(group).collect(),
         seed: config.seed,
         keys: Vec::new(),
+        values: Vec::new(),
+        real_time: true,
         limit: Some(Limit {
             operations: limit,
             one_key_in: HISTORY_SAMPLE,

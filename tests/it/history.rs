@@ -85,6 +85,26 @@ fn rows() -> Vec<Row<'static>> {
             witness: Witness::Version(None),
             ..Row::EMPTY
         },
+        Row {
+            session: 11,
+            kind: Kind::Cas,
+            written: value_id(11, 0),
+            read: &READ[..1],
+            invoke: 73,
+            returned: Some(74),
+            outcome: Outcome::Fail,
+            error: Some(ErrorKind::Mismatch),
+            ..Row::EMPTY
+        },
+        Row {
+            session: 11,
+            index: 1,
+            kind: Kind::Append,
+            written: value_id(11, 1),
+            invoke: 75,
+            returned: Some(76),
+            ..Row::EMPTY
+        },
     ]
 }
 
@@ -107,7 +127,7 @@ fn what_was_recorded_is_what_is_read() {
     let (_directory, path) = file("history.arrows");
     let end = record(&path, &header(), &rows());
     let history = History::read(&path).unwrap();
-    assert_eq!(end.operations, 5);
+    assert_eq!(end.operations, rows().len() as u64);
     assert_eq!(history.damage, None);
     assert_eq!(history.end, Some(end));
     assert_eq!(history.header, header());

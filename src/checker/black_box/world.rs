@@ -50,7 +50,7 @@ impl<'a, 'h> World<'a, 'h> {
         world.rows.sort_unstable_by_key(|row| {
             let row = *row as usize;
             match columns.kind[row] {
-                Kind::Put => (index.invoke(row), row),
+                Kind::Put | Kind::Cas | Kind::Append => (index.invoke(row), row),
                 Kind::Get => (index.returned(row), row),
             }
         });

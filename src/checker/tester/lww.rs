@@ -127,6 +127,10 @@ impl<T: Copy + Debug + Ord, K: Clone + Ord, V: Clone + Eq> LwwTester<T, K, V> {
     /// What took effect in one order that explains all of it, puts of unknown outcome that were
     /// read among it; `None` when the history is not consistent.
     #[must_use]
+    #[expect(
+        clippy::type_complexity,
+        reason = "the shape that stateright's own testers return"
+    )]
     pub fn serialized_history(&self) -> Option<Vec<(StoreOp<K, V>, LwwReturn<V>)>> {
         if !self.is_consistent() {
             return None;

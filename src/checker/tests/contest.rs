@@ -10,6 +10,9 @@ const HISTORIES: u64 = 5_000;
 /// Fewer of either kind, as a share of all, would make the comparison worthless.
 const EACH_MIN_IN: u64 = 8;
 
+/// Histories that are generated at most for each that counts.
+const TRIES: u64 = 40;
+
 /// Says whether a history satisfies a model; `None` when it cannot be said.
 pub(super) type Judge = fn(&History) -> Option<bool>;
 
@@ -77,9 +80,9 @@ impl Contest {
         let mut left = vec![0; self.rivals.len()];
         let first = first_seed();
         let mut seed = first;
-        while tally.valid + tally.invalid + tally.open < count {
+        while tally.valid + tally.invalid < count {
             assert!(
-                seed - first < 20 * count,
+                seed - first < TRIES * count,
                 "{}: hardly a history",
                 self.model
             );
@@ -103,16 +106,18 @@ impl Contest {
                     }));
                 }
             }
+            // Of the commoner kind only so many count, and the search goes on for the other.
+            let enough = count - count / EACH_MIN_IN;
             match expected {
-                Some(true) => tally.valid += 1,
-                Some(false) => tally.invalid += 1,
+                Some(true) => tally.valid += u64::from(tally.valid < enough),
+                Some(false) => tally.invalid += u64::from(tally.invalid < enough),
                 None => tally.open += 1,
             }
         }
         for (rival, left) in self.rivals.iter().zip(left) {
             let (model, name) = (self.model, rival.name);
             assert!(
-                left * rival.may_leave_one_in <= count,
+                left * rival.may_leave_one_in <= seed - first,
                 "{model}: {name} left {left} of {count} open"
             );
         }

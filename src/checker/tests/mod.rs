@@ -6,13 +6,16 @@ mod generate;
 mod oracle;
 mod shrink;
 mod testers;
+mod trial;
 
-use generate::{Random, Store};
+pub(super) use generate::Random;
+
+use generate::Store;
 
 use super::index::Index;
 use super::search::{self, Found};
 use super::{Options, Outcome, check};
-use crate::history::{Header, History, Promise, Row};
+use crate::history::{Header, History, Kind, Promise, Row};
 
 const PROMISES: [(Store, Promise); 3] = [
     (Store::Register, Promise::Linearizable),
@@ -56,7 +59,7 @@ fn nothing_checked_is_unknown_and_never_valid() {
 #[test]
 fn ids_that_repeat_leave_the_verdict_open() {
     let put = Row {
-        kind: crate::history::Kind::Put,
+        kind: Kind::Put,
         written: 5,
         returned: Some(1),
         ..Row::EMPTY
@@ -82,4 +85,18 @@ fn ids_that_repeat_leave_the_verdict_open() {
 fn a_check_that_panics_answers_unknown() {
     let reason = super::guarded(|| -> u8 { panic!("for the test") }).unwrap_err();
     assert!(reason.contains("for the test"), "{reason}");
+}
+
+#[test]
+fn the_index_of_the_direct_checks_refuses_more_than_puts_and_gets() {
+    for kind in [Kind::Cas, Kind::Append] {
+        let row = Row {
+            kind,
+            returned: Some(1),
+            ..Row::EMPTY
+        };
+        let history = History::from_rows(Header::default(), [row]);
+        let reason = Index::new(&history).unwrap_err();
+        assert!(reason.contains(kind.name()), "{reason}");
+    }
 }

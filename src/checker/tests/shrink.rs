@@ -59,12 +59,17 @@ struct Renaming {
     places: BTreeMap<(u32, u32), u32>,
     keys: BTreeMap<u64, u64>,
     times: BTreeMap<u64, u64>,
+    /// Ids stand in the header's table of values, so they say nothing about sessions.
+    ids_are_names: bool,
 }
 
 impl Renaming {
     fn names(history: &History) -> Self {
         let columns = &history.columns;
-        let mut renaming = Self::default();
+        let mut renaming = Self {
+            ids_are_names: !history.header.values.is_empty(),
+            ..Self::default()
+        };
         let mut next: BTreeMap<u32, u32> = BTreeMap::new();
         let mut rows: Vec<usize> = (0..history.len()).collect();
         rows.sort_by_key(|row| (columns.session[*row], columns.index[*row]));
@@ -89,6 +94,7 @@ impl Renaming {
         let times: BTreeSet<u64> = both.copied().filter(|time| *time != NEVER).collect();
         Self {
             times: times.into_iter().zip(1..).collect(),
+            ids_are_names: true,
             ..Self::default()
         }
     }
@@ -111,7 +117,7 @@ impl Renaming {
     }
 
     fn id(&self, id: u64) -> u64 {
-        if id == CORRUPT {
+        if id == CORRUPT || self.ids_are_names {
             return id;
         }
         let (session, index) = (id_session(id), id_index(id));
@@ -145,7 +151,7 @@ fn copy(history: &History, without: Without, renaming: &Renaming) -> History {
         };
         let witness = match row.witness {
             Witness::Get { vector, .. } => Witness::Get { vector, siblings },
-            other => other,
+            other @ (Witness::None | Witness::Put { .. } | Witness::Version(_)) => other,
         };
         copy.columns.push(&Row {
             session: renaming.session(row.session),
@@ -153,7 +159,7 @@ fn copy(history: &History, without: Without, renaming: &Renaming) -> History {
             key: renaming.key(row.key),
             written: match row.kind {
                 Kind::Get => 0,
-                _ => renaming.id(row.written),
+                Kind::Put | Kind::Cas | Kind::Append => renaming.id(row.written),
             },
             read: &read,
             intended: renaming.time(row.intended),

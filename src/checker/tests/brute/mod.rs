@@ -32,7 +32,7 @@ fn counted(history: &History) -> Option<Vec<usize>> {
                 rows.push(row);
             }
             Kind::Put if ok || was_read(history, columns.written[row]) => rows.push(row),
-            Kind::Get | Kind::Put => {}
+            Kind::Get | Kind::Put | Kind::Cas | Kind::Append => {}
         }
     }
     Some(rows)

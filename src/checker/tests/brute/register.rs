@@ -2,7 +2,7 @@
 //! Values may repeat.
 
 use super::some_order;
-use crate::history::{History, Kind, Outcome};
+use crate::history::{ErrorKind, History, Kind, Outcome};
 
 /// Some order that keeps real time and sessions explains every operation.
 pub(in crate::checker::tests) fn linearizable(history: &History) -> bool {
@@ -19,17 +19,23 @@ fn explained(history: &History, real_time: bool) -> bool {
     let before = |a: usize, b: usize| {
         let session =
             columns.session[a] == columns.session[b] && columns.index[a] < columns.index[b];
-        let over = columns.outcome[a] == Outcome::Ok && columns.returned[a] < columns.invoke[b];
+        let over = columns.outcome[a] != Outcome::Info && columns.returned[a] < columns.invoke[b];
         session || (real_time && over)
     };
-    let with =
-        |outcome: Outcome| (0..history.len()).filter(move |r| columns.outcome[*r] == outcome);
-    let maybe: Vec<usize> = with(Outcome::Info)
-        .filter(|row| columns.kind[*row] != Kind::Get)
-        .collect();
+    let kind = |row: usize| columns.kind[row];
+    let of = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
+        (0..history.len()).filter(|row| wanted(*row)).collect()
+    };
+    let maybe = of(&|row| columns.outcome[row] == Outcome::Info && kind(row) != Kind::Get);
+    // A compare-and-set that did not match saw something.
+    let certain = of(&|row| match columns.outcome[row] {
+        Outcome::Ok => true,
+        Outcome::Fail => columns.error[row] == Some(ErrorKind::Mismatch),
+        Outcome::Info => false,
+    });
     // An operation of unknown outcome took effect, or it did not.
     (0..1u32 << maybe.len()).any(|chosen| {
-        let mut rows: Vec<usize> = with(Outcome::Ok).collect();
+        let mut rows = certain.clone();
         let taken = maybe
             .iter()
             .enumerate()
@@ -49,9 +55,13 @@ fn step(history: &History, state: &mut State, row: usize) -> bool {
     let key = columns.key[row];
     let place = state.iter().position(|(k, _)| *k == key);
     let held = place.map(|place| state[place].1);
+    let same = columns.read.at(row).iter().copied().eq(held);
     match columns.kind[row] {
-        Kind::Get => return columns.read.at(row).iter().copied().eq(held),
-        Kind::Put => {}
+        Kind::Get => return same,
+        Kind::Cas if columns.outcome[row] == Outcome::Fail => return !same,
+        Kind::Cas if !same => return false,
+        Kind::Append => panic!("these histories append nothing"),
+        Kind::Put | Kind::Cas => {}
     }
     match place {
         Some(place) => state[place].1 = columns.written[row],

@@ -25,7 +25,7 @@ fn guaranteed(history: &History, first: Kind, second: Kind) -> Option<bool> {
             let own = [columns.dot[*a]];
             let past = match first {
                 Kind::Put => &own[..],
-                _ => columns.vector.at(*a),
+                Kind::Get | Kind::Cas | Kind::Append => columns.vector.at(*a),
             };
             rows.iter()
                 .filter(|b| {

@@ -2,9 +2,11 @@
 //! changed.
 
 mod change;
+mod repeat;
 mod store;
 
 pub(in crate::checker::tests) use change::{misremember, mutate, mutate_visibly};
+pub(in crate::checker::tests) use repeat::repeating;
 pub(in crate::checker::tests) use store::{valid, with_final_reads};
 
 use crate::history::{
@@ -13,10 +15,10 @@ use crate::history::{
 };
 
 /// `SplitMix64`: the same numbers everywhere.
-pub(in crate::checker::tests) struct Random(pub(super) u64);
+pub(in crate::checker) struct Random(pub(in crate::checker) u64);
 
 impl Random {
-    pub(in crate::checker::tests) fn next(&mut self) -> u64 {
+    pub(in crate::checker) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +26,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub(in crate::checker::tests) fn below(&mut self, bound: usize) -> usize {
+    pub(in crate::checker) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 

@@ -1,0 +1,194 @@
+//! Makes a set of operations that has no order small.
+//!
+//! Every step keeps this true: were the whole history in order, so would be what is left. A prefix
+//! by return time keeps it, with what was open at its end pending. So does leaving out what only
+//! observes. So does leaving out a value: all that wrote or observed it, and what those wrote in
+//! turn; unless a mismatch or an append is there, which observe what they do not name.
+
+use super::super::index::Table;
+use super::operation::{Action, NOTHING, Op, Token};
+use crate::history::NEVER;
+
+/// Searches that making evidence small may cost.
+const TRIES_MAX: usize = 2_000;
+/// Operations that all those searches together look at.
+const WORK_MAX: usize = 20_000_000;
+/// Operations that an anomaly shows.
+const SHOWN_MAX: usize = 12;
+
+/// What is left.
+pub(in super::super) struct Evidence {
+    pub(in super::super) ops: Vec<Op>,
+}
+
+/// The smallest evidence that greedy steps find where order is by time. `has_no_order` holds for
+/// `ops`.
+pub(in super::super) fn smallest(
+    ops: &[Op],
+    mut has_no_order: impl FnMut(&[Op]) -> bool,
+) -> Evidence {
+    let ops = shortest_prefix(ops, &mut has_no_order);
+    smallest_in_any_time(ops, has_no_order)
+}
+
+/// The same where only the sessions' order counts: what was read may have been written later.
+pub(in super::super) fn smallest_in_any_time(
+    mut ops: Vec<Op>,
+    mut has_no_order: impl FnMut(&[Op]) -> bool,
+) -> Evidence {
+    let mut tries = Tries {
+        left: TRIES_MAX,
+        work: WORK_MAX,
+    };
+    leave_out(&mut ops, values, &mut has_no_order, &mut tries);
+    leave_out(&mut ops, observers, &mut has_no_order, &mut tries);
+    leave_out(&mut ops, values, &mut has_no_order, &mut tries);
+    Evidence { ops }
+}
+
+/// The rows that an anomaly shows, by invoke: the latest.
+pub(in super::super) fn shown(ops: &[Op]) -> Vec<usize> {
+    let mut ops: Vec<&Op> = ops.iter().collect();
+    ops.sort_by_key(|op| (op.invoke, op.row));
+    let first = ops.len().saturating_sub(SHOWN_MAX);
+    ops[first..].iter().map(|op| op.row as usize).collect()
+}
+
+/// What an observer knew at `end`.
+fn prefix(ops: &[Op], end: u64) -> Vec<Op> {
+    let mut prefix = Vec::new();
+    for op in ops {
+        if op.returned <= end {
+            prefix.push(*op);
+        } else if op.invoke <= end && !op.action.only_observes() {
+            prefix.push(Op {
+                returned: NEVER,
+                ..*op
+            });
+        }
+    }
+    prefix
+}
+
+fn shortest_prefix(ops: &[Op], has_no_order: &mut impl FnMut(&[Op]) -> bool) -> Vec<Op> {
+    let mut returns: Vec<u64> = ops
+        .iter()
+        .map(|op| op.returned)
+        .filter(|returned| *returned != NEVER)
+        .collect();
+    returns.sort_unstable();
+    returns.dedup();
+    let mut best = ops.to_vec();
+    let (mut low, mut high) = (0, returns.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let shorter = prefix(ops, returns[middle]);
+        if has_no_order(&shorter) {
+            best = shorter;
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    best
+}
+
+struct Tries {
+    left: usize,
+    work: usize,
+}
+
+/// Leaves out as many of the parts as it can: half of them, then a quarter, and so on.
+fn leave_out(
+    ops: &mut Vec<Op>,
+    parts: fn(&[Op]) -> Vec<Vec<u32>>,
+    has_no_order: &mut impl FnMut(&[Op]) -> bool,
+    tries: &mut Tries,
+) {
+    let mut parts = parts(ops);
+    let mut size = parts.len().div_ceil(2);
+    while size > 0 {
+        let mut start = 0;
+        while start < parts.len() {
+            if tries.left == 0 || tries.work < ops.len() {
+                return;
+            }
+            tries.left -= 1;
+            tries.work -= ops.len();
+            let end = (start + size).min(parts.len());
+            let gone: Table<u32, ()> = parts[start..end]
+                .iter()
+                .flatten()
+                .map(|row| (*row, ()))
+                .collect();
+            let rest: Vec<Op> = ops
+                .iter()
+                .filter(|op| !gone.contains_key(&op.row))
+                .copied()
+                .collect();
+            if has_no_order(&rest) {
+                *ops = rest;
+                parts.drain(start..end);
+            } else {
+                start = end;
+            }
+        }
+        size = if size == 1 { 0 } else { size.div_ceil(2) };
+    }
+}
+
+/// Each operation that only observes.
+fn observers(ops: &[Op]) -> Vec<Vec<u32>> {
+    ops.iter()
+        .filter(|op| op.action.only_observes())
+        .map(|op| vec![op.row])
+        .collect()
+}
+
+/// The rows of each value of each key: those that wrote or observed it, with what they wrote.
+fn values(ops: &[Op]) -> Vec<Vec<u32>> {
+    let unnamed = |op: &Op| matches!(op.action, Action::Mismatch(_) | Action::Append(_));
+    if ops.iter().any(unnamed) {
+        return Vec::new();
+    }
+    let mut joined: Table<(u32, Token), (u32, Token)> = Table::default();
+    for op in ops {
+        if let Action::Cas(expected, value) = op.action
+            && expected != NOTHING
+        {
+            let (a, b) = (
+                root(&joined, (op.key, expected)),
+                root(&joined, (op.key, value)),
+            );
+            if a != b {
+                joined.insert(a, b);
+            }
+        }
+    }
+    let mut parts: Vec<Vec<u32>> = Vec::new();
+    let mut numbers: Table<(u32, Token), usize> = Table::default();
+    for op in ops {
+        let value = match op.action {
+            Action::Put(value) | Action::Get(value) | Action::Cas(_, value) => value,
+            Action::Mismatch(_) | Action::Append(_) => continue,
+        };
+        if value == NOTHING {
+            continue;
+        }
+        let number = *numbers
+            .entry(root(&joined, (op.key, value)))
+            .or_insert(parts.len());
+        if number == parts.len() {
+            parts.push(Vec::new());
+        }
+        parts[number].push(op.row);
+    }
+    parts
+}
+
+fn root(joined: &Table<(u32, Token), (u32, Token)>, mut value: (u32, Token)) -> (u32, Token) {
+    while let Some(next) = joined.get(&value) {
+        value = *next;
+    }
+    value
+}

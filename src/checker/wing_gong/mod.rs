@@ -1,0 +1,156 @@
+//! Linearizable registers by search, for histories whose values repeat or that hold more than puts
+//! and gets: key by key, since linearizability is local (Herlihy and Wing 1990). `search.rs` is
+//! the search, `evidence.rs` makes what it refutes small.
+
+pub(super) mod evidence;
+pub(super) mod operation;
+mod search;
+
+use super::verdict::{AnomalyKind, Check, Findings, Property, Verdict};
+use crate::history::{History, NEVER};
+use operation::{Op, Registers};
+use search::{Answer, search};
+
+/// What a search may cost. It never ends in `valid` or `invalid` by running out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// States that it may remember.
+    pub(super) states: usize,
+    /// Bytes that those may take.
+    pub(super) bytes: usize,
+}
+
+/// States that a search remembers at most.
+const STATES_MAX: usize = 5_000_000;
+/// Bytes that they take at most.
+const BYTES_MAX: usize = 512 << 20;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            states: STATES_MAX,
+            bytes: BYTES_MAX,
+        }
+    }
+}
+
+impl Limits {
+    /// Pays for one state; `beside` bytes are taken by something else.
+    pub(super) const fn spend(&mut self, bytes: usize, beside: usize) -> bool {
+        if self.states == 0 || self.bytes < bytes + beside {
+            return false;
+        }
+        self.states -= 1;
+        self.bytes -= bytes;
+        true
+    }
+}
+
+/// Checks every key. Each key's search may cost `limits`.
+pub(super) fn check(history: &History, limits: Limits) -> Check {
+    let answer = |verdict| Check {
+        property: Property::Linearizable,
+        checked: 0,
+        verdict,
+    };
+    if !history.header.real_time {
+        return answer(Verdict::not_applicable(NO_REAL_TIME));
+    }
+    let mut registers = Registers::new(history);
+    let keys = match by_key(history, &mut registers) {
+        Ok(keys) => keys,
+        Err(Refused::Sessions(reason)) => return answer(Verdict::unknown(reason)),
+        Err(Refused::Siblings(reason)) => return answer(Verdict::not_applicable(reason)),
+    };
+    let mut findings = Findings::new(history, Property::Linearizable);
+    let (mut checked, mut given_up) = (0, None);
+    for ops in &keys {
+        let Some(first) = ops.first() else { continue };
+        match search(ops, &mut registers, &mut limits.clone()) {
+            Answer::Order => {}
+            Answer::NoOrder => add(history, ops, &mut registers, limits, &mut findings),
+            Answer::Limit => given_up = given_up.or(Some((first.row, ops.len()))),
+        }
+        checked += ops.len() as u64;
+    }
+    if let (Some((row, count)), true) = (given_up, findings.is_empty()) {
+        return answer(Verdict::unknown(format!(
+            "the search for an order of the {count} operations on {} reached its limit of {} \
+             states or {} MiB",
+            history.key_name(history.columns.key[row as usize]),
+            limits.states,
+            limits.bytes >> 20
+        )));
+    }
+    findings.check(checked)
+}
+
+/// Why a history without real time is not judged by models that need it.
+pub(super) const NO_REAL_TIME: &str =
+    "the history has no real time, only an order within each session";
+
+/// Why a history has no operations to order.
+enum Refused {
+    /// A session has several operations at once.
+    Sessions(String),
+    /// A get returned several values.
+    Siblings(String),
+}
+
+/// The operations of each key that an order has to explain or may use.
+fn by_key(history: &History, registers: &mut Registers<'_>) -> Result<Vec<Vec<Op>>, Refused> {
+    let sessions = operation::sessions(history).map_err(Refused::Sessions)?;
+    let mut ops = registers.operations().map_err(Refused::Siblings)?;
+    let columns = &history.columns;
+    for rows in sessions {
+        for pair in rows.windows(2) {
+            let (a, b) = (pair[0] as usize, pair[1] as usize);
+            let tie = columns.returned[a] != NEVER && columns.returned[a] == columns.invoke[b];
+            let same_key = columns.key[a] == columns.key[b];
+            if let (Some(op), true) = (&mut ops[b], tie && same_key) {
+                op.after = Some(a as u32);
+            }
+        }
+    }
+    let mut keys: Vec<Vec<Op>> = Vec::new();
+    for op in ops.into_iter().flatten() {
+        let key = op.key as usize;
+        if key >= keys.len() {
+            keys.resize(key + 1, Vec::new());
+        }
+        keys[key].push(op);
+    }
+    Ok(keys)
+}
+
+/// Adds the smallest evidence found that a key's operations have no order.
+fn add(
+    history: &History,
+    ops: &[Op],
+    registers: &mut Registers<'_>,
+    limits: Limits,
+    findings: &mut Findings<'_>,
+) {
+    let all = ops.len();
+    let has_no_order = |ops: &[Op]| {
+        !ops.is_empty() && search(ops, registers, &mut limits.clone()) == Answer::NoOrder
+    };
+    let evidence = evidence::smallest(ops, has_no_order);
+    let key = history.key_name(history.columns.key[ops[0].row as usize]);
+    let count = evidence.ops.len();
+    let rows = evidence::shown(&evidence.ops);
+    findings.add(AnomalyKind::NotLinearizable, &rows, || {
+        let shown = if rows.len() < count {
+            format!(", the last {} of which are shown", rows.len())
+        } else {
+            String::new()
+        };
+        format!(
+            "no order of these {count} operations on {key} (of {all}) explains what each of them \
+             saw{shown}"
+        )
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,430 @@
+//! The searches against the definition: every order of a small history, tried one by one.
+
+use super::super::{Promise, Verdict, sequential};
+use super::*;
+use crate::checker::tests::Random;
+use crate::history::{ErrorKind, Header, Kind, Outcome, Row};
+
+/// Histories that are compared.
+const HISTORIES: u64 = 20_000;
+/// Fewer of either verdict would make the comparison worthless.
+const EACH_MIN: u64 = 3_000;
+/// Values of the random histories, so few that they repeat.
+const VALUES: u64 = 3;
+
+fn below(random: &mut Random, bound: u64) -> u64 {
+    random.next() % bound
+}
+
+/// An operation of a random history.
+#[derive(Clone, Debug)]
+struct Small {
+    session: u32,
+    key: u64,
+    kind: Kind,
+    written: u64,
+    read: Vec<u64>,
+    invoke: u64,
+    returned: Option<u64>,
+    outcome: Outcome,
+    error: Option<ErrorKind>,
+}
+
+/// A history of 2 to 8 operations of 3 sessions: the results are those of a store that takes
+/// effect at some instant in each, and in half of the histories one result is then changed.
+fn random_history(random: &mut Random, keys: u64, appends: bool) -> History {
+    let count = 2 + below(random, 7);
+    let mut ends = [0u64; 3];
+    let mut ops: Vec<(u64, Small)> = Vec::new();
+    for _ in 0..count {
+        let session = below(random, 3);
+        let invoke = ends[session as usize] + below(random, 3);
+        let returned = invoke + below(random, 5);
+        ends[session as usize] = returned;
+        let kind = match below(random, if appends { 4 } else { 3 }) {
+            0 => Kind::Get,
+            1 => Kind::Put,
+            2 if appends => Kind::Get,
+            2 => Kind::Cas,
+            _ => Kind::Append,
+        };
+        let effect = invoke * 8 + below(random, (returned - invoke) * 8 + 1);
+        ops.push((
+            effect,
+            Small {
+                session: session as u32,
+                key: below(random, keys),
+                kind,
+                written: 1 + below(random, VALUES),
+                read: Vec::new(),
+                invoke,
+                returned: Some(returned),
+                outcome: Outcome::Ok,
+                error: None,
+            },
+        ));
+    }
+    let mut texts: Vec<String> = (0..=VALUES).map(|value| value.to_string()).collect();
+    texts[0] = String::new();
+    answer(random, &mut ops, &mut texts, appends);
+    if below(random, 2) == 0 {
+        let broken = below(random, count) as usize;
+        let op = &mut ops[broken].1;
+        if op.kind != Kind::Put {
+            op.read = vec![1 + below(random, texts.len() as u64 - 1)];
+        }
+    }
+    let header = Header {
+        values: if appends { texts } else { Vec::new() },
+        promise: Some(Promise::Linearizable),
+        ..Header::default()
+    };
+    let mut next = [0u32; 16];
+    let rows = ops.iter().map(|(_, op)| {
+        let index = next[op.session as usize];
+        next[op.session as usize] += 1;
+        let effect = op.kind != Kind::Get;
+        Row {
+            session: op.session,
+            index,
+            kind: op.kind,
+            key: op.key,
+            written: if effect { op.written } else { 0 },
+            read: if op.kind == Kind::Append {
+                &[]
+            } else {
+                &op.read
+            },
+            invoke: op.invoke,
+            returned: op.returned,
+            outcome: op.outcome,
+            error: op.error,
+            ..Row::EMPTY
+        }
+    });
+    History::from_rows(header, rows)
+}
+
+/// Gives the operations the results of a store, and makes a few of unknown outcome.
+fn answer(
+    random: &mut Random,
+    ops: &mut Vec<(u64, Small)>,
+    texts: &mut Vec<String>,
+    appends: bool,
+) {
+    let mut order: Vec<usize> = (0..ops.len()).collect();
+    order.sort_by_key(|i| ops[*i].0);
+    let mut store = std::collections::BTreeMap::<u64, u64>::new();
+    for i in order {
+        let op = &mut ops[i].1;
+        let value = store.get(&op.key).copied();
+        let unknown = op.kind != Kind::Get && below(random, 8) == 0;
+        let happens = !unknown || below(random, 2) == 0;
+        match op.kind {
+            Kind::Get => op.read = value.into_iter().collect(),
+            Kind::Put | Kind::Append if !happens => {}
+            Kind::Put => {
+                store.insert(op.key, op.written);
+            }
+            Kind::Append => {
+                let text = [
+                    value.map_or("", |value| &texts[value as usize]),
+                    &texts[op.written as usize],
+                ]
+                .concat();
+                let id = texts.iter().position(|other| *other == text);
+                let id = id.unwrap_or_else(|| {
+                    texts.push(text);
+                    texts.len() - 1
+                });
+                store.insert(op.key, id as u64);
+            }
+            Kind::Cas => {
+                let guess = below(random, VALUES + 1);
+                let expected = (guess > 0).then_some(guess).or(value);
+                op.read = expected.into_iter().collect();
+                if expected == value && happens {
+                    store.insert(op.key, op.written);
+                } else if !unknown {
+                    op.outcome = Outcome::Fail;
+                    op.error = Some(ErrorKind::Mismatch);
+                }
+            }
+        }
+        if unknown {
+            op.outcome = Outcome::Info;
+            op.returned = None;
+        }
+    }
+    debug_assert!(appends || texts.len() as u64 == VALUES + 1);
+    // An unknown outcome ends its session: what follows is another's.
+    let mut life = [0u32; 3];
+    for (_, op) in ops {
+        let session = op.session as usize;
+        op.session += 3 * life[session];
+        if op.outcome == Outcome::Info && life[session] < 4 {
+            life[session] += 1;
+        }
+    }
+}
+
+/// Whether some order of the rows explains them: the definition, enumerated.
+fn has_order(history: &History, before: &dyn Fn(usize, usize) -> bool) -> bool {
+    let rows: Vec<usize> = (0..history.len())
+        .filter(|row| {
+            let row = history.row(*row);
+            match row.outcome {
+                Outcome::Ok => true,
+                Outcome::Info => row.kind != Kind::Get,
+                Outcome::Fail => row.error == Some(ErrorKind::Mismatch),
+            }
+        })
+        .collect();
+    extend(history, before, &rows, &mut Vec::new())
+}
+
+fn extend(
+    history: &History,
+    before: &dyn Fn(usize, usize) -> bool,
+    rows: &[usize],
+    order: &mut Vec<usize>,
+) -> bool {
+    let missing = |row: &usize| !order.contains(row);
+    if rows
+        .iter()
+        .filter(|row| missing(row))
+        .all(|row| history.row(*row).outcome == Outcome::Info)
+    {
+        return true;
+    }
+    for row in rows.iter().copied().filter(missing).collect::<Vec<_>>() {
+        let waits = rows
+            .iter()
+            .any(|other| *other != row && !order.contains(other) && before(*other, row));
+        if waits || !explained(history, order, row) {
+            continue;
+        }
+        order.push(row);
+        if extend(history, before, rows, order) {
+            return true;
+        }
+        order.pop();
+    }
+    false
+}
+
+/// The text of a key's value after an order, by replaying it.
+fn replayed(history: &History, order: &[usize], key: u64) -> Option<String> {
+    let mut value: Option<String> = None;
+    for row in order.iter().map(|row| history.row(*row)) {
+        if row.key != key || row.error == Some(ErrorKind::Mismatch) {
+            continue;
+        }
+        match row.kind {
+            Kind::Get => {}
+            Kind::Put | Kind::Cas => value = Some(history.value_name(row.written)),
+            Kind::Append => {
+                let text = value.unwrap_or_default() + &history.value_name(row.written);
+                value = Some(text);
+            }
+        }
+    }
+    value
+}
+
+fn explained(history: &History, order: &[usize], row: usize) -> bool {
+    let row = history.row(row);
+    let value = replayed(history, order, row.key);
+    let named = row.read.first().map(|id| history.value_name(*id));
+    match row.kind {
+        Kind::Put | Kind::Append => true,
+        Kind::Get => value == named,
+        Kind::Cas if row.error == Some(ErrorKind::Mismatch) => value != named,
+        Kind::Cas => value == named,
+    }
+}
+
+fn in_time(history: &History) -> impl Fn(usize, usize) -> bool {
+    |a, b| {
+        let (a, b) = (history.row(a), history.row(b));
+        let ended = a.outcome != Outcome::Info;
+        let tie = a.session == b.session && a.key == b.key && a.index < b.index;
+        ended
+            && a.returned
+                .is_some_and(|at| at < b.invoke || (at == b.invoke && tie))
+    }
+}
+
+fn in_session(history: &History) -> impl Fn(usize, usize) -> bool {
+    |a, b| {
+        let (a, b) = (history.row(a), history.row(b));
+        a.session == b.session && a.index < b.index && a.outcome != Outcome::Info
+    }
+}
+
+fn text(history: &History) -> String {
+    let mut text = Vec::new();
+    crate::history::write_json_lines(history, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+/// Compares on random histories; each evidence has no order either.
+fn compare(appends: bool, keys: u64, model: fn(&History) -> (Check, bool)) {
+    let (mut valid, mut invalid) = (0, 0);
+    for seed in 0..HISTORIES {
+        let history = random_history(&mut Random(seed), keys, appends);
+        let (check, expected) = model(&history);
+        assert_eq!(
+            check.verdict.is_valid(),
+            expected,
+            "seed {seed}: {check}\n{}",
+            text(&history)
+        );
+        assert_eq!(
+            check.verdict.is_invalid(),
+            !expected,
+            "seed {seed}: {check}"
+        );
+        if expected {
+            valid += 1;
+        } else {
+            invalid += 1;
+            assert!(!check.verdict.anomalies()[0].operations.is_empty());
+        }
+    }
+    assert!(
+        valid > EACH_MIN && invalid > EACH_MIN,
+        "{valid} valid, {invalid} invalid"
+    );
+}
+
+fn linearizable(history: &History) -> (Check, bool) {
+    (
+        check(history, Limits::default()),
+        (0..3).all(|key| {
+            let rows = (0..history.len()).map(|row| history.row(row));
+            let one = History::from_rows(history.header.clone(), rows.filter(|row| row.key == key));
+            has_order(&one, &in_time(&one))
+        }),
+    )
+}
+
+#[test]
+fn registers_with_compare_and_set_are_judged_as_the_definition_says() {
+    compare(false, 2, linearizable);
+}
+
+#[test]
+fn registers_with_append_are_judged_as_the_definition_says() {
+    compare(true, 1, linearizable);
+}
+
+#[test]
+fn sequential_consistency_is_judged_as_the_definition_says() {
+    compare(false, 2, |history| {
+        (
+            sequential::check(history, Limits::default()),
+            has_order(history, &in_session(history)),
+        )
+    });
+}
+
+#[test]
+fn a_search_that_reaches_its_limit_is_unknown_and_says_so() {
+    let limits = Limits {
+        states: 3,
+        ..Limits::default()
+    };
+    // Ten concurrent puts of ten values, and a get of what none wrote.
+    let mut rows: Vec<Row<'_>> = (0..10)
+        .map(|i| Row {
+            session: i,
+            kind: Kind::Put,
+            written: u64::from(i) + 1,
+            returned: Some(100),
+            ..Row::EMPTY
+        })
+        .collect();
+    rows.push(Row {
+        session: 10,
+        read: &[99],
+        invoke: 200,
+        returned: Some(201),
+        ..Row::EMPTY
+    });
+    let history = History::from_rows(Header::default(), rows);
+    for check in [check(&history, limits), sequential::check(&history, limits)] {
+        let Verdict::Unknown { reason } = check.verdict else {
+            panic!("{check}");
+        };
+        assert!(reason.contains("limit of 3 states"), "{reason}");
+    }
+    assert!(check(&history, Limits::default()).verdict.is_invalid());
+}
+
+#[test]
+fn a_valid_history_of_one_key_costs_little_more_than_its_operations() {
+    // 200 pending compare-and-sets that do the same are one choice, not 2^200.
+    let mut rows: Vec<Row<'_>> = (0..200)
+        .map(|i| Row {
+            session: 10 + i,
+            kind: Kind::Cas,
+            read: &[1],
+            written: 2,
+            outcome: Outcome::Info,
+            ..Row::EMPTY
+        })
+        .collect();
+    for i in 0..2_000u32 {
+        rows.push(Row {
+            index: i,
+            kind: if i % 2 == 0 { Kind::Put } else { Kind::Get },
+            written: u64::from(i % 2 == 0),
+            read: if i % 2 == 0 { &[] } else { &[2] },
+            invoke: u64::from(i) * 10,
+            returned: Some(u64::from(i) * 10 + 5),
+            ..Row::EMPTY
+        });
+    }
+    let few: Vec<Row<'_>> = rows[..200 + 200].to_vec();
+    let history = History::from_rows(Header::default(), few);
+    let limits = Limits {
+        states: 2_000,
+        ..Limits::default()
+    };
+    assert!(check(&history, limits).verdict.is_valid());
+    // Of the 1,000 gets of 2 only 200 can be explained.
+    let all = History::from_rows(Header::default(), rows);
+    assert!(check(&all, limits).verdict.is_invalid());
+}
+
+#[test]
+fn a_stale_read_among_many_operations_is_shown_by_a_few() {
+    let mut rows = Vec::new();
+    for i in 0..300u32 {
+        rows.push(Row {
+            index: i,
+            kind: Kind::Put,
+            written: u64::from(i / 2) + 1,
+            invoke: u64::from(i) * 10,
+            returned: Some(u64::from(i) * 10 + 5),
+            ..Row::EMPTY
+        });
+    }
+    rows.push(Row {
+        session: 1,
+        read: &[7],
+        invoke: 2_000,
+        returned: Some(2_001),
+        ..Row::EMPTY
+    });
+    let check = check(
+        &History::from_rows(Header::default(), rows),
+        Limits::default(),
+    );
+    let [anomaly] = check.verdict.anomalies() else {
+        panic!("{check}");
+    };
+    let shown: Vec<u64> = anomaly.operations.iter().map(|shown| shown.row).collect();
+    assert!(shown.contains(&300) && shown.len() <= 5, "{anomaly}");
+}
