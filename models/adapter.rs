@@ -5,8 +5,8 @@
 //! state space would have no end. What the action does to the state is in `cluster`.
 
 use kvs_zoo::bug::Bug;
-use kvs_zoo::protocol::{Message, NodeId, Operation};
-use kvs_zoo::replica::{ReplicaSpec, Settings, Timer};
+use kvs_zoo::protocol::{Lattice, Message, NodeId, Operation};
+use kvs_zoo::replica::{ReplicaKind, ReplicaSpec, Settings, Timer};
 use kvs_zoo::server::{Host, ServerPorts};
 use stateright::{Model, Property};
 
@@ -168,6 +168,9 @@ impl Model for ClusterModel {
             Property::always(SESSIONS_ARE_CAUSAL, |_, state: &Cluster| {
                 !state.seen.acausal
             }),
+            Property::always(AN_ORDER_EXPLAINS_ALL, |_, state: &Cluster| {
+                !state.seen.unexplained
+            }),
             Property::always(DOTS_ARE_UNIQUE, |_, state: &Cluster| !state.seen.dot_twice),
         ];
         let happens = [
@@ -198,6 +201,8 @@ pub(crate) const QUIET_REPLICAS_AGREE: &str = "quiet replicas agree once healed"
 /// Every answer covers what its session had seen, the session's own puts, and what the values that
 /// it shows had covered.
 pub(crate) const SESSIONS_ARE_CAUSAL: &str = "sessions are causal";
+/// The tester of the cluster's promise, `CausalTester` or `LwwTester`, accepts what clients did.
+pub(crate) const AN_ORDER_EXPLAINS_ALL: &str = "an order explains what clients saw";
 /// No two puts are answered with the same dot.
 pub(crate) const DOTS_ARE_UNIQUE: &str = "dots are unique";
 /// A get returns two values.
@@ -215,6 +220,14 @@ impl ClusterModel {
         Self {
             only: Some(property),
             ..self
+        }
+    }
+
+    /// What the replicas promise.
+    pub(crate) fn lattice(&self) -> Lattice {
+        match self.specs[0].kind {
+            ReplicaKind::Replicated(lattice) => lattice,
+            ReplicaKind::Local => panic!("these models are replicated"),
         }
     }
 

@@ -11,6 +11,7 @@ use kvs_zoo::replica::{Effects, Input, Replica, RequestId, Timer};
 use kvs_zoo::values::VectorClock;
 
 use crate::adapter::{Action, Budget, ClusterModel};
+use crate::recording::{Evidence, Recording, Shown};
 
 /// Replicas that do not agree after so many rounds of anti-entropy without loss never will.
 const HEALING_ROUNDS_MAX: usize = 8;
@@ -27,6 +28,8 @@ pub(crate) struct Cluster {
     pub(crate) budget: Budget,
     /// The dots that puts were answered with.
     dots: BTreeSet<Dot>,
+    /// What clients did, judged by the tester of the promise.
+    recording: Recording,
     pub(crate) seen: Seen,
 }
 
@@ -35,6 +38,7 @@ pub(crate) struct Cluster {
 pub(crate) struct Seen {
     pub(crate) dot_twice: bool,
     pub(crate) acausal: bool,
+    pub(crate) unexplained: bool,
     pub(crate) siblings: bool,
     pub(crate) refusal: bool,
 }
@@ -66,6 +70,7 @@ impl Cluster {
             clients: vec![client; model.scripts.len()],
             budget: model.budget,
             dots: BTreeSet::new(),
+            recording: Recording::new(model.lattice()),
             seen: Seen::default(),
         };
         for spec in &model.specs {
@@ -116,7 +121,7 @@ impl Cluster {
             assert!(self.timers.insert((node, timer)), "a timer was set twice");
         }
         for (client, reply) in out.replies {
-            self.replied(model, client, reply);
+            self.replied(model, node, client, reply);
         }
     }
 
@@ -124,6 +129,7 @@ impl Cluster {
         let client = &mut self.clients[at];
         let step = &model.scripts[at][client.next];
         client.waits = true;
+        self.recording.asked(at, step);
         let context = client.context.to_vector();
         let operation = step.operation();
         let group = model.ports.route_operation(step.key.as_bytes(), &operation);
@@ -156,25 +162,28 @@ impl Cluster {
         });
     }
 
-    fn replied(&mut self, model: &ClusterModel, at: usize, reply: Reply) {
+    fn replied(&mut self, model: &ClusterModel, node: NodeId, at: usize, reply: Reply) {
+        self.seen.unexplained |= !self.recording.answered(at, node, &reply);
         let client = &mut self.clients[at];
         assert!(client.waits, "answered exactly once");
         client.waits = false;
         let step = &model.scripts[at][client.next];
         client.next += 1;
         let vector = match &reply {
-            Reply::Put(dot, vector) => {
+            Reply::Put(Evidence::Causal(dot, vector)) => {
                 self.seen.dot_twice |= !self.dots.insert(*dot);
                 client.puts.insert(step.key, *dot);
                 vector
             }
-            Reply::Get(vector, siblings) => {
-                self.seen.siblings |= siblings.len() > 1;
+            Reply::Put(Evidence::Lww(_)) => return,
+            Reply::Get(vector, shown) => {
+                self.seen.siblings |= shown.len() > 1;
+                let vectors: Vec<&Vector> = shown.iter().filter_map(Shown::vector).collect();
                 let own = client.puts.get(step.key);
-                let shows_own = own
-                    .is_none_or(|own| siblings.iter().any(|sibling| clock(sibling).covers(*own)));
-                let shown = clock(vector);
-                let covers_shown = siblings.iter().all(|sibling| shown.covers_all(sibling));
+                let shows_own =
+                    own.is_none_or(|own| vectors.iter().any(|put| clock(put).covers(*own)));
+                let covers = clock(vector);
+                let covers_shown = vectors.iter().all(|put| covers.covers_all(put.as_slice()));
                 self.seen.acausal |= !shows_own || !covers_shown;
                 vector
             }
@@ -239,10 +248,10 @@ fn clock(vector: &Vector) -> VectorClock {
 
 /// What a client learns from a response.
 #[derive(Debug)]
-enum Reply {
-    Put(Dot, Vector),
-    /// The replica's vector and each sibling's.
-    Get(Vector, Vec<Vector>),
+pub(crate) enum Reply {
+    Put(Evidence),
+    /// The replica's vector, and the values.
+    Get(Vector, Vec<Shown>),
     Refused(Refusal),
 }
 
@@ -256,13 +265,13 @@ struct Recorder {
 impl Effects for Recorder {
     fn reply(&mut self, to: RequestId, response: &Response<'_>) {
         let reply = match response {
-            Response::Put(witness) => {
-                let (dot, vector) = causal(witness);
-                Reply::Put(dot, vector)
-            }
+            Response::Put(witness) => Reply::Put(evidence(witness)),
             Response::Get { vector, siblings } => {
-                let vectors = siblings.iter().map(|sibling| causal(&sibling.witness).1);
-                Reply::Get((*vector).into(), vectors.collect())
+                let shown = siblings.iter().map(|sibling| Shown {
+                    value: String::from_utf8_lossy(sibling.value).into_owned(),
+                    evidence: evidence(&sibling.witness),
+                });
+                Reply::Get((*vector).into(), shown.collect())
             }
             Response::Refused(refusal) => Reply::Refused(*refusal),
         };
@@ -279,9 +288,10 @@ impl Effects for Recorder {
     }
 }
 
-fn causal(witness: &PutWitness<'_>) -> (Dot, Vector) {
+fn evidence(witness: &PutWitness<'_>) -> Evidence {
     match witness {
-        PutWitness::Causal { dot, vector } => (*dot, (*vector).into()),
-        PutWitness::None | PutWitness::Lww { .. } => panic!("these models are causal"),
+        PutWitness::Causal { dot, vector } => Evidence::Causal(*dot, (*vector).into()),
+        PutWitness::Lww { version } => Evidence::Lww(*version),
+        PutWitness::None => panic!("these models are replicated"),
     }
 }

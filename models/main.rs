@@ -5,6 +5,7 @@
 
 mod adapter;
 mod cluster;
+mod recording;
 mod replicated;
 
 use std::process::ExitCode;

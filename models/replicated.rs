@@ -1,10 +1,11 @@
 //! `replicated` under `causal`: convergence of quiet replicas (Burckhardt et al., 2014), session
-//! guarantees and causality of what clients see (Terry et al., 1994), uniqueness of dots.
+//! guarantees and causality of what clients see (Terry et al., 1994), uniqueness of dots. And under
+//! `lww`: convergence, and versions that explain what clients see.
 
 use kvs_zoo::bug::Bug;
 use kvs_zoo::replica::Settings;
 use kvs_zoo::server::{KVSServer, ReplicatedKVSServer};
-use kvs_zoo::values::CausalString;
+use kvs_zoo::values::{CausalString, LwwWrapper, Value};
 
 use crate::adapter::{
     A_REQUEST_IS_REFUSED, AN_UPDATE_IS_HELD_BACK, Budget, CONCURRENT_PUTS_MEET, ClusterModel,
@@ -19,7 +20,7 @@ pub(crate) struct Entry {
 }
 
 /// The models, in the order of `list`.
-pub(crate) const MODELS: [Entry; 3] = [
+pub(crate) const MODELS: [Entry; 4] = [
     Entry {
         name: "replicated-causal",
         describe: "2 replicas, 2 sessions that write one key and read it on the other side",
@@ -34,6 +35,11 @@ pub(crate) const MODELS: [Entry; 3] = [
         name: "replicated-transfer",
         describe: "2 replicas, one of which missed more than the log keeps and puts meanwhile",
         model: || transfer(None),
+    },
+    Entry {
+        name: "replicated-lww",
+        describe: "2 replicas, 2 sessions that put one key and read it where they put it",
+        model: || last_write_wins(None),
     },
 ];
 
@@ -64,7 +70,7 @@ fn two_replicas(bug: Option<Bug>) -> ClusterModel {
         rounds: 1,
     };
     let happens = &[CONCURRENT_PUTS_MEET, A_REQUEST_IS_REFUSED];
-    deploy::<ReplicatedKVSServer<CausalString, 2>>(host(bug), scripts, budget, happens)
+    deploy::<CausalString, ReplicatedKVSServer<_, 2>>(host(bug), scripts, budget, happens)
 }
 
 fn three_replicas(bug: Option<Bug>) -> ClusterModel {
@@ -79,7 +85,7 @@ fn three_replicas(bug: Option<Bug>) -> ClusterModel {
         rounds: 0,
     };
     let happens = &[AN_UPDATE_IS_HELD_BACK];
-    deploy::<ReplicatedKVSServer<CausalString, 3>>(host(bug), scripts, budget, happens)
+    deploy::<CausalString, ReplicatedKVSServer<_, 3>>(host(bug), scripts, budget, happens)
 }
 
 /// The log keeps one update, so a replica that missed two gets the state.
@@ -100,14 +106,32 @@ fn transfer(bug: Option<Bug>) -> ClusterModel {
         },
         bug,
     );
-    deploy::<ReplicatedKVSServer<CausalString, 2>>(host, scripts, budget, &[CONCURRENT_PUTS_MEET])
+    deploy::<CausalString, ReplicatedKVSServer<_, 2>>(
+        host,
+        scripts,
+        budget,
+        &[CONCURRENT_PUTS_MEET],
+    )
+}
+
+fn last_write_wins(bug: Option<Bug>) -> ClusterModel {
+    let scripts = vec![
+        vec![put(0, "k", "a"), get(0, "k")],
+        vec![put(1, "k", "b"), get(1, "k"), get(0, "k")],
+    ];
+    let budget = Budget {
+        losses: 1,
+        repetitions: 1,
+        rounds: 1,
+    };
+    deploy::<LwwWrapper<String>, ReplicatedKVSServer<_, 2>>(host(bug), scripts, budget, &[])
 }
 
 fn host(bug: Option<Bug>) -> ModelHost {
     ModelHost::new(Settings::default(), bug)
 }
 
-fn deploy<S: KVSServer<CausalString>>(
+fn deploy<V: Value, S: KVSServer<V>>(
     mut host: ModelHost,
     scripts: Vec<Vec<Step>>,
     budget: Budget,
@@ -125,13 +149,21 @@ mod tests {
     use stateright::{Checker, Model};
 
     use super::*;
-    use crate::adapter::{Action, DOTS_ARE_UNIQUE, QUIET_REPLICAS_AGREE, SESSIONS_ARE_CAUSAL};
+    use crate::adapter::{
+        AN_ORDER_EXPLAINS_ALL, Action, DOTS_ARE_UNIQUE, QUIET_REPLICAS_AGREE, SESSIONS_ARE_CAUSAL,
+    };
 
     #[track_caller]
     fn assert_holds(model: ClusterModel, states: usize) {
         let checker = model.checker().threads(2).spawn_bfs().join();
         checker.assert_properties();
         assert_eq!(checker.unique_state_count(), states);
+    }
+
+    #[track_caller]
+    fn assert_holds_throughout(model: ClusterModel) {
+        let checker = model.checker().threads(2).spawn_bfs().join();
+        checker.assert_properties();
     }
 
     /// The shortest counterexample, in words: messages are long.
@@ -176,17 +208,17 @@ mod tests {
 
     #[test]
     fn two_causal_replicas_keep_their_promise_in_every_state() {
-        assert_holds(two_replicas(None), 234_877);
+        assert_holds_throughout(two_replicas(None));
     }
 
     #[test]
     fn three_causal_replicas_keep_their_promise_in_every_state() {
-        assert_holds(three_replicas(None), 3_758);
+        assert_holds(three_replicas(None), 46_940);
     }
 
     #[test]
     fn a_state_transfer_keeps_the_promise_in_every_state() {
-        assert_holds(transfer(None), 56_024);
+        assert_holds(transfer(None), 180_768);
     }
 
     #[test]
@@ -239,6 +271,39 @@ mod tests {
         let model = transfer(Some(Bug::ReusedDots));
         let path = counterexample(model, DOTS_ARE_UNIQUE);
         let expected = ["client 0 asks", "client 0 asks"];
+        assert_eq!(path, expected);
+    }
+
+    #[test]
+    fn last_write_wins_keeps_its_promise_in_every_state() {
+        assert_holds(last_write_wins(None), 512_728);
+    }
+
+    #[test]
+    fn the_causal_tester_refuses_a_session_that_misses_its_own_put() {
+        let model = two_replicas(Some(Bug::ForgottenContext));
+        let path = counterexample(model, AN_ORDER_EXPLAINS_ALL);
+        assert_eq!(path, ["client 0 asks", "client 0 asks"]);
+    }
+
+    #[test]
+    fn the_causal_tester_refuses_a_reused_dot() {
+        let model = transfer(Some(Bug::ReusedDots));
+        let path = counterexample(model, AN_ORDER_EXPLAINS_ALL);
+        assert_eq!(path, ["client 0 asks", "client 0 asks"]);
+    }
+
+    #[test]
+    fn the_lww_tester_refuses_a_replica_that_takes_an_older_update() {
+        let model = last_write_wins(Some(Bug::OverwritingMerge));
+        let path = counterexample(model, AN_ORDER_EXPLAINS_ALL);
+        let expected = [
+            "client 0 asks",
+            "client 1 asks",
+            "n0 pushes",
+            "n0 -> n1 rumour",
+            "client 1 asks",
+        ];
         assert_eq!(path, expected);
     }
 }

@@ -46,6 +46,7 @@ mod sequential;
 mod session;
 mod shown;
 mod single_value;
+mod tester;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -62,6 +63,9 @@ pub use property::{AnomalyKind, Property};
 pub use report::{Agreement, Elapsed, Explained, Outcome, Report, Totals};
 pub use search::{Found, Search};
 pub use shown::Shown;
+pub use tester::{
+    CausalReturn, CausalSibling, CausalStore, CausalTester, LwwReturn, LwwStore, LwwTester, StoreOp,
+};
 pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 
 use crate::history::{self, History, Promise};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kvs_zoo::checker::{Options, Outcome, Property, Report, Verdict, check, sequential};
+use kvs_zoo::checker::{JudgedBy, Model, Options, Outcome, Property, Report, Verdict, check};
 use kvs_zoo::history::{
     FailedCas, Format, Header, History, ImportOptions, Kind, Promise, ReadError, Row, read_history,
     write_csv, write_jepsen_edn,
@@ -39,11 +39,11 @@ fn verdict(history: &History) -> Outcome {
     if history.header.real_time {
         return check(history, &Options::default()).outcome();
     }
-    match sequential(history).verdict {
-        Verdict::Valid => Outcome::Valid,
-        Verdict::Invalid { .. } => Outcome::Invalid,
-        Verdict::Unknown { .. } | Verdict::NotApplicable { .. } => Outcome::Unknown,
-    }
+    let options = Options {
+        judged_by: JudgedBy::Model(Model::Sequential),
+        ..Options::default()
+    };
+    check(history, &options).outcome()
 }
 
 fn judged(text: &str, format: Format, options: &ImportOptions) -> Report {

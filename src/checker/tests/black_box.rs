@@ -4,8 +4,9 @@ use super::super::index::Index;
 use super::super::property::AnomalyKind;
 use super::super::verdict::Verdict;
 use super::super::{black_box, integrity};
+use super::brute;
+use super::contest::text;
 use super::generate::{self, Random, Store};
-use super::{brute, text};
 use crate::history::{Header, History, Kind, Outcome, Row, value_id};
 
 /// Histories of a few operations in which gets return anything.

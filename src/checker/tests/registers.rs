@@ -4,8 +4,8 @@
 use super::super::index::Index;
 use super::super::single_value;
 use super::super::verdict::Verdict;
+use super::contest::text;
 use super::generate::{self, Random, Store};
-use super::text;
 use crate::history::{History, Kind};
 
 const HISTORIES: u64 = 4_000;

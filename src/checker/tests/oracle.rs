@@ -1,0 +1,343 @@
+//! Every model against its definition: the direct engine, stateright and a brute force give the same
+//! verdict on thousands of random histories, valid ones and broken ones.
+
+use super::brute;
+use super::contest::{Contest, Judge, Rival};
+use super::generate::{self, Random, Store};
+use crate::checker::convergence::{self, Final};
+use crate::checker::index::Index;
+use crate::checker::property::Property;
+use crate::checker::search::{self, Found};
+use crate::checker::verdict::{Check, Verdict};
+use crate::checker::wing_gong::{self, Limits};
+use crate::checker::{black_box, causal, direct_on_model, integrity, sequential, session};
+use crate::history::{History, Promise};
+
+/// States after which the search gives up; small histories need far fewer.
+const STATES: usize = 100_000;
+
+/// A history of a store with up to six changes.
+fn changed(random: &mut Random, store: Store, operations: usize) -> Option<History> {
+    let mut ops = generate::valid(random, store, operations);
+    for _ in 0..random.below(7) {
+        generate::mutate(random, store, &mut ops);
+    }
+    something(generate::history(store, &ops))
+}
+
+/// The history, if there is something for an order to explain.
+pub(super) fn something(history: History) -> Option<History> {
+    let index = Index::new(&history).expect("generated histories can be indexed");
+    let counts = (0..history.len()).any(|row| index.counts(row));
+    counts.then_some(history)
+}
+
+pub(super) fn registers(random: &mut Random, operations: usize) -> Option<History> {
+    changed(random, Store::Register, operations)
+}
+
+fn versions(random: &mut Random, operations: usize) -> Option<History> {
+    changed(random, Store::Lww, operations)
+}
+
+fn vectors(random: &mut Random, operations: usize) -> Option<History> {
+    changed(random, Store::Causal, operations)
+}
+
+/// What clients of a causal store see, with up to seven visible changes, and nothing that integrity
+/// alone refutes.
+fn siblings(random: &mut Random, operations: usize) -> Option<History> {
+    let mut ops = generate::valid(random, Store::Causal, operations);
+    for _ in 0..random.below(8) {
+        generate::mutate_visibly(random, Store::Causal, &mut ops);
+    }
+    something(generate::bare(&ops)).filter(brute::integrity)
+}
+
+/// Values that nobody wrote, that failed, that came too early.
+fn memories(random: &mut Random, operations: usize) -> Option<History> {
+    let mut ops = generate::valid(random, Store::Register, operations);
+    for _ in 0..random.below(4) {
+        match random.below(3) {
+            0 => generate::mutate_visibly(random, Store::Register, &mut ops),
+            _ => generate::misremember(random, &mut ops),
+        }
+    }
+    let history = generate::bare(&ops);
+    let known_get = ops.iter().any(|op| !op.is_put && op.returned.is_some());
+    known_get.then_some(history)
+}
+
+/// A store that went quiet, read back from every replica.
+fn quiet(random: &mut Random, store: Store, operations: usize) -> Option<History> {
+    let (mut ops, nodes) = generate::with_final_reads(random, store, operations);
+    for _ in 0..random.below(4) {
+        generate::mutate(random, store, &mut ops);
+    }
+    let history = generate::with_nodes(generate::history(store, &ops), nodes);
+    something(history).filter(brute::integrity)
+}
+
+fn quiet_siblings(random: &mut Random, operations: usize) -> Option<History> {
+    quiet(random, Store::Causal, operations)
+}
+
+fn quiet_versions(random: &mut Random, operations: usize) -> Option<History> {
+    quiet(random, Store::Lww, operations)
+}
+
+/// The verdict of a check.
+fn verdict(check: &Check) -> Option<bool> {
+    match check.verdict {
+        Verdict::Valid => Some(true),
+        Verdict::Invalid { .. } => Some(false),
+        Verdict::Unknown { .. } | Verdict::NotApplicable { .. } => None,
+    }
+}
+
+fn direct(history: &History, promise: Promise) -> Option<bool> {
+    direct_on_model(&Index::new(history).ok()?, promise)
+}
+
+fn searched(history: &History, promise: Promise) -> Option<bool> {
+    match search::search(&Index::new(history).ok()?, promise, STATES, None).found {
+        Found::Order => Some(true),
+        Found::NoOrder { .. } => Some(false),
+        Found::Budget | Found::NotApplicable { .. } => None,
+    }
+}
+
+fn guarantee(history: &History, property: Property) -> Option<bool> {
+    let index = Index::new(history).ok()?;
+    let checks = session::check(&index, session::Judged::of(&index));
+    let check = checks.iter().find(|check| check.property == property)?;
+    verdict(check)
+}
+
+pub(super) fn rival(name: &'static str, judge: Judge) -> Rival {
+    Rival {
+        name,
+        judge,
+        may_leave_one_in: 0,
+    }
+}
+
+#[test]
+fn zones_search_and_all_orders_agree_on_registers() {
+    Contest {
+        model: "linearizable",
+        generate: registers,
+        operations: 3..9,
+        brute: |history| Some(brute::linearizable(history)),
+        rivals: vec![
+            rival("zones", |h| direct(h, Promise::Linearizable)),
+            rival("stateright", |h| searched(h, Promise::Linearizable)),
+        ],
+    }
+    .hold();
+}
+
+#[test]
+fn wing_gong_and_all_orders_agree_on_registers_with_compare_and_set_and_values_that_repeat() {
+    Contest {
+        model: "linearizable, cas",
+        generate: |random, operations| Some(generate::repeating(random, operations)),
+        operations: 3..9,
+        brute: |history| Some(brute::linearizable(history)),
+        rivals: vec![rival("wing-gong-lowe", |history| {
+            verdict(&wing_gong::check(history, Limits::default()))
+        })],
+    }
+    .hold();
+}
+
+#[test]
+fn the_search_and_all_orders_agree_on_sequential_consistency() {
+    for (model, generate) in [
+        (
+            "sequential",
+            registers as fn(&mut Random, usize) -> Option<History>,
+        ),
+        ("sequential, cas", |random, operations| {
+            Some(generate::repeating(random, operations))
+        }),
+    ] {
+        Contest {
+            model,
+            generate,
+            operations: 3..9,
+            brute: |history| Some(brute::sequential(history)),
+            rivals: vec![rival("search", |history| {
+                verdict(&sequential::check(history, Limits::default()))
+            })],
+        }
+        .hold();
+    }
+}
+
+#[test]
+fn versions_search_and_all_orders_agree_on_last_write_wins() {
+    Contest {
+        model: "lww",
+        generate: versions,
+        operations: 3..9,
+        brute: |history| Some(brute::lww(history)),
+        rivals: vec![
+            rival("versions", |h| direct(h, Promise::Lww)),
+            rival("stateright", |h| searched(h, Promise::Lww)),
+        ],
+    }
+    .hold();
+}
+
+#[test]
+fn what_last_write_wins_accepts_satisfies_its_axioms_one_by_one() {
+    Contest {
+        model: "lww, axioms",
+        generate: versions,
+        operations: 3..9,
+        brute: |history| Some(brute::lww(history)),
+        rivals: vec![rival("axioms where valid", |history| {
+            let explained = brute::lww(history);
+            Some(explained && brute::lww_axioms(history))
+        })],
+    }
+    .hold();
+}
+
+#[test]
+fn certificate_search_and_the_axioms_over_all_pairs_agree_on_causal() {
+    Contest {
+        model: "causal, witnessed",
+        generate: vectors,
+        operations: 3..9,
+        brute: |history| Some(brute::causal_witness(history)),
+        rivals: vec![
+            rival("certificate", |h| direct(h, Promise::Causal)),
+            rival("stateright", |h| searched(h, Promise::Causal)),
+        ],
+    }
+    .hold();
+}
+
+#[test]
+fn a_certificate_that_verifies_proves_that_a_visibility_order_exists() {
+    Contest {
+        model: "causal, proof",
+        generate: vectors,
+        operations: 3..7,
+        brute: |history| Some(brute::causal_witness(history)),
+        rivals: vec![rival("order exists if valid", |history| {
+            let index = Index::new(history).ok()?;
+            let proved = causal::check(&index).verdict.is_valid()
+                && direct_on_model(&index, Promise::Causal)?;
+            Some(proved && brute::causal(history))
+        })],
+    }
+    .hold();
+}
+
+#[test]
+fn the_black_box_and_every_visibility_order_agree_on_causal() {
+    Contest {
+        model: "causal, black box",
+        generate: siblings,
+        operations: 4..9,
+        brute: |history| Some(brute::causal(history)),
+        rivals: vec![Rival {
+            name: "black box",
+            judge: |history| verdict(&black_box::check(&Index::new(history).ok()?)),
+            may_leave_one_in: 20,
+        }],
+    }
+    .hold();
+}
+
+#[test]
+fn session_guarantees_by_vectors_agree_with_all_pairs() {
+    let contest = |model, brute: Judge, rivals| Contest {
+        model,
+        generate: vectors,
+        operations: 3..9,
+        brute,
+        rivals,
+    };
+    contest(
+        "read-your-writes",
+        brute::read_your_writes,
+        vec![rival("vectors", |h| guarantee(h, Property::ReadYourWrites))],
+    )
+    .hold();
+    contest(
+        "monotonic-reads",
+        brute::monotonic_reads,
+        vec![rival("vectors", |h| guarantee(h, Property::MonotonicReads))],
+    )
+    .hold();
+    contest(
+        "monotonic-writes",
+        brute::monotonic_writes,
+        vec![rival("vectors", |h| {
+            guarantee(h, Property::MonotonicWrites)
+        })],
+    )
+    .hold();
+    contest(
+        "writes-follow-reads",
+        brute::writes_follow_reads,
+        vec![rival("vectors", |h| {
+            guarantee(h, Property::WritesFollowReads)
+        })],
+    )
+    .hold();
+}
+
+#[test]
+fn integrity_agrees_with_its_definition() {
+    Contest {
+        model: "integrity",
+        generate: memories,
+        operations: 3..9,
+        brute: |history| Some(brute::integrity(history)),
+        rivals: vec![rival("direct", |history| {
+            verdict(&integrity::check(&Index::new(history).ok()?))
+        })],
+    }
+    .hold();
+}
+
+#[test]
+fn convergence_and_lost_writes_agree_with_their_definitions() {
+    for (model, generate) in [
+        ("convergence, causal", quiet_siblings as fn(&mut _, _) -> _),
+        ("convergence, lww", quiet_versions),
+    ] {
+        Contest {
+            model,
+            generate,
+            operations: 1..5,
+            brute: brute::convergence,
+            rivals: vec![rival("direct", |history| {
+                let index = Index::new(history).ok()?;
+                verdict(&convergence::check(&Final::new(&index)))
+            })],
+        }
+        .hold();
+    }
+    for (model, generate) in [
+        ("lost-writes, causal", quiet_siblings as fn(&mut _, _) -> _),
+        ("lost-writes, lww", quiet_versions),
+    ] {
+        Contest {
+            model,
+            generate,
+            operations: 1..5,
+            brute: brute::lost_writes,
+            rivals: vec![rival("direct", |history| {
+                let index = Index::new(history).ok()?;
+                verdict(&convergence::check_lost_writes(&Final::new(&index)))
+            })],
+        }
+        .hold();
+    }
+}
