@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use kvs_zoo::checker::{Engine, Options, Property, Report, Verdict, check};
+use kvs_zoo::checker::{Engine, JudgedBy, Model, Options, Property, Report, Verdict, check};
 use kvs_zoo::history::{History, Recorder, write_json_lines};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -155,6 +155,7 @@ fn cost(shape: Shape, path: &Path) -> Cost {
 
     let options = Options {
         engine: Engine::Direct,
+        judged_by: judged_by(shape.store),
         ..Options::default()
     };
     let (start, cpu) = (Instant::now(), cpu_time());
@@ -194,8 +195,15 @@ const fn property(store: Store) -> Option<Property> {
         Store::Linearizable => Some(Property::Linearizable),
         Store::Causal => Some(Property::Causal),
         Store::BlackBox => Some(Property::CausalBlackBox),
-        // The check for single-value registers goes here.
-        Store::Convergent => None,
+        Store::Convergent => Some(Property::CausalConvergence),
+    }
+}
+
+/// What the verdict rests on: no promise stands for causal convergence.
+const fn judged_by(store: Store) -> JudgedBy {
+    match store {
+        Store::Linearizable | Store::Causal | Store::BlackBox => JudgedBy::Promise,
+        Store::Convergent => JudgedBy::Model(Model::CausalConvergence),
     }
 }
 

@@ -20,7 +20,7 @@ const OPERATIONS: [u32; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
 /// The sizes of `--quick`.
 const OPERATIONS_QUICK: [u32; 3] = [10_000, 100_000, 1_000_000];
 const SESSIONS: [u32; 4] = [8, 16, 50, 1_000];
-const KEYS: [u32; 3] = [1, 1_000, 1_000_000];
+const KEYS: [u32; 4] = [1, 1_000, 10_000, 1_000_000];
 /// What is measured in every size and variant; the other shapes are measured in one size.
 const MAIN_SESSIONS: u32 = 16;
 const MAIN_KEYS: u32 = 1_000;
