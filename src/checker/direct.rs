@@ -214,11 +214,12 @@ impl Direct<'_, '_> {
             .iter()
             .any(|property| self.holds(*property));
         let judged = session::Judged::of(index);
-        if judged == session::Judged::BlackBox && !asked {
-            if implied {
+        if judged == session::Judged::BlackBox {
+            // The ladder says that a model which holds implies them.
+            if self.holds(Property::CausalBlackBox) || (!asked && implied) {
                 return;
             }
-            if index.history.len() > UNASKED_ROUNDS_MAX {
+            if !asked && index.history.len() > UNASKED_ROUNDS_MAX {
                 let pairs = session::PROPERTIES.into_iter().zip(session::MODELS);
                 self.checks
                     .extend(pairs.map(|(property, model)| left_out(property, model)));

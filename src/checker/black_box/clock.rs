@@ -4,9 +4,12 @@
 //! common (Driscoll et al., *Making data structures persistent*, 1989): a chain that everybody has
 //! seen to its end lies in a leaf that all later clocks share, so that a clock costs what changed
 //! and not what there is. Taking the larger of two clocks skips what they share.
+//!
+//! Clocks that grow leave lines behind that nobody refers to any more. Once those are more than
+//! what is in use, what is in use moves together ([`Clocks::collect`]).
 
 /// Chains in a leaf: one cache line.
-const LEAF_CHAINS: usize = 32;
+pub(super) const LEAF_CHAINS: usize = 32;
 /// Children of an inner node: one cache line.
 const CHILDREN: usize = 16;
 /// Bits of a reference that hold the height above the leaves.
@@ -14,6 +17,10 @@ const HEIGHT_BITS: u32 = 3;
 
 /// What nobody may change any more.
 pub(super) const FROZEN: u32 = 0;
+/// Lines beyond which it is worth while to look for those that nobody refers to.
+const COLLECTED_MIN: usize = 1 << 16;
+/// Stands for a line that nobody refers to.
+const UNUSED: u32 = u32::MAX;
 
 /// A clock: the root of a tree, with its height.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +57,61 @@ pub(super) struct Clocks {
     inner: Vec<[Clock; CHILDREN]>,
     inner_generation: Vec<u32>,
     generations: u32,
+    /// Lines from which on those that are not in use are looked for.
+    full: usize,
+}
+
+/// Where lines go in a collection, [`UNUSED`] for those that are forgotten.
+struct Moved {
+    leaves: Vec<u32>,
+    inner: Vec<u32>,
+}
+
+impl Moved {
+    fn mark(&mut self, clocks: &Clocks, clock: Clock) {
+        if clock.height() == 0 {
+            self.leaves[clock.place()] = 0;
+        } else if self.inner[clock.place()] == UNUSED {
+            self.inner[clock.place()] = 0;
+            for child in &clocks.inner[clock.place()] {
+                self.mark(clocks, *child);
+            }
+        }
+    }
+
+    fn of(&self, clock: Clock) -> Clock {
+        let places = if clock.height() == 0 {
+            &self.leaves
+        } else {
+            &self.inner
+        };
+        Clock::new(places[clock.place()], clock.height())
+    }
+}
+
+/// Numbers the marked places, and says how many there are.
+fn number(places: &mut [u32]) -> usize {
+    let mut count = 0;
+    for place in places.iter_mut().filter(|place| **place != UNUSED) {
+        *place = count;
+        count += 1;
+    }
+    count as usize
+}
+
+/// Moves each line down to its new place.
+fn compact<T: Copy>(lines: &mut Vec<T>, places: &[u32], count: usize) {
+    for (line, place) in places.iter().enumerate() {
+        if *place != UNUSED {
+            lines[*place as usize] = lines[line];
+        }
+    }
+    lines.truncate(count);
+}
+
+/// Lines that there may be before those in use are looked for, when there are `used` of them.
+const fn room(used: usize) -> usize {
+    used + used / 2 + COLLECTED_MIN
 }
 
 /// How much there was at an instant.
@@ -60,14 +122,49 @@ pub(super) struct Extent {
 }
 
 impl Clocks {
-    pub(super) fn new() -> Self {
+    /// Room for `nodes` clocks of one line each and as many lines that are not in use as
+    /// [`Clocks::collect`] leaves there.
+    pub(super) fn new(nodes: usize) -> Self {
+        let full = room(nodes);
+        let mut leaves = Vec::with_capacity(full);
+        leaves.push(Leaf([0; LEAF_CHAINS]));
         Self {
-            leaves: vec![Leaf([0; LEAF_CHAINS])],
+            leaves,
             leaf_generation: vec![FROZEN],
             inner: Vec::new(),
             inner_generation: Vec::new(),
             generations: FROZEN,
+            full: COLLECTED_MIN,
         }
+    }
+
+    /// Whether so much was made since the last collection that another one pays.
+    pub(super) const fn is_full(&self) -> bool {
+        self.leaves.len() + self.inner.len() >= self.full
+    }
+
+    /// Forgets all lines but those of the clocks that `each` visits, which it does twice: it
+    /// changes them to where they are then. No other clock may be used again.
+    pub(super) fn collect(&mut self, mut each: impl FnMut(&mut dyn FnMut(&mut Clock))) {
+        let mut moved = Moved {
+            leaves: vec![UNUSED; self.leaves.len()],
+            inner: vec![UNUSED; self.inner.len()],
+        };
+        moved.mark(self, Clock::EMPTY);
+        each(&mut |clock| moved.mark(self, *clock));
+        let leaves = number(&mut moved.leaves);
+        let inner = number(&mut moved.inner);
+        compact(&mut self.leaves, &moved.leaves, leaves);
+        compact(&mut self.leaf_generation, &moved.leaves, leaves);
+        compact(&mut self.inner, &moved.inner, inner);
+        compact(&mut self.inner_generation, &moved.inner, inner);
+        for children in &mut self.inner {
+            for child in children {
+                *child = moved.of(*child);
+            }
+        }
+        each(&mut |clock| *clock = moved.of(*clock));
+        self.full = room(leaves + inner);
     }
 
     /// A generation that has made nothing yet.
@@ -114,6 +211,20 @@ impl Clocks {
         }
     }
 
+    /// The largest entries of clocks that are a line each; `None` when one of them is not.
+    pub(super) fn line(&self, clocks: &[Clock]) -> Option<[u16; LEAF_CHAINS]> {
+        let mut largest = [0; LEAF_CHAINS];
+        for clock in clocks {
+            if clock.height() > 0 {
+                return None;
+            }
+            for (largest, entry) in largest.iter_mut().zip(&self.leaves[clock.place()].0) {
+                *largest = *entry.max(largest);
+            }
+        }
+        Some(largest)
+    }
+
     /// The larger of two clocks in each entry. It is `a` itself if `b` adds nothing to it.
     pub(super) fn join(&mut self, a: Clock, b: Clock, generation: u32) -> Clock {
         if a == b || b == Clock::EMPTY {
@@ -131,12 +242,16 @@ impl Clocks {
     fn join_leaves(&mut self, a: Clock, b: Clock, generation: u32) -> Clock {
         let (x, y) = (self.leaves[a.place()].0, self.leaves[b.place()].0);
         let mut larger = [0; LEAF_CHAINS];
+        // Without branches, so that the whole line is compared at once.
+        let (mut over_x, mut over_y) = (0, 0);
         for (larger, (x, y)) in larger.iter_mut().zip(x.iter().zip(&y)) {
             *larger = *x.max(y);
+            over_x |= *larger ^ x;
+            over_y |= *larger ^ y;
         }
-        if larger == x {
+        if over_x == 0 {
             a
-        } else if larger == y {
+        } else if over_y == 0 {
             b
         } else if generation != FROZEN && self.leaf_generation[a.place()] == generation {
             self.leaves[a.place()].0 = larger;
@@ -251,7 +366,7 @@ mod tests {
                 .wrapping_add(1);
             (state >> 33) % bound
         };
-        let mut clocks = Clocks::new();
+        let mut clocks = Clocks::new(0);
         let chains = 9_000usize;
         let mut all: Vec<(Clock, Vec<u16>)> = vec![(Clock::EMPTY, vec![0; chains])];
         let mut head = (Clock::EMPTY, vec![0u16; chains]);
@@ -274,8 +389,20 @@ mod tests {
                 generation = clocks.generation();
                 head = all[random(all.len() as u64) as usize].clone();
             }
+            if step % 300 == 299 {
+                let (before, forgotten) = (clocks.bytes(), all.len() / 3);
+                all.drain(..forgotten);
+                clocks.collect(|visit| {
+                    all.iter_mut().for_each(|(clock, _)| visit(clock));
+                    visit(&mut head.0);
+                });
+                assert!(clocks.bytes() < before, "what was forgotten takes no room");
+            }
         }
         for (clock, entries) in &all {
+            if let Some(line) = clocks.line(&[*clock]) {
+                assert_eq!(line[..], entries[..LEAF_CHAINS]);
+            }
             for (chain, entry) in entries.iter().enumerate() {
                 assert_eq!(clocks.get(*clock, chain as u32), *entry);
             }

@@ -1,6 +1,6 @@
 //! What one get says of visibility.
 
-use super::clock::Clock;
+use super::clock::{Clock, LEAF_CHAINS};
 use super::saturation::{Contradiction, Missing, Saturation};
 
 /// Gets that returned a missing put and are asked what they saw, at most.
@@ -43,17 +43,14 @@ impl Saturation<'_, '_> {
     /// Looks for what a get saw on its key, and no returned put comes after. Of each chain the
     /// last such put speaks for those before it.
     fn judge_seen(&mut self, get: u32, clock: Clock, returned: &[Clock]) {
-        let mut last = self.on_key.first(self.world.index.key[get as usize]);
-        while let Some(entry) = last {
-            last = self.on_key.next(entry);
-            let known = returned
-                .iter()
-                .map(|own| self.clocks.get(*own, entry.chain));
-            let known = known.max().unwrap_or(0);
+        let mut cursor = self.on_key.first(self.world.index.key[get as usize]);
+        let (known_line, seen_line) = (self.clocks.line(returned), self.clocks.line(&[clock]));
+        while let Some(entry) = self.on_key.next(&mut cursor) {
+            let known = self.entry(known_line.as_ref(), returned, entry.chain);
             if known >= entry.place {
                 continue;
             }
-            let seen = self.clocks.get(clock, entry.chain);
+            let seen = self.entry(seen_line.as_ref(), &[clock], entry.chain);
             if seen <= known {
                 continue;
             }
@@ -63,6 +60,18 @@ impl Saturation<'_, '_> {
                 self.answer(&Missing { put, get });
             }
         }
+    }
+
+    /// The largest entry for a chain: of `line`, which has it for all chains if there is one.
+    fn entry(&self, line: Option<&[u16; LEAF_CHAINS]>, clocks: &[Clock], chain: u32) -> u16 {
+        let entry = match line {
+            Some(line) => line.get(chain as usize).copied(),
+            None => clocks
+                .iter()
+                .map(|clock| self.clocks.get(*clock, chain))
+                .max(),
+        };
+        entry.unwrap_or(0)
     }
 
     /// Whether a put that was seen was returned, or one that supersedes it.

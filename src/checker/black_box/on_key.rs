@@ -2,13 +2,31 @@
 
 use super::world::NONE;
 
-/// The last put of a chain on a key, in the list of the key.
+/// Lasts that lie side by side: as many as a cache line has room for.
+const BLOCK: usize = 5;
+
+/// The last put of a chain on a key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Last {
+    /// [`NONE`] where there is no last yet.
     pub(super) chain: u32,
     pub(super) put: u32,
     pub(super) place: u16,
+}
+
+/// Some of a key's lasts, the first entries filled before the others.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Block {
+    lasts: [Last; BLOCK],
     next: u32,
+}
+
+/// A place among a key's lasts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor {
+    block: u32,
+    entry: u32,
 }
 
 /// A put's way back along its chain on its key. Its leap goes back far, so that a search takes
@@ -23,9 +41,9 @@ struct Back {
 /// All keys.
 #[derive(Debug)]
 pub(super) struct OnKey {
-    /// Key to the first of its `lasts`, or [`NONE`].
+    /// Key to the first of its blocks, or [`NONE`]: the only one with room.
     first: Vec<u32>,
-    lasts: Vec<Last>,
+    blocks: Vec<Block>,
     /// By node.
     back: Vec<Back>,
 }
@@ -39,32 +57,48 @@ impl OnKey {
         };
         Self {
             first: vec![NONE; keys],
-            lasts: Vec::new(),
+            blocks: Vec::new(),
             back: vec![alone; nodes],
         }
     }
 
     /// Adds a put at the end of its chain.
     pub(super) fn add(&mut self, key: u32, put: u32, chain: u32, place: u16) {
-        let mut at = self.first[key as usize];
-        while let Some(last) = self.lasts.get_mut(at as usize) {
-            if last.chain == chain {
+        let mut block = self.first[key as usize];
+        while let Some(at) = self.blocks.get_mut(block as usize) {
+            if let Some(last) = at.lasts.iter_mut().find(|last| last.chain == chain) {
                 let before = std::mem::replace(&mut last.put, put);
                 last.place = place;
                 self.back[put as usize] = self.after(before);
                 return;
             }
-            at = last.next;
+            block = at.next;
         }
-        self.lasts.push(Last {
-            chain,
-            put,
-            place,
-            next: self.first[key as usize],
-        });
-        self.first[key as usize] = self.lasts.len() as u32 - 1;
+        self.add_chain(key, Last { chain, put, place });
         // The first of a chain leaps to itself.
         self.back[put as usize].leap = put;
+    }
+
+    fn add_chain(&mut self, key: u32, last: Last) {
+        let first = &mut self.first[key as usize];
+        if let Some(block) = self.blocks.get_mut(*first as usize)
+            && let Some(free) = block.lasts.iter_mut().find(|last| last.chain == NONE)
+        {
+            *free = last;
+            return;
+        }
+        let none = Last {
+            chain: NONE,
+            put: NONE,
+            place: 0,
+        };
+        let mut block = Block {
+            lasts: [none; BLOCK],
+            next: *first,
+        };
+        block.lasts[0] = last;
+        *first = self.blocks.len() as u32;
+        self.blocks.push(block);
     }
 
     /// The way back of a put that comes after `before`.
@@ -80,18 +114,29 @@ impl OnKey {
         }
     }
 
-    /// The first of the lasts on a key.
-    pub(super) fn first(&self, key: u32) -> Option<Last> {
-        self.at(self.first[key as usize])
+    /// Where the lasts on a key begin.
+    pub(super) fn first(&self, key: u32) -> Cursor {
+        Cursor {
+            block: self.first[key as usize],
+            entry: 0,
+        }
     }
 
-    /// The one after it.
-    pub(super) fn next(&self, last: Last) -> Option<Last> {
-        self.at(last.next)
-    }
-
-    fn at(&self, at: u32) -> Option<Last> {
-        self.lasts.get(at as usize).copied()
+    /// The last at the cursor, which moves on.
+    pub(super) fn next(&self, cursor: &mut Cursor) -> Option<Last> {
+        loop {
+            let block = self.blocks.get(cursor.block as usize)?;
+            if let Some(last) = block.lasts.get(cursor.entry as usize)
+                && last.chain != NONE
+            {
+                cursor.entry += 1;
+                return Some(*last);
+            }
+            *cursor = Cursor {
+                block: block.next,
+                entry: 0,
+            };
+        }
     }
 
     /// Going back from `put`, the first for which `is_far` does not hold.
@@ -114,6 +159,34 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+
+    #[test]
+    fn every_chain_of_a_key_has_its_last_put() {
+        let chains = 3 * BLOCK as u32 + 1;
+        let mut on_key = OnKey::new(1_000, 2);
+        for put in 0..200 {
+            on_key.add(
+                put % 2,
+                put,
+                (put / 2) % chains,
+                (put / 2 / chains) as u16 + 1,
+            );
+        }
+        for key in 0..2 {
+            let mut cursor = on_key.first(key);
+            let mut found: Vec<(u32, u32)> = std::iter::from_fn(|| on_key.next(&mut cursor))
+                .map(|l| (l.chain, l.put))
+                .collect();
+            found.sort_unstable();
+            let last = |chain| {
+                (0..200)
+                    .rev()
+                    .find(|p| p % 2 == key && (p / 2) % chains == chain)
+            };
+            let expected: Vec<_> = (0..chains).map(|c| (c, last(c).unwrap())).collect();
+            assert_eq!(found, expected);
+        }
+    }
 
     #[test]
     fn going_back_far_takes_few_steps() {

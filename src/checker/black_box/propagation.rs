@@ -12,6 +12,7 @@ impl Saturation<'_, '_> {
     /// Visits again what comes after a node whose clock has grown, until nothing grows.
     pub(super) fn pass_on(&mut self) {
         while let Some(node) = self.changed.pop() {
+            self.collect();
             self.is_changed[node as usize] = false;
             if self.given_up.is_some() || (self.refuted && self.attempt.is_some()) {
                 continue;

@@ -152,7 +152,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         });
         let mut saturation = Self {
             world,
-            clocks: Clocks::new(),
+            clocks: Clocks::new(nodes),
             clock: vec![Clock::EMPTY; nodes],
             latest: vec![0; nodes],
             chains: Chains::new(nodes, world.first.len()),
@@ -269,10 +269,24 @@ impl<'w, 'h> Saturation<'w, 'h> {
             self.judge(row, head.clock);
         }
         self.pass_on();
+        self.collect();
         if self.clocks.bytes() > CLOCK_BYTES_MAX {
             let bytes = CLOCK_BYTES_MAX >> 20;
             self.given_up = Some(format!("the clocks need more than {bytes} MiB"));
         }
+    }
+
+    /// Forgets the clocks that nothing has any more. Only between operations, and not during an
+    /// attempt, which goes back to clocks of before.
+    pub(super) fn collect(&mut self) {
+        if self.attempt.is_some() || !self.clocks.is_full() {
+            return;
+        }
+        let (clock, heads) = (&mut self.clock, &mut self.heads);
+        self.clocks.collect(|visit| {
+            clock.iter_mut().for_each(&mut *visit);
+            heads.iter_mut().for_each(|head| visit(&mut head.clock));
+        });
     }
 
     fn position(&self, put: u32) -> (u32, u16) {
