@@ -55,10 +55,7 @@ pub(super) fn check(index: &Index<'_>) -> Check {
         index,
     };
     judge.dots();
-    let mut checked = 0;
-    for session in 0..index.by_session.len() {
-        checked += judge.session(session);
-    }
+    let checked = judge.run();
     judge.findings.check(checked)
 }
 
@@ -74,6 +71,9 @@ struct Previous<'h> {
     row: usize,
     vector: &'h [u64],
 }
+
+/// The last operation of each session in each group.
+type Past<'h> = Table<(u32, u16), Previous<'h>>;
 
 impl<'h> Judge<'_, 'h> {
     /// A1, and A6 as far as one put shows it.
@@ -100,37 +100,54 @@ impl<'h> Judge<'_, 'h> {
         }
     }
 
-    /// Judges a session's operations in their order and returns how many there were.
-    fn session(&mut self, session: usize) -> u64 {
-        let index = self.index;
+    /// Judges every operation, those of each session in its order, and returns how many there were.
+    ///
+    /// Where the rows are in that order anyway they are taken as they are: what they cover is then
+    /// near what the rows before covered.
+    fn run(&mut self) -> u64 {
+        let sessions = &self.index.by_session;
+        let mut past: Past<'h> = Table::default();
+        let all = 0..sessions.len();
+        if all.clone().all(|session| sessions.at(session).is_sorted()) {
+            let rows = 0..self.index.history.len();
+            return rows.map(|row| self.operation(row, &mut past)).sum();
+        }
         let mut checked = 0;
-        let mut previous: Table<u16, Previous<'h>> = Table::default();
-        for row in index.by_session.at(session).iter().map(|row| *row as usize) {
-            let number = self.certificate.number[row];
-            let is_put = index.columns.kind[row] == Kind::Put;
-            if (is_put && number == NO_PUT) || (!is_put && !index.is_usable_get(row)) {
-                continue;
-            }
-            let vector = if is_put {
-                self.certificate.vector(number)
-            } else {
-                index.columns.vector.at(row)
-            };
-            checked += 1;
-            let group = index.columns.group[row];
-            if let Some(previous) = previous.insert(group, Previous { row, vector }) {
-                self.order(&previous, row, vector, number);
-            }
-            self.dependencies(row, vector, number);
-            self.real_time(row, vector);
-            if is_put {
-                self.mutual_cover(number, vector);
-            } else {
-                self.evidence(row);
-                self.siblings(row, vector);
+        for session in all {
+            past.clear();
+            for row in sessions.at(session) {
+                checked += self.operation(*row as usize, &mut past);
             }
         }
         checked
+    }
+
+    /// Judges an operation; 0 if there is nothing to judge.
+    fn operation(&mut self, row: usize, past: &mut Past<'h>) -> u64 {
+        let index = self.index;
+        let number = self.certificate.number[row];
+        let is_put = index.columns.kind[row] == Kind::Put;
+        if (is_put && number == NO_PUT) || (!is_put && !index.is_usable_get(row)) {
+            return 0;
+        }
+        let vector = if is_put {
+            self.certificate.vector(number)
+        } else {
+            index.columns.vector.at(row)
+        };
+        let context = (index.session[row], index.columns.group[row]);
+        if let Some(previous) = past.insert(context, Previous { row, vector }) {
+            self.order(&previous, row, vector, number);
+        }
+        self.dependencies(row, vector, number);
+        self.real_time(row, vector);
+        if is_put {
+            self.mutual_cover(number, vector);
+        } else {
+            self.evidence(row);
+            self.siblings(row, vector);
+        }
+        1
     }
 
     /// A2, and A5 within the session.
@@ -163,8 +180,8 @@ impl<'h> Judge<'_, 'h> {
 
     /// A3.
     fn dependencies(&mut self, row: usize, vector: &[u64], number: u32) {
-        for dot in vector {
-            let Some(origin) = self.certificate.origins.get(&dot_origin(*dot)) else {
+        for (place, dot) in vector.iter().enumerate() {
+            let Some(origin) = self.certificate.origin(*dot, place) else {
                 continue;
             };
             let own =
@@ -196,7 +213,7 @@ impl<'h> Judge<'_, 'h> {
 
     /// The put that is missing where it is known, the put that depends on it, and who saw that.
     fn explain_dependency(&self, lost: u64, covered: u32, row: usize) -> Vec<usize> {
-        let origin = self.certificate.origins.get(&dot_origin(lost));
+        let origin = self.certificate.origin(lost, 0);
         let missing = origin
             .and_then(|origin| origin.latest(dot_counter(lost)))
             .filter(|put| self.certificate.dot(*put) == lost)
@@ -210,8 +227,8 @@ impl<'h> Judge<'_, 'h> {
     /// A5 in real time.
     fn real_time(&mut self, row: usize, vector: &[u64]) {
         let returned = self.index.returned(row);
-        for dot in vector {
-            let origin = self.certificate.origins.get(&dot_origin(*dot));
+        for (place, dot) in vector.iter().enumerate() {
+            let origin = self.certificate.origin(*dot, place);
             if let Some((invoke, put)) = origin.and_then(|o| o.latest_invoke(dot_counter(*dot)))
                 && invoke > returned
             {
@@ -231,8 +248,9 @@ impl<'h> Judge<'_, 'h> {
     /// A6 between two puts.
     fn mutual_cover(&mut self, number: u32, vector: &[u64]) {
         let dot = self.certificate.dot(number);
-        for entry_dot in vector.iter().filter(|d| dot_origin(**d) != dot_origin(dot)) {
-            let origin = self.certificate.origins.get(&dot_origin(*entry_dot));
+        let others = |(_, other): &(usize, &u64)| dot_origin(**other) != dot_origin(dot);
+        for (place, entry_dot) in vector.iter().enumerate().filter(others) {
+            let origin = self.certificate.origin(*entry_dot, place);
             let Some(other) = origin.and_then(|o| o.latest(dot_counter(*entry_dot))) else {
                 continue;
             };

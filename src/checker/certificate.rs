@@ -91,7 +91,9 @@ pub(super) struct Certificate<'a, 'h> {
     pub(super) puts: Vec<Put>,
     /// Row to number in `puts`, or [`NO_PUT`].
     pub(super) number: Vec<u32>,
-    pub(super) origins: Table<u32, Origin>,
+    /// The origins' names in ascending order, and what each put.
+    names: Vec<u32>,
+    origins: Vec<Origin>,
     /// Numbers of puts by dense key, within a key ascending by dot.
     by_key: Vec<u32>,
     /// Their dots, so that a search need not look the puts up.
@@ -145,7 +147,8 @@ impl<'a, 'h> Certificate<'a, 'h> {
             index,
             puts,
             number,
-            origins: Table::default(),
+            names: Vec::new(),
+            origins: Vec::new(),
             by_key: Vec::new(),
             by_key_dots: Vec::new(),
             key_starts: Vec::new(),
@@ -163,10 +166,13 @@ impl<'a, 'h> Certificate<'a, 'h> {
                 .puts
                 .push(number);
         }
-        for origin in origins.values_mut() {
+        let mut origins: Vec<(u32, Origin)> = origins.into_iter().collect();
+        origins.sort_unstable_by_key(|(name, _)| *name);
+        for (name, mut origin) in origins {
             origin.finish(&self.puts, self.index);
+            self.names.push(name);
+            self.origins.push(origin);
         }
-        self.origins = origins;
         let key = |number: &u32| self.index.key[self.puts[*number as usize].row as usize];
         let mut by_key: Vec<u32> = (0..self.puts.len() as u32).collect();
         by_key.sort_unstable_by_key(|n| (key(n), self.puts[*n as usize].dot));
@@ -179,6 +185,17 @@ impl<'a, 'h> Certificate<'a, 'h> {
         }
         self.by_key_dots = by_key.iter().map(|n| self.puts[*n as usize].dot).collect();
         self.by_key = by_key;
+    }
+
+    /// The origin of a dot. `place` is the dot's in its vector, which mostly has an entry for each
+    /// origin in ascending order.
+    pub(super) fn origin(&self, dot: u64, place: usize) -> Option<&Origin> {
+        let name = dot_origin(dot);
+        if self.names.get(place) == Some(&name) {
+            return self.origins.get(place);
+        }
+        let place = self.names.binary_search(&name).ok()?;
+        self.origins.get(place)
     }
 
     /// The vector of a put.
@@ -214,7 +231,7 @@ impl<'a, 'h> Certificate<'a, 'h> {
 
     /// Puts of the same dot, side by side.
     pub(super) fn same_dots(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.origins.values().flat_map(|origin| {
+        self.origins.iter().flat_map(|origin| {
             origin
                 .puts
                 .windows(2)
@@ -236,8 +253,13 @@ pub(super) fn entry(vector: &[u64], origin: u32) -> u64 {
 
 /// The first entry of `small` that `large` does not cover.
 pub(super) fn not_covered(small: &[u64], large: &[u64]) -> Option<u64> {
-    small
-        .iter()
-        .copied()
-        .find(|dot| dot_counter(*dot) > 0 && entry(large, dot_origin(*dot)) < *dot)
+    small.iter().enumerate().find_map(|(place, dot)| {
+        let origin = dot_origin(*dot);
+        // Vectors mostly have an entry for each origin, in the same order.
+        let covered = match large.get(place) {
+            Some(own) if dot_origin(*own) == origin => *own,
+            Some(_) | None => entry(large, origin),
+        };
+        (dot_counter(*dot) > 0 && covered < *dot).then_some(*dot)
+    })
 }
