@@ -28,8 +28,8 @@ pub(crate) struct Cluster {
     pub(crate) budget: Budget,
     /// The dots that puts were answered with.
     dots: BTreeSet<Dot>,
-    /// What clients did, judged by the tester of the promise.
-    recording: Recording,
+    /// What clients did, judged by the tester of the promise; none if the model leaves it out.
+    recording: Option<Recording>,
     pub(crate) seen: Seen,
 }
 
@@ -70,7 +70,7 @@ impl Cluster {
             clients: vec![client; model.scripts.len()],
             budget: model.budget,
             dots: BTreeSet::new(),
-            recording: Recording::new(model.lattice()),
+            recording: model.records.then(|| Recording::new(model.lattice())),
             seen: Seen::default(),
         };
         for spec in &model.specs {
@@ -129,7 +129,9 @@ impl Cluster {
         let client = &mut self.clients[at];
         let step = &model.scripts[at][client.next];
         client.waits = true;
-        self.recording.asked(at, step);
+        if let Some(recording) = &mut self.recording {
+            recording.asked(at, step);
+        }
         let context = client.context.to_vector();
         let operation = step.operation();
         let group = model.ports.route_operation(step.key.as_bytes(), &operation);
@@ -163,7 +165,9 @@ impl Cluster {
     }
 
     fn replied(&mut self, model: &ClusterModel, node: NodeId, at: usize, reply: Reply) {
-        self.seen.unexplained |= !self.recording.answered(at, node, &reply);
+        if let Some(recording) = &mut self.recording {
+            self.seen.unexplained |= !recording.answered(at, node, &reply);
+        }
         let client = &mut self.clients[at];
         assert!(client.waits, "answered exactly once");
         client.waits = false;

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     match args.command {
         Command::List => {
             for entry in replicated::MODELS {
-                println!("{:24} {}", entry.name, entry.describe);
+                println!("{:26} {}", entry.name, entry.describe);
             }
             ExitCode::SUCCESS
         }
