@@ -231,6 +231,12 @@ impl Report {
     fn judgement(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Totals { ok, fail, info } = self.totals;
         writeln!(f, "{}, held to: {}", self.outcome().name(), self.held_to())?;
+        if self.model.is_none() && self.promise.is_none() {
+            writeln!(
+                f,
+                "  the history promises nothing: hold it to a model with --model, or to all"
+            )?;
+        }
         writeln!(f, "  operations: {ok} ok, {fail} fail, {info} unknown")?;
         if let Some(damage) = &self.damage {
             writeln!(f, "  the file is incomplete: {damage}")?;

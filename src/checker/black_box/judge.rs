@@ -91,11 +91,14 @@ impl Saturation<'_, '_> {
                 let get = missing.get;
                 let follows = returned.iter().find(|m| self.precedes(**m, missing.put));
                 self.contradict(match follows {
-                    Some(m) if returned.len() == 1 => Contradiction::Stale {
-                        put: self.world.row[*m as usize],
-                        later: put,
-                        get,
-                    },
+                    // A value that only another get's answer puts behind is no stale one.
+                    Some(m) if returned.len() == 1 && self.forced_by(*m, missing.put).is_none() => {
+                        Contradiction::Stale {
+                            put: self.world.row[*m as usize],
+                            later: put,
+                            get,
+                        }
+                    }
                     _ => Contradiction::Missed { put, get },
                 });
             }

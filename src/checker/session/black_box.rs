@@ -177,12 +177,18 @@ impl Judge<'_, '_, '_> {
         }
     }
 
-    /// Writes-follow-reads: what the get's session had to see along reads, and what it returned.
+    /// Writes-follow-reads, until the budget is spent; what was cut short by it is left open.
     fn follow(&mut self, get: u32) {
-        if self.open[WFR].is_some() || self.visits > VISITS_MAX {
-            self.open[WFR] = Some(format!("more than {VISITS_MAX} operations along reads"));
-            return;
+        if self.visits <= VISITS_MAX {
+            self.follow_reads(get);
         }
+        if self.visits > VISITS_MAX {
+            self.open[WFR] = Some(format!("more than {VISITS_MAX} operations along reads"));
+        }
+    }
+
+    /// What the get's session had to see along reads, and what it returned.
+    fn follow_reads(&mut self, get: u32) {
         let graph = self.graph;
         let returned = graph.returned_puts(get);
         let mut seen = Along::new(graph);

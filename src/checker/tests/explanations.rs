@@ -208,8 +208,10 @@ fn what_connects_the_evidence_is_found_in_a_long_history() {
         ..Default::default()
     };
     let history = History::from_rows(header, rows);
-    assert_eq!(assert_minimal(&history, "long"), 1);
+    // It breaks monotonic writes, and so the causal order.
+    assert_eq!(assert_minimal(&history, "long"), 2);
     let report = check(&history, &Options::default());
-    let anomaly = report.anomalies().next().unwrap();
-    assert_eq!(anomaly.operations.len(), 4, "{anomaly}");
+    for anomaly in report.anomalies() {
+        assert_eq!(anomaly.operations.len(), 4, "{anomaly}");
+    }
 }
