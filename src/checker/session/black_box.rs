@@ -108,7 +108,7 @@ impl Judge<'_, '_, '_> {
             clocks.enter(*row).map_err(too_many)?;
             gather.visit(*row, &clocks);
             clocks.leave(*row);
-            if gather.suspects.len() > SUSPECTS_MAX {
+            if gather.suspects.len().max(gather.stale.len()) > SUSPECTS_MAX {
                 return Err(format!("more than {SUSPECTS_MAX} gets lack something"));
             }
         }
@@ -378,7 +378,7 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             put != other && clocks.of_put(*put)[graph.column(*other) as usize] >= place(*other)
         };
         let is_stale = |other: &u32| returned.iter().any(|put| knew(put, other));
-        if returned.len() > 1 && self.stale.len() < SUSPECTS_MAX && returned.iter().any(is_stale) {
+        if returned.len() > 1 && returned.iter().any(is_stale) {
             self.stale.push(get);
         }
         let Some(past) = past else { return };
