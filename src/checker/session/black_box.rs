@@ -108,15 +108,19 @@ impl Judge<'_, '_, '_> {
             clocks.enter(*row).map_err(too_many)?;
             gather.visit(*row, &clocks);
             clocks.leave(*row);
-            if gather.suspects.len() > SUSPECTS_MAX {
+            if gather.suspects.len().max(gather.stale.len()) > SUSPECTS_MAX {
                 return Err(format!("more than {SUSPECTS_MAX} gets lack something"));
             }
         }
         self.monotonic_writes(&gather.skipped);
+        let mut followed: Table<u32, ()> = Table::default();
+        for get in gather.stale {
+            followed.insert(get, ());
+            self.follow(get);
+        }
         let mut suspects = gather.suspects;
         suspects.sort_unstable_by_key(|s| (s.missing, s.get));
         let mut clocks = Clocks::new(graph);
-        let mut followed: Table<u32, ()> = Table::default();
         for row in &causes.rows {
             clocks.enter(*row).map_err(too_many)?;
             let start = suspects.partition_point(|s| s.missing < *row);
@@ -141,18 +145,18 @@ impl Judge<'_, '_, '_> {
 
     fn add(&mut self, guarantee: usize, missing: u32, get: u32, why: &str) {
         let index = self.graph.index;
+        let returned = self.graph.returned_puts(get);
         let mut rows = vec![missing as usize];
-        rows.extend(
-            self.graph
-                .returned_puts(get)
-                .iter()
-                .map(|put| *put as usize),
-        );
+        let others = returned.iter().filter(|put| **put != missing);
+        rows.extend(others.map(|put| *put as usize));
         rows.push(get as usize);
         self.findings[guarantee].add(KINDS[guarantee], &rows, || {
+            let id = id_text(index.columns.written[missing as usize]);
+            if returned.contains(&missing) {
+                return format!("the get shows {id} and also what came before it, although {why}");
+            }
             format!(
-                "the get shows neither {} nor anything that can have replaced it, although {why}",
-                id_text(index.columns.written[missing as usize]),
+                "the get shows neither {id} nor anything that can have replaced it, although {why}"
             )
         });
     }
@@ -191,7 +195,9 @@ impl Judge<'_, '_, '_> {
         seen.reads(get, true);
         let key = graph.index.key[get as usize];
         let mut missing: Vec<u32> = seen.puts.keys().copied().collect();
-        missing.retain(|put| graph.index.key[*put as usize] == key && !returned.contains(put));
+        missing.retain(|put| {
+            graph.index.key[*put as usize] == key && (returned.len() > 1 || !returned.contains(put))
+        });
         missing.sort_unstable();
         self.visits += seen.visits;
         for put in missing {
@@ -266,6 +272,8 @@ struct Gather<'g, 'a, 'h> {
     suspects: Vec<Suspect>,
     /// Puts that a get skipped under monotonic writes.
     skipped: Vec<(u32, u32)>,
+    /// Gets that returned a put together with one that had happened before it.
+    stale: Vec<u32>,
 }
 
 impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
@@ -276,6 +284,7 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             largest: Table::default(),
             suspects: Vec::new(),
             skipped: Vec::new(),
+            stale: Vec::new(),
         }
     }
 
@@ -308,15 +317,16 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         }
     }
 
-    /// Monotonic writes: a later put on the key by the writer of what was returned (or by anyone,
+    /// Monotonic writes: a later put on the key by the writer of something returned (or by anyone,
     /// if nothing was), at or before one that the session had read.
     fn skips(&mut self, get: u32, chain: u32, key: u32) {
         let graph = self.graph;
         let returned = graph.returned_puts(get);
         for run in graph.runs_of(key).map(|run| graph.runs[run]) {
-            let member = returned
+            let members = returned
                 .iter()
-                .find(|put| graph.column(**put) == run.column);
+                .filter(|put| graph.column(**put) == run.column);
+            let member = members.map(|put| graph.place[*put as usize]).min();
             if member.is_none() && !returned.is_empty() {
                 continue;
             }
@@ -325,10 +335,9 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             };
             let own = &graph.on_key[run.start as usize..run.end as usize];
             let read = own.partition_point(|put| graph.place[*put as usize] <= *largest);
-            let after = member.map_or(0, |put| graph.place[*put as usize]);
+            let after = member.unwrap_or(0);
             let last = read.checked_sub(1).map(|last| own[last]);
             if let Some(last) = last.filter(|put| graph.place[*put as usize] > after)
-                && !returned.contains(&last)
                 && self.skipped.len() < SUSPECTS_MAX
             {
                 self.skipped.push((last, get));
@@ -364,6 +373,13 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
                 };
                 self.suspects.push(suspect);
             }
+        }
+        let knew = |put: &u32, other: &u32| {
+            put != other && clocks.of_put(*put)[graph.column(*other) as usize] >= place(*other)
+        };
+        let is_stale = |other: &u32| returned.iter().any(|put| knew(put, other));
+        if returned.len() > 1 && returned.iter().any(is_stale) {
+            self.stale.push(get);
         }
         let Some(past) = past else { return };
         let mut add = |missing: u32, own: bool| {

@@ -67,10 +67,14 @@ fn first_seed() -> u64 {
 }
 
 impl Contest {
-    fn disagrees(&self, rival: &Rival, history: &History) -> bool {
-        match (rival.judge)(history) {
-            Some(verdict) => (self.brute)(history) != Some(verdict),
-            None => rival.may_leave_one_in == 0 && (self.brute)(history).is_some(),
+    /// Whether the two differ on a history as they did on the one it was shrunk from: a history
+    /// of another kind of disagreement would explain nothing.
+    fn differ(&self, rival: &Rival, history: &History, answers: [Option<bool>; 2]) -> bool {
+        let now = [(rival.judge)(history), (self.brute)(history)];
+        if answers[0].is_none() {
+            now[0].is_none() && now[1].is_some()
+        } else {
+            now == answers
         }
     }
 
@@ -102,7 +106,9 @@ impl Contest {
                     return Err(Box::new(Disagreement {
                         seed: seed - 1,
                         rival: rival.name,
-                        history: shrink(&history, |smaller| self.disagrees(rival, smaller)),
+                        history: shrink(&history, |smaller| {
+                            self.differ(rival, smaller, [answer, expected])
+                        }),
                     }));
                 }
             }

@@ -46,7 +46,7 @@ fn vectors(random: &mut Random, operations: usize) -> Option<History> {
 
 /// What clients of a causal store see, with up to seven visible changes, and nothing that integrity
 /// alone refutes.
-fn siblings(random: &mut Random, operations: usize) -> Option<History> {
+pub(super) fn siblings(random: &mut Random, operations: usize) -> Option<History> {
     let mut ops = generate::valid(random, Store::Causal, operations);
     for _ in 0..random.below(8) {
         generate::mutate_visibly(random, Store::Causal, &mut ops);
@@ -87,7 +87,7 @@ fn quiet_versions(random: &mut Random, operations: usize) -> Option<History> {
 }
 
 /// The verdict of a check.
-fn verdict(check: &Check) -> Option<bool> {
+pub(super) fn verdict(check: &Check) -> Option<bool> {
     match check.verdict {
         Verdict::Valid => Some(true),
         Verdict::Invalid { .. } => Some(false),

@@ -10,7 +10,7 @@ use crate::history::History;
 
 /// What clients of a store that keeps one value see. Mostly all replicas prefer the same of two
 /// concurrent values, now and then each its own.
-fn single_values(random: &mut Random, operations: usize) -> Option<History> {
+pub(super) fn single_values(random: &mut Random, operations: usize) -> Option<History> {
     let mut ops = generate::valid(random, Store::Causal, operations);
     let alike = random.one_in(3);
     for op in &mut ops {

@@ -1,6 +1,6 @@
 //! Last write wins: the machine, and the axioms one by one.
 
-use super::{counted, returned, some_order};
+use super::{close, counted, returned, some_order};
 use crate::history::{History, Kind, Outcome, Version, origin};
 
 /// The version of an operation: for an unknown put the one under which it was read.
@@ -110,4 +110,50 @@ pub(in crate::checker::tests) fn lww_axioms(history: &History) -> bool {
         !here || if is_put(b) { va < vb } else { va <= vb }
     });
     unique && same && upwards && registers
+}
+
+/// Last write wins by what replicas showed: for each key some order of its values has every replica
+/// go up in it. A replica shows what it acknowledges and what it answers; before that, nothing. Open
+/// when something was read that cannot have been.
+pub(in crate::checker::tests) fn arbitrable(history: &History) -> Option<bool> {
+    let columns = &history.columns;
+    let mut shown: Vec<(usize, Option<u64>)> = Vec::new();
+    for row in (0..history.len()).filter(|row| columns.outcome[*row] == Outcome::Ok) {
+        let value = match columns.kind[row] {
+            Kind::Put => Some(columns.written[row]),
+            Kind::Get | Kind::Cas | Kind::Append => columns.read.at(row).first().copied(),
+        };
+        shown.push((row, value));
+    }
+    if shown.is_empty() || !super::integrity(history) {
+        return None;
+    }
+    // What a session did next at the same instant comes after.
+    let follows = |a: usize, b: usize| {
+        let session =
+            columns.session[a] == columns.session[b] && columns.index[a] < columns.index[b];
+        session || columns.returned[a] < columns.invoke[b]
+    };
+    Some(shown.iter().all(|(row, _)| {
+        let of_key = |a: &&(usize, Option<u64>)| columns.key[a.0] == columns.key[*row];
+        let shown: Vec<_> = shown.iter().filter(of_key).collect();
+        let mut values: Vec<Option<u64>> = shown.iter().map(|(_, value)| *value).collect();
+        values.sort_unstable();
+        values.dedup();
+        let mut before = vec![vec![false; values.len()]; values.len()];
+        for (a, earlier) in &shown {
+            for (b, later) in &shown {
+                let one_replica = origin(columns.node[*a], columns.incarnation[*a])
+                    == origin(columns.node[*b], columns.incarnation[*b]);
+                if earlier != later && one_replica && (follows(*a, *b) || earlier.is_none()) {
+                    let place = |value| values.binary_search(value);
+                    if let (Ok(from), Ok(to)) = (place(earlier), place(later)) {
+                        before[from][to] = true;
+                    }
+                }
+            }
+        }
+        let before = close(before);
+        (0..values.len()).all(|value| !before[value][value])
+    }))
 }

@@ -9,10 +9,11 @@ mod single;
 
 pub(in crate::checker::tests) use causal::{causal, causal_witness};
 pub(in crate::checker::tests) use eventual::{convergence, integrity, lost_writes};
-pub(in crate::checker::tests) use lww::{lww, lww_axioms};
+pub(in crate::checker::tests) use lww::{arbitrable, lww, lww_axioms};
 pub(in crate::checker::tests) use register::{linearizable, sequential};
 pub(in crate::checker::tests) use session::{
-    monotonic_reads, monotonic_writes, read_your_writes, writes_follow_reads,
+    monotonic_reads, monotonic_reads_seen, monotonic_writes, monotonic_writes_seen,
+    read_your_writes, read_your_writes_seen, writes_follow_reads, writes_follow_reads_seen,
 };
 pub(in crate::checker::tests) use single::{causal_convergence, causal_memory, weak_causal};
 
