@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# What takes too long for every commit. So far: every model's checkers against a brute force that
+# What takes too long for every commit: every model's checkers against a brute force that
 # enumerates its definition, on many random histories, and a table of how many were valid and
-# invalid. Fails when two of them disagree; the history, shrunk, is then printed as JSON lines.
+# invalid; then each fuzz target for some minutes, where cargo-fuzz is installed. Fails when two
+# checkers disagree (the history, shrunk, is printed as JSON lines), or when a target crashes.
 #
-#   scripts/nightly.sh [HISTORIES [SEED]]     100,000 histories a model, seeds from today's date
+#   scripts/nightly.sh [HISTORIES [SEED [MINUTES]]]
+#
+# 100,000 histories a model, seeds from today's date, 10 minutes a fuzz target.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,3 +25,14 @@ if [ "$status" -ne 0 ]; then
 fi
 # The lines of other tests stand between those of the table.
 grep -o 'oracle  .*' "$log" | sed 's/^oracle  //' | sort
+
+if ! command -v cargo-fuzz >/dev/null; then
+  echo "not fuzzed: cargo install cargo-fuzz"
+  exit 0
+fi
+for target in jsonl arrow imports checkers; do
+  echo "fuzzing $target for ${3:-10} minutes"
+  mkdir -p "fuzz/corpus/$target"
+  RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+    -max_total_time="$((${3:-10} * 60))" -max_len=4096 -verbosity=0
+done

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use hashbrown::HashMap;
 
-use super::lookup::{Numbers, Puts};
+use super::lookup::{Numbers, Puts, follow};
 use crate::history::{CORRUPT, Columns, History, Kind, NEVER, Outcome, Row, id_index, id_session};
 
 /// A hash table whose order nothing depends on, and whose hashes are the same in every run.
@@ -67,12 +67,21 @@ pub(super) struct Index<'h> {
     pub(super) was_read: Vec<bool>,
     /// Bits of [`TIED_INVOKE`] and [`TIED_RETURN`].
     ties: Vec<u8>,
+    /// Dense keys on which a session's order at one instant is in no time that this index gives.
+    untold: Table<u32, ()>,
 }
 
 /// The row was invoked at the instant at which its session's last operation on the key returned.
 const TIED_INVOKE: u8 = 1;
 /// The row returned at the instant at which its session's next operation on the key was invoked.
 const TIED_RETURN: u8 = 2;
+/// Operations of one session at one instant that are looked through for the last on a key.
+const TIED_MAX: usize = 64;
+/// Times are counted in quarters of a ns, in 64 bits.
+const TIME_MAX: u64 = (NEVER >> 2) - 1;
+/// What checks by time answer of keys that [`Index::has_untold_ties`].
+pub(super) const UNTOLD_TIES: &str = "sessions did several operations on a key at one instant, \
+    and times alone do not give their order";
 
 impl<'h> Index<'h> {
     /// Indexes a history.
@@ -88,7 +97,6 @@ impl<'h> Index<'h> {
         let (_, key, keys) = Numbers::new(columns.key.iter().copied());
         let raw_sessions = columns.session.iter().map(|session| u64::from(*session));
         let (numbers, session, sessions) = Numbers::new(raw_sessions);
-        let puts = Puts::new(columns, numbers)?;
         let mut index = Self {
             history,
             columns,
@@ -99,8 +107,11 @@ impl<'h> Index<'h> {
             puts_read: Vec::with_capacity(columns.read.values().len()),
             was_read: vec![false; columns.len()],
             ties: vec![0; columns.len()],
+            untold: Table::default(),
         };
         index.order_sessions()?;
+        times_fit(columns)?;
+        let puts = Puts::new(columns, numbers)?;
         index.find_ties();
         index.resolve_reads(&puts);
         Ok(index)
@@ -119,38 +130,58 @@ impl<'h> Index<'h> {
                 rows.sort_by_key(|row| columns.index[*row as usize]);
             }
             for pair in rows.windows(2) {
-                let (a, b) = (pair[0] as usize, pair[1] as usize);
-                let returned = columns.returned[a];
-                if columns.index[a] == columns.index[b]
-                    || (returned != NEVER && returned > columns.invoke[b])
-                {
-                    return Err(format!(
-                        "session {} has two operations at once: #{} and #{}",
-                        columns.session[a], columns.index[a], columns.index[b]
-                    ));
-                }
+                follow(columns, pair[0] as usize, pair[1] as usize)?;
             }
         }
         Ok(())
     }
 
     /// Finds the operations of one session on one key that follow each other without a tick of the
-    /// clock between them. One pair an instant and key can be told apart from what was concurrent.
+    /// clock between them. One pair an instant and key can be told apart from what was concurrent;
+    /// two chains side by side are in no interval order (Fishburn 1970), so that others are untold.
     fn find_ties(&mut self) {
         let mut taken: Table<(u32, u64), ()> = Table::default();
         for session in 0..self.by_session.len() {
-            for pair in self.by_session.at(session).windows(2) {
-                let (a, b) = (pair[0] as usize, pair[1] as usize);
-                let instant = self.columns.invoke[b];
-                if self.returned(a) == instant
-                    && self.key[a] == self.key[b]
-                    && taken.insert((self.key[a], instant), ()).is_none()
-                {
+            let rows = self.by_session.at(session);
+            for at in 1..rows.len() {
+                let b = rows[at] as usize;
+                let (key, instant) = (self.key[b], self.columns.invoke[b]);
+                let tied = rows[..at].iter().rev().map(|row| *row as usize);
+                let mut tied = tied.take_while(|row| self.ends_at(*row, instant));
+                let on_key = |row: &usize| self.key[*row] == key && self.returned(*row) == instant;
+                let Some(a) = tied.by_ref().take(TIED_MAX).find(on_key) else {
+                    if tied.next().is_some() {
+                        self.untold.insert(key, ());
+                    }
+                    continue;
+                };
+                if taken.insert((key, instant), ()).is_none() {
                     self.ties[a] |= TIED_RETURN;
                     self.ties[b] |= TIED_INVOKE;
+                } else {
+                    self.untold.insert(key, ());
                 }
             }
         }
+    }
+
+    /// Whether the row ended at `instant`, or began there without an end.
+    fn ends_at(&self, row: usize, instant: u64) -> bool {
+        match self.columns.returned[row] {
+            NEVER => self.columns.invoke[row] == instant,
+            returned => returned == instant,
+        }
+    }
+
+    /// Whether on some key the order of a session is in neither [`Self::fine_invoke`] nor
+    /// [`Self::fine_return`].
+    pub(super) fn has_untold_ties(&self) -> bool {
+        !self.untold.is_empty()
+    }
+
+    /// Whether that is so on a dense key.
+    pub(super) fn has_untold_ties_on(&self, key: u32) -> bool {
+        self.untold.contains_key(&key)
     }
 
     fn resolve_reads(&mut self, puts: &Puts) {
@@ -241,6 +272,18 @@ impl<'h> Index<'h> {
     pub(super) fn key_name(&self, row: usize) -> String {
         self.history.key_name(self.columns.key[row])
     }
+}
+
+/// Whether every time can be counted in quarters of a ns.
+fn times_fit(columns: &Columns) -> Result<(), String> {
+    let late = |time: u64| time != NEVER && time > TIME_MAX;
+    let row = (0..columns.len())
+        .find(|row| columns.invoke[*row] > TIME_MAX || late(columns.returned[*row]));
+    row.map_or(Ok(()), |row| {
+        Err(format!(
+            "row {row} has a time beyond {TIME_MAX} ns: give times from the start of the run"
+        ))
+    })
 }
 
 /// Whether the history's limit was reached, so that keys outside of the sample are cut short.

@@ -7,12 +7,12 @@
 //! linearizable iff no two forward zones overlap and no backward zone lies inside a forward one,
 //! and no get returns before its put is invoked. Comparisons are strict: at ties the closed
 //! forms reject valid histories, except that what one session does next comes after even if the
-//! clock has not ticked. The initial value was put before time began.
+//! clock has not ticked. Where times cannot say that, the key is searched (`wing_gong/`). The initial value was put before time began.
 
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
-use super::wing_gong::NO_REAL_TIME;
+use super::wing_gong::{self, NO_REAL_TIME};
 use crate::history::NEVER;
 
 /// The time of the initial put, before all others: times are shifted up by one.
@@ -129,6 +129,13 @@ pub(super) fn check(index: &Index<'_>) -> Check {
     let mut clusters = Clusters::new(index);
     for key in 0..index.by_key.len() {
         check_key(index, clusters.of_key(key), &mut findings);
+    }
+    if findings.is_empty() && index.has_untold_ties() {
+        let tied = |row: usize| index.has_untold_ties_on(index.key[row]);
+        let searched = wing_gong::check_keys(index.history, wing_gong::Limits::default(), tied);
+        if !searched.verdict.is_valid() {
+            return searched;
+        }
     }
     findings.check(clusters.operations)
 }

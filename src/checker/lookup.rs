@@ -1,7 +1,7 @@
 //! Tables that an index is made with: values as small numbers, and puts by what they wrote.
 
 use super::index::{Index, Table};
-use crate::history::{Columns, Kind, id_index, id_session, value_id};
+use crate::history::{Columns, Kind, NEVER, id_index, id_session, value_id};
 
 /// Numbers below this many times the number of rows are looked up in a table, others by hash.
 const DIRECT_MAX: u64 = 2;
@@ -134,4 +134,27 @@ pub(super) fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, String> {
         }
     }
     Ok(puts)
+}
+
+/// Whether row `b` can be what the session of row `a` did next.
+///
+/// # Errors
+/// When both are one place of the session, or `a` was under way when `b` began.
+pub(super) fn follow(columns: &Columns, a: usize, b: usize) -> Result<(), String> {
+    let (session, returned) = (columns.session[a], columns.returned[a]);
+    if columns.index[a] == columns.index[b] {
+        let (first, second) = (a.min(b), a.max(b));
+        Err(format!(
+            "operation #{} of session {session} is there twice, in rows {first} and {second}: each \
+             pair of session and index must occur once",
+            columns.index[a]
+        ))
+    } else if returned != NEVER && returned > columns.invoke[b] {
+        Err(format!(
+            "session {session} has two operations at once: #{} and #{}",
+            columns.index[a], columns.index[b]
+        ))
+    } else {
+        Ok(())
+    }
 }

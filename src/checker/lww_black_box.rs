@@ -7,7 +7,7 @@
 //! by one, each when no other that is left has to come before it. Per replica it is enough to know
 //! the earliest return of each value and its latest invoke, so the values left are kept by both.
 
-use super::index::{Index, NO_PUT, Table};
+use super::index::{Index, NO_PUT, Table, UNTOLD_TIES};
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Kind, NEVER, origin};
@@ -70,6 +70,13 @@ pub(super) fn check(index: &Index<'_>) -> Check {
                 )
             });
         }
+    }
+    if findings.is_empty() && index.has_untold_ties() {
+        return Check {
+            property,
+            checked: 0,
+            verdict: Verdict::unknown(UNTOLD_TIES),
+        };
     }
     findings.check(checked)
 }

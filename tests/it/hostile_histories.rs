@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use kvs_zoo::checker::{Engine, Options, Outcome, Report, check};
+use kvs_zoo::checker::{Agreement, Engine, Options, Outcome, Report, check};
 use kvs_zoo::history::{
     Header, History, Kind, LINE_BYTES_MAX, Promise, Recorder, Row, Witness, dot, value_id,
 };
@@ -105,6 +105,103 @@ fn a_clock_that_never_ticks_is_judged_by_what_sessions_say() {
         let outcome = judged(&lines(&backwards), promise).outcome();
         assert_ne!(outcome, Outcome::Valid, "{promise}");
     }
+}
+
+#[test]
+fn what_sessions_do_in_one_instant_stays_in_their_order_however_much_it_is() {
+    let other_key = |line: String| line.replace(r#""key":"x""#, r#""key":"y""#);
+    let chain = [put(0, 0, 7), put(0, 1, 7), get(0, 2, 7, "0:0")];
+    let between = [
+        put(0, 0, 6),
+        put(0, 1, 7),
+        other_key(put(0, 2, 7)),
+        get(0, 3, 7, "0:0"),
+    ];
+    let two_chains = [
+        put(0, 0, 7),
+        put(0, 1, 7),
+        get(1, 0, 7, "0:1"),
+        get(1, 1, 7, "0:0"),
+    ];
+    let through_a_failure = [
+        put(0, 0, 7),
+        put(0, 1, 7),
+        put(0, 2, 7).replace("\"invoke\"", "\"outcome\":\"fail\",\"invoke\""),
+        get(0, 3, 7, "0:0"),
+    ];
+    let histories = [&chain[..], &between, &two_chains, &through_a_failure];
+    for history in histories {
+        let report = judged(&lines(history), Promise::Linearizable);
+        assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+    }
+    let good = [
+        put(0, 0, 7),
+        put(0, 1, 7),
+        get(0, 2, 7, "0:1"),
+        get(1, 0, 7, "0:0"),
+        get(1, 1, 7, "0:1"),
+    ];
+    let report = judged(&lines(&good), Promise::Linearizable);
+    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+}
+
+#[test]
+fn the_second_engine_is_not_asked_what_times_cannot_tell_it() {
+    let chain = lines(&[put(0, 0, 7), put(0, 1, 7), get(0, 2, 7, "0:0")]);
+    for (engine, outcome) in [
+        (Engine::Both, Outcome::Invalid),
+        (Engine::Stateright, Outcome::Unknown),
+    ] {
+        let options = Options {
+            promise: Some(Promise::Linearizable),
+            engine,
+            ..Options::default()
+        };
+        let report = check(&chain, &options);
+        assert_eq!(report.outcome(), outcome, "{report}");
+        assert!(
+            matches!(report.agreement, Agreement::NotCompared { .. }),
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn times_that_cannot_be_compared_are_never_valid() {
+    for at in [1 << 62, (1 << 63) - 1, u64::MAX - 1] {
+        let report = judged(&lines(&[put(0, 0, at)]), Promise::Linearizable);
+        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        assert!(report.to_string().contains("a time beyond"), "{report}");
+    }
+}
+
+#[test]
+fn a_place_that_occurs_twice_is_reported_as_such() {
+    let put_of =
+        |id: &str, at| put(3, 5, at).replace("\"key\"", &format!("\"written\":\"{id}\",\"key\""));
+    let gets = [get(3, 5, 10, "0:0"), get(3, 5, 20, "0:0"), put(0, 0, 1)];
+    for id in ["3:5", "9:9"] {
+        let history = lines(&[put_of(id, 10), put_of(id, 20)]);
+        let report = judged(&history, Promise::Linearizable);
+        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        assert!(
+            report
+                .to_string()
+                .contains("#5 of session 3 is there twice"),
+            "{report}"
+        );
+        assert!(
+            !report.to_string().contains("values are not unique"),
+            "{report}"
+        );
+    }
+    let report = judged(&lines(&gets), Promise::Linearizable);
+    assert!(
+        report
+            .to_string()
+            .contains("#5 of session 3 is there twice"),
+        "{report}"
+    );
 }
 
 #[test]

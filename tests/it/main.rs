@@ -3,6 +3,7 @@
 mod checker_corpus;
 mod cli;
 mod explanations;
+mod fuzz_corpus;
 mod history;
 mod hostile_histories;
 mod imports;

@@ -6,7 +6,7 @@
 //! value the earliest return waits for: any other would have to be finished before that return,
 //! and would then have been taken already.
 
-use super::super::index::Index;
+use super::super::index::{Index, UNTOLD_TIES};
 use super::{Part, Specification, Step};
 use crate::history::Kind;
 
@@ -42,8 +42,11 @@ pub(super) struct Current {
 /// Splits a history by keys.
 ///
 /// # Errors
-/// When a get returned several values.
+/// When a get returned several values, or times do not give the order of a session.
 pub(super) fn build(index: &Index<'_>) -> Result<(Registers, Vec<Part>), String> {
+    if index.has_untold_ties() {
+        return Err(UNTOLD_TIES.to_owned());
+    }
     let (mut keys, mut parts) = (Vec::new(), Vec::new());
     for key in 0..index.by_key.len() {
         let rows: Vec<u32> = index

@@ -6,9 +6,10 @@ pub(super) mod evidence;
 pub(super) mod operation;
 mod search;
 
+use super::index::Table;
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::{History, NEVER};
+use crate::history::History;
 use operation::{Op, Registers};
 use search::{Answer, search};
 
@@ -49,6 +50,15 @@ impl Limits {
 
 /// Checks every key. Each key's search may cost `limits`.
 pub(super) fn check(history: &History, limits: Limits) -> Check {
+    check_keys(history, limits, |_| true)
+}
+
+/// Checks the keys with an operation in a row for which `is_asked` holds.
+pub(super) fn check_keys(
+    history: &History,
+    limits: Limits,
+    is_asked: impl Fn(usize) -> bool,
+) -> Check {
     let answer = |verdict| Check {
         property: Property::Linearizable,
         checked: 0,
@@ -65,12 +75,12 @@ pub(super) fn check(history: &History, limits: Limits) -> Check {
     };
     let mut findings = Findings::new(history, Property::Linearizable);
     let (mut checked, mut given_up) = (0, None);
-    for ops in &keys {
-        let Some(first) = ops.first() else { continue };
+    let asked = |ops: &&Vec<Op>| ops.first().is_some_and(|op| is_asked(op.row as usize));
+    for ops in keys.iter().filter(asked) {
         match search(ops, &mut registers, &mut limits.clone()) {
             Answer::Order => {}
             Answer::NoOrder => add(history, ops, &mut registers, limits, &mut findings),
-            Answer::Limit => given_up = given_up.or(Some((first.row, ops.len()))),
+            Answer::Limit => given_up = given_up.or(Some((ops[0].row, ops.len()))),
         }
         checked += ops.len() as u64;
     }
@@ -103,13 +113,20 @@ fn by_key(history: &History, registers: &mut Registers<'_>) -> Result<Vec<Vec<Op
     let sessions = operation::sessions(history).map_err(Refused::Sessions)?;
     let mut ops = registers.operations().map_err(Refused::Siblings)?;
     let columns = &history.columns;
+    // Of each key of a session the last operation, and when it was certainly over.
+    let mut last: Table<u64, (u32, u64)> = Table::default();
     for rows in sessions {
-        for pair in rows.windows(2) {
-            let (a, b) = (pair[0] as usize, pair[1] as usize);
-            let tie = columns.returned[a] != NEVER && columns.returned[a] == columns.invoke[b];
-            let same_key = columns.key[a] == columns.key[b];
-            if let (Some(op), true) = (&mut ops[b], tie && same_key) {
-                op.after = Some(a as u32);
+        last.clear();
+        for row in rows {
+            let Some(op) = &mut ops[row as usize] else {
+                continue;
+            };
+            let before = last.get(&columns.key[row as usize]);
+            op.after = before
+                .filter(|(_, returned)| *returned == op.invoke)
+                .map(|(row, _)| *row);
+            if !op.is_pending() {
+                last.insert(columns.key[row as usize], (row, op.returned));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What the searches see of a history: operations on registers, with small numbers for values.
 
 use super::super::index::Table;
+use super::super::lookup::follow;
 use crate::history::{ErrorKind, History, Kind, NEVER, Outcome};
 
 /// A value as a small number.
@@ -194,7 +195,7 @@ impl<'h> Registers<'h> {
 /// The rows of each session in its order, those that constrain nothing included.
 ///
 /// # Errors
-/// When a session has two operations at once.
+/// When a session has two operations at once, or at one place.
 pub(in super::super) fn sessions(history: &History) -> Result<Vec<Vec<u32>>, String> {
     let columns = &history.columns;
     let mut numbers: Table<u32, usize> = Table::default();
@@ -209,16 +210,7 @@ pub(in super::super) fn sessions(history: &History) -> Result<Vec<Vec<u32>>, Str
     for rows in &mut sessions {
         rows.sort_by_key(|row| columns.index[*row as usize]);
         for pair in rows.windows(2) {
-            let (a, b) = (pair[0] as usize, pair[1] as usize);
-            let returned = columns.returned[a];
-            if columns.index[a] == columns.index[b]
-                || (returned != NEVER && returned > columns.invoke[b])
-            {
-                return Err(format!(
-                    "session {} has two operations at once: #{} and #{}",
-                    columns.session[a], columns.index[a], columns.index[b]
-                ));
-            }
+            follow(columns, pair[0] as usize, pair[1] as usize)?;
         }
     }
     Ok(sessions)
