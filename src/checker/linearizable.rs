@@ -7,7 +7,8 @@
 //! linearizable iff no two forward zones overlap and no backward zone lies inside a forward one,
 //! and no get returns before its put is invoked. Comparisons are strict: at ties the closed
 //! forms reject valid histories, except that what one session does next comes after even if the
-//! clock has not ticked. Where times cannot say that, the key is searched (`wing_gong/`). The initial value was put before time began.
+//! clock has not ticked. Where times cannot say that, the key is searched (`wing_gong/`). The
+//! initial value was put before time began.
 
 use super::index::Index;
 use super::property::{AnomalyKind, Property};

@@ -131,7 +131,11 @@ fn zones_search_and_all_orders_agree_on_registers() {
         brute: |history| Some(brute::linearizable(history)),
         rivals: vec![
             rival("zones", |h| direct(h, Promise::Linearizable)),
-            rival("stateright", |h| searched(h, Promise::Linearizable)),
+            // It goes by time alone, which does not tell the order of every session that is tied.
+            Rival {
+                may_leave_one_in: 2,
+                ..rival("stateright", |h| searched(h, Promise::Linearizable))
+            },
         ],
     }
     .hold();

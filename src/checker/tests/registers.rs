@@ -2,7 +2,7 @@
 //! causal convergence of registers, the session guarantees, last write wins without versions.
 
 use super::brute;
-use super::contest::{Contest, Judge};
+use super::contest::{Contest, Judge, Rival};
 use super::generate::{self, Random, Store};
 use super::oracle::{rival, siblings, something, verdict};
 use super::trial::single_values;
@@ -138,9 +138,13 @@ fn what_replicas_showed_and_all_pairs_of_exposures_agree_on_last_write_wins() {
         generate: exposures,
         operations: 4..16,
         brute: brute::arbitrable,
-        rivals: vec![rival("black box", |history| {
-            verdict(&lww_black_box::check(&Index::new(history).ok()?))
-        })],
+        // Ties that times do not tell apart it leaves open.
+        rivals: vec![Rival {
+            may_leave_one_in: 10,
+            ..rival("black box", |history| {
+                verdict(&lww_black_box::check(&Index::new(history).ok()?))
+            })
+        }],
     }
     .hold();
 }

@@ -198,6 +198,10 @@ fn gossip(random: &mut Random, store: Store, replicas: &mut [Replica]) {
     }
 }
 
+/// Operations up to which a session's next one may begin at the instant at which its last ended. In
+/// longer histories the clock ticks between them, so that times alone tell every order.
+const TIES_UP_TO: usize = 100;
+
 /// Operations with times, one at a time in each session; the last of a session may be unknown.
 fn schedule(random: &mut Random, sessions: usize, count: usize) -> Vec<Op> {
     let mut ends = vec![0u64; sessions];
@@ -205,9 +209,10 @@ fn schedule(random: &mut Random, sessions: usize, count: usize) -> Vec<Op> {
     // An unknown outcome ends a session; the worker goes on under the next number.
     let mut names: Vec<u32> = (0..sessions as u32).collect();
     let mut ops = Vec::new();
+    let tick = u64::from(count > TIES_UP_TO);
     for _ in 0..count {
         let session = random.below(sessions);
-        let invoke = ends[session] + random.below(4) as u64;
+        let invoke = ends[session] + tick + random.below(4) as u64;
         let returned = invoke + random.below(7) as u64;
         let is_put = random.one_in(2);
         let unknown = is_put && random.one_in(6);
