@@ -59,12 +59,16 @@ impl Redis {
                 .output()
                 .expect("redis-benchmark is installed with the server");
             let text = String::from_utf8_lossy(&output.stdout);
-            let row = text.lines().last().unwrap_or_default();
-            let fields: Vec<f64> = row
-                .split(',')
-                .skip(1)
-                .map(|field| field.trim_matches('"').parse().expect("a number"))
-                .collect();
+            let row = |line: &str| -> Option<Vec<f64>> {
+                let fields = line.split(',').skip(1);
+                let numbers = fields.map(|field| field.trim_matches('"').parse().ok());
+                numbers
+                    .collect::<Option<Vec<f64>>>()
+                    .filter(|row| row.len() > 3)
+            };
+            // Now and then something else follows the row.
+            let fields = text.lines().rev().find_map(row);
+            let fields = fields.unwrap_or_else(|| panic!("redis-benchmark has no row: {text}"));
             // Harmonic: each half takes its own time.
             per_second += 0.5 / fields[0];
             p50_us += fields[3] * 1e3 / 2.0;
