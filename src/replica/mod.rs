@@ -75,6 +75,19 @@ impl Replica {
         }
     }
 
+    /// Becomes what is left when its process ends and its state is kept, under the same incarnation:
+    /// all that it had applied, its log and its clock. What only memory held is gone: waiting
+    /// requests and updates, fresh updates not yet pushed, transfers, and what it knew of its peers.
+    /// Call [`Self::start`] before any `handle_*`. (A replica whose state is lost is made anew, under
+    /// the next incarnation.)
+    pub fn recover(&mut self) {
+        match self {
+            Self::Local(_) => {}
+            Self::Causal(gossip) => gossip.recover(),
+            Self::Lww(gossip) => gossip.recover(),
+        }
+    }
+
     /// Takes a client's request. It is answered exactly once, now or during a later `handle_*`.
     /// `id` must differ from those of all requests that wait for their answer.
     pub fn handle_request<E: Effects>(

@@ -108,6 +108,19 @@ impl<V: Value> Gossip<V> {
         }
     }
 
+    /// Forgets what only memory held.
+    pub(super) fn recover(&mut self) {
+        let settings = &self.settings;
+        self.peers = self.peers.unheard();
+        self.rumours.clear();
+        self.held_back = Waiting::new(settings.held_back_max, settings.held_back_bytes_max);
+        self.deferred = Waiting::new(settings.deferred_max, settings.deferred_bytes_max);
+        self.deferral_timer_set = false;
+        self.unheard_ticks = 0;
+        self.outgoing.clear();
+        self.incoming = None;
+    }
+
     pub(super) fn handle_message<E: Effects>(
         &mut self,
         from: NodeId,

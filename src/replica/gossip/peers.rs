@@ -28,6 +28,11 @@ impl Peers {
         Self(nodes.into_iter().map(peer).collect())
     }
 
+    /// The same peers before any of them was heard.
+    pub(super) fn unheard(&self) -> Self {
+        Self::new(&self.nodes().collect::<Vec<_>>())
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

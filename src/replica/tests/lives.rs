@@ -218,3 +218,41 @@ fn answers(replica: &mut Replica, from: u16, incarnation: u16, body: Body) -> Ve
         .map(|(_, message)| message.body)
         .collect()
 }
+
+#[test]
+fn a_recovered_replica_has_what_it_applied_and_forgets_what_waited() {
+    let mut replica = replica_of_two(0, 0);
+    let ask = |replica: &mut Replica, id, operation, context: &[Dot]| {
+        let mut out = Recorder::default();
+        let request = Request {
+            key: b"k",
+            operation,
+            context,
+        };
+        replica.handle_request(RequestId(id), &request, &Input::default(), &mut out);
+        out
+    };
+    let value = 7_u64.to_le_bytes();
+    ask(&mut replica, 0, Operation::Put { value: &value }, &[]);
+    let unseen = [Dot::new(Origin::new(NodeId(1), 0), 1)];
+    let waits = ask(&mut replica, 1, Operation::Get, &unseen);
+    assert_eq!((waits.replies.len(), waits.timers.len()), (0, 1));
+    let before = replica.status();
+    assert_eq!(before.deferred, 1);
+
+    replica.recover();
+    let after = replica.status();
+    assert_eq!(after.deferred, 0);
+    assert_eq!(
+        (after.applied, after.digest, after.log_updates),
+        (before.applied, before.digest, before.log_updates)
+    );
+    // Its next put does not get the dot of its last, and its deferral timer is set again.
+    let again = ask(&mut replica, 2, Operation::Put { value: &value }, &[]);
+    let [(_, Reply::Put(Some(dot), ..))] = again.replies.as_slice() else {
+        panic!("a put is answered with its dot, not {:?}", again.replies);
+    };
+    assert_eq!(dot.counter(), 2);
+    let waits = ask(&mut replica, 1, Operation::Get, &unseen);
+    assert_eq!(waits.timers, [Timer::Deferral]);
+}
