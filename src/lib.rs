@@ -25,6 +25,7 @@ pub mod transport;
 
 // What happened, and was it right.
 pub mod checker;
+pub mod evidence;
 pub mod history;
 pub mod measure;
 pub mod report;

@@ -291,7 +291,7 @@ fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
     composed
         && bug
             .lattice()
-            .is_none_or(|wanted| wanted == run::lattice_name(lattice))
+            .is_none_or(|wanted| wanted == crate::evidence::lattice_name(lattice))
 }
 
 /// The command that runs this again, quoted for a shell.
