@@ -23,6 +23,9 @@ pub mod node;
 pub mod run;
 pub mod transport;
 
+// A world of virtual time.
+pub mod sim;
+
 // What happened, and was it right.
 pub mod checker;
 pub mod evidence;

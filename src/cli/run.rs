@@ -156,16 +156,25 @@ struct OutputArgs {
 
 /// `Lattice`, as the command line has it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LatticeArg {
+pub(super) enum LatticeArg {
     /// Concurrent puts are kept as siblings; sessions see what they have seen.
     Causal,
     /// The put with the largest version wins.
     Lww,
 }
 
+impl From<LatticeArg> for Lattice {
+    fn from(lattice: LatticeArg) -> Self {
+        match lattice {
+            LatticeArg::Causal => Self::Causal,
+            LatticeArg::Lww => Self::Lww,
+        }
+    }
+}
+
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
+pub(super) enum Switch {
     /// Yes.
     On,
     /// No.
@@ -203,10 +212,7 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
 /// The run that the arguments ask for.
 fn config(args: &RunArgs) -> Result<Config, Failure> {
     let architecture: Architecture = args.arch.parse().map_err(Failure::bad_arguments)?;
-    let lattice = match args.lattice {
-        LatticeArg::Causal => Lattice::Causal,
-        LatticeArg::Lww => Lattice::Lww,
-    };
+    let lattice = args.lattice.into();
     let bug = args
         .bug
         .as_deref()
@@ -259,7 +265,11 @@ fn workload(args: &RunArgs) -> Result<Workload, Failure> {
 }
 
 /// The bug of this name, if the store that is asked for can have it.
-fn planted(name: &str, architecture: &Architecture, lattice: Lattice) -> Result<Bug, Failure> {
+pub(super) fn planted(
+    name: &str,
+    architecture: &Architecture,
+    lattice: Lattice,
+) -> Result<Bug, Failure> {
     let Some(bug) = Bug::from_name(name) else {
         let names = Bug::ALL.iter().map(|bug| bug.name());
         let nearest = names.min_by_key(|known| strsim::levenshtein(known, name));
@@ -305,7 +315,7 @@ fn command_line() -> String {
     words.join(" ")
 }
 
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
