@@ -1,6 +1,7 @@
 //! Tests of replicas of every kind, and what they share.
 
 mod lives;
+mod planted;
 mod schedules;
 mod single;
 
