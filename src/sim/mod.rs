@@ -47,6 +47,7 @@ use world::World;
 pub fn run(plan: &Plan) -> Outcome {
     let mut world = World::new(plan);
     let lived = catch_unwind(AssertUnwindSafe(|| world.run()));
+    world.counters.virtual_ns = world.now_ns;
     let history = world.history();
     let verdict = match lived {
         Ok(Ok(())) => {
