@@ -17,6 +17,7 @@ mod draw;
 mod fault;
 mod host;
 mod judge;
+mod lanes;
 mod links;
 mod nemesis;
 mod node;
