@@ -35,6 +35,9 @@ cargo run --release --quiet --example replicated -- --lattice lww
 cargo run --release --quiet --example sharded
 cargo run --release --quiet --example sharded_replicated
 
+step "a hundred simulated seeds of every architecture and lattice"
+scripts/simulate.sh 100
+
 step "the planted bugs"
 scripts/planted-bugs.sh
 

@@ -18,6 +18,7 @@ mod draw;
 mod fault;
 mod host;
 mod judge;
+mod lanes;
 mod links;
 mod nemesis;
 mod node;
