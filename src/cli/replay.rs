@@ -98,15 +98,13 @@ fn traces(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn replay_file(path: &Path, without_bug: bool) -> anyhow::Result<Replayed> {
-    let replayed = File::open(path)
-        .map_err(TraceError::from)
-        .and_then(|file| {
-            replay(BufReader::with_capacity(READ_BYTES, file), |spec| {
-                if without_bug {
-                    spec.bug = None;
-                }
-            })
-        });
+    let replayed = File::open(path).map_err(TraceError::from).and_then(|file| {
+        replay(BufReader::with_capacity(READ_BYTES, file), |spec| {
+            if without_bug {
+                spec.bug = None;
+            }
+        })
+    });
     replayed.with_context(|| path.display().to_string())
 }
 

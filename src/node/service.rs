@@ -112,10 +112,7 @@ impl Service {
     }
 
     /// Notes in the log that the trace does not go on; none then, and when there is no trace.
-    fn with_trace(
-        &self,
-        act: impl FnOnce(&mut Tracer<File>) -> Result<(), Stopped>,
-    ) -> Option<()> {
+    fn with_trace(&self, act: impl FnOnce(&mut Tracer<File>) -> Result<(), Stopped>) -> Option<()> {
         let mut replica = self.replica.borrow_mut();
         match act(replica.tracer()?) {
             Ok(()) => Some(()),

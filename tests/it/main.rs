@@ -13,6 +13,7 @@ mod measure;
 mod open_loop;
 mod program;
 mod replica_scripts;
+mod traces;
 mod transport;
 mod trouble;
 mod workload;
