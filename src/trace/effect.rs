@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use twox_hash::XxHash64;
 
 use crate::protocol::{Body, Dot, Message, NodeId, PutWitness, Refusal, Response, Version};
-use crate::replica::{RequestId, Timer};
+use crate::replica::{Persist, RequestId, Timer};
 
 /// One effect in short. Two effects are the same when these are, but for a chance of 2^-64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +28,8 @@ pub enum Effect {
     Send {
         /// Whom to.
         to: NodeId,
-        /// Which kind of message: its place among the variants of `Body`.
-        kind: u8,
+        /// Which kind of message.
+        kind: Kind,
         /// How many updates it carries.
         updates: u32,
         /// XXH64 of the whole message in postcard's form.
@@ -37,6 +37,39 @@ pub enum Effect {
     },
     /// `Effects::set_timer`.
     Timer(Timer),
+    /// `Effects::persist`.
+    Persist {
+        /// Which kind of change.
+        change: Change,
+        /// XXH64 of the whole change in postcard's form.
+        digest: u64,
+    },
+}
+
+/// A kind of message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// `Body::Updates`.
+    Updates,
+    /// `Body::Digest`.
+    Digest,
+    /// `Body::StateRequest`.
+    StateRequest,
+    /// `Body::StateChunk`.
+    StateChunk,
+}
+
+/// A kind of change that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// `Persist::Put`.
+    Put,
+    /// `Persist::Update`, with its dot.
+    Update(Dot),
+    /// `Persist::State`.
+    State,
+    /// `Persist::End`.
+    End,
 }
 
 /// A response in short.
@@ -79,10 +112,10 @@ impl Effect {
     /// A message in short. `scratch` is overwritten.
     pub(super) fn send(to: NodeId, message: &Message, scratch: &mut Vec<u8>) -> Self {
         let (kind, updates) = match &message.body {
-            Body::Updates { updates, .. } => (0, updates.len()),
-            Body::Digest { .. } => (1, 0),
-            Body::StateRequest { .. } => (2, 0),
-            Body::StateChunk { updates, .. } => (3, updates.len()),
+            Body::Updates { updates, .. } => (Kind::Updates, updates.len()),
+            Body::Digest { .. } => (Kind::Digest, 0),
+            Body::StateRequest { .. } => (Kind::StateRequest, 0),
+            Body::StateChunk { updates, .. } => (Kind::StateChunk, updates.len()),
         };
         Self::Send {
             to,
@@ -90,6 +123,18 @@ impl Effect {
             updates: u32::try_from(updates).unwrap_or(u32::MAX),
             digest: digest(message, scratch),
         }
+    }
+
+    /// A change to keep, in short. `scratch` is overwritten.
+    pub(super) fn persist(change: &Persist<'_>, scratch: &mut Vec<u8>) -> Self {
+        let digest = digest(change, scratch);
+        let change = match change {
+            Persist::Put { .. } => Change::Put,
+            Persist::Update(update) => Change::Update(update.dot),
+            Persist::State { .. } => Change::State,
+            Persist::End(_) => Change::End,
+        };
+        Self::Persist { change, digest }
     }
 }
 
@@ -125,19 +170,15 @@ impl fmt::Display for Effect {
                 updates,
                 digest,
             } => {
-                let what = match kind {
-                    0 => "updates",
-                    1 => "a digest",
-                    2 => "a request for state",
-                    _ => "a chunk of state",
-                };
-                write!(f, "sends {to} {what}")?;
-                if matches!(kind, 0 | 3) {
-                    write!(f, " ({updates})")?;
-                }
-                write!(f, ", digest {digest:016x}")
+                write!(
+                    f,
+                    "sends {to} {kind:?} ({updates} updates), digest {digest:016x}"
+                )
             }
             Self::Timer(timer) => write!(f, "sets the timer {timer:?}"),
+            Self::Persist { change, digest } => {
+                write!(f, "persists {change:?}, digest {digest:016x}")
+            }
         }
     }
 }

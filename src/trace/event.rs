@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::protocol::{Dot, Message, NodeId, Operation, Request};
-use crate::replica::{Input, RequestId, Timer};
+use crate::replica::{Input, Persist, RequestId, Timer};
 
 /// One input of a replica, or the end of the trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub enum Event<'a> {
     Start,
     /// `Replica::recover`.
     Recover,
+    /// `Replica::restore`.
+    Restore(#[serde(borrow)] Persist<'a>),
     /// `Replica::handle_request`.
     Request {
         /// What the host called it.
@@ -152,6 +154,10 @@ impl fmt::Display for Event<'_> {
         match self {
             Self::Start => f.write_str("start"),
             Self::Recover => f.write_str("recover"),
+            Self::Restore(change) => {
+                let change = super::clipped(format!("{change:?}"));
+                write!(f, "restore {change}")
+            }
             Self::Request {
                 id,
                 key,

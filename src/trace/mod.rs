@@ -18,7 +18,7 @@ mod tracer;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{Answer, Effect, Identity};
+pub use effect::{Answer, Change, Effect, Identity, Kind};
 pub use event::{Bytes, Ending, Event, Given};
 pub use reader::{Reader, Record, TraceError};
 pub use replay::{Difference, Replayed, replay};

@@ -9,7 +9,7 @@ use super::event::{Ending, Event};
 use super::reader::{Reader, TraceError};
 use super::{Header, clipped};
 use crate::protocol::{Message, NodeId, Operation, Request, Response};
-use crate::replica::{Effects, Replica, ReplicaSpec, RequestId, Timer};
+use crate::replica::{Effects, Persist, Replica, ReplicaSpec, RequestId, Timer};
 
 /// What came of a replay.
 #[derive(Debug)]
@@ -100,6 +100,7 @@ fn give<E: Effects>(replica: &mut Replica, event: Event<'_>, out: &mut E) {
     match event {
         Event::Start => replica.start(out),
         Event::Recover => replica.recover(),
+        Event::Restore(change) => replica.restore(&change),
         Event::Request {
             id,
             key,
@@ -205,6 +206,11 @@ impl<'a> Comparison<'a> {
 }
 
 impl Effects for Comparison<'_> {
+    fn persist(&mut self, change: &Persist<'_>) {
+        let effect = Effect::persist(change, self.scratch);
+        self.compare(&effect, || format!(": {change:?}"));
+    }
+
     fn reply(&mut self, to: RequestId, response: &Response<'_>) {
         let effect = Effect::reply(to, response, self.scratch);
         self.compare(&effect, || format!(": {response:?}"));

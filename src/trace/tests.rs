@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::*;
 use crate::protocol::{GroupId, Lattice, Message, NodeId, Operation, Request, Response};
-use crate::replica::{Effects, Input, Replica, ReplicaKind, RequestId, Settings, Timer};
+use crate::replica::{Effects, Input, Persist, Replica, ReplicaKind, RequestId, Settings, Timer};
 
 const KINDS: [ReplicaKind; 3] = [
     ReplicaKind::Local,
@@ -35,9 +35,18 @@ fn spec(node: u16, kind: ReplicaKind) -> ReplicaSpec {
 struct Seen {
     effects: Vec<String>,
     messages: VecDeque<(NodeId, Message)>,
+    /// Changes to keep, in postcard's form.
+    kept: Vec<Vec<u8>>,
 }
 
 impl Effects for Seen {
+    fn persist(&mut self, change: &Persist<'_>) {
+        self.effects.push(format!("{change:?}"));
+        let mut bytes = Vec::new();
+        postcard::to_io(change, &mut bytes).unwrap();
+        self.kept.push(bytes);
+    }
+
     fn reply(&mut self, to: RequestId, response: &Response<'_>) {
         self.effects.push(format!("{to:?} {response:?}"));
     }
@@ -52,11 +61,28 @@ impl Effects for Seen {
     }
 }
 
+/// What a former process of node 0 has persisted.
+fn kept(kind: ReplicaKind) -> Vec<Vec<u8>> {
+    let mut seen = Seen::default();
+    let put = Request {
+        key: b"kept",
+        operation: Operation::Put { value: b"value" },
+        context: &[],
+    };
+    let mut former = Replica::new(&spec(0, kind));
+    former.handle_request(RequestId(0), &put, &Input::default(), &mut seen);
+    assert!(!seen.kept.is_empty());
+    seen.kept
+}
+
 /// Drives a replica of node 0 and a peer of it through every kind of input, and gives back all
 /// effects of the first.
 fn drive<W: Write>(replica: &mut TracedReplica<W>, kind: ReplicaKind) -> Vec<String> {
     let mut peer = Replica::new(&spec(1, kind));
     let (mut seen, mut of_peer) = (Seen::default(), Seen::default());
+    for change in kept(kind) {
+        replica.restore(&postcard::from_bytes(&change).unwrap());
+    }
     replica.start(&mut seen);
     peer.start(&mut of_peer);
     for round in 0..ROUNDS {
@@ -219,14 +245,15 @@ fn an_effect_that_is_changed_missing_or_added_is_found_with_its_input() {
         assert!(recorded.starts_with("answers request "), "{recorded}");
         assert!(replayed.contains("siblings: [Sibling"), "{replayed}");
 
-        let missing = rewritten(&trace, |records| records[1].1.clear());
-        assert_eq!(difference(&missing).record, 2);
+        // The change that is restored and the start come before the first put.
+        let missing = rewritten(&trace, |records| records[2].1.clear());
+        assert_eq!(difference(&missing).record, 3);
         assert_eq!(difference(&missing).recorded, None);
         let added = rewritten(&trace, |records| {
-            records[1].1.push(Effect::Timer(Timer::Deferral));
+            records[2].1.push(Effect::Timer(Timer::Deferral));
         });
         let found = difference(&added);
-        assert_eq!((found.record, found.replayed), (2, None));
+        assert_eq!((found.record, found.replayed), (3, None));
         assert_eq!(found.recorded.unwrap(), "sets the timer Deferral");
     }
 }

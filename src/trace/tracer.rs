@@ -6,7 +6,7 @@ use super::effect::Effect;
 use super::event::{Ending, Event};
 use super::{Header, MAGIC, PREFIX_BYTES, RECORD_BYTES_MAX, SCHEMA_VERSION, checksum};
 use crate::protocol::{Message, NodeId, Request, Response};
-use crate::replica::{Effects, Input, Replica, ReplicaSpec, RequestId, Timer};
+use crate::replica::{Effects, Input, Persist, Replica, ReplicaSpec, RequestId, Timer};
 
 /// When this many bytes have gathered they are written: what memory holds of a trace, but for one
 /// record.
@@ -185,6 +185,11 @@ pub struct Tee<'a, E> {
 }
 
 impl<E: Effects> Effects for Tee<'_, E> {
+    fn persist(&mut self, change: &Persist<'_>) {
+        append(&Effect::persist(change, self.scratch), self.record);
+        self.out.persist(change);
+    }
+
     fn reply(&mut self, to: RequestId, response: &Response<'_>) {
         append(&Effect::reply(to, response, self.scratch), self.record);
         self.out.reply(to, response);
@@ -240,11 +245,22 @@ impl<W: Write> TracedReplica<W> {
 
     /// See [`Replica::recover`].
     pub fn recover(&mut self) {
+        self.note(&Event::Recover);
+        self.replica.recover();
+    }
+
+    /// See [`Replica::restore`].
+    pub fn restore(&mut self, change: &Persist<'_>) {
+        self.note(&Event::Restore(change.clone()));
+        self.replica.restore(change);
+    }
+
+    /// Records an input that has no effects.
+    fn note(&mut self, event: &Event<'_>) {
         if let Some(tracer) = self.tracer.as_deref_mut().filter(|it| it.is_recording()) {
-            tracer.begin(&Event::Recover);
+            tracer.begin(event);
             tracer.end();
         }
-        self.replica.recover();
     }
 
     /// See [`Replica::handle_request`].
