@@ -2,6 +2,7 @@
 
 mod kept;
 mod lives;
+mod planted;
 mod schedules;
 mod single;
 

@@ -31,6 +31,9 @@ impl<V: Value> Gossip<V> {
         let origin = update.dot.origin();
         if self.applied.covers(update.dot) || origin == self.origin {
             self.counters.repeated += 1;
+            if self.bug == Some(Bug::ResurrectedSibling) {
+                self.merge(update);
+            }
             return;
         }
         match self.first_dependency(&update) {
@@ -119,17 +122,22 @@ impl<V: Value> Gossip<V> {
     }
 
     /// Merges a put of another replica into the store.
-    pub(super) fn merge(&mut self, update: Update) {
-        self.clock.observe(update.time);
-        let overwrite = self.bug == Some(Bug::OverwritingMerge);
+    pub(super) fn merge(&mut self, mut update: Update) {
+        if self.bug != Some(Bug::ClockNotCarried) {
+            self.clock.observe(update.time);
+        }
+        if self.bug == Some(Bug::ArrivalOrder) {
+            update.time = self.clock.tick(update.time);
+        }
+        let bug = self.bug;
         let record = update.record.clone();
         self.store
             .upsert(record.key(), update, V::from_update, |entry, update| {
                 let other = V::from_update(update);
-                if overwrite {
-                    entry.overwrite(other);
-                } else {
-                    entry.merge(other);
+                match bug {
+                    Some(Bug::OverwritingMerge) => entry.overwrite(other),
+                    Some(Bug::ResurrectedSibling) => entry.resurrect(other),
+                    _ => entry.merge(other),
                 }
             });
     }

@@ -32,8 +32,8 @@ use crate::values::{HybridClock, Value, VectorClock};
 /// How many fresh updates wait for the next push at most; the rest is left to anti-entropy.
 const RUMOURS_MAX: usize = 1 << 16;
 
-/// With the planted bug `reused-dots`, one dot in so many is given to more than one put.
-const REUSED_DOT_EVERY: u64 = 16;
+/// The planted bugs of puts strike after one dot in so many.
+const STRUCK_DOT_EVERY: u64 = 16;
 
 /// With the planted bug `lost-update-on-transfer`, the log is this short, so that transfers happen.
 const SHORT_LOG_UPDATES: u32 = 64;
@@ -80,8 +80,13 @@ impl<V: Value> Gossip<V> {
         } else {
             spec.shards.clone()
         };
+        let incarnation = if spec.bug == Some(Bug::RestartReusesDots) {
+            0
+        } else {
+            spec.incarnation
+        };
         Self {
-            origin: Origin::new(spec.node, spec.incarnation),
+            origin: Origin::new(spec.node, incarnation),
             shards,
             settings,
             bug: spec.bug,
@@ -219,7 +224,7 @@ impl<V: Value> Gossip<V> {
                 }
                 out.set_timer(Timer::AntiEntropy);
             }
-            Timer::Deferral => self.refuse_overdue(out),
+            Timer::Deferral => self.end_overdue(input, out),
         }
     }
 
