@@ -270,8 +270,11 @@ fn planted(name: &str, architecture: &Architecture, lattice: Lattice) -> Result<
     };
     if !fits(bug, architecture, lattice) {
         return Err(Failure::bad_arguments(anyhow!(
-            "{architecture} cannot have the bug {name:?}: try `{}`",
-            bug.command()
+            "{architecture} cannot have the bug {name:?}: try --arch {}{}",
+            bug.facts().arch,
+            bug.facts()
+                .lattice
+                .map_or_else(String::new, |lattice| format!(" --lattice {lattice}"))
         )));
     }
     Ok(bug)
@@ -280,7 +283,8 @@ fn planted(name: &str, architecture: &Architecture, lattice: Lattice) -> Result<
 /// Whether a store of this kind has the part that the bug is in.
 fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
     let wanted: Architecture = bug
-        .arch()
+        .facts()
+        .arch
         .parse()
         .expect("a planted bug names an architecture");
     let composed = match wanted {
@@ -290,7 +294,8 @@ fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
     };
     composed
         && bug
-            .lattice()
+            .facts()
+            .lattice
             .is_none_or(|wanted| wanted == run::lattice_name(lattice))
 }
 
