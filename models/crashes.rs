@@ -44,7 +44,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same",
         bounds: "any loss, 2 rounds of anti-entropy, 1 restart without the state",
         size: Size::Large,
-        states: 0,
+        states: 2_142_439,
         model: |bug| forgets(bug, 2, &[A_PUT_IS_LOST, A_CONTEXT_IS_LOST]),
     },
     Entry {
