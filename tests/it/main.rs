@@ -14,6 +14,7 @@ mod open_loop;
 mod program;
 mod replica_scripts;
 mod simulation;
+mod traces;
 mod transport;
 mod trouble;
 mod workload;
