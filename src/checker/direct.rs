@@ -107,9 +107,15 @@ fn several<const N: usize>(
 
 /// All checks, weakest property first. `asked` are the models that decide the verdict.
 pub(super) fn checks(index: &Index<'_>, asked: &[Model]) -> Vec<Check> {
+    checks_from(index, asked, SECOND_THREAD_MIN)
+}
+
+/// The same with a second thread from so many operations on.
+pub(super) fn checks_from(index: &Index<'_>, asked: &[Model], second_from: usize) -> Vec<Check> {
     let mut engine = Direct {
         index,
         asked,
+        second_from,
         checks: Vec::new(),
     };
     engine.run();
@@ -132,6 +138,7 @@ fn dear_checks(index: &Index<'_>, asked: &[Model]) -> Vec<Check> {
 struct Direct<'a, 'h> {
     index: &'a Index<'h>,
     asked: &'a [Model],
+    second_from: usize,
     checks: Vec<Check>,
 }
 
@@ -140,7 +147,7 @@ impl Direct<'_, '_> {
     fn run(&mut self) {
         let (index, asked) = (self.index, self.asked);
         let dear = |model: &Model| DEAR.contains(model);
-        if index.history.len() < SECOND_THREAD_MIN || !asked.iter().any(dear) {
+        if index.history.len() < self.second_from || !asked.iter().any(dear) {
             self.light();
             self.rest(Vec::new);
             return;

@@ -2,9 +2,10 @@
 
 use super::super::black_box::{self, Limits};
 use super::super::index::Index;
-use super::super::integrity;
+use super::super::model::Model;
 use super::super::property::AnomalyKind;
 use super::super::verdict::Verdict;
+use super::super::{direct, integrity};
 use super::brute;
 use super::contest::text;
 use super::generate::{self, Random, Store};
@@ -213,6 +214,32 @@ fn when_growth_is_passed_on_changes_no_verdict() {
     }
     println!("growth: {invalid} of 300 histories broken");
     assert!((30..270).contains(&invalid), "{invalid}");
+}
+
+#[test]
+fn a_second_thread_changes_no_verdict() {
+    for seed in 0..6 {
+        let mut random = Random(seed);
+        let mut ops = generate::valid(&mut random, Store::Causal, 3_000);
+        if seed % 2 == 1 {
+            for _ in 0..5 {
+                generate::mutate_visibly(&mut random, Store::Causal, &mut ops);
+            }
+        }
+        let history = generate::history(Store::Causal, &ops);
+        let Ok(index) = Index::new(&history) else {
+            continue;
+        };
+        for asked in [
+            &Model::ALL[..],
+            &[Model::Causal],
+            &[Model::CausalConvergence],
+        ] {
+            let [alone, beside] =
+                [usize::MAX, 0].map(|from| direct::checks_from(&index, asked, from));
+            assert_eq!(format!("{alone:?}"), format!("{beside:?}"), "seed {seed}");
+        }
+    }
 }
 
 #[test]
