@@ -28,12 +28,19 @@ for arch in replicated sharded_replicated; do
   done
 done
 
+step "a fresh replica does what each node of a run did"
+cargo run --release --quiet -- --arch replicated --workload contended --trace "${short[@]}"
+cargo run --release --quiet -- check --trace "$results/latest"
+
 step "the examples"
 cargo run --release --quiet --example local
 cargo run --release --quiet --example replicated -- --lattice causal
 cargo run --release --quiet --example replicated -- --lattice lww
 cargo run --release --quiet --example sharded
 cargo run --release --quiet --example sharded_replicated
+
+step "a hundred simulated seeds of every architecture and lattice"
+scripts/simulate.sh 100
 
 step "the planted bugs"
 scripts/planted-bugs.sh

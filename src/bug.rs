@@ -1,9 +1,13 @@
-//! The planted bugs: one known mistake each, which a run must turn invalid.
+//! The planted bugs: one known mistake each, which a check must notice.
 //!
 //! A check that no planted bug turns red is not evidence. A bug is part of a node's start-up data
 //! (`ReplicaSpec`), absent unless `--bug NAME` asked for it, and never a compile-time setting.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod facts;
+
+pub use facts::{Facts, Fault};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,20 +32,33 @@ pub enum Bug {
     LostUpdateOnTransfer,
     /// Causal: some puts get the dot of the put before them.
     ReusedDots,
-}
-
-struct Facts {
-    name: &'static str,
-    describe: &'static str,
-    promise: &'static str,
-    arch: &'static str,
-    lattice: Option<&'static str>,
-    command: &'static str,
+    /// LWW: some puts are applied and acknowledged but never logged, so that no other replica
+    /// gets them.
+    UnloggedPut,
+    /// Causal: a replica that comes back without its state lives on under its first
+    /// incarnation.
+    RestartReusesDots,
+    /// Causal: a request that has waited too long for the replica to catch up is served, not
+    /// refused.
+    StaleAfterPause,
+    /// Causal: an update that arrives again is merged again, and comes back beside what
+    /// superseded it.
+    ResurrectedSibling,
+    /// LWW: an update of another replica gets its version when it arrives.
+    ArrivalOrder,
+    /// LWW: the clock is not carried forward by the versions that a replica sees.
+    ClockNotCarried,
+    /// Causal: a digest is answered with nothing.
+    NoRepair,
+    /// Causal: a session that turns to another replica forgets what it has seen.
+    ForgottenContextOnFailover,
+    /// What shows a change leaves before the change is durable.
+    AckBeforeSync,
 }
 
 impl Bug {
-    /// Every planted bug.
-    pub const ALL: [Self; 8] = [
+    /// Every planted bug, in the order in which they are declared.
+    pub const ALL: [Self; 17] = [
         Self::OverwritingMerge,
         Self::DeliveryBeforeDependencies,
         Self::ForgottenContext,
@@ -50,6 +67,15 @@ impl Bug {
         Self::MissingSibling,
         Self::LostUpdateOnTransfer,
         Self::ReusedDots,
+        Self::UnloggedPut,
+        Self::RestartReusesDots,
+        Self::StaleAfterPause,
+        Self::ResurrectedSibling,
+        Self::ArrivalOrder,
+        Self::ClockNotCarried,
+        Self::NoRepair,
+        Self::ForgottenContextOnFailover,
+        Self::AckBeforeSync,
     ];
 
     /// The bug of this name, as `--bug` takes it.
@@ -64,110 +90,39 @@ impl Bug {
         self.facts().name
     }
 
-    /// What the store does wrong, as one sentence.
+    /// What is known of it.
     #[must_use]
-    pub const fn describe(self) -> &'static str {
-        self.facts().describe
+    pub const fn facts(self) -> &'static Facts {
+        &facts::TABLE[self as usize]
     }
 
-    /// The promise that it breaks.
+    /// The one command that must find it as real processes, with exit status 1; none when only
+    /// a fault shows it that real processes do not have.
     #[must_use]
-    pub const fn promise(self) -> &'static str {
-        self.facts().promise
+    pub fn command(self) -> Option<String> {
+        let arguments = self.arguments()?;
+        let quoted = arguments.iter().map(|word| {
+            if word.contains('(') {
+                format!("'{word}'")
+            } else {
+                (*word).to_owned()
+            }
+        });
+        let words: Vec<String> = quoted.collect();
+        Some(format!("kvs-bench {} --bug {self}", words.join(" ")))
     }
 
-    /// The simplest architecture that has it.
+    /// The arguments of [`Self::command`] but for `--bug`: those of a run that must be valid.
     #[must_use]
-    pub const fn arch(self) -> &'static str {
-        self.facts().arch
-    }
-
-    /// The lattice that has it; none when any does.
-    #[must_use]
-    pub const fn lattice(self) -> Option<&'static str> {
-        self.facts().lattice
-    }
-
-    /// The one command that must find it, with exit status 1.
-    #[must_use]
-    pub const fn command(self) -> &'static str {
-        self.facts().command
-    }
-
-    const fn facts(self) -> Facts {
-        match self {
-            Self::OverwritingMerge => Facts {
-                name: "overwriting-merge",
-                describe: "A replica takes whatever update arrives, even one that is older than \
-                           what it has.",
-                promise: "lww",
-                arch: "replicated",
-                lattice: Some("lww"),
-                command: "kvs-bench --arch replicated --lattice lww --workload contended --bug \
-                          overwriting-merge",
-            },
-            Self::DeliveryBeforeDependencies => Facts {
-                name: "delivery-before-dependencies",
-                describe: "A replica applies an update before the updates that its put had seen.",
-                promise: "causal",
-                arch: "replicated",
-                lattice: Some("causal"),
-                command: "kvs-bench --arch replicated --workload contended --bug \
-                          delivery-before-dependencies",
-            },
-            Self::ForgottenContext => Facts {
-                name: "forgotten-context",
-                describe: "A replica that has not caught up with the session answers it at once.",
-                promise: "causal",
-                arch: "replicated",
-                lattice: Some("causal"),
-                command: "kvs-bench --arch replicated --workload contended --bug \
-                          forgotten-context",
-            },
-            Self::StaleReads => Facts {
-                name: "stale-reads",
-                describe: "Some gets are answered with the value before the last put.",
-                promise: "linearizable",
-                arch: "local",
-                lattice: None,
-                command: "kvs-bench --arch local --workload contended --bug stale-reads",
-            },
-            Self::ForeignKeys => Facts {
-                name: "foreign-keys",
-                describe: "Shards accept keys that are not theirs, and some keys' puts and gets \
-                           go to different shards.",
-                promise: "linearizable",
-                arch: "sharded",
-                lattice: None,
-                command: "kvs-bench --arch sharded --workload zipf --bug foreign-keys",
-            },
-            Self::MissingSibling => Facts {
-                name: "missing-sibling",
-                describe: "A get leaves out one of several concurrent values.",
-                promise: "causal",
-                arch: "replicated",
-                lattice: Some("causal"),
-                command: "kvs-bench --arch replicated --workload contended --bug missing-sibling",
-            },
-            Self::LostUpdateOnTransfer => Facts {
-                name: "lost-update-on-transfer",
-                describe: "A state transfer replaces what the receiver has instead of merging \
-                           with it.",
-                promise: "causal",
-                arch: "replicated",
-                lattice: Some("causal"),
-                command: "kvs-bench --arch replicated --workload contended --routing sticky --bug \
-                          lost-update-on-transfer",
-            },
-            Self::ReusedDots => Facts {
-                name: "reused-dots",
-                describe: "Some puts get the same dot as the put before them.",
-                promise: "causal",
-                arch: "replicated",
-                lattice: Some("causal"),
-                command: "kvs-bench --arch replicated --workload contended --bug reused-dots",
-            },
+    pub fn arguments(self) -> Option<Vec<&'static str>> {
+        let facts = self.facts();
+        let mut arguments = vec!["--arch", facts.arch];
+        if let Some(lattice) = facts.lattice {
+            arguments.extend(["--lattice", lattice]);
         }
+        arguments.push("--workload");
+        arguments.extend(facts.real?);
+        Some(arguments)
     }
 }
 
@@ -183,13 +138,41 @@ mod tests {
 
     #[test]
     fn every_bug_is_found_by_its_name_and_serialised_under_it() {
-        for bug in Bug::ALL {
+        for (at, bug) in Bug::ALL.into_iter().enumerate() {
+            assert_eq!(bug as usize, at, "{bug} is listed out of order");
             assert_eq!(Bug::from_name(bug.name()), Some(bug));
             let json = serde_json::to_string(&bug).expect("a bug is a string");
-            assert_eq!(json, format!("\"{}\"", bug.name()));
-            assert!(bug.command().ends_with(&format!("--bug {bug}")));
-            assert!(bug.command().contains(&format!("--arch {} ", bug.arch())));
+            assert_eq!(
+                json,
+                format!("\"{}\"", bug.name()),
+                "the rows are in another order"
+            );
         }
         assert_eq!(Bug::from_name("none"), None);
+    }
+
+    #[test]
+    fn a_command_names_the_store_and_the_bug() {
+        assert_eq!(
+            Bug::NoRepair.command().as_deref(),
+            Some(
+                "kvs-bench --arch 'replicated(5)' --lattice causal --workload contended --bug \
+                 no-repair"
+            )
+        );
+        assert_eq!(
+            Bug::ClockNotCarried.command(),
+            None,
+            "clocks of one machine agree"
+        );
+    }
+
+    #[test]
+    fn every_bug_can_be_noticed_by_at_least_two_views() {
+        for bug in Bug::ALL {
+            let facts = bug.facts();
+            let views = [facts.model, facts.sim, facts.real.is_some()];
+            assert!(views.into_iter().filter(|view| *view).count() >= 2, "{bug}");
+        }
     }
 }

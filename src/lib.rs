@@ -15,6 +15,7 @@ pub mod bug;
 pub mod replica;
 pub mod server;
 pub mod session;
+pub mod trace;
 pub mod values;
 
 // The real world: sockets, clocks, processes.
@@ -23,8 +24,12 @@ pub mod node;
 pub mod run;
 pub mod transport;
 
+// A world of virtual time.
+pub mod sim;
+
 // What happened, and was it right.
 pub mod checker;
+pub mod evidence;
 pub mod history;
 pub mod measure;
 pub mod report;

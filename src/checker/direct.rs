@@ -105,16 +105,23 @@ fn several<const N: usize>(
         .unwrap_or_else(|reason| properties.map(|property| unknown(property, reason.clone())))
 }
 
-/// All checks, weakest property first. `asked` are the models that decide the verdict.
-pub(super) fn checks(index: &Index<'_>, asked: &[Model]) -> Vec<Check> {
-    checks_from(index, asked, SECOND_THREAD_MIN)
+/// All checks, weakest property first, or those of the `asked` models alone, which decide the
+/// verdict.
+pub(super) fn checks(index: &Index<'_>, asked: &[Model], only_asked: bool) -> Vec<Check> {
+    checks_from(index, asked, only_asked, SECOND_THREAD_MIN)
 }
 
 /// The same with a second thread from so many operations on.
-pub(super) fn checks_from(index: &Index<'_>, asked: &[Model], second_from: usize) -> Vec<Check> {
+pub(super) fn checks_from(
+    index: &Index<'_>,
+    asked: &[Model],
+    only_asked: bool,
+    second_from: usize,
+) -> Vec<Check> {
     let mut engine = Direct {
         index,
         asked,
+        only_asked,
         second_from,
         checks: Vec::new(),
     };
@@ -138,6 +145,7 @@ fn dear_checks(index: &Index<'_>, asked: &[Model]) -> Vec<Check> {
 struct Direct<'a, 'h> {
     index: &'a Index<'h>,
     asked: &'a [Model],
+    only_asked: bool,
     second_from: usize,
     checks: Vec<Check>,
 }
@@ -165,26 +173,37 @@ impl Direct<'_, '_> {
         });
     }
 
-    /// What takes little more than a pass over the history.
+    /// The checks that need no other check's answer and are not dear.
     fn light(&mut self) {
         let index = self.index;
         self.checks
             .push(one(Property::Integrity, || integrity::check(index)));
-        let last = Final::new(index);
-        self.checks
-            .push(one(Property::Convergence, || convergence::check(&last)));
-        self.checks.push(one(Property::LostWrites, || {
-            convergence::check_lost_writes(&last)
-        }));
-        self.checks.push(one(Property::Lww, || lww::check(index)));
-        self.checks
-            .push(one(Property::LwwBlackBox, || lww_black_box::check(index)));
-        self.checks
-            .push(one(Property::Linearizable, || linearizable::check(index)));
-        self.sequential();
-        self.checks
-            .push(one(Property::Causal, || causal::check(index)));
-        if session::Judged::of(index) != session::Judged::BlackBox {
+        if self.wants(&[Model::Eventual]) {
+            let last = Final::new(index);
+            self.checks
+                .push(one(Property::Convergence, || convergence::check(&last)));
+            self.checks.push(one(Property::LostWrites, || {
+                convergence::check_lost_writes(&last)
+            }));
+        }
+        if self.wants(&[Model::Lww]) {
+            self.checks.push(one(Property::Lww, || lww::check(index)));
+            self.checks
+                .push(one(Property::LwwBlackBox, || lww_black_box::check(index)));
+        }
+        if self.wants(&[Model::Linearizable]) {
+            self.checks
+                .push(one(Property::Linearizable, || linearizable::check(index)));
+        }
+        if self.wants(&[Model::Sequential]) {
+            self.sequential();
+        }
+        if self.wants(&[Model::Causal]) {
+            self.checks
+                .push(one(Property::Causal, || causal::check(index)));
+        }
+        let black_box = session::Judged::of(index) == session::Judged::BlackBox;
+        if self.wants(&session::MODELS) && !black_box {
             self.sessions();
         }
     }
@@ -192,15 +211,21 @@ impl Direct<'_, '_> {
     /// The other checks, but those that `done` brings.
     fn rest(&mut self, done: impl FnOnce() -> Vec<Check>) {
         self.checks.extend(done());
-        if !self.has(Property::CausalConvergence) {
+        if self.wants(&REGISTER_MODELS) && !self.has(Property::CausalConvergence) {
             self.registers();
         }
-        if !self.has(Property::CausalBlackBox) {
+        if self.wants(&[Model::Causal]) && !self.has(Property::CausalBlackBox) {
             self.causal_black_box();
         }
-        if session::Judged::of(self.index) == session::Judged::BlackBox {
+        let black_box = session::Judged::of(self.index) == session::Judged::BlackBox;
+        if self.wants(&session::MODELS) && black_box {
             self.sessions();
         }
+    }
+
+    /// Whether the checks of these models are made at all.
+    fn wants(&self, models: &[Model]) -> bool {
+        !self.only_asked || self.asked.is_empty() || models.iter().any(|model| self.asks(*model))
     }
 
     fn has(&self, property: Property) -> bool {

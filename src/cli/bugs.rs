@@ -9,9 +9,12 @@ pub(super) fn main() -> Result<ExitStatus, Failure> {
         "Planted bugs. Each command must end with exit status 1 and show the operations.\n"
             .to_owned();
     for bug in Bug::ALL {
-        text += &format!("\n{}: {}\n", bug.name(), bug.describe());
-        text += &format!("    breaks  {}\n", bug.promise());
-        text += &format!("    caught  {}\n", bug.command());
+        let facts = bug.facts();
+        text += &format!("\n{}: {}\n", facts.name, facts.describe);
+        text += &format!("    breaks  {}\n", facts.promise);
+        if let Some(command) = bug.command() {
+            text += &format!("    caught  {command}\n");
+        }
     }
     super::print(&text)?;
     Ok(ExitStatus::Valid)

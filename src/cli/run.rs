@@ -146,6 +146,11 @@ struct OutputArgs {
     #[arg(long, value_name = "COUNT", default_value_t = run::HISTORY_LIMIT_DEFAULT)]
     history_limit: u64,
 
+    /// Each node records what its replica is given and does, in nodes/<id>.trace of the run's
+    /// directory; `kvs-bench check --trace` replays it. Costs throughput.
+    #[arg(long)]
+    trace: bool,
+
     #[command(flatten)]
     engines: super::EngineArgs,
 
@@ -156,16 +161,25 @@ struct OutputArgs {
 
 /// `Lattice`, as the command line has it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LatticeArg {
+pub(super) enum LatticeArg {
     /// Concurrent puts are kept as siblings; sessions see what they have seen.
     Causal,
     /// The put with the largest version wins.
     Lww,
 }
 
+impl From<LatticeArg> for Lattice {
+    fn from(lattice: LatticeArg) -> Self {
+        match lattice {
+            LatticeArg::Causal => Self::Causal,
+            LatticeArg::Lww => Self::Lww,
+        }
+    }
+}
+
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
+pub(super) enum Switch {
     /// Yes.
     On,
     /// No.
@@ -203,10 +217,7 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
 /// The run that the arguments ask for.
 fn config(args: &RunArgs) -> Result<Config, Failure> {
     let architecture: Architecture = args.arch.parse().map_err(Failure::bad_arguments)?;
-    let lattice = match args.lattice {
-        LatticeArg::Causal => Lattice::Causal,
-        LatticeArg::Lww => Lattice::Lww,
-    };
+    let lattice = args.lattice.into();
     let bug = args
         .bug
         .as_deref()
@@ -217,6 +228,7 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
         no_history,
         history_limit,
         engines,
+        trace,
         ..
     } = &args.output;
     Ok(Config {
@@ -236,6 +248,7 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
         architecture,
         lattice,
         bug,
+        traced: *trace,
     })
 }
 
@@ -259,7 +272,11 @@ fn workload(args: &RunArgs) -> Result<Workload, Failure> {
 }
 
 /// The bug of this name, if the store that is asked for can have it.
-fn planted(name: &str, architecture: &Architecture, lattice: Lattice) -> Result<Bug, Failure> {
+pub(super) fn planted(
+    name: &str,
+    architecture: &Architecture,
+    lattice: Lattice,
+) -> Result<Bug, Failure> {
     let Some(bug) = Bug::from_name(name) else {
         let names = Bug::ALL.iter().map(|bug| bug.name());
         let nearest = names.min_by_key(|known| strsim::levenshtein(known, name));
@@ -270,8 +287,11 @@ fn planted(name: &str, architecture: &Architecture, lattice: Lattice) -> Result<
     };
     if !fits(bug, architecture, lattice) {
         return Err(Failure::bad_arguments(anyhow!(
-            "{architecture} cannot have the bug {name:?}: try `{}`",
-            bug.command()
+            "{architecture} cannot have the bug {name:?}: try --arch {}{}",
+            bug.facts().arch,
+            bug.facts()
+                .lattice
+                .map_or_else(String::new, |lattice| format!(" --lattice {lattice}"))
         )));
     }
     Ok(bug)
@@ -280,7 +300,8 @@ fn planted(name: &str, architecture: &Architecture, lattice: Lattice) -> Result<
 /// Whether a store of this kind has the part that the bug is in.
 fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
     let wanted: Architecture = bug
-        .arch()
+        .facts()
+        .arch
         .parse()
         .expect("a planted bug names an architecture");
     let composed = match wanted {
@@ -290,8 +311,9 @@ fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
     };
     composed
         && bug
-            .lattice()
-            .is_none_or(|wanted| wanted == run::lattice_name(lattice))
+            .facts()
+            .lattice
+            .is_none_or(|wanted| wanted == crate::evidence::lattice_name(lattice))
 }
 
 /// The command that runs this again, quoted for a shell.
@@ -305,7 +327,7 @@ fn command_line() -> String {
     words.join(" ")
 }
 
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

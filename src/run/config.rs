@@ -33,6 +33,8 @@ pub struct Config {
     pub seed: u64,
     /// A known mistake to build the store with.
     pub bug: Option<Bug>,
+    /// Whether each node records what its replica is given, in `nodes/<id>.trace`.
+    pub traced: bool,
     /// Where the run's directory is made.
     pub results: PathBuf,
     /// After how many operations only a sample of the keys is recorded; none records nothing.
@@ -45,13 +47,4 @@ pub struct Config {
     pub program: Option<PathBuf>,
     /// The command that runs it again.
     pub command: String,
-}
-
-/// A lattice by the name that the command line, histories and reports know it by.
-#[must_use]
-pub const fn lattice_name(lattice: Lattice) -> &'static str {
-    match lattice {
-        Lattice::Causal => "causal",
-        Lattice::Lww => "lww",
-    }
 }

@@ -29,7 +29,7 @@ use crate::transport;
 use crate::workload::Generator;
 
 pub use cluster::{Cluster, ClusterConfig};
-pub use config::{Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE, lattice_name};
+pub use config::{Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
 pub(crate) use error::one_line;
@@ -202,6 +202,7 @@ fn cluster_config(config: &Config, directory: &Directory) -> ClusterConfig {
         architecture: config.architecture.clone(),
         lattice: config.lattice,
         bug: config.bug,
+        traced: config.traced,
         seed: config.seed,
         logs: Some(directory.nodes()),
         program: config.program.clone(),

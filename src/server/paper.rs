@@ -1,12 +1,21 @@
 //! The host of tests that need only the router: it deploys on paper.
 
 use super::{Host, ReplicaSpec};
+use crate::bug::Bug;
 use crate::protocol::NodeId;
 
 /// Numbers nodes and starts nothing.
 #[derive(Default)]
 pub(crate) struct Paper {
     nodes: u16,
+    bug: Option<Bug>,
+}
+
+impl Paper {
+    /// A store with this planted bug.
+    pub(crate) const fn with_bug(bug: Option<Bug>) -> Self {
+        Self { nodes: 0, bug }
+    }
 }
 
 impl Host for Paper {
@@ -16,4 +25,8 @@ impl Host for Paper {
     }
 
     fn start(&mut self, _: NodeId, _: ReplicaSpec) {}
+
+    fn bug(&self) -> Option<Bug> {
+        self.bug
+    }
 }

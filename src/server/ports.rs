@@ -66,6 +66,12 @@ impl ServerPorts {
             .flat_map(|group| group.nodes.iter().copied())
     }
 
+    /// Whether sessions forget what they have seen when they fail over: a planted bug.
+    #[must_use]
+    pub fn forgets_context_on_failover(&self) -> bool {
+        self.bug == Some(Bug::ForgottenContextOnFailover)
+    }
+
     /// The group that owns the key.
     #[must_use]
     pub fn route(&self, key: &[u8]) -> &Group {

@@ -368,11 +368,15 @@ impl Session {
                     let at = group.nodes.iter().position(|&other| other == node);
                     self.cursor = at.expect("the node was chosen from the group") as u32;
                 }
-                pending.attempt = Attempt {
+                let attempt = Attempt {
                     node,
                     group: group.id,
                 };
-                Next::Retry(pending.attempt)
+                pending.attempt = attempt;
+                if view.ports.forgets_context_on_failover() {
+                    self.seen.retain(|(seen, _)| *seen != group.id);
+                }
+                Next::Retry(attempt)
             }
             None => self.finish(otherwise, false),
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::bug::Bug;
 use crate::protocol::{Lattice, Origin, Sibling};
 use crate::server::{Architecture, Paper};
 
@@ -11,8 +12,12 @@ struct Fixture {
 
 impl Fixture {
     fn new(architecture: &str, policy: Policy) -> Self {
+        Self::with_bug(architecture, policy, None)
+    }
+
+    fn with_bug(architecture: &str, policy: Policy, bug: Option<Bug>) -> Self {
         let architecture: Architecture = architecture.parse().expect("an architecture");
-        let mut host = Paper::default();
+        let mut host = Paper::with_bug(bug);
         let deployment = architecture.reserve(&mut host);
         let ports = Architecture::run(&mut host, &deployment, Lattice::Causal);
         let suspicion = Suspicion::new(ports.nodes().count());
@@ -177,6 +182,29 @@ fn a_refused_operation_goes_to_each_other_replica_once_and_then_fails() {
         outcome,
         Outcome::Fail(Trouble::Refused(Refusal::Unavailable))
     );
+}
+
+#[test]
+fn a_session_that_fails_over_keeps_its_context_unless_the_bug_is_planted() {
+    for (bug, kept) in [(None, true), (Some(Bug::ForgottenContextOnFailover), false)] {
+        let fixture = Fixture::with_bug("replicated", Policy::default(), bug);
+        let mut session = Session::new(0);
+        let group = session.begin(fixture.view(), KEY, Access::Read, 0).group;
+        let response = Response::Get {
+            vector: &[dot(0, 3)],
+            siblings: &[],
+        };
+        let _ = session.handle_response(fixture.view(), KEY, &response);
+        session.begin(fixture.view(), KEY, Access::Read, 0);
+        assert_eq!(
+            session.context(group),
+            [dot(0, 3)],
+            "nothing has failed yet"
+        );
+        let next = session.handle_response(fixture.view(), KEY, &UNAVAILABLE);
+        assert!(matches!(next, Next::Retry(_)));
+        assert_eq!(session.context(group).is_empty(), !kept, "{bug:?}");
+    }
 }
 
 #[test]

@@ -58,6 +58,15 @@ impl<T: Datum> CausalWrapper<T> {
     }
 }
 
+impl<T> CausalWrapper<T> {
+    /// Adds a sibling in place of those that it covers.
+    fn take(&mut self, new: Sibling) {
+        self.siblings.retain(|old| !new.covers(old.dot));
+        let place = self.siblings.partition_point(|old| old.dot < new.dot);
+        self.siblings.insert(place, new);
+    }
+}
+
 impl<T: Datum> Value for CausalWrapper<T> {
     const LATTICE: Lattice = Lattice::Causal;
 
@@ -76,12 +85,17 @@ impl<T: Datum> Value for CausalWrapper<T> {
     /// that covers it.
     fn merge(&mut self, other: Self) {
         for new in other.siblings {
-            if self.siblings.iter().any(|old| old.covers(new.dot)) {
-                continue;
+            if !self.siblings.iter().any(|old| old.covers(new.dot)) {
+                self.take(new);
             }
-            self.siblings.retain(|old| !new.covers(old.dot));
-            let place = self.siblings.partition_point(|old| old.dot < new.dot);
-            self.siblings.insert(place, new);
+        }
+    }
+
+    fn resurrect(&mut self, other: Self) {
+        for new in other.siblings {
+            if !self.siblings.iter().any(|old| old.dot == new.dot) {
+                self.take(new);
+            }
         }
     }
 }

@@ -55,6 +55,12 @@ pub trait Value: Entry {
     fn overwrite(&mut self, other: Self) {
         *self = other;
     }
+
+    /// Takes in what another replica has and it has not, superseded or not: the planted bug
+    /// `resurrected-sibling`.
+    fn resurrect(&mut self, other: Self) {
+        self.merge(other);
+    }
 }
 
 /// A put that a value holds, borrowed from it.

@@ -13,6 +13,8 @@ mod measure;
 mod open_loop;
 mod program;
 mod replica_scripts;
+mod simulation;
+mod traces;
 mod transport;
 mod trouble;
 mod workload;

@@ -236,7 +236,7 @@ fn a_second_thread_changes_no_verdict() {
             &[Model::CausalConvergence],
         ] {
             let [alone, beside] =
-                [usize::MAX, 0].map(|from| direct::checks_from(&index, asked, from));
+                [usize::MAX, 0].map(|from| direct::checks_from(&index, asked, false, from));
             assert_eq!(format!("{alone:?}"), format!("{beside:?}"), "seed {seed}");
         }
     }

@@ -1,10 +1,12 @@
 //! Updates of other replicas: applied in order, held back until then, passed on.
 
+use std::borrow::Cow;
+
 use super::waiting::Weighed;
 use super::{Gossip, RUMOURS_MAX};
 use crate::bug::Bug;
 use crate::protocol::{Body, Dot, NodeId, Origin, PAYLOAD_BYTES_MAX, Update};
-use crate::replica::{Effects, Timer};
+use crate::replica::{Effects, Persist, Timer};
 use crate::values::Value;
 
 /// What an update costs in a message beside its record: dot, time and length.
@@ -29,6 +31,9 @@ impl<V: Value> Gossip<V> {
         let origin = update.dot.origin();
         if self.applied.covers(update.dot) || origin == self.origin {
             self.counters.repeated += 1;
+            if self.bug == Some(Bug::ResurrectedSibling) {
+                self.merge(update);
+            }
             return;
         }
         match self.first_dependency(&update) {
@@ -107,6 +112,7 @@ impl<V: Value> Gossip<V> {
     fn apply<E: Effects>(&mut self, update: Update, pass_on: bool, out: &mut E) {
         debug_assert!(!self.applied.covers(update.dot), "applied twice");
         self.counters.applied += 1;
+        out.persist(&Persist::Update(Cow::Borrowed(&update)));
         self.applied.advance(update.dot);
         self.log.push(update.clone());
         if pass_on {
@@ -116,17 +122,22 @@ impl<V: Value> Gossip<V> {
     }
 
     /// Merges a put of another replica into the store.
-    pub(super) fn merge(&mut self, update: Update) {
-        self.clock.observe(update.time);
-        let overwrite = self.bug == Some(Bug::OverwritingMerge);
+    pub(super) fn merge(&mut self, mut update: Update) {
+        if self.bug != Some(Bug::ClockNotCarried) {
+            self.clock.observe(update.time);
+        }
+        if self.bug == Some(Bug::ArrivalOrder) {
+            update.time = self.clock.tick(update.time);
+        }
+        let bug = self.bug;
         let record = update.record.clone();
         self.store
             .upsert(record.key(), update, V::from_update, |entry, update| {
                 let other = V::from_update(update);
-                if overwrite {
-                    entry.overwrite(other);
-                } else {
-                    entry.merge(other);
+                match bug {
+                    Some(Bug::OverwritingMerge) => entry.overwrite(other),
+                    Some(Bug::ResurrectedSibling) => entry.resurrect(other),
+                    _ => entry.merge(other),
                 }
             });
     }

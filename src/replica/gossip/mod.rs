@@ -24,7 +24,7 @@ use self::transfer::{Chunk, Incoming, Outgoing};
 use self::waiting::Waiting;
 use super::shard::ShardStep;
 use super::store::Store;
-use super::{Counters, Effects, Input, ReplicaSpec, RequestId, Settings, Status, Timer};
+use super::{Counters, Effects, Input, Persist, ReplicaSpec, RequestId, Settings, Status, Timer};
 use crate::bug::Bug;
 use crate::protocol::{Body, Dot, End, Message, NodeId, Origin, Update};
 use crate::values::{HybridClock, Value, VectorClock};
@@ -32,8 +32,8 @@ use crate::values::{HybridClock, Value, VectorClock};
 /// How many fresh updates wait for the next push at most; the rest is left to anti-entropy.
 const RUMOURS_MAX: usize = 1 << 16;
 
-/// With the planted bug `reused-dots`, one dot in so many is given to more than one put.
-const REUSED_DOT_EVERY: u64 = 16;
+/// The planted bugs of puts strike after one dot in so many.
+const STRUCK_DOT_EVERY: u64 = 16;
 
 /// With the planted bug `lost-update-on-transfer`, the log is this short, so that transfers happen.
 const SHORT_LOG_UPDATES: u32 = 64;
@@ -80,8 +80,13 @@ impl<V: Value> Gossip<V> {
         } else {
             spec.shards.clone()
         };
+        let incarnation = if spec.bug == Some(Bug::RestartReusesDots) {
+            0
+        } else {
+            spec.incarnation
+        };
         Self {
-            origin: Origin::new(spec.node, spec.incarnation),
+            origin: Origin::new(spec.node, incarnation),
             shards,
             settings,
             bug: spec.bug,
@@ -119,6 +124,31 @@ impl<V: Value> Gossip<V> {
         self.unheard_ticks = 0;
         self.outgoing.clear();
         self.incoming = None;
+    }
+
+    /// Takes back a change that it had persisted.
+    pub(super) fn restore(&mut self, change: &Persist<'_>) {
+        match change {
+            Persist::Update(update) => self.restore_update(update.as_ref().clone()),
+            Persist::State { vector, updates } => {
+                self.merge_state(vector, updates.to_vec());
+            }
+            Persist::End(end) => {
+                self.ends.insert(end.node, end.as_ref().clone());
+            }
+            Persist::Put { .. } => panic!("a replica of a group persists updates"),
+        }
+    }
+
+    fn restore_update(&mut self, update: Update) {
+        if self.applied.covers(update.dot) {
+            return;
+        }
+        self.applied.advance(update.dot);
+        if !self.peers.is_empty() {
+            self.log.push(update.clone());
+        }
+        self.merge(update);
     }
 
     pub(super) fn handle_message<E: Effects>(
@@ -194,7 +224,7 @@ impl<V: Value> Gossip<V> {
                 }
                 out.set_timer(Timer::AntiEntropy);
             }
-            Timer::Deferral => self.refuse_overdue(out),
+            Timer::Deferral => self.end_overdue(input, out),
         }
     }
 

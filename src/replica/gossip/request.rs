@@ -1,16 +1,18 @@
 //! Clients' requests, and those that wait for the replica to catch up with their session.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use super::waiting::Weighed;
-use super::{Gossip, REUSED_DOT_EVERY};
+use super::{Gossip, STRUCK_DOT_EVERY};
 use crate::bug::Bug;
 use crate::protocol::{
     Dot, Lattice, Operation, PutWitness, Record, Refusal, Request, Response, Sibling, Update,
     Vector,
 };
 use crate::replica::shard::owns;
-use crate::replica::{Effects, Input, RequestId, Timer};
+use crate::replica::{Effects, Input, Persist, RequestId, Timer};
 use crate::values::{Value, lww_version};
 
 /// A deferred request is refused when its timer fires for the so-manieth time.
@@ -68,7 +70,7 @@ impl<V: Value> Gossip<V> {
     }
 
     /// Refuses the deferred requests that have waited long enough.
-    pub(super) fn refuse_overdue<E: Effects>(&mut self, out: &mut E) {
+    pub(super) fn end_overdue<E: Effects>(&mut self, input: &Input<'_>, out: &mut E) {
         let mut overdue = Vec::new();
         for (at, waiting) in self.deferred.iter_mut() {
             waiting.ticks += 1;
@@ -77,8 +79,12 @@ impl<V: Value> Gossip<V> {
             }
         }
         for at in overdue {
-            self.deferred.remove(at);
-            self.refuse(at.1, Refusal::Unavailable, out);
+            let waiting = self.deferred.remove(at).expect("it is overdue");
+            if self.bug == Some(Bug::StaleAfterPause) {
+                self.serve(at.1, &waiting.key, waiting.operation(), input, out);
+            } else {
+                self.refuse(at.1, Refusal::Unavailable, out);
+            }
         }
         self.deferral_timer_set = !self.deferred.is_empty();
         if self.deferral_timer_set {
@@ -224,8 +230,10 @@ impl<V: Value> Gossip<V> {
     ) {
         self.counters.puts += 1;
         let dot = self.next_dot(key);
-        let is_new = !self.applied.covers(dot);
-        self.applied.advance(dot);
+        let is_logged = !self.applied.covers(dot) && !self.is_struck(Bug::UnloggedPut, key);
+        if is_logged {
+            self.applied.advance(dot);
+        }
         let (time, covered) = match V::LATTICE {
             Lattice::Causal => (0, self.applied.as_slice()),
             Lattice::Lww => (self.clock.tick(input.wall_ns), [].as_slice()),
@@ -235,7 +243,8 @@ impl<V: Value> Gossip<V> {
             time,
             record: Record::new(key, self.origin, covered, value),
         };
-        if is_new && !self.peers.is_empty() {
+        out.persist(&Persist::Update(Cow::Borrowed(&update)));
+        if is_logged && !self.peers.is_empty() {
             self.log.push(update.clone());
             self.spread(update.clone(), out);
         }
@@ -257,11 +266,16 @@ impl<V: Value> Gossip<V> {
 
     fn next_dot(&self, key: &[u8]) -> Dot {
         let last = self.applied.counter(self.origin);
-        // With the planted bug every so-manieth dot is used until a key with an even end comes.
-        let reused = self.bug == Some(Bug::ReusedDots)
-            && last % REUSED_DOT_EVERY == 1
-            && key.last().is_some_and(|byte| byte % 2 == 1);
+        let reused = self.is_struck(Bug::ReusedDots, key);
         Dot::new(self.origin, if reused { last } else { last + 1 })
+    }
+
+    /// Whether the replica has this bug and the next put shows it: every so-manieth dot is struck,
+    /// until a key with an even end comes.
+    fn is_struck(&self, bug: Bug, key: &[u8]) -> bool {
+        self.bug == Some(bug)
+            && self.applied.counter(self.origin) % STRUCK_DOT_EVERY == 1
+            && key.last().is_some_and(|byte| byte % 2 == 1)
     }
 }
 

@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::protocol::{
+    Body, Message, NodeId, Origin, Record, Update, message_bytes, request_bytes, response_bytes,
+};
 use crate::transport::frame::PREFIX_BYTES;
 
 fn dots() -> impl Strategy<Value = Vec<Dot>> {
@@ -14,12 +17,22 @@ fn bytes(min: usize) -> impl Strategy<Value = Vec<u8>> {
 fn payload_of_request(id: u32, request: &Request<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     append_request(&mut out, id, request).unwrap();
+    assert_eq!(
+        out.len(),
+        request_bytes(request),
+        "counted as it is encoded"
+    );
     out.split_off(PREFIX_BYTES)
 }
 
 fn payload_of_response(id: u32, response: &Response<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     append_response(&mut out, id, response).unwrap();
+    assert_eq!(
+        out.len(),
+        response_bytes(response),
+        "counted as it is encoded"
+    );
     out.split_off(PREFIX_BYTES)
 }
 
@@ -42,6 +55,29 @@ fn check_response(response: &Response<'_>) {
     let mut longer = payload;
     longer.push(0);
     assert!(decode_response(&longer, &mut scratch, |_, _| ()).is_err());
+}
+
+#[test]
+fn a_gossip_message_is_counted_as_it_is_encoded() {
+    let origin = Origin::new(NodeId(3), 1);
+    let dot = Dot::new(origin, 300);
+    let update = Update {
+        dot,
+        time: 1 << 40,
+        record: Record::new(b"key", origin, &[Dot(5), dot], &[7; 200]),
+    };
+    let body = Body::Updates {
+        vector: [Dot(5), dot].into_iter().collect(),
+        fresh: true,
+        updates: vec![update; 3],
+    };
+    let message = Message {
+        incarnation: 1,
+        body,
+    };
+    let mut out = Vec::new();
+    frame::append_gossip(&mut out, &message).unwrap();
+    assert_eq!(out.len(), message_bytes(&message));
 }
 
 #[test]

@@ -1,0 +1,259 @@
+//! What is known of each planted bug: a table, one row a bug.
+
+/// A fault that has to happen before a bug shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// A message is lost.
+    Loss,
+    /// A message, or the update in it, arrives more than once.
+    Repetition,
+    /// A replica hears nothing for longer than requests may wait: a pause or a partition.
+    Cut,
+    /// A replica comes back without its state.
+    CrashWithoutState,
+    /// The nodes' clocks are apart.
+    ClockSkew,
+    /// A process ends before its disk has synced what it wrote.
+    CrashBeforeSync,
+}
+
+impl Fault {
+    /// Its name, as tables print it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Repetition => "repetition",
+            Self::Cut => "cut",
+            Self::CrashWithoutState => "crash without state",
+            Self::ClockSkew => "clock skew",
+            Self::CrashBeforeSync => "crash before a sync",
+        }
+    }
+}
+
+/// What is known of a planted bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// What `--bug` takes.
+    pub name: &'static str,
+    /// What the store does wrong, as one sentence.
+    pub describe: &'static str,
+    /// The promise that it breaks.
+    pub promise: &'static str,
+    /// The simplest architecture that shows it.
+    pub arch: &'static str,
+    /// The lattice that has it; none when any does.
+    pub lattice: Option<&'static str>,
+    /// The fault without which it does not show.
+    pub needs: Option<Fault>,
+    /// Whether a model must find it.
+    pub model: bool,
+    /// Whether the simulator must find it.
+    pub sim: bool,
+    /// The workload, and more arguments, of the real run that must find it; none when no real run
+    /// can, because real processes do not have the fault.
+    pub real: Option<&'static [&'static str]>,
+}
+
+/// One row a bug, in the order of `Bug::ALL`.
+pub(super) const TABLE: [Facts; 17] = [
+    Facts {
+        name: "overwriting-merge",
+        describe: "A replica takes whatever update arrives, even one that is older than \
+                   what it has.",
+        promise: "lww",
+        arch: "replicated",
+        lattice: Some("lww"),
+        needs: None,
+        model: true,
+        sim: true,
+        real: Some(&["contended"]),
+    },
+    Facts {
+        name: "delivery-before-dependencies",
+        describe: "A replica applies an update before the updates that its put had seen.",
+        promise: "causal",
+        arch: "replicated",
+        lattice: Some("causal"),
+        needs: None,
+        model: true,
+        sim: true,
+        real: Some(&["contended"]),
+    },
+    Facts {
+        name: "forgotten-context",
+        describe: "A replica that has not caught up with the session answers it at once.",
+        promise: "causal",
+        arch: "replicated",
+        lattice: Some("causal"),
+        needs: None,
+        model: true,
+        sim: true,
+        real: Some(&["contended"]),
+    },
+    Facts {
+        name: "stale-reads",
+        describe: "Some gets are answered with the value before the last put.",
+        promise: "linearizable",
+        arch: "local",
+        lattice: None,
+        needs: None,
+        model: true,
+        sim: true,
+        real: Some(&["contended"]),
+    },
+    Facts {
+        name: "foreign-keys",
+        describe: "Shards accept keys that are not theirs, and some keys' puts and gets \
+                   go to different shards.",
+        promise: "linearizable",
+        arch: "sharded",
+        lattice: None,
+        needs: None,
+        model: true,
+        sim: true,
+        real: Some(&["zipf"]),
+    },
+    Facts {
+        name: "missing-sibling",
+        describe: "A get leaves out one of several concurrent values.",
+        promise: "causal",
+        arch: "replicated",
+        lattice: Some("causal"),
+        needs: None,
+        model: true,
+        sim: true,
+        real: Some(&["contended"]),
+    },
+    Facts {
+        name: "lost-update-on-transfer",
+        describe: "A state transfer replaces what the receiver has instead of merging \
+                   with it.",
+        promise: "causal",
+        arch: "replicated",
+        lattice: Some("causal"),
+        needs: None,
+        model: true,
+        sim: true,
+        real: Some(&["contended", "--routing", "sticky"]),
+    },
+    Facts {
+        name: "reused-dots",
+        describe: "Some puts get the same dot as the put before them.",
+        promise: "causal",
+        arch: "replicated",
+        lattice: Some("causal"),
+        needs: None,
+        model: true,
+        sim: true,
+        real: Some(&["contended"]),
+    },
+    Facts {
+        name: "unlogged-put",
+        describe: "Some puts are acknowledged though they never reach the update log, so \
+                   that no other replica gets them.",
+        promise: "lww",
+        arch: "replicated",
+        lattice: Some("lww"),
+        needs: None,
+        model: true,
+        sim: true,
+        real: Some(&["zipf"]),
+    },
+    Facts {
+        name: "restart-reuses-dots",
+        describe: "A replica that comes back without its state starts as incarnation 0 \
+                   again, and gives out dots that it has given out before.",
+        promise: "causal",
+        arch: "replicated",
+        lattice: Some("causal"),
+        needs: Some(Fault::CrashWithoutState),
+        model: true,
+        sim: true,
+        real: None,
+    },
+    Facts {
+        name: "stale-after-pause",
+        describe: "A request that has waited for the replica to catch up for longer than \
+                   it may is answered with what there is.",
+        promise: "causal",
+        arch: "replicated",
+        lattice: Some("causal"),
+        needs: Some(Fault::Cut),
+        model: true,
+        sim: true,
+        real: None,
+    },
+    Facts {
+        name: "resurrected-sibling",
+        describe: "An update that is covered already, and arrives again, brings its \
+                   superseded value back.",
+        promise: "causal",
+        arch: "replicated",
+        lattice: Some("causal"),
+        needs: Some(Fault::Repetition),
+        model: true,
+        sim: true,
+        real: Some(&["contended"]),
+    },
+    Facts {
+        name: "arrival-order",
+        describe: "The version of another replica's update is set anew when it arrives, \
+                   so that the last to arrive wins.",
+        promise: "lww",
+        arch: "replicated",
+        lattice: Some("lww"),
+        needs: None,
+        model: true,
+        sim: true,
+        real: Some(&["contended"]),
+    },
+    Facts {
+        name: "clock-not-carried",
+        describe: "A replica's clock does not move past the versions that it sees, so \
+                   that a put may lose to one that came before it.",
+        promise: "lww",
+        arch: "replicated",
+        lattice: Some("lww"),
+        needs: Some(Fault::ClockSkew),
+        model: true,
+        sim: true,
+        real: None,
+    },
+    Facts {
+        name: "no-repair",
+        describe: "A digest is answered with nothing, so that a lost rumour is never \
+                   repaired.",
+        promise: "causal",
+        arch: "replicated(5)",
+        lattice: Some("causal"),
+        needs: Some(Fault::Loss),
+        model: true,
+        sim: true,
+        real: Some(&["contended"]),
+    },
+    Facts {
+        name: "forgotten-context-on-failover",
+        describe: "A session that fails over to another replica asks it without its \
+                   context.",
+        promise: "causal",
+        arch: "replicated",
+        lattice: Some("causal"),
+        needs: Some(Fault::Cut),
+        model: true,
+        sim: true,
+        real: None,
+    },
+    Facts {
+        name: "ack-before-sync",
+        describe: "A put is acknowledged before it is durable, so that a crash takes it back.",
+        promise: "linearizable",
+        arch: "local",
+        lattice: None,
+        needs: Some(Fault::CrashBeforeSync),
+        model: true,
+        sim: true,
+        real: None,
+    },
+];
