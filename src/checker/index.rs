@@ -309,9 +309,14 @@ pub(super) fn with_open_puts(history: &History) -> Cow<'_, History> {
     let columns = &history.columns;
     let mut known: Table<u64, ()> = Table::default();
     let mut last: Table<u32, (u32, u64)> = Table::default();
+    // A write of unknown outcome ends its session.
+    let mut ended: Table<u32, ()> = Table::default();
     for row in 0..columns.len() {
         if columns.kind[row] == Kind::Put {
             known.insert(columns.written[row], ());
+        }
+        if columns.kind[row] != Kind::Get && columns.outcome[row] == Outcome::Info {
+            ended.insert(columns.session[row], ());
         }
         let end = match columns.returned[row] {
             NEVER => columns.invoke[row],
@@ -333,10 +338,11 @@ pub(super) fn with_open_puts(history: &History) -> Cow<'_, History> {
             }
             known.insert(*id, ());
             // A put that was left out has later rows in its session; its place there is unknown,
-            // so it gets a session of its own.
+            // so it gets a session of its own. So does all but one that were under way.
             let own = u32::MAX - open.len() as u32;
+            let continues = past && ended.insert(session, ()).is_none();
             open.to_mut().columns.push(&Row {
-                session: if past { session } else { own },
+                session: if continues { session } else { own },
                 index,
                 kind: Kind::Put,
                 key: columns.key[row],

@@ -50,6 +50,18 @@ fn lines(lines: &[String]) -> History {
 }
 
 #[test]
+fn a_session_that_goes_on_after_a_write_of_unknown_outcome_is_refused() {
+    let unknown = r#"{"session":0,"kind":"put","key":"x","invoke":0,"outcome":"info"}"#.to_owned();
+    let history = lines(&[unknown, put(0, 1, 6), get(0, 2, 9, "0:0"), put(1, 0, 1)]);
+    for promise in PROMISES {
+        let report = judged(&history, promise);
+        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        let text = report.to_string();
+        assert!(text.contains("session 0 goes on after #0, a put"), "{text}");
+    }
+}
+
+#[test]
 fn nothing_is_not_valid() {
     assert!(read(b"").unwrap_err().contains("empty"));
     for nothing in [
