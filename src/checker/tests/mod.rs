@@ -11,6 +11,7 @@ mod shrink;
 mod testers;
 mod trial;
 
+pub(super) use contest::text;
 pub(super) use generate::Random;
 
 use generate::Store;
