@@ -97,6 +97,7 @@ pub fn check(history: &History, options: &Options) -> Report {
             reason: "only one engine ran".to_owned(),
         },
         clock_inversions: None,
+        unexplained: None,
         engine: options.engine,
     };
     match guarded(|| Index::new(&open)) {
@@ -114,7 +115,9 @@ pub fn check(history: &History, options: &Options) -> Report {
                 second_opinion(&index, options, &mut report);
                 report.elapsed.search = now() - start - report.elapsed.direct;
             }
-            explained(&index, &mut report.checks);
+            report.unexplained = explained(&mut report.checks, |checks| {
+                explain::explain(&index, checks);
+            });
         }
         Ok(Err(reason)) | Err(reason) => {
             let asked = asked(promise, options.judged_by);
@@ -177,12 +180,15 @@ fn guarded<T>(check: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Reduces each anomaly to what shows it; a bug in that leaves them as the checks gave them.
-fn explained(index: &Index<'_>, checks: &mut Vec<Check>) {
+/// Reduces each anomaly to what shows it; a bug in that leaves them as the checks gave them, and
+/// is what this returns.
+fn explained(checks: &mut Vec<Check>, explain: impl FnOnce(&mut [Check])) -> Option<String> {
     let mut reduced = checks.clone();
-    if guarded(|| explain::explain(index, &mut reduced)).is_ok() {
+    let bug = guarded(|| explain(&mut reduced)).err();
+    if bug.is_none() {
         *checks = reduced;
     }
+    bug
 }
 
 /// The direct engine's answer on the model alone, which is what the search judges too: `None` when

@@ -108,6 +108,9 @@ pub struct Report {
     pub search: Option<Search>,
     /// Whether the engines agree.
     pub agreement: Agreement,
+    /// Why the anomalies are shown as the checks gave them, and not by the fewest operations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unexplained: Option<String>,
     /// Puts that lost to an earlier one because of clock skew (LWW only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_inversions: Option<u64>,
@@ -255,6 +258,13 @@ impl Report {
             Agreement::Agree => writeln!(f, "  the engines agree")?,
             Agreement::Disagree { detail } => writeln!(f, "  THE ENGINES DISAGREE: {detail}")?,
             Agreement::NotCompared { .. } => {}
+        }
+        if let Some(bug) = &self.unexplained {
+            writeln!(
+                f,
+                "  anomalies may show more operations than they need, since making them small \
+                 failed: {bug}"
+            )?;
         }
         if let Some(inversions) = self.clock_inversions {
             writeln!(f, "  clock inversions: {inversions}")?;

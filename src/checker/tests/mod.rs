@@ -92,6 +92,31 @@ fn a_check_that_panics_answers_unknown() {
 }
 
 #[test]
+fn a_bug_in_the_explanations_leaves_the_anomalies_and_is_said() {
+    let history = History::from_rows(
+        Header::default(),
+        [Row {
+            read: &[5],
+            returned: Some(1),
+            ..Row::EMPTY
+        }],
+    );
+    let mut report = check(&history, &Options::default());
+    let before = report.checks.clone();
+    report.unexplained = super::explained(&mut report.checks, |checks| {
+        checks.reverse();
+        panic!("for the test");
+    });
+    assert_eq!(report.checks, before);
+    assert_eq!(report.outcome(), Outcome::Invalid);
+    let text = report.to_string();
+    assert!(
+        text.contains("failed") && text.contains("for the test"),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_index_of_the_direct_checks_refuses_more_than_puts_and_gets() {
     for kind in [Kind::Cas, Kind::Append] {
         let row = Row {
