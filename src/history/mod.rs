@@ -32,6 +32,7 @@ pub use operation::{
     dot_counter, dot_origin, id_index, id_session, origin, origin_incarnation, origin_node,
     value_id,
 };
+pub(crate) use operation::named;
 pub use read::{History, ReadError};
 pub use recorder::{BATCH_NS_MAX, BATCH_ROWS, RecordError, Recorder};
 pub use staleness::{Staleness, staleness};

@@ -97,7 +97,7 @@ macro_rules! named {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.name())
+                f.pad(self.name())
             }
         }
     };
@@ -176,6 +176,8 @@ named! {
         Lww = "lww",
     }
 }
+
+pub(crate) use named;
 
 /// A last-write-wins version. The derived order is the arbitration order.
 #[derive(
