@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::property::{Property, kinds};
-use crate::history::Promise;
+use crate::history::{Dominance, Promise};
 
 kinds! {
     /// A consistency model. The derived order is that of the ladder, weakest first: a model never
@@ -96,9 +96,15 @@ impl Model {
     ///
     /// Sequential consistency knows no real time, which the visibility of the causal model does,
     /// so it does not imply that. No register model implies convergence, which asks replicas.
+    ///
+    /// A register overwrites whatever it held. Where a put supersedes its context only, a register
+    /// that has lost a value without that says nothing of the models of siblings.
     #[must_use]
-    pub const fn implied(self) -> &'static [Self] {
+    pub const fn implied(self, dominance: Dominance) -> &'static [Self] {
+        let by_context = matches!(dominance, Dominance::Context);
         match self {
+            Self::Linearizable if by_context => &[Self::Sequential],
+            Self::CausalConsistency if by_context => &[],
             Self::Linearizable => &[Self::Sequential, Self::Causal],
             Self::Sequential => &[Self::CausalConvergence],
             Self::CausalConvergence => &[Self::CausalConsistency],
@@ -134,7 +140,7 @@ mod tests {
     #[test]
     fn what_a_model_implies_stands_below_it_on_the_ladder() {
         for model in Model::ALL {
-            for implied in model.implied() {
+            for implied in model.implied(Dominance::Applied) {
                 assert!(implied < model, "{model} implies {implied}");
             }
         }

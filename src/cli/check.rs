@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use crate::checker::{Agreement, JudgedBy, Model, Outcome};
-use crate::history::{FailedCas, History, ImportOptions, ReadError};
+use crate::history::{Dominance, FailedCas, History, ImportOptions, ReadError};
 use crate::run;
 
 use super::{EngineArgs, ExitStatus, Failure};
@@ -27,6 +27,11 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
 
+    /// Which puts a put supersedes, where concurrent ones are kept as siblings, instead of what the
+    /// header says: all that its replica had applied, or the context that its client sent.
+    #[arg(long, value_enum, value_name = "RULE")]
+    dominance: Option<DominanceArg>,
+
     #[command(flatten)]
     engines: EngineArgs,
 
@@ -38,6 +43,15 @@ pub(super) struct CheckArgs {
     /// Prints the judgement as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// `Dominance`, as the command line has it.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DominanceArg {
+    /// All that its replica had applied: the stores of this project.
+    Applied,
+    /// What its client had said that it had seen: Dynamo, Riak.
+    Context,
 }
 
 /// How a history is read.
@@ -132,7 +146,13 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
         .transpose()?
         .unwrap_or_default();
     let path = run::history_path(&args.path);
-    let history = args.input.read(&path).map_err(Failure::bad_arguments)?;
+    let mut history = args.input.read(&path).map_err(Failure::bad_arguments)?;
+    if let Some(dominance) = args.dominance {
+        history.header.dominance = Some(match dominance {
+            DominanceArg::Applied => Dominance::Applied,
+            DominanceArg::Context => Dominance::Context,
+        });
+    }
     let report = run::check_history(&history, judged_by, args.engines.engine.into(), budget);
     if args.json {
         let json = serde_json::to_string_pretty(&report).context("cannot print the judgement")?;

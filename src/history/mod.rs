@@ -27,12 +27,12 @@ pub use export::{ExportError, write_csv, write_jepsen_edn};
 pub use header::{End, Group, Header, Limit, SCHEMA_VERSION};
 pub use import::{FailedCas, Format, ImportOptions, read_history};
 pub use jsonl::{LINE_BYTES_MAX, dot_text, id_text, write as write_json_lines};
+pub(crate) use operation::named;
 pub use operation::{
-    CORRUPT, ErrorKind, Kind, Outcome, Phase, Promise, Row, Siblings, Version, Witness, dot,
-    dot_counter, dot_origin, id_index, id_session, origin, origin_incarnation, origin_node,
+    CORRUPT, Dominance, ErrorKind, Kind, Outcome, Phase, Promise, Row, Siblings, Version, Witness,
+    dot, dot_counter, dot_origin, id_index, id_session, origin, origin_incarnation, origin_node,
     value_id,
 };
-pub(crate) use operation::named;
 pub use read::{History, ReadError};
 pub use recorder::{BATCH_NS_MAX, BATCH_ROWS, RecordError, Recorder};
 pub use staleness::{Staleness, staleness};

@@ -71,6 +71,7 @@ pub(super) fn history_header(config: &Config, ports: &ServerPorts, limit: u64) -
         architecture: config.architecture.to_string(),
         lattice: lattice(config).unwrap_or_default(),
         promise: Some(promise(config)),
+        dominance: None,
         groups: ports.groups().iter().map(group).collect(),
         seed: config.seed,
         keys: Vec::new(),

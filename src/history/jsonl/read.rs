@@ -68,6 +68,8 @@ struct Line<'a> {
     group: u16,
     phase: Option<Phase>,
     #[serde(borrow)]
+    context: Option<Vec<Token<'a>>>,
+    #[serde(borrow)]
     dot: Option<Token<'a>>,
     #[serde(borrow)]
     vector: Option<Vec<Token<'a>>>,
@@ -145,6 +147,7 @@ struct Reader {
 #[derive(Default)]
 struct Scratch {
     read: Vec<u64>,
+    context: Vec<u64>,
     vector: Vec<u64>,
     dots: Vec<u64>,
     ends: Vec<u32>,
@@ -233,6 +236,9 @@ impl Reader {
             (None, Kind::Put | Kind::Cas | Kind::Append) => value_id(line.session, index),
         };
         check_reads(line)?;
+        if line.context.is_some() && line.kind != Kind::Put {
+            return Err(format!("a {} has no `context`, a put has", line.kind));
+        }
         if line.returned.is_some_and(|returned| returned < line.invoke) {
             return Err("the operation returned before it was invoked".to_owned());
         }
@@ -262,6 +268,7 @@ impl Reader {
             incarnation: line.incarnation,
             group: line.group,
             phase: line.phase.unwrap_or(Phase::Run),
+            context: line.context.as_ref().map(|_| &self.scratch.context[..]),
             witness: self.scratch.witness(line)?,
         };
         self.history.columns.push(&row);
@@ -283,6 +290,10 @@ impl Scratch {
         self.read.clear();
         for id in &line.read {
             self.read.push(parse_id(id)?);
+        }
+        self.context.clear();
+        for id in line.context.iter().flatten() {
+            self.context.push(parse_id(id)?);
         }
         self.vector.clear();
         for entry in line.vector.iter().flatten() {
