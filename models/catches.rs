@@ -188,6 +188,17 @@ pub(crate) const CATCHES: &[Catch] = &[
         property: SESSIONS_ARE_CAUSAL,
         path: &["client 1 asks", "client 1 asks", "n2 restarts"],
     },
+    Catch {
+        bug: Bug::AckBeforeSync,
+        model: "local",
+        property: AN_ORDER_EXPLAINS_ALL,
+        path: &[
+            "client 0 asks",
+            "client 0's request arrives",
+            "client 0 has its answer",
+            "n0 restarts",
+        ],
+    },
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kvs_zoo::bug::Bug;
 use kvs_zoo::protocol::{Dot, Message, NodeId, Origin, Request, Response};
 use kvs_zoo::replica::{Effects, Input, Replica, ReplicaSpec, RequestId, Timer};
 use kvs_zoo::values::VectorClock;
@@ -30,14 +31,20 @@ pub(crate) struct Nodes {
     /// Equal messages in flight are one.
     pub(crate) in_flight: BTreeSet<Shared<Packet>>,
     pub(crate) timers: BTreeSet<(NodeId, Timer)>,
+    /// With the planted bug `ack-before-sync`, what each disk has: all but the last request. A
+    /// disk without the bug has what the replica has whenever that answers, and is not modelled.
+    unsynced: Option<Vec<Shared<Replica>>>,
 }
 
 impl Nodes {
     /// The nodes in their first life.
     pub(crate) fn new(model: &ClusterModel) -> Self {
         let replicas = model.specs.iter().map(Replica::new).map(Shared::new);
+        let replicas: Vec<_> = replicas.collect();
+        let acknowledges_early = model.specs[0].bug == Some(Bug::AckBeforeSync);
         let mut nodes = Self {
-            replicas: replicas.collect(),
+            unsynced: acknowledges_early.then(|| replicas.clone()),
+            replicas,
             incarnations: vec![0; model.specs.len()],
             in_flight: BTreeSet::new(),
             timers: BTreeSet::new(),
@@ -55,6 +62,10 @@ impl Nodes {
         request: &Request<'_>,
         wall_ns: u64,
     ) -> Replies {
+        if let Some(disks) = &mut self.unsynced {
+            let at = usize::from(node.0);
+            disks[at] = self.replicas[at].clone();
+        }
         let input = Input {
             wall_ns,
             peers: &[],
@@ -82,7 +93,11 @@ impl Nodes {
 
     /// The node's process ends and comes back with its state.
     pub(crate) fn recover(&mut self, node: NodeId) {
-        self.replicas[usize::from(node.0)].change(Replica::recover);
+        let at = usize::from(node.0);
+        if let Some(disks) = &self.unsynced {
+            self.replicas[at] = disks[at].clone();
+        }
+        self.replicas[at].change(Replica::recover);
         self.start(node);
     }
 
