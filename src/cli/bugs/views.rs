@@ -170,8 +170,8 @@ fn explored(arguments: &[&str]) -> anyhow::Result<Finding> {
         }),
         _ => {
             let complaint = String::from_utf8_lossy(&output.stderr);
-            let last = complaint.lines().last().unwrap_or("it said nothing");
-            Err(anyhow!("{MODELS} has failed ({}): {last}", output.status))
+            let first = complaint.lines().next().unwrap_or("it said nothing");
+            Err(anyhow!("{MODELS} has failed ({}): {first}", output.status))
         }
     }
 }
