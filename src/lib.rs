@@ -23,8 +23,12 @@ pub mod node;
 pub mod run;
 pub mod transport;
 
+// A world of virtual time.
+pub mod sim;
+
 // What happened, and was it right.
 pub mod checker;
+pub mod evidence;
 pub mod history;
 pub mod measure;
 pub mod report;

@@ -95,11 +95,13 @@ fn several<const N: usize>(
         .unwrap_or_else(|reason| properties.map(|property| unknown(property, reason.clone())))
 }
 
-/// All checks, weakest property first. `asked` are the models that decide the verdict.
-pub(super) fn checks(index: &Index<'_>, asked: &[Model]) -> Vec<Check> {
+/// All checks, weakest property first, or those of the `asked` models alone, which decide the
+/// verdict.
+pub(super) fn checks(index: &Index<'_>, asked: &[Model], only_asked: bool) -> Vec<Check> {
     let mut engine = Direct {
         index,
         asked,
+        only_asked,
         checks: Vec::new(),
     };
     engine.run();
@@ -110,6 +112,7 @@ pub(super) fn checks(index: &Index<'_>, asked: &[Model]) -> Vec<Check> {
 struct Direct<'a, 'h> {
     index: &'a Index<'h>,
     asked: &'a [Model],
+    only_asked: bool,
     checks: Vec<Check>,
 }
 
@@ -118,21 +121,40 @@ impl Direct<'_, '_> {
         let index = self.index;
         self.checks
             .push(one(Property::Integrity, || integrity::check(index)));
-        let last = Final::new(index);
-        self.checks
-            .push(one(Property::Convergence, || convergence::check(&last)));
-        self.checks.push(one(Property::LostWrites, || {
-            convergence::check_lost_writes(&last)
-        }));
-        self.checks.push(one(Property::Lww, || lww::check(index)));
-        self.checks
-            .push(one(Property::LwwBlackBox, || lww_black_box::check(index)));
-        self.checks
-            .push(one(Property::Linearizable, || linearizable::check(index)));
-        self.sequential();
-        self.registers();
-        self.causal();
-        self.sessions();
+        if self.wants(&[Model::Eventual]) {
+            let last = Final::new(index);
+            self.checks
+                .push(one(Property::Convergence, || convergence::check(&last)));
+            self.checks.push(one(Property::LostWrites, || {
+                convergence::check_lost_writes(&last)
+            }));
+        }
+        if self.wants(&[Model::Lww]) {
+            self.checks.push(one(Property::Lww, || lww::check(index)));
+            self.checks
+                .push(one(Property::LwwBlackBox, || lww_black_box::check(index)));
+        }
+        if self.wants(&[Model::Linearizable]) {
+            self.checks
+                .push(one(Property::Linearizable, || linearizable::check(index)));
+        }
+        if self.wants(&[Model::Sequential]) {
+            self.sequential();
+        }
+        if self.wants(&[Model::CausalConsistency, Model::CausalConvergence]) {
+            self.registers();
+        }
+        if self.wants(&[Model::Causal]) {
+            self.causal();
+        }
+        if self.wants(&session::MODELS) {
+            self.sessions();
+        }
+    }
+
+    /// Whether the checks of these models are made at all.
+    fn wants(&self, models: &[Model]) -> bool {
+        !self.only_asked || self.asked.is_empty() || models.iter().any(|model| self.asks(*model))
     }
 
     fn asks(&self, model: Model) -> bool {

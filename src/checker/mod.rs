@@ -103,7 +103,7 @@ pub fn check(history: &History, options: &Options) -> Report {
         Ok(Ok(index)) => {
             let asked = asked(promise, options.judged_by);
             if options.engine != Engine::Stateright {
-                report.checks = direct::checks(&index, &asked);
+                report.checks = direct::checks(&index, &asked, options.verdict_only);
             }
             if promise == Some(Promise::Lww) {
                 report.clock_inversions = Some(lww::clock_inversions(&index));

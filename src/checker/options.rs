@@ -86,6 +86,9 @@ pub struct Options {
     pub promise: Option<Promise>,
     /// What the verdict rests on.
     pub judged_by: JudgedBy,
+    /// Whether only what the verdict rests on is checked: the other models of the ladder are left
+    /// out.
+    pub verdict_only: bool,
     /// Which engines judge.
     pub engine: Engine,
     /// What the search may cost.

@@ -9,6 +9,7 @@ mod list;
 mod progress;
 mod report;
 mod run;
+mod sim;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -54,6 +55,8 @@ Exit status:
 enum Command {
     /// Run a workload against an architecture and judge the history (the default).
     Run(Box<run::RunArgs>),
+    /// Simulate an architecture in virtual time, many seeds at once, and judge each history.
+    Sim(Box<sim::SimArgs>),
     /// Judge a stored history again.
     Check(check::CheckArgs),
     /// Write a stored history for other programs: JSON lines, Jepsen's EDN, CSV.
@@ -191,6 +194,7 @@ pub fn main() -> ExitStatus {
         .unwrap_or_else(|| Command::Run(Box::new(cli.run)))
     {
         Command::Run(args) => run::main(&args),
+        Command::Sim(args) => sim::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Export(args) => export::main(&args),
         Command::Report(args) => report::main(&args),

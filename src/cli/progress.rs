@@ -9,6 +9,33 @@ use crate::run::Observer;
 /// How often the spinner turns.
 const TURN: Duration = Duration::from_millis(100);
 
+/// Shows on the terminal how many of a number of things are done.
+#[derive(Debug)]
+pub(super) struct Bar {
+    line: ProgressBar,
+}
+
+impl Bar {
+    pub(super) fn new(all: u64) -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {pos} of {len}, {msg}, {eta} left");
+        let line = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
+        line.set_style(style.expect("the template is well formed"));
+        Self { line }
+    }
+
+    /// One more is done.
+    pub(super) fn advance(&self, message: String) {
+        self.line.set_message(message);
+        self.line.inc(1);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.line.finish_and_clear();
+    }
+}
+
 /// Shows on the terminal what a run is doing.
 #[derive(Debug)]
 pub(super) struct Terminal {

@@ -156,16 +156,25 @@ struct OutputArgs {
 
 /// `Lattice`, as the command line has it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LatticeArg {
+pub(super) enum LatticeArg {
     /// Concurrent puts are kept as siblings; sessions see what they have seen.
     Causal,
     /// The put with the largest version wins.
     Lww,
 }
 
+impl From<LatticeArg> for Lattice {
+    fn from(lattice: LatticeArg) -> Self {
+        match lattice {
+            LatticeArg::Causal => Self::Causal,
+            LatticeArg::Lww => Self::Lww,
+        }
+    }
+}
+
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
+pub(super) enum Switch {
     /// Yes.
     On,
     /// No.
@@ -203,10 +212,7 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
 /// The run that the arguments ask for, which `command` runs again.
 pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure> {
     let architecture: Architecture = args.arch.parse().map_err(Failure::bad_arguments)?;
-    let lattice = match args.lattice {
-        LatticeArg::Causal => Lattice::Causal,
-        LatticeArg::Lww => Lattice::Lww,
-    };
+    let lattice = args.lattice.into();
     let bug = args
         .bug
         .as_deref()
@@ -259,7 +265,11 @@ fn workload(args: &RunArgs) -> Result<Workload, Failure> {
 }
 
 /// The bug of this name, if the store that is asked for can have it.
-fn planted(name: &str, architecture: &Architecture, lattice: Lattice) -> Result<Bug, Failure> {
+pub(super) fn planted(
+    name: &str,
+    architecture: &Architecture,
+    lattice: Lattice,
+) -> Result<Bug, Failure> {
     let bug = super::bugs::named(name)?;
     if !fits(bug, architecture, lattice) {
         return Err(Failure::bad_arguments(anyhow!(
@@ -289,7 +299,7 @@ fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
         && bug
             .facts()
             .lattice
-            .is_none_or(|wanted| wanted == run::lattice_name(lattice))
+            .is_none_or(|wanted| wanted == crate::evidence::lattice_name(lattice))
 }
 
 /// The command that runs this again, quoted for a shell.

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+use crate::evidence::{Evidence, InFlight};
 use crate::history::{self, Phase, RecordError, Recorder};
 use crate::measure;
 use crate::protocol::{NodeId, Operation, Request, Response};
@@ -19,8 +20,7 @@ use crate::server::ServerPorts;
 use crate::session::{Access, Attempt, Next, Outcome, Policy, Session, Suspicion, View};
 use crate::workload::{self, Generator, StepKind};
 
-use super::evidence::Evidence;
-use super::lane::{InFlight, Lane, RequestTag, TagLayout, Task};
+use super::lane::{Lane, RequestTag, TagLayout, Task};
 use super::work::{Due, LATE_NS, Plan, Work};
 
 /// How long a lane pauses when no replica of a key can be reached, in nanoseconds, so that a
@@ -412,6 +412,7 @@ impl Driver {
         let invoke_ns = now_ns;
         let operation = InFlight {
             put,
+            key: due.step.key,
             index,
             intended_ns,
             invoke_ns,

@@ -1,7 +1,7 @@
 //! One lane of the load: a worker that does one step after another, under one session until that
 //! session ends and under a fresh one from then on.
 
-use crate::protocol::{GroupId, NodeId};
+use crate::evidence::InFlight;
 use crate::session::Session;
 use crate::workload::StepKind;
 
@@ -24,20 +24,6 @@ pub(super) struct Task {
     /// When the step did start.
     pub(super) started_ns: u64,
     pub(super) operation: InFlight,
-}
-
-/// The operation of a step that is under way.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct InFlight {
-    pub(super) put: bool,
-    /// Its index in its session.
-    pub(super) index: u32,
-    pub(super) intended_ns: u64,
-    pub(super) invoke_ns: u64,
-    pub(super) node: NodeId,
-    /// Which life of the node it was sent to.
-    pub(super) incarnation: u16,
-    pub(super) group: GroupId,
 }
 
 impl Lane {

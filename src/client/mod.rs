@@ -6,7 +6,6 @@
 //! `history` and `measure` keep what happened, and `run` decides which phase is on.
 
 mod driver;
-mod evidence;
 mod handle;
 mod lane;
 mod load;

@@ -5,9 +5,11 @@
 
 mod message;
 mod record;
+mod size;
 
 pub use message::{Body, End, Message, PAYLOAD_BYTES_MAX, Update};
 pub use record::{MalformedRecord, Record};
+pub use size::{message_bytes, request_bytes, response_bytes};
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;

@@ -46,12 +46,3 @@ pub struct Config {
     /// The command that runs it again.
     pub command: String,
 }
-
-/// A lattice by the name that the command line, histories and reports know it by.
-#[must_use]
-pub const fn lattice_name(lattice: Lattice) -> &'static str {
-    match lattice {
-        Lattice::Causal => "causal",
-        Lattice::Lww => "lww",
-    }
-}

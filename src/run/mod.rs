@@ -29,7 +29,7 @@ use crate::transport;
 use crate::workload::Generator;
 
 pub use cluster::{Cluster, ClusterConfig};
-pub use config::{Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE, lattice_name};
+pub use config::{Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
 pub(crate) use error::one_line;

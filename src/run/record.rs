@@ -3,17 +3,18 @@
 use anyhow::Context;
 use jiff::Timestamp;
 
-use crate::history::{End, Group, Header, Limit, Promise, SCHEMA_VERSION};
+use crate::evidence;
+use crate::history::{End, Header, Limit, Promise};
 use crate::measure::{
     Configuration, HistoryRecord, Machine, Measured, NodeRecord, PhaseRecord, RUN_RECORD_VERSION,
     RunRecord, Statistics, VerdictRecord, VerdictWord, Versions, WorkloadRecord,
 };
 use crate::node::NodeStatus;
-use crate::protocol::{Lattice, NodeId};
+use crate::protocol::NodeId;
 use crate::server::ServerPorts;
 use crate::workload::UNACKNOWLEDGED_INSERTS_MAX;
 
-use super::config::{Config, HISTORY_SAMPLE, lattice_name};
+use super::config::{Config, HISTORY_SAMPLE};
 use super::directory::Directory;
 use super::quiesce::Quiescence;
 use super::verdict::{Judged, Proof};
@@ -45,41 +46,22 @@ pub(super) struct Findings<'a> {
 
 /// What the architecture promises under this lattice.
 pub(super) fn promise(config: &Config) -> Promise {
-    match (config.architecture.is_replicated(), config.lattice) {
-        (false, _) => Promise::Linearizable,
-        (true, Lattice::Causal) => Promise::Causal,
-        (true, Lattice::Lww) => Promise::Lww,
-    }
+    evidence::promise(&config.architecture, config.lattice)
 }
 
 /// The lattice by name, where there is one.
 fn lattice(config: &Config) -> Option<String> {
-    config
-        .architecture
-        .is_replicated()
-        .then(|| lattice_name(config.lattice).to_owned())
+    evidence::lattice_of(&config.architecture, config.lattice)
 }
 
 /// What the history says about the run that makes it.
 pub(super) fn history_header(config: &Config, ports: &ServerPorts, limit: u64) -> Header {
-    let group = |group: &crate::server::Group| Group {
-        id: group.id.0,
-        nodes: group.nodes.iter().map(|node| node.0).collect(),
-    };
     Header {
-        schema: SCHEMA_VERSION,
-        architecture: config.architecture.to_string(),
-        lattice: lattice(config).unwrap_or_default(),
-        promise: Some(promise(config)),
-        groups: ports.groups().iter().map(group).collect(),
-        seed: config.seed,
-        keys: Vec::new(),
-        values: Vec::new(),
-        real_time: true,
         limit: Some(Limit {
             operations: limit,
             one_key_in: HISTORY_SAMPLE,
         }),
+        ..evidence::header(&config.architecture, config.lattice, ports, config.seed)
     }
 }
 

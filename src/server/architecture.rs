@@ -11,7 +11,7 @@ pub const DEFAULT_SIZE: u16 = 3;
 /// The most nodes of an architecture: all that a dot can name.
 pub const NODES_MAX: usize = NodeId::MAX.0 as usize + 1;
 /// The most replicas of a group: each keeps a vector entry and what it knows of each other.
-pub const REPLICAS_MAX: u16 = 256;
+pub const REPLICAS_MAX: u16 = 2_048;
 /// How deep shards may be nested.
 pub const DEPTH_MAX: usize = 8;
 
@@ -41,6 +41,9 @@ pub enum ImpossibleSize {
     /// More nodes than can be named.
     #[error("{0} nodes in all: at most {NODES_MAX}; make a part smaller")]
     TooManyNodes(usize),
+    /// A number of replicas for what is not replicated.
+    #[error("nothing is replicated: leave the number of replicas out, or use replicated(..)")]
+    NothingReplicated,
     /// More levels than are parsed.
     #[error("nested more than {DEPTH_MAX} deep; multiply the shard counts instead")]
     TooDeep,
@@ -75,6 +78,18 @@ impl Architecture {
             return Err(ImpossibleSize::TooManyNodes(nodes));
         }
         Ok(Self::Sharded(shards, Box::new(inner)))
+    }
+
+    /// The same with `replicas` replicas in every group.
+    ///
+    /// # Errors
+    /// When it has no groups, or would be too large.
+    pub fn with_replicas(&self, replicas: u16) -> Result<Self, ImpossibleSize> {
+        match self {
+            Self::Local => Err(ImpossibleSize::NothingReplicated),
+            Self::Replicated(_) => Self::replicated(replicas),
+            Self::Sharded(shards, inner) => Self::sharded(*shards, inner.with_replicas(replicas)?),
+        }
     }
 
     /// How many nodes it has.

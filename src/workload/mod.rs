@@ -35,5 +35,6 @@ pub use error::WorkloadError;
 pub use frontier::UNACKNOWLEDGED_INSERTS_MAX;
 pub use generator::{Generator, LoadSteps, Step, StepKind};
 pub use key::{KEY_COUNT_MAX, KEY_NAME_BYTES, key_name, key_number};
+pub(crate) use random::{FOREIGN_FIRST, Stream};
 pub use setting::{Setting, settings};
 pub use value_size::ValueSize;

@@ -19,15 +19,23 @@ pub(super) enum Purpose {
     LoadedValueSizes = 6,
 }
 
+/// The first number of the streams that others than the workload draw from.
+pub(crate) const FOREIGN_FIRST: u64 = 100;
+
 /// A reproducible stream of random numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Stream(Pcg64Dxsm);
+pub(crate) struct Stream(Pcg64Dxsm);
 
 impl Stream {
     /// The stream of `seed` for `purpose`.
     pub(super) fn new(seed: u64, purpose: Purpose) -> Self {
+        Self::numbered(seed, purpose as u64)
+    }
+
+    /// The stream of `seed` of this number. Those below [`FOREIGN_FIRST`] are the workload's own.
+    pub(crate) fn numbered(seed: u64, number: u64) -> Self {
         // PCG streams that differ in little may correlate: so both words come from a mixer.
-        let mut mixer = SplitMix(mix(seed) ^ (purpose as u64));
+        let mut mixer = SplitMix(mix(seed) ^ number);
         let mut wide = || u128::from(mixer.next()) << 64 | u128::from(mixer.next());
         let (state, stream) = (wide(), wide());
         Self(Pcg64Dxsm::new(state, stream))
@@ -35,20 +43,20 @@ impl Stream {
 
     /// 64 random bits.
     #[inline]
-    pub(super) fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// Uniform in [0, 1), a multiple of 2^-53.
     #[inline]
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
     /// Uniform in 0..n, by a widening multiplication (Lemire 2019, without the rejection step: the
     /// bias is below n / 2^64).
     #[inline]
-    pub(super) fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
 }

@@ -13,7 +13,10 @@ const MODELS: &str = env!("CARGO_BIN_EXE_kvs-models");
 fn hunted(arguments: &[&str]) -> (i32, Value) {
     let ended = bench(&[&["bugs", "run", "--json"], arguments].concat());
     let json = serde_json::from_str(&ended.stdout);
-    (ended.code(), json.unwrap_or_else(|_| panic!("{}", ended.stderr)))
+    (
+        ended.code(),
+        json.unwrap_or_else(|_| panic!("{}", ended.stderr)),
+    )
 }
 
 #[test]
@@ -33,34 +36,51 @@ fn a_name_that_does_not_exist_is_refused_with_the_nearest() {
     let ended = bench(&["bugs", "run", "reused-dotz"]);
     assert_eq!((ended.code(), ended.stdout.as_str()), (254, ""));
     let line = ended.error_line();
-    assert!(line.contains("\"reused-dotz\"") && line.contains("\"reused-dots\""), "{line}");
+    assert!(
+        line.contains("\"reused-dotz\"") && line.contains("\"reused-dots\""),
+        "{line}"
+    );
 }
 
 #[test]
 fn a_bug_is_caught_by_a_real_run() {
     let (code, found) = hunted(&["delivery-before-dependencies", "--view", "real"]);
-    assert_eq!((code, &found["passed"]), (0, &Value::Bool(true)), "{found:#}");
+    assert_eq!(
+        (code, &found["passed"]),
+        (0, &Value::Bool(true)),
+        "{found:#}"
+    );
     let look = &found["looks"][0];
-    assert_eq!((&look["view"], &look["found"]), (&"real".into(), &"broken".into()));
+    assert_eq!(
+        (&look["view"], &look["found"]),
+        (&"real".into(), &"broken".into())
+    );
 }
 
 /// The clocks of one machine agree, so that no real run shows it.
 #[test]
 fn a_bug_that_no_view_can_show_which_was_asked_is_missed() {
     let (code, found) = hunted(&["clock-not-carried", "--view", "real"]);
-    assert_eq!((code, &found["passed"]), (1, &Value::Bool(false)), "{found:#}");
+    assert_eq!(
+        (code, &found["passed"]),
+        (1, &Value::Bool(false)),
+        "{found:#}"
+    );
     assert_eq!(found["looks"], Value::Array(Vec::new()));
 }
 
 #[test]
 fn a_bug_is_missed_where_the_fault_that_it_needs_does_not_happen() {
-    let simulated = |more: &[&str]| {
-        hunted(&[&["restart-reuses-dots", "--view", "sim"], more].concat())
-    };
+    let simulated =
+        |more: &[&str]| hunted(&[&["restart-reuses-dots", "--view", "sim"], more].concat());
     let (code, found) = simulated(&[]);
     assert_eq!(code, 0, "{found:#}");
     let (code, found) = simulated(&["--seeds", "100", "--without", "amnesia"]);
-    assert_eq!((code, &found["passed"]), (1, &Value::Bool(false)), "{found:#}");
+    assert_eq!(
+        (code, &found["passed"]),
+        (1, &Value::Bool(false)),
+        "{found:#}"
+    );
     assert_eq!(found["looks"][0]["found"], "kept");
 }
 

@@ -4,7 +4,7 @@ mod listing;
 mod outcome;
 mod views;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
@@ -15,10 +15,13 @@ use crate::bug::{Bug, Facts};
 
 use super::{ExitStatus, Failure};
 use outcome::{Hunt, Look};
-use views::Target;
+use views::{Limits, Target};
 
 /// Every bug, as `bugs run` takes it.
 const ALL: &str = "all";
+
+/// How many seeds are simulated, unless told otherwise.
+const SEEDS: u64 = 1_000;
 
 /// The arguments of `kvs-bench bugs`.
 #[derive(Debug, Args)]
@@ -49,6 +52,15 @@ struct RunArgs {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "VIEWS",
           default_values_t = View::ALL)]
     view: Vec<View>,
+
+    /// How many seeds are simulated at most, and without a bug.
+    #[arg(long, value_name = "COUNT", default_value_t = SEEDS,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+
+    /// Kinds of fault that are not simulated, separated by commas: to see which a bug needs.
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
+    without: Vec<String>,
 
     /// Keeps the directories of real runs there; otherwise they are deleted.
     #[arg(long, value_name = "DIR")]
@@ -119,15 +131,20 @@ fn run(args: &RunArgs) -> Result<ExitStatus, Failure> {
         ALL => Bug::ALL.to_vec(),
         name => vec![named(name)?],
     };
+    super::sim::faults(&args.without).map_err(Failure::bad_arguments)?;
     let mut views = args.view.clone();
     views.sort_unstable();
     views.dedup();
     // Deleted when dropped.
     let scratch = tempfile::tempdir().context("making a directory for the results of real runs")?;
-    let results = args.results.as_deref().unwrap_or(scratch.path());
+    let limits = Limits {
+        seeds: args.seeds,
+        without: &args.without,
+        results: args.results.as_deref().unwrap_or(scratch.path()),
+    };
     let mut hunt = Hunt::new(&bugs, &views);
     // None when it was interrupted: what was found until then is printed.
-    let _ = look(&mut hunt, args.name == ALL, results);
+    let _ = look(&mut hunt, args.name == ALL, &limits);
     if args.json {
         let json = serde_json::to_string_pretty(&hunt.to_json());
         super::print(&json.context("cannot print what was found")?)?;
@@ -142,7 +159,7 @@ fn run(args: &RunArgs) -> Result<ExitStatus, Failure> {
 ///
 /// View after view, and real runs last: they listen to Ctrl-C in their own way, and from the first
 /// of them on nothing else does. Before that it ends the program at once.
-fn look(hunt: &mut Hunt, unbroken: bool, results: &Path) -> Option<()> {
+fn look(hunt: &mut Hunt, unbroken: bool, limits: &Limits<'_>) -> Option<()> {
     for view in hunt.views.clone() {
         let mut targets = Vec::new();
         for bug in hunt.bugs() {
@@ -158,7 +175,8 @@ fn look(hunt: &mut Hunt, unbroken: bool, results: &Path) -> Option<()> {
         }
         for (bug, target) in targets {
             let began = Instant::now();
-            let finding = target.look(results)?;
+            let target = target.within(limits);
+            let finding = target.look(limits)?;
             let look = Look::new(view, bug, target.command(), finding, began.elapsed());
             // The table comes in minutes.
             eprintln!("{look}");

@@ -7,9 +7,9 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 
 use crate::bug::Bug;
-use crate::cli::Cli;
 use crate::cli::progress::Terminal;
 use crate::cli::run::{config, quoted};
+use crate::cli::{self, Cli};
 use crate::measure::VerdictWord;
 use crate::report;
 use crate::run::{self, Config};
@@ -26,12 +26,23 @@ const MODELS: &str = "kvs-models";
 /// Its exit status when it has caught the bug.
 const CAUGHT: i32 = 1;
 
+/// How far views go.
+#[derive(Debug)]
+pub(super) struct Limits<'a> {
+    /// How many seeds are simulated at most.
+    pub(super) seeds: u64,
+    /// Faults that are not simulated, as `sim --without` takes them.
+    pub(super) without: &'a [String],
+    /// Where real runs leave their directories.
+    pub(super) results: &'a Path,
+}
+
 /// What a view is told to look at: a store with a bug, or without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     view: View,
     program: &'static str,
-    arguments: Vec<&'static str>,
+    arguments: Vec<String>,
 }
 
 impl Target {
@@ -41,14 +52,15 @@ impl Target {
             return None;
         }
         if view == View::Model {
+            let arguments = ["bugs", "--check", bug.name()];
             return Some(Self {
                 view,
                 program: MODELS,
-                arguments: vec!["bugs", "--check", bug.name()],
+                arguments: arguments.map(str::to_owned).into(),
             });
         }
         let mut target = Self::unbroken(view, bug)?;
-        target.arguments.extend(["--bug", bug.name()]);
+        target.add(&["--bug", bug.name()]);
         Some(target)
     }
 
@@ -56,25 +68,43 @@ impl Target {
     /// tests explore to the end without one.
     pub(super) fn unbroken(view: View, bug: Bug) -> Option<Self> {
         let facts = bug.facts();
-        let mut arguments = match view {
-            View::Model => return None,
-            View::Sim => vec!["sim"],
-            View::Real => Vec::new(),
-        };
-        arguments.extend(["--arch", facts.arch]);
-        if let Some(lattice) = facts.lattice {
-            arguments.extend(["--lattice", lattice]);
+        if view == View::Model || !view.must_catch(facts) {
+            return None;
         }
-        if view == View::Real {
-            arguments.push("--workload");
-            arguments.extend(facts.real?);
-            arguments.extend(SHORT);
-        }
-        Some(Self {
+        let mut target = Self {
             view,
             program: "kvs-bench",
-            arguments,
-        })
+            arguments: Vec::new(),
+        };
+        if view == View::Sim {
+            target.add(&["sim"]);
+        }
+        target.add(&["--arch", facts.arch]);
+        if let Some(lattice) = facts.lattice {
+            target.add(&["--lattice", lattice]);
+        }
+        if let (View::Real, Some(workload)) = (view, facts.real) {
+            target.add(&["--workload"]);
+            target.add(workload);
+            target.add(&SHORT);
+        }
+        Some(target)
+    }
+
+    fn add(&mut self, arguments: &[&str]) {
+        self.arguments
+            .extend(arguments.iter().map(|word| (*word).to_owned()));
+    }
+
+    /// The same within these limits.
+    pub(super) fn within(mut self, limits: &Limits<'_>) -> Self {
+        if self.view == View::Sim {
+            self.add(&["--seeds", &format!("0..{}", limits.seeds)]);
+            if !limits.without.is_empty() {
+                self.add(&["--without", &limits.without.join(",")]);
+            }
+        }
+        self
     }
 
     /// The command that looks at it, quoted for a shell.
@@ -87,17 +117,35 @@ impl Target {
         command
     }
 
-    /// Looks. Real runs leave their directories in `results`. None when it was interrupted.
-    pub(super) fn look(&self, results: &Path) -> Option<Finding> {
+    /// Looks. None when it was interrupted.
+    pub(super) fn look(&self, limits: &Limits<'_>) -> Option<Finding> {
         let found = match self.view {
             View::Model => explored(&self.arguments).map(Some),
-            View::Sim => Err(anyhow!("the simulator is not there yet")),
-            View::Real => self.ran(results),
+            View::Sim => self.simulated(limits.seeds).map(Some),
+            View::Real => self.ran(limits.results),
         };
         found.unwrap_or_else(|error| {
             Some(Finding::Failed {
                 reason: run::one_line(&error),
             })
+        })
+    }
+
+    /// Simulates it, seed after seed, until one is not valid.
+    fn simulated(&self, seeds: u64) -> anyhow::Result<Finding> {
+        let Some(cli::Command::Sim(args)) = self.parsed().command else {
+            unreachable!("the words begin with the subcommand");
+        };
+        let found = cli::sim::first_not_valid(&args, seeds).map_err(|failure| failure.error)?;
+        Ok(match found {
+            None => Finding::Kept,
+            Some((seed, verdict)) if verdict.is_failure() => Finding::Broken {
+                how: verdict.way(),
+                seeds: Some(seed + 1),
+            },
+            Some((seed, verdict)) => Finding::Unknown {
+                reason: format!("seed {seed}: {verdict}"),
+            },
         })
     }
 
@@ -141,13 +189,14 @@ impl Target {
     }
 
     fn parsed(&self) -> Cli {
-        let words = std::iter::once(&self.program).chain(&self.arguments);
+        let words = { &self.arguments }.iter().map(String::as_str);
+        let words = std::iter::once(self.program).chain(words);
         Cli::try_parse_from(words).expect("the table of bugs has good arguments")
     }
 }
 
 /// Has the program that explores the models do it.
-fn explored(arguments: &[&str]) -> anyhow::Result<Finding> {
+fn explored(arguments: &[String]) -> anyhow::Result<Finding> {
     let program = std::env::current_exe()
         .context("finding this program")?
         .with_file_name(format!("{MODELS}{}", std::env::consts::EXE_SUFFIX));

@@ -1,5 +1,6 @@
 //! What a driver does when an operation or a step has ended: it is recorded, and measured.
 
+use crate::evidence::{InFlight, error_kind};
 use crate::history::Phase;
 use crate::measure;
 use crate::protocol::Response;
@@ -7,8 +8,6 @@ use crate::session::{Outcome, Trouble};
 use crate::workload::StepKind;
 
 use super::Driver;
-use crate::client::evidence::error_kind;
-use crate::client::lane::InFlight;
 use crate::client::work;
 
 impl Driver {
@@ -31,9 +30,9 @@ impl Driver {
         }
         if let Some(recorder) = &mut self.recorder {
             let session = self.lanes[lane as usize].session.id();
-            let row = self
-                .evidence
-                .row(session, &task, self.phase, outcome, response, now_ns);
+            let operation = &task.operation;
+            let evidence = &mut self.evidence;
+            let row = evidence.row(session, operation, self.phase, outcome, response, now_ns);
             if let Err(error) = recorder.push(&row) {
                 self.failure = Some(error);
             }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::protocol::{request_bytes, response_bytes};
 use crate::transport::frame::PREFIX_BYTES;
 
 fn dots() -> impl Strategy<Value = Vec<Dot>> {
@@ -14,12 +15,22 @@ fn bytes(min: usize) -> impl Strategy<Value = Vec<u8>> {
 fn payload_of_request(id: u32, request: &Request<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     append_request(&mut out, id, request).unwrap();
+    assert_eq!(
+        out.len(),
+        request_bytes(request),
+        "counted as it is encoded"
+    );
     out.split_off(PREFIX_BYTES)
 }
 
 fn payload_of_response(id: u32, response: &Response<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     append_response(&mut out, id, response).unwrap();
+    assert_eq!(
+        out.len(),
+        response_bytes(response),
+        "counted as it is encoded"
+    );
     out.split_off(PREFIX_BYTES)
 }
 

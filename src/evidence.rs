@@ -1,15 +1,41 @@
-//! What an operation leaves in the history: its row, with the server's evidence.
+//! What an operation leaves in the history: its row, with the server's evidence, and the header of
+//! the history that it stands in. Whoever drives sessions records them the same way: the load
+//! generator and the simulator.
 
-use crate::history::{self, CORRUPT, ErrorKind, Kind, Phase, Row, Siblings, Version, Witness};
-use crate::protocol::{Dot, PutWitness, Refusal, Response, Sibling};
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use crate::history::{
+    self, CORRUPT, ErrorKind, Group, Header, Kind, Phase, Promise, Row, Siblings, Version, Witness,
+};
+use crate::protocol::{Dot, GroupId, Lattice, NodeId, PutWitness, Refusal, Response, Sibling};
+use crate::server::{Architecture, ServerPorts};
 use crate::session::{Outcome, Trouble};
 use crate::workload::payload;
 
-use super::lane::Task;
+/// An operation that is under way.
+#[derive(Clone, Copy, Debug)]
+pub struct InFlight {
+    /// Whether it is a put; otherwise a get.
+    pub put: bool,
+    /// The key.
+    pub key: u64,
+    /// Its index in its session.
+    pub index: u32,
+    /// When it was meant to start, in ns since the run began.
+    pub intended_ns: u64,
+    /// When it started, in ns since the run began.
+    pub invoke_ns: u64,
+    /// The node that was asked last.
+    pub node: NodeId,
+    /// Which life of the node it was sent to.
+    pub incarnation: u16,
+    /// The replica group of the key.
+    pub group: GroupId,
+}
 
 /// Buffers for the lists of one row, used again for the next.
 #[derive(Debug, Default)]
-pub(super) struct Evidence {
+pub struct Evidence {
     read: Vec<u64>,
     vector: Vec<u64>,
     dots: Vec<u64>,
@@ -26,17 +52,16 @@ enum Held {
 }
 
 impl Evidence {
-    /// The row of an operation that has ended at `now_ns`.
-    pub(super) fn row(
+    /// The row of an operation of `session` that has ended at `now_ns`.
+    pub fn row(
         &mut self,
         session: u32,
-        task: &Task,
+        operation: &InFlight,
         phase: Phase,
         outcome: Outcome,
         response: Option<&Response<'_>>,
         now_ns: u64,
     ) -> Row<'_> {
-        let operation = task.operation;
         let (outcome, error) = match outcome {
             Outcome::Ok => (history::Outcome::Ok, None),
             Outcome::Fail(trouble) => (history::Outcome::Fail, Some(error_kind(trouble))),
@@ -52,7 +77,7 @@ impl Evidence {
             session,
             index: operation.index,
             kind: if operation.put { Kind::Put } else { Kind::Get },
-            key: task.due.step.key,
+            key: operation.key,
             written,
             read: &self.read,
             intended: operation.intended_ns,
@@ -144,7 +169,8 @@ const fn history_version(version: crate::protocol::Version) -> Version {
 }
 
 /// The kind of error that histories and reports know a trouble by.
-pub(super) const fn error_kind(trouble: Trouble) -> ErrorKind {
+#[must_use]
+pub const fn error_kind(trouble: Trouble) -> ErrorKind {
     match trouble {
         Trouble::Timeout => ErrorKind::Timeout,
         Trouble::Disconnected => ErrorKind::Disconnected,
@@ -154,5 +180,54 @@ pub(super) const fn error_kind(trouble: Trouble) -> ErrorKind {
         Trouble::Refused(Refusal::WrongShard) => ErrorKind::WrongShard,
         Trouble::Refused(Refusal::ContextLost) => ErrorKind::ContextLost,
         Trouble::Refused(Refusal::Overloaded) => ErrorKind::Overloaded,
+    }
+}
+
+/// What an architecture promises under this lattice.
+#[must_use]
+pub fn promise(architecture: &Architecture, lattice: Lattice) -> Promise {
+    match (architecture.is_replicated(), lattice) {
+        (false, _) => Promise::Linearizable,
+        (true, Lattice::Causal) => Promise::Causal,
+        (true, Lattice::Lww) => Promise::Lww,
+    }
+}
+
+/// A lattice by the name that the command line, histories and reports know it by.
+#[must_use]
+pub const fn lattice_name(lattice: Lattice) -> &'static str {
+    match lattice {
+        Lattice::Causal => "causal",
+        Lattice::Lww => "lww",
+    }
+}
+
+/// The lattice by name, where the architecture has one.
+#[must_use]
+pub fn lattice_of(architecture: &Architecture, lattice: Lattice) -> Option<String> {
+    architecture
+        .is_replicated()
+        .then(|| lattice_name(lattice).to_owned())
+}
+
+/// What a history says about the deployment that made it.
+#[must_use]
+pub fn header(
+    architecture: &Architecture,
+    lattice: Lattice,
+    ports: &ServerPorts,
+    seed: u64,
+) -> Header {
+    let group = |group: &crate::server::Group| Group {
+        id: group.id.0,
+        nodes: group.nodes.iter().map(|node| node.0).collect(),
+    };
+    Header {
+        architecture: architecture.to_string(),
+        lattice: lattice_of(architecture, lattice).unwrap_or_default(),
+        promise: Some(promise(architecture, lattice)),
+        groups: ports.groups().iter().map(group).collect(),
+        seed,
+        ..Header::default()
     }
 }

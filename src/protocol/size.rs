@@ -1,0 +1,70 @@
+//! How many bytes requests, responses and messages take on the wire, without encoding them: for
+//! hosts that count bytes and have no wire. The encoders in `transport` are tested against it.
+
+use super::{Dot, Message, Operation, PutWitness, Request, Response, Sibling};
+
+/// The length that stands before every frame.
+const FRAME_PREFIX_BYTES: usize = 4;
+/// What comes before the key of a request: id, kind and two lengths.
+const REQUEST_HEADER_BYTES: usize = 9;
+/// Id and kind of a response.
+const RESPONSE_HEADER_BYTES: usize = 5;
+/// The number of entries of a vector, or of siblings.
+const COUNT_BYTES: usize = 2;
+/// The length of a sibling's value.
+const VALUE_LENGTH_BYTES: usize = 4;
+
+/// Bytes of a request's frame.
+#[must_use]
+pub const fn request_bytes(request: &Request<'_>) -> usize {
+    let value = match request.operation {
+        Operation::Get => 0,
+        Operation::Put { value } => value.len(),
+    };
+    let context = size_of_val(request.context);
+    FRAME_PREFIX_BYTES + REQUEST_HEADER_BYTES + request.key.len() + context + value
+}
+
+/// Bytes of a response's frame.
+#[must_use]
+pub fn response_bytes(response: &Response<'_>) -> usize {
+    let body = match response {
+        Response::Put(witness) => witness_bytes(witness),
+        Response::Get { vector, siblings } => {
+            let siblings = siblings.iter().map(sibling_bytes).sum::<usize>();
+            vector_bytes(vector) + COUNT_BYTES + siblings
+        }
+        Response::Refused(_) => 1,
+    };
+    FRAME_PREFIX_BYTES + RESPONSE_HEADER_BYTES + body
+}
+
+/// Bytes of a message's frame.
+///
+/// # Panics
+/// Never: counting bytes writes nowhere.
+#[must_use]
+pub fn message_bytes(message: &Message) -> usize {
+    let counter = postcard::ser_flavors::Size::default();
+    let body = postcard::serialize_with_flavor(message, counter).expect("counting cannot fail");
+    FRAME_PREFIX_BYTES + body
+}
+
+fn sibling_bytes(sibling: &Sibling<'_>) -> usize {
+    VALUE_LENGTH_BYTES + witness_bytes(&sibling.witness) + sibling.value.len()
+}
+
+const fn vector_bytes(vector: &[Dot]) -> usize {
+    COUNT_BYTES + size_of_val(vector)
+}
+
+/// A tag, and the dot with its vector or the version.
+const fn witness_bytes(witness: &PutWitness<'_>) -> usize {
+    match witness {
+        PutWitness::None => 1,
+        PutWitness::Causal { dot, vector } => 1 + size_of_val(dot) + vector_bytes(vector),
+        PutWitness::Lww { version } => {
+            1 + size_of_val(&version.time) + size_of_val(&version.origin)
+        }
+    }
+}

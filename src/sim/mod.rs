@@ -1,0 +1,75 @@
+//! The simulator: the production replicas and sessions in a world of virtual time that one seed
+//! decides, from the workload to the faults.
+//!
+//! A [`Plan`] is drawn from a seed and what the caller decides ([`Options`]). [`run`] lets it
+//! happen: a safety phase with faults, then everything is healed, and within a bounded time every
+//! session has to end and the replicas of each group have to agree (liveness); then every key is
+//! read from every replica, and the checker judges the history. The same plan is the same history,
+//! byte for byte. docs/simulation.md says what is simulated and what is not.
+//!
+//! Nothing here does I/O: `cli` runs seeds in parallel, shows progress and prints.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod clients;
+mod counters;
+mod draw;
+mod fault;
+mod host;
+mod judge;
+mod links;
+mod nemesis;
+mod node;
+mod outbox;
+mod outcome;
+mod plan;
+mod queue;
+mod shrink;
+#[cfg(test)]
+mod tests;
+mod topology;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use counters::Counters;
+pub use fault::Fault;
+pub use host::SimHost;
+pub use outcome::{Outcome, Verdict};
+pub use plan::{Clocks, Network, Options, Plan, Rate, STEPS_DEFAULT};
+pub use shrink::shrink;
+pub use topology::{REGIONS, Topology};
+
+use world::World;
+
+/// Simulates a plan and judges what its clients saw. A panic of the store's code is a result.
+#[must_use]
+pub fn run(plan: &Plan) -> Outcome {
+    let mut world = World::new(plan);
+    let lived = catch_unwind(AssertUnwindSafe(|| world.run()));
+    let history = world.history();
+    let verdict = match lived {
+        Ok(Ok(())) => {
+            let without_lost = world.without_lost_puts(&history);
+            judge::verdict(&history, without_lost.as_ref())
+        }
+        Ok(Err(what)) => Verdict::Liveness { what },
+        Err(panic) => Verdict::Crash {
+            message: said(&*panic),
+        },
+    };
+    Outcome {
+        verdict,
+        counters: world.counters,
+        history,
+        trace: world.trace,
+    }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+        .to_owned()
+}
