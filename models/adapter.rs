@@ -1,37 +1,84 @@
-//! A deployed cluster as a stateright model: a network that may lose, repeat and reorder, and
-//! clients with finite scripts.
+//! A deployed cluster as a stateright model: a network that loses, repeats and reorders, nodes that
+//! crash, clocks that are wrong, and clients with finite scripts.
 //!
-//! An action is one input of one replica. Loss, repetition and anti-entropy have budgets, or the
-//! state space would have no end. What the action does to the state is in `cluster`.
+//! An action is one input of one replica or client. What the action does to the state is in
+//! `cluster`, and what has to hold in `properties`. Which reductions are made, and why they are
+//! sound, is in `README.md`.
 
 use kvs_zoo::bug::Bug;
-use kvs_zoo::protocol::{Lattice, Message, NodeId, Operation};
+use kvs_zoo::protocol::NodeId;
 use kvs_zoo::replica::{ReplicaKind, ReplicaSpec, Settings, Timer};
-use kvs_zoo::server::{Host, ServerPorts};
+use kvs_zoo::server::{Host, KVSServer, ServerPorts};
+use kvs_zoo::session::{Access, Suspicion};
+use kvs_zoo::values::Value;
 use stateright::{Model, Property};
 
+use crate::action::Action;
+use crate::client::{Phase, Step};
 use crate::cluster::Cluster;
+use crate::healing::Infirmary;
+use crate::properties;
+use crate::recording::Recording;
 
-/// One operation of a client's script.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
-    /// Which node of the key's group is asked.
-    pub(crate) node: usize,
-    /// The key.
-    pub(crate) key: &'static str,
-    /// What is put; none for a get.
-    pub(crate) value: Option<&'static str>,
-}
+/// The unit of a hybrid logical clock's wall part, in ns.
+pub(crate) const TICK_NS: u64 = 1 << 16;
 
-/// What may go wrong and how often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// As often as there is an occasion, which is not counted.
+pub(crate) const EVER: u8 = u8::MAX;
+
+/// How often things may happen that could happen for ever. (Losing messages is not among them: any
+/// message may stay in flight for good.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
-    /// Messages that get lost.
-    pub(crate) losses: u8,
     /// Messages that arrive once more than they were sent.
     pub(crate) repetitions: u8,
     /// Rounds of anti-entropy, of all replicas together.
     pub(crate) rounds: u8,
+    /// Restarts of a node with its state.
+    pub(crate) recoveries: u8,
+    /// Restarts of a node without.
+    pub(crate) losses_of_memory: u8,
+    /// Puts whose clients do not wait for the answer.
+    pub(crate) given_up: u8,
+}
+
+impl Budget {
+    pub(crate) const fn spend(of: &mut u8) {
+        if *of != EVER {
+            *of -= 1;
+        }
+    }
+}
+
+/// What clients of a model do and what may go wrong meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    /// One script a client.
+    pub(crate) scripts: Vec<Vec<Step>>,
+    pub(crate) budget: Budget,
+    /// What the wall clock may read when a put is taken, in ns: any of these, each time.
+    pub(crate) walls: &'static [u64],
+    /// Whether requests and answers travel on their own, or arrive as soon as they are sent.
+    pub(crate) apart: bool,
+    /// Whether the state holds all that clients did, which multiplies the states.
+    pub(crate) records: bool,
+    /// What has to happen in some state, or the model is too tame.
+    pub(crate) happens: &'static [&'static str],
+    pub(crate) settings: Settings,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            scripts: Vec::new(),
+            budget: Budget::default(),
+            walls: &[0],
+            apart: false,
+            records: true,
+            happens: &[],
+            settings: Settings::default(),
+        }
+    }
 }
 
 /// A deployed cluster and its clients' scripts.
@@ -40,63 +87,48 @@ pub(crate) struct ClusterModel {
     pub(crate) specs: Vec<ReplicaSpec>,
     pub(crate) scripts: Vec<Vec<Step>>,
     pub(crate) budget: Budget,
-    /// Whether the state holds all that clients did, which multiplies the states.
+    walls: &'static [u64],
+    pub(crate) apart: bool,
     pub(crate) records: bool,
-    /// What has to happen in some state, or the model is too tame.
-    happens: &'static [&'static str],
+    pub(crate) happens: &'static [&'static str],
     /// The one property that is looked at; all when none is said.
-    only: Option<&'static str>,
+    pub(crate) only: Option<&'static str>,
+    /// Clients distrust no node.
+    pub(crate) suspicion: Suspicion,
+    pub(crate) infirmary: Infirmary,
 }
 
 /// The host that turns a composition into the replicas of a model.
-#[derive(Default)]
-pub(crate) struct ModelHost {
+struct ModelHost {
     reserved: u16,
     specs: Vec<ReplicaSpec>,
     settings: Settings,
     bug: Option<Bug>,
 }
 
-/// What can happen next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// A client sends the next request of its script, which arrives.
-    Request(usize),
-    /// A message arrives.
-    Deliver(NodeId, NodeId, Message),
-    /// A message arrives and stays in flight.
-    Repeat(NodeId, NodeId, Message),
-    /// A message gets lost.
-    Lose(NodeId, NodeId, Message),
-    /// A timer fires; anti-entropy goes to this peer.
-    Fire(NodeId, Timer, Option<NodeId>),
-}
-
-impl ModelHost {
-    pub(crate) fn new(settings: Settings, bug: Option<Bug>) -> Self {
-        Self {
-            settings,
+impl Scenario {
+    /// The model of this composition.
+    pub(crate) fn deploy<V: Value, S: KVSServer<V>>(self, bug: Option<Bug>) -> ClusterModel {
+        let mut host = ModelHost {
+            reserved: 0,
+            specs: Vec::new(),
+            settings: self.settings,
             bug,
-            ..Self::default()
-        }
-    }
-
-    /// The model of what was deployed.
-    pub(crate) fn into_model(
-        self,
-        ports: ServerPorts,
-        scripts: Vec<Vec<Step>>,
-        budget: Budget,
-        happens: &'static [&'static str],
-    ) -> ClusterModel {
+        };
+        let deployment = S::create_deployment(&mut host);
+        let ports = S::run(&mut host, &deployment);
         ClusterModel {
             ports,
-            specs: self.specs,
-            scripts,
-            budget,
-            records: true,
-            happens,
+            specs: host.specs,
+            scripts: self.scripts,
+            budget: self.budget,
+            walls: self.walls,
+            apart: self.apart,
+            records: self.records,
+            happens: self.happens,
             only: None,
+            suspicion: Suspicion::new(S::size()),
+            infirmary: Infirmary::default(),
         }
     }
 }
@@ -130,29 +162,31 @@ impl Model for ClusterModel {
     }
 
     fn actions(&self, state: &Cluster, actions: &mut Vec<Action>) {
-        for (at, client) in state.clients.iter().enumerate() {
-            if !client.waits && client.next < self.scripts[at].len() {
-                actions.push(Action::Request(at));
-            }
+        for at in 0..state.clients.len() {
+            self.client_actions(state, at, actions);
         }
-        for (from, to, message) in &state.in_flight {
-            actions.push(Action::Deliver(*from, *to, message.clone()));
-            if state.budget.losses > 0 {
-                actions.push(Action::Lose(*from, *to, message.clone()));
+        for late in &state.late {
+            let arrive = |wall: &u64| Action::ArriveLate(late.clone(), *wall);
+            actions.extend(self.walls.iter().map(arrive));
+        }
+        for packet in &state.nodes.in_flight {
+            // What may come again for ever never leaves the network.
+            if state.budget.repetitions != EVER {
+                actions.push(Action::Deliver(packet.clone()));
             }
             if state.budget.repetitions > 0 {
-                actions.push(Action::Repeat(*from, *to, message.clone()));
+                actions.push(Action::Repeat(packet.clone()));
             }
         }
-        for (node, timer) in &state.timers {
-            match timer {
-                Timer::Rumour | Timer::Deferral => actions.push(Action::Fire(*node, *timer, None)),
-                Timer::AntiEntropy if state.budget.rounds > 0 => {
-                    for peer in &self.spec(*node).peers {
-                        actions.push(Action::Fire(*node, *timer, Some(*peer)));
-                    }
-                }
-                Timer::AntiEntropy => {}
+        for (node, timer) in &state.nodes.timers {
+            self.timer_actions(state, *node, *timer, actions);
+        }
+        for spec in &self.specs {
+            if state.budget.recoveries > 0 {
+                actions.push(Action::Recover(spec.node));
+            }
+            if state.budget.losses_of_memory > 0 {
+                actions.push(Action::Forget(spec.node));
             }
         }
     }
@@ -164,64 +198,13 @@ impl Model for ClusterModel {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut properties = vec![
-            Property::always(QUIET_REPLICAS_AGREE, |model, state: &Cluster| {
-                !state.is_quiet(model) || state.clone().agrees_when_healed(model)
-            }),
-            Property::always(SESSIONS_ARE_CAUSAL, |_, state: &Cluster| {
-                !state.seen.acausal
-            }),
-            Property::always(AN_ORDER_EXPLAINS_ALL, |_, state: &Cluster| {
-                !state.seen.unexplained
-            }),
-            Property::always(DOTS_ARE_UNIQUE, |_, state: &Cluster| !state.seen.dot_twice),
-        ];
-        let happens = [
-            Property::sometimes(CONCURRENT_PUTS_MEET, |_, state: &Cluster| {
-                state.seen.siblings
-            }),
-            Property::sometimes(A_REQUEST_IS_REFUSED, |_, state: &Cluster| {
-                state.seen.refusal
-            }),
-            Property::sometimes(AN_UPDATE_IS_HELD_BACK, |_, state: &Cluster| {
-                let mut statuses = state.replicas.iter().map(|replica| replica.status());
-                statuses.any(|status| status.held_back > 0)
-            }),
-        ];
-        properties.extend(
-            happens
-                .into_iter()
-                .filter(|property| self.happens.contains(&property.name)),
-        );
-        properties.retain(|property| {
-            let can_fail = self.records || property.name != AN_ORDER_EXPLAINS_ALL;
-            can_fail && self.only.is_none_or(|only| only == property.name)
-        });
-        properties
+        properties::all(self)
     }
 }
-
-/// From every state in which clients are done and nothing is in flight, anti-entropy without loss
-/// makes the stores equal.
-pub(crate) const QUIET_REPLICAS_AGREE: &str = "quiet replicas agree once healed";
-/// Every answer covers what its session had seen, the session's own puts, and what the values that
-/// it shows had covered.
-pub(crate) const SESSIONS_ARE_CAUSAL: &str = "sessions are causal";
-/// The tester of the cluster's promise, `CausalTester` or `LwwTester`, accepts what clients did.
-pub(crate) const AN_ORDER_EXPLAINS_ALL: &str = "an order explains what clients saw";
-/// No two puts are answered with the same dot.
-pub(crate) const DOTS_ARE_UNIQUE: &str = "dots are unique";
-/// A get returns two values.
-pub(crate) const CONCURRENT_PUTS_MEET: &str = "a get returns siblings";
-/// A request waits in vain for the replica to catch up with its session.
-pub(crate) const A_REQUEST_IS_REFUSED: &str = "a request is refused";
-/// An update arrives before one that it depends on.
-pub(crate) const AN_UPDATE_IS_HELD_BACK: &str = "an update is held back";
 
 impl ClusterModel {
     /// Looks at this property only. The search then ends at its first discovery, which breadth
     /// first is a shortest one; with more to look for it goes on, and replaces what it found.
-    #[cfg(test)]
     pub(crate) fn only(self, property: &'static str) -> Self {
         Self {
             only: Some(property),
@@ -229,39 +212,78 @@ impl ClusterModel {
         }
     }
 
-    /// With another budget.
-    pub(crate) fn within(self, budget: Budget) -> Self {
-        Self { budget, ..self }
+    /// The keys of all scripts.
+    pub(crate) fn keys(&self) -> Vec<&'static str> {
+        let mut keys: Vec<_> = self.scripts.iter().flatten().map(|step| step.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 
-    /// Leaves out what clients did: states that differ in nothing else are one.
-    pub(crate) fn without_history(self) -> Self {
-        Self {
-            records: false,
-            ..self
-        }
+    /// Nothing is on record yet: for unreplicated stores in one recording, since they are
+    /// linearizable as a whole, and otherwise in one a group, which is what sessions are promised.
+    pub(crate) fn recordings(&self) -> Vec<Recording> {
+        let groups = self.ports.groups().iter();
+        groups.map(|_| Recording::new(self.specs[0].kind)).collect()
     }
 
-    /// What the replicas promise.
-    pub(crate) fn lattice(&self) -> Lattice {
+    /// Which recording operations on the key are in.
+    pub(crate) fn recording_of(&self, key: &str) -> usize {
         match self.specs[0].kind {
-            ReplicaKind::Replicated(lattice) => lattice,
-            ReplicaKind::Local => panic!("these models are replicated"),
+            ReplicaKind::Local => 0,
+            ReplicaKind::Replicated(_) => usize::from(self.ports.route(key.as_bytes()).id.0),
         }
     }
 
     pub(crate) fn spec(&self, node: NodeId) -> &ReplicaSpec {
         &self.specs[usize::from(node.0)]
     }
-}
 
-impl Step {
-    pub(crate) const fn operation(&self) -> Operation<'static> {
-        match self.value {
-            None => Operation::Get,
-            Some(value) => Operation::Put {
-                value: value.as_bytes(),
-            },
+    fn client_actions(&self, state: &Cluster, at: usize, actions: &mut Vec<Action>) {
+        let client = &state.clients[at];
+        let Some(step) = client.step(self, at) else {
+            return;
+        };
+        let is_put = step.access() == Access::Write;
+        // Only puts look at the clock.
+        let walls = if is_put { self.walls } else { &self.walls[..1] };
+        match client.phase {
+            Phase::Idle if self.apart => actions.push(Action::Request(at, 0)),
+            Phase::Idle => actions.extend(walls.iter().map(|wall| Action::Request(at, *wall))),
+            Phase::Sent(_) => actions.extend(walls.iter().map(|wall| Action::Arrive(at, *wall))),
+            Phase::Waits(_) => {}
+            Phase::Answered(..) => actions.push(Action::Answer(at)),
+        }
+        let may_begin = client.phase != Phase::Idle || !self.apart;
+        if state.budget.given_up > 0 && is_put && may_begin {
+            actions.push(Action::GiveUp(at));
+        }
+    }
+
+    fn timer_actions(
+        &self,
+        state: &Cluster,
+        node: NodeId,
+        timer: Timer,
+        actions: &mut Vec<Action>,
+    ) {
+        let spec = self.spec(node);
+        let fanout = usize::from(spec.settings.fanout);
+        let each = |actions: &mut Vec<Action>| {
+            let peers = spec.peers.iter();
+            actions.extend(peers.map(|peer| Action::Fire(node, timer, vec![*peer])));
+        };
+        match timer {
+            Timer::Rumour if spec.peers.len() <= fanout => {
+                actions.push(Action::Fire(node, timer, spec.peers.clone()));
+            }
+            Timer::Rumour => {
+                assert_eq!(fanout, 1, "larger choices are not enumerated");
+                each(actions);
+            }
+            Timer::AntiEntropy if state.budget.rounds > 0 => each(actions),
+            Timer::AntiEntropy => {}
+            Timer::Deferral => actions.push(Action::Fire(node, timer, Vec::new())),
         }
     }
 }

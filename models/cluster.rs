@@ -1,301 +1,364 @@
-//! A state of a modelled cluster: the replicas that production runs, the messages in flight, the
-//! clients, and what they have seen.
+//! A state of a modelled cluster: the nodes, the clients, and what they have seen.
 //!
-//! It is everything that decides what can still happen, and nothing else.
+//! It is everything that decides what can still happen and what properties ask for, and nothing
+//! else: statistics of replicas are no part of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kvs_zoo::protocol::{Dot, Message, NodeId, PutWitness, Refusal, Request, Response, Vector};
-use kvs_zoo::replica::{Effects, Input, Replica, RequestId, Timer};
-use kvs_zoo::values::VectorClock;
+use kvs_zoo::protocol::{Dot, NodeId, Operation, Refusal, Request, Vector};
+use kvs_zoo::replica::{RequestId, Timer};
+use kvs_zoo::session::{Attempt, Next, Outcome, Policy, Routing, View};
 
-use crate::adapter::{Action, Budget, ClusterModel};
-use crate::recording::{Evidence, Recording, Shown};
+use crate::action::Action;
+use crate::adapter::{Budget, ClusterModel};
+use crate::client::{Client, Late, Phase, get};
+use crate::healing::Healed;
+use crate::nodes::{Nodes, Replies};
+use crate::properties::{
+    A_CONTEXT_IS_LOST, A_LATE_PUT_IS_TAKEN, A_QUEUE_IS_FULL, A_REQUEST_IS_REFUSED,
+};
+use crate::recording::Recording;
+use crate::reply::{Evidence, Reply};
+use crate::shared::Shared;
 
-/// Replicas that do not agree after so many rounds of anti-entropy without loss never will.
-const HEALING_ROUNDS_MAX: usize = 8;
+/// The session of the final reads.
+const READER: u32 = u32::MAX;
 
 /// A state of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Cluster {
-    /// Shared between states: an action changes one.
-    pub(crate) replicas: Vec<Arc<Replica>>,
-    /// Equal messages in flight are one.
-    pub(crate) in_flight: BTreeSet<(NodeId, NodeId, Message)>,
-    pub(crate) timers: BTreeSet<(NodeId, Timer)>,
-    pub(crate) clients: Vec<Client>,
+    pub(crate) nodes: Nodes,
+    pub(crate) clients: Vec<Shared<Client>>,
+    pub(crate) late: BTreeSet<Late>,
     pub(crate) budget: Budget,
-    /// The dots that puts were answered with.
-    dots: BTreeSet<Dot>,
-    /// What clients did, judged by the tester of the promise; none if the model leaves it out.
-    recording: Option<Recording>,
+    /// The puts that replicas have answered, with their keys. (Those of unreplicated stores have no
+    /// identity, and are judged by what is read.)
+    pub(crate) accepted: BTreeMap<Dot, (&'static str, Evidence)>,
+    /// What clients did, judged by the tester of the promise, one a group; none if the model
+    /// leaves it out.
+    pub(crate) recordings: Option<Shared<Vec<Recording>>>,
     pub(crate) seen: Seen,
 }
 
-/// What clients have seen that properties ask for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// What was seen on the way that properties ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Seen {
     pub(crate) dot_twice: bool,
     pub(crate) acausal: bool,
     pub(crate) unexplained: bool,
-    pub(crate) siblings: bool,
-    pub(crate) refusal: bool,
+    /// Of what has to happen, that which leaves no other trace.
+    pub(crate) happened: BTreeSet<&'static str>,
 }
 
-/// A session: it goes on with what it has seen after each answer, and ends when refused.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Client {
-    pub(crate) next: usize,
-    pub(crate) waits: bool,
-    context: VectorClock,
-    /// Its last put on each key.
-    puts: BTreeMap<&'static str, Dot>,
+impl Seen {
+    fn note(&mut self, model: &ClusterModel, what: &'static str) {
+        if model.happens.contains(&what) {
+            self.happened.insert(what);
+        }
+    }
 }
 
 impl Cluster {
     /// The state before anything has happened.
     pub(crate) fn new(model: &ClusterModel) -> Self {
-        let client = Client {
-            next: 0,
-            waits: false,
-            context: VectorClock::new(),
-            puts: BTreeMap::new(),
-        };
-        let replicas = model.specs.iter().map(Replica::new).map(Arc::new);
-        let mut cluster = Self {
-            replicas: replicas.collect(),
-            in_flight: BTreeSet::new(),
-            timers: BTreeSet::new(),
-            clients: vec![client; model.scripts.len()],
+        let clients = (0..).zip(&model.scripts).map(|(id, _)| Client::new(id));
+        Self {
+            nodes: Nodes::new(model),
+            clients: clients.map(Shared::new).collect(),
+            late: BTreeSet::new(),
             budget: model.budget,
-            dots: BTreeSet::new(),
-            recording: model.records.then(|| Recording::new(model.lattice())),
+            accepted: BTreeMap::new(),
+            recordings: model.records.then(|| Shared::new(model.recordings())),
             seen: Seen::default(),
-        };
-        for spec in &model.specs {
-            cluster.drive(model, spec.node, &[], |replica, _, out| replica.start(out));
         }
-        cluster
     }
 
     /// Has it happen.
     pub(crate) fn act(&mut self, model: &ClusterModel, action: Action) {
         match action {
-            Action::Request(client) => self.request(model, client),
-            Action::Deliver(from, to, message) => {
-                self.in_flight.remove(&(from, to, message.clone()));
-                self.deliver(model, from, to, message);
-            }
-            Action::Repeat(from, to, message) => {
-                self.budget.repetitions -= 1;
-                self.deliver(model, from, to, message);
-            }
-            Action::Lose(from, to, message) => {
-                self.budget.losses -= 1;
-                self.in_flight.remove(&(from, to, message));
-            }
-            Action::Fire(node, timer, peer) => {
-                if timer == Timer::AntiEntropy {
-                    self.budget.rounds -= 1;
+            Action::Request(at, wall_ns) => self.request(model, at, wall_ns),
+            Action::Arrive(at, wall_ns) => self.arrive(model, at, wall_ns),
+            Action::Answer(at) => {
+                if let Phase::Answered(attempt, reply) = self.clients[at].phase.clone() {
+                    self.answer(model, at, attempt, &reply);
                 }
-                self.fire(model, node, timer, peer);
+            }
+            Action::GiveUp(at) => self.give_up(model, at),
+            Action::ArriveLate(late, wall_ns) => self.arrive_late(model, late, wall_ns),
+            Action::Deliver(packet) => {
+                self.nodes.in_flight.remove(&packet);
+                let replies = self.nodes.deliver(&packet);
+                self.take(model, packet.to, replies);
+            }
+            Action::Repeat(packet) => {
+                Budget::spend(&mut self.budget.repetitions);
+                let replies = self.nodes.deliver(&packet);
+                self.take(model, packet.to, replies);
+            }
+            Action::Fire(node, timer, peers) => {
+                if timer == Timer::AntiEntropy {
+                    Budget::spend(&mut self.budget.rounds);
+                }
+                let replies = self.nodes.fire(node, timer, &peers);
+                self.take(model, node, replies);
+            }
+            Action::Recover(node) => {
+                Budget::spend(&mut self.budget.recoveries);
+                self.nodes.recover(node);
+                self.disconnect(model, node);
+            }
+            Action::Forget(node) => {
+                Budget::spend(&mut self.budget.losses_of_memory);
+                self.nodes.forget(model.spec(node));
+                self.disconnect(model, node);
             }
         }
     }
 
-    fn drive(
-        &mut self,
-        model: &ClusterModel,
-        node: NodeId,
-        peers: &[NodeId],
-        input: impl FnOnce(&mut Replica, &Input<'_>, &mut Recorder),
-    ) {
-        let mut out = Recorder::default();
-        let replica = Arc::make_mut(&mut self.replicas[usize::from(node.0)]);
-        input(replica, &Input { wall_ns: 0, peers }, &mut out);
-        for (to, message) in out.sends {
-            self.in_flight.insert((node, to, message));
+    /// What becomes of it when nothing goes wrong any more.
+    pub(crate) fn healed(&self, model: &ClusterModel) -> Arc<Healed> {
+        model.infirmary.heal(model, &self.nodes)
+    }
+
+    /// Whether a linearizable store still explains all when every node is read in the end: its
+    /// puts have no identity by which [`crate::properties::NOTHING_IS_LOST`] could find them.
+    pub(crate) fn final_reads_are_explained(&self, model: &ClusterModel) -> bool {
+        let Some(recordings) = &self.recordings else {
+            return true;
+        };
+        if !recordings.iter().any(Recording::is_linearizable) {
+            return true;
         }
-        for timer in out.timers {
-            assert!(self.timers.insert((node, timer)), "a timer was set twice");
-        }
-        for (client, reply) in out.replies {
-            self.replied(model, node, client, reply);
+        let mut recordings = (**recordings).clone();
+        self.healed(model).reads().all(|(node, key, shown)| {
+            let recording = &mut recordings[model.recording_of(key)];
+            recording.asked(READER, &get(0, key));
+            let reply = Reply::Get(Vector::new(), shown.to_vec());
+            recording.answered(READER, self.nodes.origin(node), &reply)
+        })
+    }
+
+    fn request(&mut self, model: &ClusterModel, at: usize, wall_ns: u64) {
+        self.begin(model, at);
+        if !model.apart {
+            self.arrive(model, at, wall_ns);
         }
     }
 
-    fn request(&mut self, model: &ClusterModel, at: usize) {
-        let client = &mut self.clients[at];
-        let step = &model.scripts[at][client.next];
-        client.waits = true;
-        if let Some(recording) = &mut self.recording {
-            recording.asked(at, step);
-        }
-        let context = client.context.to_vector();
-        let operation = step.operation();
-        let group = model.ports.route_operation(step.key.as_bytes(), &operation);
-        let node = group.nodes[step.node];
+    fn begin(&mut self, model: &ClusterModel, at: usize) {
+        let step = self.clients[at].step(model, at).expect("it has one left");
+        self.clients[at].change(|client| {
+            let key = step.key.as_bytes();
+            let attempt = in_view(model, |view| {
+                client.session.begin(view, key, step.access(), step.node)
+            });
+            client.phase = Phase::Sent(attempt);
+        });
+        let session = self.clients[at].session.id();
+        self.record(model, step.key, |recording| {
+            recording.asked(session, &step);
+            true
+        });
+    }
+
+    fn arrive(&mut self, model: &ClusterModel, at: usize, wall_ns: u64) {
+        let client = &self.clients[at];
+        let step = client.step(model, at).expect("its operation is under way");
+        let attempt = client.phase.attempt().expect("it was sent");
+        let id = RequestId(u64::from(client.session.id()));
+        let context = client.session.context(attempt.group).to_vec();
+        self.clients[at].change(|client| client.phase = Phase::Waits(attempt));
         let request = Request {
             key: step.key.as_bytes(),
-            operation,
+            operation: step.operation(),
             context: &context,
         };
-        let id = RequestId(at as u64);
-        self.drive(model, node, &[], |replica, input, out| {
-            replica.handle_request(id, &request, input, out);
-        });
+        let replies = self.nodes.request(attempt.node, id, &request, wall_ns);
+        self.take(model, attempt.node, replies);
     }
 
-    fn deliver(&mut self, model: &ClusterModel, from: NodeId, to: NodeId, message: Message) {
-        self.drive(model, to, &[], |replica, input, out| {
-            replica.handle_message(from, message, input, out);
-        });
-    }
-
-    fn fire(&mut self, model: &ClusterModel, node: NodeId, timer: Timer, peer: Option<NodeId>) {
-        self.timers.remove(&(node, timer));
-        let peers = match peer {
-            Some(peer) => vec![peer],
-            None => model.spec(node).peers.clone(),
-        };
-        self.drive(model, node, &peers, |replica, input, out| {
-            replica.handle_timer(timer, input, out);
-        });
-    }
-
-    fn replied(&mut self, model: &ClusterModel, node: NodeId, at: usize, reply: Reply) {
-        if let Some(recording) = &mut self.recording {
-            self.seen.unexplained |= !recording.answered(at, node, &reply);
+    /// A put goes on without its session, which does not wait for it any longer.
+    fn give_up(&mut self, model: &ClusterModel, at: usize) {
+        Budget::spend(&mut self.budget.given_up);
+        if self.clients[at].phase == Phase::Idle {
+            self.begin(model, at);
         }
-        let client = &mut self.clients[at];
-        assert!(client.waits, "answered exactly once");
-        client.waits = false;
-        let step = &model.scripts[at][client.next];
-        client.next += 1;
-        let vector = match &reply {
-            Reply::Put(Evidence::Causal(dot, vector)) => {
-                self.seen.dot_twice |= !self.dots.insert(*dot);
-                client.puts.insert(step.key, *dot);
-                vector
-            }
-            Reply::Put(Evidence::Lww(_)) => return,
-            Reply::Get(vector, shown) => {
-                self.seen.siblings |= shown.len() > 1;
-                let vectors: Vec<&Vector> = shown.iter().filter_map(Shown::vector).collect();
-                let own = client.puts.get(step.key);
-                let shows_own =
-                    own.is_none_or(|own| vectors.iter().any(|put| clock(put).covers(*own)));
-                let covers = clock(vector);
-                let covers_shown = vectors.iter().all(|put| covers.covers_all(put.as_slice()));
-                self.seen.acausal |= !shows_own || !covers_shown;
-                vector
-            }
-            Reply::Refused(Refusal::Unavailable) => {
-                self.seen.refusal = true;
-                client.next = model.scripts[at].len();
-                return;
-            }
-            Reply::Refused(Refusal::WrongShard | Refusal::ContextLost | Refusal::Overloaded) => {
-                panic!("nothing in these models is refused so: {reply:?}")
-            }
+        let client = &self.clients[at];
+        let step = client.step(model, at).expect("its operation is under way");
+        if let Phase::Sent(attempt) = client.phase {
+            self.late.insert(Late {
+                session: client.session.id(),
+                node: attempt.node,
+                key: step.key,
+                value: step.value.expect("only puts are given up"),
+                context: client.session.context(attempt.group).into(),
+            });
+        }
+        let next = self.clients[at].change(|client| client.session.handle_timeout());
+        self.follow(model, at, next, None);
+    }
+
+    fn arrive_late(&mut self, model: &ClusterModel, late: Late, wall_ns: u64) {
+        self.late.remove(&late);
+        let request = Request {
+            key: late.key.as_bytes(),
+            operation: Operation::Put {
+                value: late.value.as_bytes(),
+            },
+            context: &late.context,
         };
-        self.seen.acausal |= !clock(vector).covers_all(client.context.as_slice());
-        client.context.merge(vector);
+        let id = RequestId(u64::from(late.session));
+        let replies = self.nodes.request(late.node, id, &request, wall_ns);
+        for (_, reply) in &replies {
+            self.accept(late.node, late.key, reply);
+            self.seen.note(model, A_LATE_PUT_IS_TAKEN);
+        }
     }
 
-    /// Whether the clients are done and nothing is in flight or about to be pushed.
-    pub(crate) fn is_quiet(&self, model: &ClusterModel) -> bool {
-        let done = self
-            .clients
-            .iter()
-            .zip(&model.scripts)
-            .all(|(client, script)| client.next == script.len());
-        let pushed = self
-            .timers
-            .iter()
-            .all(|(_, timer)| *timer == Timer::AntiEntropy);
-        done && pushed && self.in_flight.is_empty()
-    }
-
-    /// Whether anti-entropy between all, without loss, makes the replicas equal.
-    pub(crate) fn agrees_when_healed(mut self, model: &ClusterModel) -> bool {
-        for _ in 0..HEALING_ROUNDS_MAX {
-            if self.agrees() {
-                return true;
+    /// Replicas have answered. Whoever has given up does not hear it.
+    fn take(&mut self, model: &ClusterModel, node: NodeId, replies: Replies) {
+        for (id, reply) in replies {
+            let of_session = |client: &Shared<Client>| u64::from(client.session.id()) == id.0;
+            let Some(at) = self.clients.iter().position(of_session) else {
+                continue;
+            };
+            let client = &self.clients[at];
+            let Phase::Waits(attempt) = client.phase else {
+                panic!("{reply:?} answers a request that does not wait");
+            };
+            let step = client.step(model, at).expect("its operation is under way");
+            self.accept(node, step.key, &reply);
+            if model.apart {
+                self.clients[at].change(|client| client.phase = Phase::Answered(attempt, reply));
+            } else {
+                self.answer(model, at, attempt, &reply);
             }
-            for spec in &model.specs {
-                for peer in &spec.peers {
-                    self.fire(model, spec.node, Timer::AntiEntropy, Some(*peer));
-                    while let Some((from, to, message)) = self.in_flight.pop_first() {
-                        self.deliver(model, from, to, message);
-                    }
+        }
+    }
+
+    /// A replica has taken a put, whether or not its client hears of it.
+    fn accept(&mut self, node: NodeId, key: &'static str, reply: &Reply) {
+        let Reply::Put(evidence) = reply else {
+            return;
+        };
+        let dot = match evidence {
+            Evidence::None => return,
+            Evidence::Causal(dot, _) => *dot,
+            // Its reply does not say, but it was the last.
+            Evidence::Lww(_) => self.nodes.last_dot(node),
+        };
+        let put = (key, evidence.clone());
+        self.seen.dot_twice |= self.accepted.insert(dot, put).is_some();
+    }
+
+    fn answer(&mut self, model: &ClusterModel, at: usize, attempt: Attempt, reply: &Reply) {
+        match reply {
+            Reply::Refused(Refusal::Unavailable) => self.seen.note(model, A_REQUEST_IS_REFUSED),
+            Reply::Refused(Refusal::Overloaded) => self.seen.note(model, A_QUEUE_IS_FULL),
+            Reply::Refused(Refusal::ContextLost) => self.seen.note(model, A_CONTEXT_IS_LOST),
+            Reply::Put(_) | Reply::Get(..) | Reply::Refused(Refusal::WrongShard) => {}
+        }
+        let step = self.clients[at]
+            .step(model, at)
+            .expect("its operation is under way");
+        let key = step.key.as_bytes();
+        let (is_causal, next) = self.clients[at].change(|client| {
+            let is_causal = client.is_causal(step.key, attempt, reply);
+            let next = reply.as_response(|response| {
+                in_view(model, |view| {
+                    client.session.handle_response(view, key, response)
+                })
+            });
+            (is_causal, next)
+        });
+        self.seen.acausal |= !is_causal;
+        self.follow(model, at, next, Some((attempt.node, reply)));
+    }
+
+    /// The process that answers these clients has ended.
+    fn disconnect(&mut self, model: &ClusterModel, node: NodeId) {
+        self.late.retain(|late| late.node != node);
+        for at in 0..self.clients.len() {
+            let client = &self.clients[at];
+            if client.phase.attempt().is_none_or(|to| to.node != node) {
+                continue;
+            }
+            let step = client.step(model, at).expect("its operation is under way");
+            let key = step.key.as_bytes();
+            let next = self.clients[at].change(|client| {
+                in_view(model, |view| client.session.handle_disconnect(view, key))
+            });
+            self.follow(model, at, next, None);
+        }
+    }
+
+    /// What follows for the client, and for what is on record.
+    fn follow(
+        &mut self,
+        model: &ClusterModel,
+        at: usize,
+        next: Next,
+        answer: Option<(NodeId, &Reply)>,
+    ) {
+        match next {
+            Next::Retry(attempt) => {
+                self.clients[at].change(|client| client.phase = Phase::Sent(attempt));
+                if !model.apart {
+                    self.arrive(model, at, 0);
                 }
             }
-        }
-        self.agrees()
-    }
-
-    fn agrees(&self) -> bool {
-        let mut states = self.replicas.iter().map(|replica| {
-            let status = replica.status();
-            (status.digest, status.applied, status.held_back)
-        });
-        let first = states.next();
-        states.all(|state| Some(state) == first)
-    }
-}
-
-fn clock(vector: &Vector) -> VectorClock {
-    vector.as_slice().into()
-}
-
-/// What a client learns from a response.
-#[derive(Debug)]
-pub(crate) enum Reply {
-    Put(Evidence),
-    /// The replica's vector, and the values.
-    Get(Vector, Vec<Shown>),
-    Refused(Refusal),
-}
-
-#[derive(Default)]
-struct Recorder {
-    replies: Vec<(usize, Reply)>,
-    sends: Vec<(NodeId, Message)>,
-    timers: Vec<Timer>,
-}
-
-impl Effects for Recorder {
-    fn reply(&mut self, to: RequestId, response: &Response<'_>) {
-        let reply = match response {
-            Response::Put(witness) => Reply::Put(evidence(witness)),
-            Response::Get { vector, siblings } => {
-                let shown = siblings.iter().map(|sibling| Shown {
-                    value: String::from_utf8_lossy(sibling.value).into_owned(),
-                    evidence: evidence(&sibling.witness),
-                });
-                Reply::Get((*vector).into(), shown.collect())
+            Next::Done {
+                outcome,
+                ends_session,
+            } => {
+                let client = &self.clients[at];
+                let session = client.session.id();
+                let key = client.step(model, at).expect("it is just over").key;
+                match (outcome, answer) {
+                    (Outcome::Ok, Some((node, reply))) => {
+                        let origin = self.nodes.origin(node);
+                        self.record(model, key, |recording| {
+                            recording.answered(session, origin, reply)
+                        });
+                    }
+                    (Outcome::Ok, None) => unreachable!("only an answer ends well"),
+                    (Outcome::Fail(_), _) => {
+                        self.record(model, key, |recording| recording.failed(session));
+                    }
+                    (Outcome::Info(_), _) => {}
+                }
+                let clients = self.clients.len();
+                self.clients[at].change(|client| client.proceed(ends_session, clients));
             }
-            Response::Refused(refusal) => Reply::Refused(*refusal),
-        };
-        let client = usize::try_from(to.0).expect("a client's place");
-        self.replies.push((client, reply));
+        }
     }
 
-    fn send(&mut self, to: NodeId, message: Message) {
-        self.sends.push((to, message));
-    }
-
-    fn set_timer(&mut self, timer: Timer) {
-        self.timers.push(timer);
+    /// Puts it on record; what does so says whether all is still explained.
+    fn record(
+        &mut self,
+        model: &ClusterModel,
+        key: &str,
+        what: impl FnOnce(&mut Recording) -> bool,
+    ) {
+        if let Some(recordings) = &mut self.recordings {
+            let at = model.recording_of(key);
+            let is_explained = recordings.change(|recordings| what(&mut recordings[at]));
+            self.seen.unexplained |= !is_explained;
+        }
     }
 }
 
-fn evidence(witness: &PutWitness<'_>) -> Evidence {
-    match witness {
-        PutWitness::Causal { dot, vector } => Evidence::Causal(*dot, (*vector).into()),
-        PutWitness::Lww { version } => Evidence::Lww(*version),
-        PutWitness::None => panic!("these models are replicated"),
-    }
+/// What sessions know besides what they have seen: where keys are, and no node to distrust.
+fn in_view<R>(model: &ClusterModel, look: impl FnOnce(View<'_>) -> R) -> R {
+    look(View {
+        ports: &model.ports,
+        policy: Policy {
+            // Scripts say where to begin, which is what was drawn.
+            routing: Routing::Random,
+            context: true,
+        },
+        suspicion: &model.suspicion,
+        now_ns: 0,
+    })
 }

@@ -3,19 +3,35 @@
 //! Succeeds when every property of the model holds in every state that can be reached. To try:
 //! `kvs-models check replicated-causal`.
 
+mod action;
 mod adapter;
+mod catalogue;
+mod client;
 mod cluster;
+mod crashes;
+mod explore;
+mod healing;
+mod local;
+mod lww;
+mod nodes;
+mod properties;
 mod recording;
 mod replicated;
+mod reply;
+mod sharded;
+mod shared;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stateright::report::WriteReporter;
-use stateright::{Checker, Model};
+use kvs_zoo::bug::Bug;
+use stateright::Model;
 
-use crate::adapter::ClusterModel;
+use crate::catalogue::{Catch, Entry, Size};
+use crate::explore::{Found, explore};
 
+/// The exit status when a property does not hold.
+const BROKEN: u8 = 1;
 /// The exit status after arguments that cannot be used, as in kvs-bench.
 const BAD_ARGUMENTS: u8 = 254;
 
@@ -30,16 +46,39 @@ struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Lists the models.
-    List,
-    /// Explores a model and says which properties hold; exit status 1 if one does not.
+    List {
+        /// One JSON object a model and line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Explores a model and says which properties hold; exit status 1 if one does not, or if the
+    /// number of states is not the one that is pinned.
     Check {
         /// The model, as `list` names it.
-        name: String,
+        #[arg(value_parser = model)]
+        model: &'static Entry,
+        /// The planted bug that its nodes are built with.
+        #[arg(long, value_parser = bug)]
+        bug: Option<Bug>,
+    },
+    /// Lists the planted bugs that models catch, each with its model, or has one caught.
+    Bugs {
+        /// The bug to look for; exit status 1 when it is caught, as it has to be.
+        #[arg(long, value_parser = bug)]
+        check: Option<Bug>,
+    },
+    /// Explores all models of a size and prints the table of `models/README.md`; exit status as of
+    /// `check`.
+    Table {
+        /// Which models.
+        #[arg(long, value_enum)]
+        size: Option<Size>,
     },
     /// Opens a model in stateright's Explorer, a web page on this machine.
     Explore {
         /// The model, as `list` names it.
-        name: String,
+        #[arg(value_parser = model)]
+        model: &'static Entry,
         /// Where to serve it.
         #[arg(long, default_value = "127.0.0.1:3000")]
         address: String,
@@ -57,47 +96,147 @@ fn main() -> ExitCode {
         }
     };
     match args.command {
-        Command::List => {
-            for entry in replicated::MODELS {
-                println!("{:26} {}", entry.name, entry.describe);
-            }
+        Command::List { json } => list(json),
+        Command::Check { model, bug } => check(model, bug),
+        Command::Bugs { check: None } => bugs(),
+        Command::Bugs { check: Some(bug) } => catch(bug),
+        Command::Table { size } => table(size),
+        Command::Explore { model, address } => {
+            println!("The Explorer is at http://{address}; Ctrl-C ends it.");
+            (model.model)(None).checker().serve(address);
             ExitCode::SUCCESS
         }
-        Command::Check { name } => with_model(&name, check),
-        Command::Explore { name, address } => with_model(&name, |model| explore(model, &address)),
     }
 }
 
-fn with_model(name: &str, then: impl FnOnce(ClusterModel) -> ExitCode) -> ExitCode {
-    if let Some(entry) = replicated::MODELS.iter().find(|entry| entry.name == name) {
-        return then((entry.model)());
-    }
-    let known: Vec<&str> = replicated::MODELS.iter().map(|entry| entry.name).collect();
-    eprintln!(
-        "error: unknown model `{name}`; there are {}",
-        known.join(", ")
-    );
-    ExitCode::from(BAD_ARGUMENTS)
+fn model(name: &str) -> Result<&'static Entry, String> {
+    catalogue::find(name).ok_or_else(|| {
+        let known: Vec<&str> = catalogue::models().map(|entry| entry.name).collect();
+        format!("unknown model; there are {}", known.join(", "))
+    })
 }
 
-fn check(model: ClusterModel) -> ExitCode {
-    let checker = model.checker().threads(threads()).spawn_bfs();
-    let checker = checker.report(&mut WriteReporter::new(&mut std::io::stdout()));
-    let failed = checker.model().properties().iter().any(|property| {
-        let is_found = checker.discovery(property.name).is_some();
-        is_found == property.expectation.discovery_is_failure()
-    });
-    if failed {
-        ExitCode::from(1)
-    } else {
-        ExitCode::SUCCESS
-    }
+fn bug(name: &str) -> Result<Bug, String> {
+    Bug::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = Bug::ALL.iter().map(|bug| bug.name()).collect();
+        format!("unknown bug; there are {}", known.join(", "))
+    })
 }
 
-fn explore(model: ClusterModel, address: &str) -> ExitCode {
-    println!("The Explorer is at http://{address}; Ctrl-C ends it.");
-    model.checker().serve(address);
+fn list(json: bool) -> ExitCode {
+    for entry in catalogue::models() {
+        if json {
+            let line = serde_json::json!({
+                "name": entry.name,
+                "size": entry.size.name(),
+                "describe": entry.describe,
+                "bounds": entry.bounds,
+                "states": entry.states,
+            });
+            println!("{line}");
+        } else {
+            println!(
+                "{:28} {:6} {}",
+                entry.name,
+                entry.size.name(),
+                entry.describe
+            );
+        }
+    }
     ExitCode::SUCCESS
+}
+
+fn check(entry: &Entry, bug: Option<Bug>) -> ExitCode {
+    let found = explore((entry.model)(bug), threads(), |progress| {
+        eprintln!("{progress}")
+    });
+    let (states, depth, seconds) = (found.states, found.depth, found.time.as_secs());
+    println!(
+        "{}: {states} states, depth {depth}, {seconds} s",
+        entry.name
+    );
+    let is_pinned = bug.is_some() || is_pinned(entry, &found);
+    show(&found);
+    status(found.broken.is_empty() && is_pinned)
+}
+
+/// Whether the model has as many states as it should, or has not been explored to the end.
+fn is_pinned(entry: &Entry, found: &Found) -> bool {
+    let is_same = found.states == entry.states || !found.broken.is_empty();
+    if !is_same {
+        let (name, pinned, states) = (entry.name, entry.states, found.states);
+        println!("{name} has {states} states and not {pinned}: find out why, then pin them");
+    }
+    is_same
+}
+
+fn show(found: &Found) {
+    for broken in &found.broken {
+        match &broken.path {
+            None => println!("\n\"{}\" never happens", broken.property),
+            Some(path) => {
+                println!("\n\"{}\" does not hold after", broken.property);
+                for (place, step) in (1..).zip(path) {
+                    println!("{place:4}. {step}");
+                }
+            }
+        }
+    }
+    if found.broken.is_empty() {
+        println!("every property holds");
+    }
+}
+
+fn bugs() -> ExitCode {
+    for Catch { bug, model, .. } in catalogue::CATCHES {
+        println!("{bug} {model}");
+    }
+    ExitCode::SUCCESS
+}
+
+/// Looks for a bug where it is known to show, and there only.
+fn catch(bug: Bug) -> ExitCode {
+    let Some(catch) = catalogue::CATCHES.iter().find(|catch| catch.bug == bug) else {
+        eprintln!("error: no model catches `{bug}`; `kvs-models bugs` lists those that are caught");
+        return ExitCode::from(BAD_ARGUMENTS);
+    };
+    let found = catch.explore(threads());
+    println!("{bug} in {}: {} states", catch.model, found.states);
+    show(&found);
+    status(found.broken.is_empty())
+}
+
+fn table(size: Option<Size>) -> ExitCode {
+    println!("| model | cluster | what goes wrong | states | depth | seconds |");
+    println!("|---|---|---|--:|--:|--:|");
+    let mut is_well = true;
+    for entry in catalogue::models().filter(|entry| size.is_none_or(|size| entry.size == size)) {
+        let found = explore((entry.model)(None), threads(), |progress| {
+            eprintln!("{progress}")
+        });
+        println!(
+            "| `{}` | {} | {} | {} | {} | {:.0} |",
+            entry.name,
+            entry.describe,
+            entry.bounds,
+            found.states,
+            found.depth,
+            found.time.as_secs_f64().ceil(),
+        );
+        if !found.broken.is_empty() {
+            show(&found);
+        }
+        is_well &= found.broken.is_empty() && is_pinned(entry, &found);
+    }
+    status(is_well)
+}
+
+fn status(is_well: bool) -> ExitCode {
+    if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(BROKEN)
+    }
 }
 
 fn threads() -> usize {

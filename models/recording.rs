@@ -1,78 +1,124 @@
 //! What the clients of a modelled cluster did, in the tester of what the cluster promises: part of
 //! the state, so that every reachable history is judged, not only the recorded ones.
 
+use std::collections::BTreeMap;
+
 use kvs_zoo::checker::{CausalReturn, CausalSibling, CausalTester, LwwReturn, LwwTester, StoreOp};
 use kvs_zoo::history::{Version, origin};
-use kvs_zoo::protocol::{Dot, Lattice, NodeId, Vector};
-use stateright::semantics::ConsistencyTester;
+use kvs_zoo::protocol::{Dot, Lattice, Origin, Vector};
+use kvs_zoo::replica::ReplicaKind;
+use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
-use crate::adapter::Step;
-use crate::cluster::Reply;
+use crate::client::Step;
+use crate::reply::{Evidence, Reply, Shown};
 
-/// What clients did so far.
+/// What clients did so far, by session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Recording {
-    Causal(CausalTester<usize, &'static str, String>),
-    Lww(LwwTester<usize, &'static str, String>),
+    Linearizable(LinearizabilityTester<u32, Registers>),
+    Causal(CausalTester<u32, &'static str, String>),
+    Lww(LwwTester<u32, &'static str, String>),
 }
 
-/// One value that a get returned, as the recording keeps it.
-#[derive(Clone, Debug)]
-pub(crate) struct Shown {
-    pub(crate) value: String,
-    pub(crate) evidence: Evidence,
+/// The reference of an unreplicated store: one register a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Registers(BTreeMap<&'static str, String>);
+
+/// What a register answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum RegisterReturn {
+    Put,
+    Get(Option<String>),
+    /// The operation certainly had no effect.
+    Refused,
 }
 
-/// What a reply says about a put.
-#[derive(Clone, Debug)]
-pub(crate) enum Evidence {
-    Causal(Dot, Vector),
-    Lww(kvs_zoo::protocol::Version),
-}
+impl SequentialSpec for Registers {
+    type Op = StoreOp<&'static str, String>;
+    type Ret = RegisterReturn;
 
-impl Shown {
-    /// What the value's put had covered, where that is known.
-    pub(crate) const fn vector(&self) -> Option<&Vector> {
-        match &self.evidence {
-            Evidence::Causal(_, vector) => Some(vector),
-            Evidence::Lww(_) => None,
+    fn invoke(&mut self, op: &Self::Op) -> RegisterReturn {
+        match op {
+            StoreOp::Put(key, value) => {
+                self.0.insert(key, value.clone());
+                RegisterReturn::Put
+            }
+            StoreOp::Get(key) => RegisterReturn::Get(self.0.get(key).cloned()),
         }
+    }
+
+    fn is_valid_step(&mut self, op: &Self::Op, ret: &RegisterReturn) -> bool {
+        *ret == RegisterReturn::Refused || self.invoke(op) == *ret
     }
 }
 
 impl Recording {
-    pub(crate) const fn new(lattice: Lattice) -> Self {
-        match lattice {
-            Lattice::Causal => Self::Causal(CausalTester::new()),
-            Lattice::Lww => Self::Lww(LwwTester::new()),
+    pub(crate) fn new(kind: ReplicaKind) -> Self {
+        match kind {
+            ReplicaKind::Local => {
+                Self::Linearizable(LinearizabilityTester::new(Registers::default()))
+            }
+            ReplicaKind::Replicated(Lattice::Causal) => Self::Causal(CausalTester::new()),
+            ReplicaKind::Replicated(Lattice::Lww) => Self::Lww(LwwTester::new()),
         }
     }
 
-    /// A client asks.
-    pub(crate) fn asked(&mut self, client: usize, step: &Step) {
+    pub(crate) const fn is_linearizable(&self) -> bool {
+        matches!(self, Self::Linearizable(_))
+    }
+
+    /// A session asks.
+    pub(crate) fn asked(&mut self, session: u32, step: &Step) {
         let op = match step.value {
             None => StoreOp::Get(step.key),
             Some(value) => StoreOp::Put(step.key, value.to_owned()),
         };
         let taken = match self {
-            Self::Causal(tester) => tester.on_invoke(client, op).map(|_| ()),
-            Self::Lww(tester) => tester.on_invoke(client, op).map(|_| ()),
+            Self::Linearizable(tester) => tester.on_invoke(session, op).map(|_| ()),
+            Self::Causal(tester) => tester.on_invoke(session, op).map(|_| ()),
+            Self::Lww(tester) => tester.on_invoke(session, op).map(|_| ()),
         };
-        taken.expect("a client has one request under way, and values are unique");
+        taken.expect("a session has one request under way, and values are unique");
     }
 
-    /// The node answers. Says whether all that was recorded is still consistent.
-    pub(crate) fn answered(&mut self, client: usize, node: NodeId, reply: &Reply) -> bool {
+    /// This life of a node answered. Says whether all that was recorded is still explained.
+    pub(crate) fn answered(&mut self, session: u32, at: Origin, reply: &Reply) -> bool {
+        let taken = match self {
+            Self::Linearizable(tester) => tester.on_return(session, register(reply)).map(|_| ()),
+            Self::Causal(tester) => tester.on_return(session, causal(reply)).map(|_| ()),
+            Self::Lww(tester) => tester.on_return(session, lww(at, reply)).map(|_| ()),
+        };
+        taken.expect("the session waits");
+        self.is_consistent()
+    }
+
+    /// The session's operation certainly had no effect.
+    pub(crate) fn failed(&mut self, session: u32) -> bool {
+        let taken = match self {
+            Self::Linearizable(tester) => tester
+                .on_return(session, RegisterReturn::Refused)
+                .map(|_| ()),
+            Self::Causal(tester) => tester.on_return(session, CausalReturn::Refused).map(|_| ()),
+            Self::Lww(tester) => tester.on_return(session, LwwReturn::Refused).map(|_| ()),
+        };
+        taken.expect("the session waits");
+        self.is_consistent()
+    }
+
+    fn is_consistent(&self) -> bool {
         match self {
-            Self::Causal(tester) => {
-                let tester = tester.on_return(client, causal(reply));
-                tester.expect("the client waits").is_consistent()
-            }
-            Self::Lww(tester) => {
-                let tester = tester.on_return(client, lww(node, reply));
-                tester.expect("the client waits").is_consistent()
-            }
+            Self::Linearizable(tester) => tester.is_consistent(),
+            Self::Causal(tester) => tester.is_consistent(),
+            Self::Lww(tester) => tester.is_consistent(),
         }
+    }
+}
+
+fn register(reply: &Reply) -> RegisterReturn {
+    match reply {
+        Reply::Put(_) => RegisterReturn::Put,
+        Reply::Get(_, shown) => RegisterReturn::Get(shown.first().map(|put| put.value.clone())),
+        Reply::Refused(_) => RegisterReturn::Refused,
     }
 }
 
@@ -82,18 +128,18 @@ fn dots(vector: &Vector) -> Vec<u64> {
 
 fn causal(reply: &Reply) -> CausalReturn<String> {
     let put = |evidence: &Evidence| match evidence {
-        Evidence::Causal(dot, vector) => (dot.0, dots(vector)),
-        Evidence::Lww(_) => panic!("a causal store gives dots"),
+        Evidence::Causal(dot, vector) => (*dot, dots(vector)),
+        Evidence::None | Evidence::Lww(_) => panic!("a causal store gives dots"),
     };
     match reply {
         Reply::Refused(_) => CausalReturn::Refused,
         Reply::Put(evidence) => {
-            let (dot, vector) = put(evidence);
+            let (Dot(dot), vector) = put(evidence);
             CausalReturn::Put { dot, vector }
         }
         Reply::Get(vector, shown) => {
             let sibling = |shown: &Shown| {
-                let (dot, vector) = put(&shown.evidence);
+                let (Dot(dot), vector) = put(&shown.evidence);
                 CausalSibling {
                     value: shown.value.clone(),
                     dot,
@@ -108,14 +154,14 @@ fn causal(reply: &Reply) -> CausalReturn<String> {
     }
 }
 
-fn lww(node: NodeId, reply: &Reply) -> LwwReturn<String> {
-    let at = origin(node.0, 0);
+fn lww(at: Origin, reply: &Reply) -> LwwReturn<String> {
+    let at = origin(at.node().0, at.incarnation());
     let put = |evidence: &Evidence| match evidence {
         Evidence::Lww(version) => Version {
             time: version.time,
             origin: version.origin,
         },
-        Evidence::Causal(..) => panic!("a last-write-wins store gives versions"),
+        Evidence::None | Evidence::Causal(..) => panic!("a last-write-wins store gives versions"),
     };
     match reply {
         Reply::Refused(_) => LwwReturn::Refused,

@@ -1,6 +1,10 @@
 //! What a replica is given and what it wants done: the contract with every host.
 
-use crate::protocol::{Message, NodeId, Response};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{Dot, End, Message, NodeId, Response, Update};
 
 /// A request that waits for its answer, as its host named it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,8 +21,42 @@ pub enum Timer {
     Deferral,
 }
 
+/// What a replica has to find again when its process ends: a change of its state, in the order in
+/// which the changes were made. [`super::Replica::restore`] takes them back in that order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Persist<'a> {
+    /// Unreplicated: a key has a new value.
+    Put {
+        /// The key.
+        #[serde(borrow)]
+        key: Cow<'a, [u8]>,
+        /// What was put.
+        #[serde(borrow)]
+        value: Cow<'a, [u8]>,
+    },
+    /// An update was applied, its own or another replica's.
+    Update(Cow<'a, Update>),
+    /// A state was merged: these puts, and with them everything up to this vector.
+    State {
+        /// What its sender had applied.
+        vector: Cow<'a, [Dot]>,
+        /// The puts that were left of it.
+        updates: Cow<'a, [Update]>,
+    },
+    /// It is known where the earlier lives of a node ended.
+    End(Cow<'a, End>),
+}
+
 /// Where a replica's effects go.
 pub trait Effects {
+    /// Keeps a change of the state. No later reply and no later message of this replica may leave
+    /// before the change is durable: neither may show a put that a crash could still take back. A
+    /// host that keeps nothing (durability `memory`) leaves it at this, and must give a replica
+    /// that comes back the next incarnation.
+    fn persist(&mut self, change: &Persist<'_>) {
+        let _ = change;
+    }
+
     /// Answers a request, exactly once. The response borrows from the replica, so that a host can
     /// encode it in place.
     fn reply(&mut self, to: RequestId, response: &Response<'_>);

@@ -2,7 +2,7 @@
 
 use super::shard::{ShardStep, owns};
 use super::store::Store;
-use super::{Counters, Effects, Input, ReplicaSpec, RequestId, Status};
+use super::{Counters, Effects, Input, Persist, ReplicaSpec, RequestId, Status};
 use crate::bug::Bug;
 use crate::protocol::{
     Dot, Operation, Origin, PutWitness, Record, Refusal, Request, Response, Sibling,
@@ -66,7 +66,18 @@ impl Local {
             Operation::Get => self.get(id, request.key, out),
             Operation::Put { value } => {
                 self.put(request.key, value);
+                let (key, value) = (request.key.into(), value.into());
+                out.persist(&Persist::Put { key, value });
                 out.reply(id, &Response::Put(PutWitness::None));
+            }
+        }
+    }
+
+    pub(super) fn restore(&mut self, change: &Persist<'_>) {
+        match change {
+            Persist::Put { key, value } => self.put(key, value),
+            Persist::Update(_) | Persist::State { .. } | Persist::End(_) => {
+                panic!("an unreplicated replica persists puts")
             }
         }
     }

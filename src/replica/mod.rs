@@ -2,9 +2,9 @@
 //!
 //! A replica owns no socket, clock or random number generator. What happens to it arrives through
 //! `handle_*`; what it wants done leaves through [`Effects`]. The same code therefore runs behind
-//! QUIC, in the simulator and in the model checker. Nothing is kept on disk: an acknowledged put
-//! lives as long as some replica of its group does. (Storage would be one more effect, under the
-//! rule that no reply and no message leaves before every earlier write of that replica is durable.)
+//! QUIC, in the simulator and in the model checker. What has to outlive its process leaves as
+//! [`Persist`], under the rule that no reply and no message leaves before every earlier change of
+//! that replica is durable; a host that keeps nothing gives each life a new incarnation.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -19,7 +19,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use effects::{Effects, Input, RequestId, Timer};
+pub use effects::{Effects, Input, Persist, RequestId, Timer};
 pub use gossip::Gossip;
 pub use local::Local;
 pub use shard::{ShardStep, shard_of};
@@ -86,6 +86,17 @@ impl Replica {
             Self::Causal(gossip) => gossip.recover(),
             Self::Lww(gossip) => gossip.recover(),
         }
+    }
+
+    /// Takes back a change that it had persisted in the same incarnation, before [`Self::start`].
+    /// All of them, in their order, make a new replica equal, but for its log, to what
+    /// [`Self::recover`] leaves of the one that persisted them; a prefix of them to what that left
+    /// at the time. A change that is there already changes nothing.
+    ///
+    /// # Panics
+    /// When the change is one of another kind of replica.
+    pub fn restore(&mut self, change: &Persist<'_>) {
+        each!(self, inner => inner.restore(change));
     }
 
     /// Takes a client's request. It is answered exactly once, now or during a later `handle_*`.

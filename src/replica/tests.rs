@@ -1,5 +1,6 @@
 //! Tests of replicas of every kind, and what they share.
 
+mod kept;
 mod lives;
 mod planted;
 mod schedules;
@@ -13,6 +14,11 @@ struct Recorder {
     replies: Vec<(RequestId, Reply)>,
     sends: Vec<(NodeId, Message)>,
     timers: Vec<Timer>,
+    /// What was persisted, as bytes that a disk could hold.
+    kept: Vec<Vec<u8>>,
+    /// How much was persisted before each reply and each send.
+    kept_before_reply: Vec<usize>,
+    kept_before_send: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -31,6 +37,11 @@ fn evidence(witness: &PutWitness<'_>) -> (Option<Dot>, Vector, Option<Version>) 
 }
 
 impl Effects for Recorder {
+    fn persist(&mut self, change: &Persist<'_>) {
+        let bytes = postcard::to_stdvec(change).expect("plain data");
+        self.kept.push(bytes);
+    }
+
     fn reply(&mut self, to: RequestId, response: &Response<'_>) {
         let reply = match response {
             Response::Put(witness) => {
@@ -48,10 +59,12 @@ impl Effects for Recorder {
             Response::Refused(refusal) => Reply::Refused(*refusal),
         };
         self.replies.push((to, reply));
+        self.kept_before_reply.push(self.kept.len());
     }
 
     fn send(&mut self, to: NodeId, message: Message) {
         self.sends.push((to, message));
+        self.kept_before_send.push(self.kept.len());
     }
 
     fn set_timer(&mut self, timer: Timer) {

@@ -1,10 +1,12 @@
 //! Updates of other replicas: applied in order, held back until then, passed on.
 
+use std::borrow::Cow;
+
 use super::waiting::Weighed;
 use super::{Gossip, RUMOURS_MAX};
 use crate::bug::Bug;
 use crate::protocol::{Body, Dot, NodeId, Origin, PAYLOAD_BYTES_MAX, Update};
-use crate::replica::{Effects, Timer};
+use crate::replica::{Effects, Persist, Timer};
 use crate::values::Value;
 
 /// What an update costs in a message beside its record: dot, time and length.
@@ -110,6 +112,7 @@ impl<V: Value> Gossip<V> {
     fn apply<E: Effects>(&mut self, update: Update, pass_on: bool, out: &mut E) {
         debug_assert!(!self.applied.covers(update.dot), "applied twice");
         self.counters.applied += 1;
+        out.persist(&Persist::Update(Cow::Borrowed(&update)));
         self.applied.advance(update.dot);
         self.log.push(update.clone());
         if pass_on {

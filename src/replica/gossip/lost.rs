@@ -5,9 +5,11 @@
 //! update that exists: should one turn up beyond it (its holder could not be heard), it is applied
 //! like any other. It only tells the others not to wait.
 
+use std::borrow::Cow;
+
 use super::Gossip;
 use crate::protocol::{Dot, End, Vector};
-use crate::replica::Effects;
+use crate::replica::{Effects, Persist};
 use crate::values::{Value, VectorClock};
 
 /// How many rounds of anti-entropy a replica that came back waits for peers that it cannot hear,
@@ -37,6 +39,7 @@ impl<V: Value> Gossip<V> {
             let known = self.ends.get(&end.node);
             let age = |end: &End| (end.incarnation, end.round);
             if known.is_none_or(|known| age(known) < age(&end)) {
+                out.persist(&Persist::End(Cow::Borrowed(&end)));
                 self.ends.insert(end.node, end);
                 news = true;
             }
@@ -94,6 +97,7 @@ impl<V: Value> Gossip<V> {
             round: before.map_or(0, |before| before.round) + 1,
             last,
         };
+        out.persist(&Persist::End(Cow::Borrowed(&end)));
         self.ends.insert(node, end);
         self.drop_lost();
         self.refuse_lost(out);

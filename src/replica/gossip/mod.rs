@@ -24,7 +24,7 @@ use self::transfer::{Chunk, Incoming, Outgoing};
 use self::waiting::Waiting;
 use super::shard::ShardStep;
 use super::store::Store;
-use super::{Counters, Effects, Input, ReplicaSpec, RequestId, Settings, Status, Timer};
+use super::{Counters, Effects, Input, Persist, ReplicaSpec, RequestId, Settings, Status, Timer};
 use crate::bug::Bug;
 use crate::protocol::{Body, Dot, End, Message, NodeId, Origin, Update};
 use crate::values::{HybridClock, Value, VectorClock};
@@ -124,6 +124,31 @@ impl<V: Value> Gossip<V> {
         self.unheard_ticks = 0;
         self.outgoing.clear();
         self.incoming = None;
+    }
+
+    /// Takes back a change that it had persisted.
+    pub(super) fn restore(&mut self, change: &Persist<'_>) {
+        match change {
+            Persist::Update(update) => self.restore_update(update.as_ref().clone()),
+            Persist::State { vector, updates } => {
+                self.merge_state(vector, updates.to_vec());
+            }
+            Persist::End(end) => {
+                self.ends.insert(end.node, end.as_ref().clone());
+            }
+            Persist::Put { .. } => panic!("a replica of a group persists updates"),
+        }
+    }
+
+    fn restore_update(&mut self, update: Update) {
+        if self.applied.covers(update.dot) {
+            return;
+        }
+        self.applied.advance(update.dot);
+        if !self.peers.is_empty() {
+            self.log.push(update.clone());
+        }
+        self.merge(update);
     }
 
     pub(super) fn handle_message<E: Effects>(

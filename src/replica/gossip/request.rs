@@ -1,5 +1,7 @@
 //! Clients' requests, and those that wait for the replica to catch up with their session.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use super::waiting::Weighed;
@@ -10,7 +12,7 @@ use crate::protocol::{
     Vector,
 };
 use crate::replica::shard::owns;
-use crate::replica::{Effects, Input, RequestId, Timer};
+use crate::replica::{Effects, Input, Persist, RequestId, Timer};
 use crate::values::{Value, lww_version};
 
 /// A deferred request is refused when its timer fires for the so-manieth time.
@@ -241,6 +243,7 @@ impl<V: Value> Gossip<V> {
             time,
             record: Record::new(key, self.origin, covered, value),
         };
+        out.persist(&Persist::Update(Cow::Borrowed(&update)));
         if is_logged && !self.peers.is_empty() {
             self.log.push(update.clone());
             self.spread(update.clone(), out);

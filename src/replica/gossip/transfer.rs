@@ -5,12 +5,14 @@
 //! dependencies; with the last one it merges them all and counts as applied what the sender had.
 //! Its own puts and whatever else it applied meanwhile stay, since it merges.
 
+use std::borrow::Cow;
+
 use super::Gossip;
 use super::apply::message_bytes;
 use crate::bug::Bug;
 use crate::protocol::{Body, Dot, NodeId, Origin, PAYLOAD_BYTES_MAX, Update, Vector};
-use crate::replica::Effects;
 use crate::replica::store::{Snapshot, Store};
+use crate::replica::{Effects, Persist};
 use crate::values::{Entry, UpdateRef, Value, VectorClock};
 
 /// After so many rounds of anti-entropy without progress a transfer is given up. The next digest
@@ -157,26 +159,35 @@ impl<V: Value> Gossip<V> {
     /// Merges the state that has arrived whole.
     fn adopt<E: Effects>(&mut self, out: &mut E) {
         let incoming = self.incoming.take().expect("its last chunk has come");
-        if self.bug == Some(Bug::LostUpdateOnTransfer) {
-            self.store = Store::new();
-        }
-        for update in incoming.staged {
-            self.merge(update);
-        }
-        let advanced: Vec<Dot> = incoming
-            .vector
-            .iter()
-            .copied()
-            .filter(|dot| !self.applied.covers(*dot))
-            .collect();
-        for dot in &advanced {
-            self.log.restart(dot.origin());
-        }
-        self.applied.merge(&incoming.vector);
-        for dot in advanced {
+        out.persist(&Persist::State {
+            vector: Cow::Borrowed(&incoming.vector),
+            updates: Cow::Borrowed(&incoming.staged),
+        });
+        for dot in self.merge_state(&incoming.vector, incoming.staged) {
             self.wake_held_back(dot.origin(), out);
         }
         self.counters.transfers += 1;
+    }
+
+    /// Merges a whole state: these puts, and all up to this vector. Gives the entries of the vector
+    /// that were news.
+    pub(super) fn merge_state(&mut self, vector: &[Dot], updates: Vec<Update>) -> Vec<Dot> {
+        if self.bug == Some(Bug::LostUpdateOnTransfer) {
+            self.store = Store::new();
+        }
+        for update in updates {
+            self.merge(update);
+        }
+        let news = vector
+            .iter()
+            .copied()
+            .filter(|dot| !self.applied.covers(*dot));
+        let news: Vec<Dot> = news.collect();
+        for dot in &news {
+            self.log.restart(dot.origin());
+        }
+        self.applied.merge(vector);
+        news
     }
 }
 

@@ -1,6 +1,6 @@
 //! What each planted bug changes, and that a correct replica does not do it.
 
-use super::schedules::failures;
+use super::schedules::{Restarts, failures};
 use super::*;
 use crate::bug::Bug;
 use crate::protocol::{GroupId, Operation, Origin, Record, Update};
@@ -10,29 +10,30 @@ const WALL_NS: u64 = 1 << 40;
 #[test]
 fn every_planted_bug_of_replicas_is_noticed() {
     use Lattice::{Causal, Lww};
+    use Restarts::{Empty, Never};
     let cases = [
-        (Bug::OverwritingMerge, Lww, false, "wrong final values"),
+        (Bug::OverwritingMerge, Lww, Never, "wrong final values"),
         (
             Bug::DeliveryBeforeDependencies,
             Causal,
-            false,
+            Never,
             "shown before its dependencies",
         ),
-        (Bug::ForgottenContext, Causal, false, "session went back"),
-        (Bug::MissingSibling, Causal, false, "wrong final values"),
+        (Bug::ForgottenContext, Causal, Never, "session went back"),
+        (Bug::MissingSibling, Causal, Never, "wrong final values"),
         (
             Bug::LostUpdateOnTransfer,
             Causal,
-            false,
+            Never,
             "wrong final values",
         ),
-        (Bug::ReusedDots, Causal, false, "dot used twice"),
-        (Bug::UnloggedPut, Lww, false, "wrong final values"),
-        (Bug::RestartReusesDots, Causal, true, "dot used twice"),
-        (Bug::StaleAfterPause, Causal, false, "session went back"),
-        (Bug::ResurrectedSibling, Causal, false, "wrong final values"),
-        (Bug::ArrivalOrder, Lww, false, "wrong final values"),
-        (Bug::NoRepair, Causal, false, "replicas differ"),
+        (Bug::ReusedDots, Causal, Never, "dot used twice"),
+        (Bug::UnloggedPut, Lww, Never, "wrong final values"),
+        (Bug::RestartReusesDots, Causal, Empty, "dot used twice"),
+        (Bug::StaleAfterPause, Causal, Never, "session went back"),
+        (Bug::ResurrectedSibling, Causal, Never, "wrong final values"),
+        (Bug::ArrivalOrder, Lww, Never, "wrong final values"),
+        (Bug::NoRepair, Causal, Never, "replicas differ"),
     ];
     for (bug, lattice, restarts, sign) in cases {
         let noticed = (0..300)

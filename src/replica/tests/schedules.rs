@@ -1,4 +1,5 @@
-//! Groups of replicas under random schedules: loss, repetition, reordering, restarts, tiny bounds.
+//! Groups of replicas under random schedules: loss, repetition, reordering, restarts with and
+//! without what was persisted, tiny bounds.
 //! The expected store is computed from the replies alone.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use super::kept::Disk;
 use super::*;
 use crate::bug::Bug;
 use crate::protocol::{GroupId, Operation};
@@ -31,6 +33,18 @@ struct Session {
     waits: bool,
 }
 
+/// What becomes of replicas while a schedule runs.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Restarts {
+    Never,
+    /// They come back under the next incarnation, with nothing.
+    Empty,
+    /// They come back with what they had persisted.
+    Kept,
+    /// The one or the other.
+    Either,
+}
+
 /// A request that was not answered yet.
 struct Open {
     session: usize,
@@ -44,6 +58,7 @@ struct Group {
     random: Pcg64Mcg,
     specs: Vec<ReplicaSpec>,
     replicas: Vec<Replica>,
+    disks: Vec<Disk>,
     timers: BTreeSet<(usize, Timer)>,
     in_flight: Vec<(NodeId, NodeId, Message)>,
     sessions: Vec<Session>,
@@ -80,6 +95,7 @@ impl Group {
         let mut group = Self {
             random,
             replicas: specs.iter().map(Replica::new).collect(),
+            disks: specs.iter().map(Disk::new).collect(),
             specs,
             timers: BTreeSet::new(),
             in_flight: Vec::new(),
@@ -109,6 +125,9 @@ impl Group {
             &Input { wall_ns, peers },
             &mut out,
         );
+        if !self.disks[node].covers_what_leaves(&out) {
+            self.failures.push("left before it was persisted");
+        }
         for timer in out.timers {
             assert!(self.timers.insert((node, timer)), "a timer was set twice");
         }
@@ -173,14 +192,14 @@ impl Group {
         context.merge(vector);
     }
 
-    fn step(&mut self, restarts: bool) {
+    fn step(&mut self, restarts: Restarts) {
         match self.random.random_range(0..100) {
             0..40 => self.request(),
             40..85 => self.network(),
             85..99 => self.fire(),
-            _ if restarts => {
+            _ if restarts != Restarts::Never => {
                 let node = self.random.random_range(0..self.replicas.len());
-                self.restart(node);
+                self.restart(node, restarts);
             }
             _ => {}
         }
@@ -266,9 +285,18 @@ impl Group {
         });
     }
 
-    fn restart(&mut self, node: usize) {
-        self.specs[node].incarnation += 1;
-        self.replicas[node] = Replica::new(&self.specs[node]);
+    fn restart(&mut self, node: usize, restarts: Restarts) {
+        let kept = match restarts {
+            Restarts::Either => self.random.random(),
+            Restarts::Never | Restarts::Empty | Restarts::Kept => restarts == Restarts::Kept,
+        };
+        if kept {
+            self.replicas[node] = self.disks[node].restored_like(&self.replicas[node]);
+        } else {
+            self.specs[node].incarnation += 1;
+            self.replicas[node] = Replica::new(&self.specs[node]);
+            self.disks[node] = Disk::new(&self.specs[node]);
+        }
         self.timers.retain(|(other, _)| *other != node);
         // Who waited for its answer does not know: a new session goes on.
         let sessions = &mut self.sessions;
@@ -362,21 +390,21 @@ pub(super) fn failures(
     seed: u64,
     lattice: Lattice,
     bug: Option<Bug>,
-    restarts: bool,
+    restarts: Restarts,
 ) -> Vec<&'static str> {
     let mut group = Group::new(seed, lattice, bug);
     for _ in 0..STEPS {
         group.step(restarts);
     }
     group.quiesce();
-    if !restarts {
+    if matches!(restarts, Restarts::Never | Restarts::Kept) {
         group.check_final_values();
     }
     group.failures
 }
 
 #[track_caller]
-fn assert_no_failures(lattice: Lattice, restarts: bool) {
+fn assert_no_failures(lattice: Lattice, restarts: Restarts) {
     for seed in 0..300 {
         let failures = failures(seed, lattice, None, restarts);
         assert!(failures.is_empty(), "seed {seed}: {failures:?}");
@@ -385,20 +413,36 @@ fn assert_no_failures(lattice: Lattice, restarts: bool) {
 
 #[test]
 fn causal_replicas_converge_on_the_uncovered_puts_whatever_the_network_does() {
-    assert_no_failures(Lattice::Causal, false);
+    assert_no_failures(Lattice::Causal, Restarts::Never);
 }
 
 #[test]
 fn lww_replicas_converge_on_the_largest_version_whatever_the_network_does() {
-    assert_no_failures(Lattice::Lww, false);
+    assert_no_failures(Lattice::Lww, Restarts::Never);
 }
 
 #[test]
 fn causal_replicas_that_lose_their_memory_come_back_and_converge() {
-    assert_no_failures(Lattice::Causal, true);
+    assert_no_failures(Lattice::Causal, Restarts::Empty);
 }
 
 #[test]
 fn lww_replicas_that_lose_their_memory_come_back_and_converge() {
-    assert_no_failures(Lattice::Lww, true);
+    assert_no_failures(Lattice::Lww, Restarts::Empty);
+}
+
+#[test]
+fn causal_replicas_that_come_back_with_what_they_persisted_lose_nothing() {
+    assert_no_failures(Lattice::Causal, Restarts::Kept);
+}
+
+#[test]
+fn lww_replicas_that_come_back_with_what_they_persisted_lose_nothing() {
+    assert_no_failures(Lattice::Lww, Restarts::Kept);
+}
+
+#[test]
+fn replicas_some_of_which_lose_their_disks_come_back_and_converge() {
+    assert_no_failures(Lattice::Causal, Restarts::Either);
+    assert_no_failures(Lattice::Lww, Restarts::Either);
 }

@@ -1,0 +1,94 @@
+//! What can happen next to a modelled cluster: one input of one replica or one client.
+
+use std::fmt;
+
+use kvs_zoo::protocol::{Body, NodeId};
+use kvs_zoo::replica::Timer;
+
+use crate::adapter::TICK_NS;
+use crate::client::Late;
+use crate::nodes::Packet;
+use crate::shared::Shared;
+
+/// What can happen next. Numbers beside clients are readings of the wall clock of whoever takes
+/// their put, in ns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// A client sends the next request of its script, which arrives and is answered unless the
+    /// model takes these apart.
+    Request(usize, u64),
+    /// A client's request arrives.
+    Arrive(usize, u64),
+    /// A client's answer arrives.
+    Answer(usize),
+    /// A client waits no longer for its put, which may arrive later, or never.
+    GiveUp(usize),
+    /// A put that was given up arrives.
+    ArriveLate(Late, u64),
+    /// A message arrives.
+    Deliver(Shared<Packet>),
+    /// A message arrives and stays in flight.
+    Repeat(Shared<Packet>),
+    /// A timer fires, with the peers that were drawn.
+    Fire(NodeId, Timer, Vec<NodeId>),
+    /// A node's process ends and comes back with its state.
+    Recover(NodeId),
+    /// A node's process ends and comes back empty.
+    Forget(NodeId),
+}
+
+impl fmt::Display for Action {
+    /// In words: messages are long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |wall: &u64| match wall {
+            0 => String::new(),
+            wall => format!(" at {}", wall / TICK_NS),
+        };
+        match self {
+            Self::Request(client, wall) => write!(f, "client {client} asks{}", at(wall)),
+            Self::Arrive(client, wall) => {
+                write!(f, "client {client}'s request arrives{}", at(wall))
+            }
+            Self::Answer(client) => write!(f, "client {client} has its answer"),
+            Self::GiveUp(client) => write!(f, "client {client} gives its put up"),
+            Self::ArriveLate(late, wall) => {
+                write!(
+                    f,
+                    "{} arrives late at {}{}",
+                    late.value,
+                    late.node,
+                    at(wall)
+                )
+            }
+            Self::Deliver(packet) => write!(f, "{}", **packet),
+            Self::Repeat(packet) => write!(f, "{} again", **packet),
+            Self::Fire(node, timer, peers) => {
+                let what = match timer {
+                    Timer::Rumour => "pushes",
+                    Timer::AntiEntropy => "sends its digest",
+                    Timer::Deferral => "looks for overdue requests",
+                };
+                write!(f, "{node} {what}")?;
+                match peers.as_slice() {
+                    [peer] => write!(f, " to {peer}"),
+                    _ => Ok(()),
+                }
+            }
+            Self::Recover(node) => write!(f, "{node} restarts"),
+            Self::Forget(node) => write!(f, "{node} restarts empty"),
+        }
+    }
+}
+
+impl fmt::Display for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match &self.message.body {
+            Body::Updates { fresh: true, .. } => "rumour",
+            Body::Updates { fresh: false, .. } => "missing",
+            Body::Digest { .. } => "digest",
+            Body::StateRequest { .. } => "state request",
+            Body::StateChunk { .. } => "state",
+        };
+        write!(f, "{} -> {} {what}", self.from, self.to)
+    }
+}

@@ -1,0 +1,85 @@
+//! The models by name, and which of them catches which planted bug.
+
+use kvs_zoo::bug::Bug;
+
+use crate::adapter::ClusterModel;
+use crate::explore::{Found, explore};
+use crate::{crashes, local, lww, properties, replicated, sharded};
+
+/// A model that `kvs-models` knows by name.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    /// The cluster and its clients.
+    pub(crate) describe: &'static str,
+    /// What goes wrong, and how often where that is bounded.
+    pub(crate) bounds: &'static str,
+    pub(crate) size: Size,
+    /// How many states it has: a change of the replica that changes them has to be understood
+    /// before the number is.
+    pub(crate) states: usize,
+    pub(crate) model: fn(Option<Bug>) -> ClusterModel,
+}
+
+/// Who explores a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Size {
+    /// Every `cargo test`.
+    Small,
+    /// `scripts/models.sh`.
+    Large,
+}
+
+impl Size {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Large => "large",
+        }
+    }
+}
+
+/// Every model, in the order of `list`.
+pub(crate) fn models() -> impl Iterator<Item = &'static Entry> {
+    let files = [
+        local::MODELS,
+        sharded::MODELS,
+        replicated::MODELS,
+        crashes::MODELS,
+        lww::MODELS,
+    ];
+    files.into_iter().flatten()
+}
+
+/// The model of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Entry> {
+    models().find(|entry| entry.name == name)
+}
+
+/// Where a planted bug shows.
+pub(crate) struct Catch {
+    pub(crate) bug: Bug,
+    /// The model.
+    pub(crate) model: &'static str,
+    /// Its property that does not hold.
+    pub(crate) property: &'static str,
+}
+
+impl Catch {
+    /// Looks for the bug, and ends with the first state that shows it.
+    pub(crate) fn explore(&self, threads: usize) -> Found {
+        let entry = find(self.model).expect("a bug is caught by a model that there is");
+        explore(
+            (entry.model)(Some(self.bug)).only(self.property),
+            threads,
+            |_| (),
+        )
+    }
+}
+
+/// Every planted bug that a model catches.
+pub(crate) const CATCHES: &[Catch] = &[Catch {
+    bug: Bug::ForgottenContext,
+    model: "replicated-causal",
+    property: properties::SESSIONS_ARE_CAUSAL,
+}];

@@ -1,0 +1,65 @@
+//! `local`: one node, whose promise is linearizability (Herlihy and Wing, 1990). Requests and
+//! answers travel on their own, so that operations overlap in every way.
+//!
+//! The node restarts with its state: under `--durability memory` a node that restarts without has
+//! lost what it acknowledged, and nothing is promised.
+
+use kvs_zoo::bug::Bug;
+use kvs_zoo::server::LocalKVSServer;
+use kvs_zoo::values::LwwWrapper;
+
+use crate::adapter::{Budget, ClusterModel, Scenario};
+use crate::catalogue::{Entry, Size};
+use crate::client::{get, put};
+use crate::properties::A_LATE_PUT_IS_TAKEN;
+
+type Lww = LwwWrapper<String>;
+
+pub(crate) const MODELS: &[Entry] = &[
+    Entry {
+        name: "local",
+        describe: "1 node, 3 sessions, 2 keys; requests and answers travel on their own",
+        bounds: "1 restart with the state, 1 put given up",
+        size: Size::Small,
+        states: 0,
+        model: local,
+    },
+    Entry {
+        name: "local-stale",
+        describe: "1 node, a session that puts a key twice and gets it until the bug shows",
+        bounds: "nothing",
+        size: Size::Small,
+        states: 0,
+        model: sixteen_gets,
+    },
+];
+
+fn local(bug: Option<Bug>) -> ClusterModel {
+    Scenario {
+        scripts: vec![
+            vec![put(0, "k", "a"), get(0, "k")],
+            vec![put(0, "k", "b"), put(0, "l", "c")],
+            vec![get(0, "k"), get(0, "l")],
+        ],
+        budget: Budget {
+            recoveries: 1,
+            given_up: 1,
+            ..Budget::default()
+        },
+        apart: true,
+        happens: &[A_LATE_PUT_IS_TAKEN],
+        ..Scenario::default()
+    }
+    .deploy::<Lww, LocalKVSServer<Lww>>(bug)
+}
+
+/// The planted bug answers one get in sixteen from the value before the last.
+fn sixteen_gets(bug: Option<Bug>) -> ClusterModel {
+    let mut script = vec![put(0, "k", "a"), put(0, "k", "b")];
+    script.extend([get(0, "k"); 16]);
+    Scenario {
+        scripts: vec![script],
+        ..Scenario::default()
+    }
+    .deploy::<Lww, LocalKVSServer<Lww>>(bug)
+}

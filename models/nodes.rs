@@ -1,0 +1,158 @@
+//! The replicas of a modelled cluster, their timers, and the messages in flight between them.
+
+use std::collections::BTreeSet;
+
+use kvs_zoo::protocol::{Dot, Message, NodeId, Origin, Request, Response};
+use kvs_zoo::replica::{Effects, Input, Replica, ReplicaSpec, RequestId, Timer};
+use kvs_zoo::values::VectorClock;
+
+use crate::adapter::ClusterModel;
+use crate::reply::Reply;
+use crate::shared::Shared;
+
+/// A message on its way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Packet {
+    pub(crate) from: NodeId,
+    pub(crate) to: NodeId,
+    pub(crate) message: Message,
+}
+
+/// Requests by the name that they were given, with their answers.
+pub(crate) type Replies = Vec<(RequestId, Reply)>;
+
+/// What runs on the nodes and between them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Nodes {
+    pub(crate) replicas: Vec<Shared<Replica>>,
+    /// Which life of each node this is.
+    incarnations: Vec<u16>,
+    /// Equal messages in flight are one.
+    pub(crate) in_flight: BTreeSet<Shared<Packet>>,
+    pub(crate) timers: BTreeSet<(NodeId, Timer)>,
+}
+
+impl Nodes {
+    /// The nodes in their first life.
+    pub(crate) fn new(model: &ClusterModel) -> Self {
+        let replicas = model.specs.iter().map(Replica::new).map(Shared::new);
+        let mut nodes = Self {
+            replicas: replicas.collect(),
+            incarnations: vec![0; model.specs.len()],
+            in_flight: BTreeSet::new(),
+            timers: BTreeSet::new(),
+        };
+        for spec in &model.specs {
+            nodes.start(spec.node);
+        }
+        nodes
+    }
+
+    pub(crate) fn request(
+        &mut self,
+        node: NodeId,
+        id: RequestId,
+        request: &Request<'_>,
+        wall_ns: u64,
+    ) -> Replies {
+        let input = Input {
+            wall_ns,
+            peers: &[],
+        };
+        self.drive(node, |replica, out| {
+            replica.handle_request(id, request, &input, out);
+        })
+    }
+
+    /// A message arrives; whether it is still in flight is the caller's business.
+    pub(crate) fn deliver(&mut self, packet: &Packet) -> Replies {
+        let message = packet.message.clone();
+        self.drive(packet.to, |replica, out| {
+            replica.handle_message(packet.from, message, &Input::default(), out);
+        })
+    }
+
+    pub(crate) fn fire(&mut self, node: NodeId, timer: Timer, peers: &[NodeId]) -> Replies {
+        self.timers.remove(&(node, timer));
+        let input = Input { wall_ns: 0, peers };
+        self.drive(node, |replica, out| {
+            replica.handle_timer(timer, &input, out);
+        })
+    }
+
+    /// The node's process ends and comes back with its state.
+    pub(crate) fn recover(&mut self, node: NodeId) {
+        self.replicas[usize::from(node.0)].change(Replica::recover);
+        self.start(node);
+    }
+
+    /// The node's process ends and comes back empty, in its next life.
+    pub(crate) fn forget(&mut self, spec: &ReplicaSpec) {
+        let at = usize::from(spec.node.0);
+        self.incarnations[at] += 1;
+        self.replicas[at] = Shared::new(Replica::new(&ReplicaSpec {
+            incarnation: self.incarnations[at],
+            ..spec.clone()
+        }));
+        self.start(spec.node);
+    }
+
+    /// The life that the node is in.
+    pub(crate) fn origin(&self, node: NodeId) -> Origin {
+        Origin::new(node, self.incarnations[usize::from(node.0)])
+    }
+
+    /// What the node has applied.
+    pub(crate) fn applied(&self, node: NodeId) -> VectorClock {
+        let status = self.replicas[usize::from(node.0)].status();
+        status.applied.as_slice().into()
+    }
+
+    /// The identity of the last put that this life of the node accepted.
+    pub(crate) fn last_dot(&self, node: NodeId) -> Dot {
+        let origin = self.origin(node);
+        Dot::new(origin, self.applied(node).counter(origin))
+    }
+
+    fn start(&mut self, node: NodeId) {
+        self.timers.retain(|(other, _)| *other != node);
+        self.drive(node, |replica, out| replica.start(out));
+    }
+
+    fn drive(&mut self, node: NodeId, input: impl FnOnce(&mut Replica, &mut Recorder)) -> Replies {
+        let mut out = Recorder::default();
+        self.replicas[usize::from(node.0)].change(|replica| input(replica, &mut out));
+        for (to, message) in out.sends {
+            self.in_flight.insert(Shared::new(Packet {
+                from: node,
+                to,
+                message,
+            }));
+        }
+        for timer in out.timers {
+            assert!(self.timers.insert((node, timer)), "a timer was set twice");
+        }
+        out.replies
+    }
+}
+
+#[derive(Default)]
+struct Recorder {
+    replies: Replies,
+    sends: Vec<(NodeId, Message)>,
+    timers: Vec<Timer>,
+}
+
+impl Effects for Recorder {
+    fn reply(&mut self, to: RequestId, response: &Response<'_>) {
+        self.replies.push((to, Reply::of(response)));
+    }
+
+    fn send(&mut self, to: NodeId, message: Message) {
+        self.sends.push((to, message));
+    }
+
+    fn set_timer(&mut self, timer: Timer) {
+        self.timers.push(timer);
+    }
+}
