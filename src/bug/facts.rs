@@ -1,6 +1,6 @@
 //! What is known of each planted bug: a table, one row a bug.
 
-/// A fault that has to happen before a bug shows.
+/// A fault that brings a bug out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// A message is lost.
@@ -42,14 +42,16 @@ pub struct Facts {
     pub arch: &'static str,
     /// The lattice that has it; none when any does.
     pub lattice: Option<&'static str>,
-    /// The fault without which it does not show.
-    pub needs: Option<Fault>,
+    /// What has to go wrong for it to show; none when puts and gets alone do. Some of it happens
+    /// without anybody's doing: rumours miss a replica of a large group, updates are pushed and
+    /// pulled, a replica under load lags.
+    pub provoked_by: Option<Fault>,
     /// Whether a model must find it.
     pub model: bool,
     /// Whether the simulator must find it.
     pub sim: bool,
-    /// The workload, and more arguments, of the real run that must find it; none when no real run
-    /// can, because real processes do not have the fault.
+    /// The workload, and more arguments, of the real run that must find it; none when real runs do
+    /// not have the fault that brings it out.
     pub real: Option<&'static [&'static str]>,
 }
 
@@ -62,7 +64,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "lww",
         arch: "replicated",
         lattice: Some("lww"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -73,7 +75,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -84,7 +86,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -95,7 +97,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "linearizable",
         arch: "local",
         lattice: None,
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -107,7 +109,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "linearizable",
         arch: "sharded",
         lattice: None,
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["zipf"]),
@@ -118,7 +120,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -130,7 +132,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended", "--routing", "sticky"]),
@@ -141,7 +143,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -153,7 +155,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "lww",
         arch: "replicated",
         lattice: Some("lww"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["zipf"]),
@@ -165,7 +167,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: Some(Fault::CrashWithoutState),
+        provoked_by: Some(Fault::CrashWithoutState),
         model: true,
         sim: true,
         real: None,
@@ -177,7 +179,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: Some(Fault::Cut),
+        provoked_by: Some(Fault::Cut),
         model: true,
         sim: true,
         real: None,
@@ -189,7 +191,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: Some(Fault::Repetition),
+        provoked_by: Some(Fault::Repetition),
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -201,7 +203,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "lww",
         arch: "replicated",
         lattice: Some("lww"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -213,7 +215,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "lww",
         arch: "replicated",
         lattice: Some("lww"),
-        needs: Some(Fault::ClockSkew),
+        provoked_by: Some(Fault::ClockSkew),
         model: true,
         sim: true,
         real: None,
@@ -225,7 +227,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "causal",
         arch: "replicated(5)",
         lattice: Some("causal"),
-        needs: Some(Fault::Loss),
+        provoked_by: Some(Fault::Loss),
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -237,7 +239,7 @@ pub(super) const TABLE: [Facts; 16] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: Some(Fault::Cut),
+        provoked_by: Some(Fault::Cut),
         model: true,
         sim: true,
         real: None,

@@ -52,25 +52,37 @@ pub(super) fn main(args: &SimArgs) -> Result<ExitStatus, Failure> {
     Ok(summary.exit_status())
 }
 
+/// What came of a search for a seed that fails.
+#[derive(Debug)]
+pub(super) struct Search {
+    /// The first seed that fails, and in which way.
+    pub(super) failure: Option<(u64, String)>,
+    /// How many seeds were simulated and could not be judged.
+    pub(super) unknown: u64,
+}
+
 /// Simulates what the arguments ask for, but seed after seed from 0 to `seeds`, and only until one
-/// is not valid: that one and its verdict.
-pub(super) fn first_not_valid(
-    args: &SimArgs,
-    seeds: u64,
-) -> Result<Option<(u64, Verdict)>, Failure> {
+/// fails.
+pub(super) fn search(args: &SimArgs, seeds: u64) -> Result<Search, Failure> {
     let options = args.options()?;
+    let mut unknown = 0;
     let mut batch = BATCH_FIRST;
     let mut from = 0;
     while from < seeds {
         let to = from.saturating_add(batch).min(seeds);
-        let ran = quietly(|| seeds::run(&options, from..to, args.jobs()));
-        let found = ran.into_iter().find(|ran| ran.verdict != Verdict::Valid);
-        if let Some(ran) = found {
-            return Ok(Some((ran.seed, ran.verdict)));
+        for ran in quietly(|| seeds::run(&options, from..to, args.jobs())) {
+            if ran.verdict.is_failure() {
+                let failure = Some((ran.seed, ran.verdict.way()));
+                return Ok(Search { failure, unknown });
+            }
+            unknown += u64::from(ran.verdict != Verdict::Valid);
         }
         (from, batch) = (to, batch.saturating_mul(2));
     }
-    Ok(None)
+    Ok(Search {
+        failure: None,
+        unknown,
+    })
 }
 
 /// Does it without printing what panics say: a panic of the store is a result, which is printed

@@ -3,9 +3,10 @@
 use std::process::Command;
 
 use kvs_zoo::bug::Bug;
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::program::{Ended, Running, bench};
+use crate::program::{Ended, PROGRAM, Running, bench, is_alive, signal, until};
 
 const MODELS: &str = env!("CARGO_BIN_EXE_kvs-models");
 
@@ -106,4 +107,30 @@ fn a_bug_is_caught_by_every_view() {
     let (code, found) = hunted(&["forgotten-context"]);
     assert_eq!(code, 0, "{found:#}");
     assert_eq!(found["bugs"][0]["caught_by"], 3);
+}
+
+#[test]
+fn an_interrupted_hunt_prints_what_it_has_and_leaves_no_node_behind() {
+    let arguments = [
+        "bugs",
+        "run",
+        "forgotten-context",
+        "--view",
+        "real",
+        "--json",
+    ];
+    let hunt = Running::start(Command::new(PROGRAM).args(arguments));
+    until("it has started its nodes", || hunt.children().len() == 3);
+    let nodes = hunt.children();
+    signal(hunt.pid(), Signal::INT);
+    let ended = hunt.wait();
+    assert_eq!(ended.code(), 130, "{}", ended.stderr);
+    let found: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(
+        (&found["complete"], &found["passed"]),
+        (&false.into(), &false.into())
+    );
+    until("its nodes have ended", || {
+        nodes.iter().all(|node| !is_alive(*node))
+    });
 }

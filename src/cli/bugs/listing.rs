@@ -7,7 +7,15 @@ use super::View;
 use super::views::Target;
 
 pub(super) fn text() -> String {
-    let header = ["bug", "breaks", "store", "needs", "model", "sim", "real"];
+    let header = [
+        "bug",
+        "breaks",
+        "store",
+        "provoked by",
+        "model",
+        "sim",
+        "real",
+    ];
     let rows = Bug::ALL.iter().map(|bug| row(*bug)).collect();
     let mut text = "Planted bugs, and the views that must catch each.\n\n".to_owned();
     text += &report::table(&header.map(str::to_owned), rows).join("\n");
@@ -29,12 +37,12 @@ fn row(bug: Bug) -> Vec<String> {
     let lattice = facts
         .lattice
         .map_or_else(String::new, |name| format!(" {name}"));
-    let needs = facts.needs.map_or("nothing", |fault| fault.name());
+    let fault = facts.provoked_by.map_or("-", |fault| fault.name());
     let mut cells = vec![
         facts.name.to_owned(),
         facts.promise.to_owned(),
         format!("{}{lattice}", facts.arch),
-        needs.to_owned(),
+        fault.to_owned(),
     ];
     for view in View::ALL {
         let mark = if view.must_catch(facts) { "yes" } else { "-" };

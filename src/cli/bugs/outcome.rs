@@ -25,7 +25,10 @@ pub(super) enum Finding {
         seeds: Option<u64>,
     },
     /// Nothing wrong.
-    Kept,
+    Kept {
+        /// How many seeds could not be judged.
+        unknown: u64,
+    },
     /// Nobody can tell.
     Unknown {
         /// Why.
@@ -71,7 +74,7 @@ impl Look {
     fn is_right(&self) -> bool {
         match self.bug {
             Some(_) => matches!(self.finding, Finding::Broken { .. }),
-            None => self.finding == Finding::Kept,
+            None => matches!(self.finding, Finding::Kept { .. }),
         }
     }
 
@@ -104,7 +107,10 @@ impl fmt::Display for Look {
                     write!(f, ", seed {}", seeds - 1)?;
                 }
             }
-            Finding::Kept => write!(f, "nothing wrong")?,
+            Finding::Kept { unknown: 0 } => write!(f, "nothing wrong")?,
+            Finding::Kept { unknown } => {
+                write!(f, "nothing wrong, {unknown} seeds could not be judged")?;
+            }
             Finding::Unknown { reason } => write!(f, "unknown, {reason}")?,
             Finding::Failed { reason } => write!(f, "{reason}")?,
         }
@@ -233,5 +239,100 @@ impl fmt::Display for Hunt {
             writeln!(f, "\ninterrupted: the rest was not looked at")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(view: View, bug: Option<Bug>, finding: Finding) -> Look {
+        Look::new(view, bug, String::new(), finding, Duration::ZERO)
+    }
+
+    fn broken() -> Finding {
+        Finding::Broken {
+            how: "lost-write".to_owned(),
+            seeds: None,
+        }
+    }
+
+    fn kept() -> Finding {
+        Finding::Kept { unknown: 0 }
+    }
+
+    /// How the program ends after all views have looked for `forgotten-context` and found these.
+    fn ends(looks: impl IntoIterator<Item = Look>) -> ExitStatus {
+        let mut hunt = Hunt::new(&[Bug::ForgottenContext], &View::ALL);
+        hunt.looks = looks.into_iter().collect();
+        hunt.complete = true;
+        hunt.exit_status()
+    }
+
+    fn all_caught() -> Vec<Look> {
+        View::ALL
+            .map(|view| look(view, Some(Bug::ForgottenContext), broken()))
+            .into()
+    }
+
+    #[test]
+    fn a_hunt_succeeds_when_every_view_catches_the_bug_and_nothing_else() {
+        let mut looks = all_caught();
+        assert_eq!(ends(looks.clone()), ExitStatus::Valid);
+        looks.push(look(View::Real, None, kept()));
+        assert_eq!(ends(looks), ExitStatus::Valid);
+    }
+
+    #[test]
+    fn a_view_that_misses_a_bug_fails_the_hunt() {
+        let unknown = Finding::Unknown {
+            reason: String::new(),
+        };
+        for missed in [kept(), unknown] {
+            for at in 0..View::ALL.len() {
+                let mut looks = all_caught();
+                looks[at].finding = missed.clone();
+                assert_eq!(ends(looks), ExitStatus::Invalid);
+            }
+        }
+        assert_eq!(ends(all_caught().into_iter().skip(1)), ExitStatus::Invalid);
+    }
+
+    #[test]
+    fn a_false_alarm_fails_the_hunt() {
+        let mut looks = all_caught();
+        looks.push(look(View::Sim, None, broken()));
+        assert_eq!(ends(looks), ExitStatus::Invalid);
+    }
+
+    #[test]
+    fn a_view_that_cannot_do_its_work_is_told_apart_from_one_that_misses() {
+        let mut looks = all_caught();
+        looks[0].finding = Finding::Failed {
+            reason: "kvs-models is not there".to_owned(),
+        };
+        assert_eq!(ends(looks), ExitStatus::HarnessFailure);
+    }
+
+    #[test]
+    fn an_interrupted_hunt_says_so() {
+        let mut hunt = Hunt::new(&[Bug::ForgottenContext], &View::ALL);
+        hunt.looks = all_caught();
+        assert_eq!(hunt.exit_status(), ExitStatus::Interrupted);
+        assert!(hunt.to_string().contains("interrupted"));
+    }
+
+    #[test]
+    fn a_bug_alone_is_missed_where_no_view_that_was_asked_can_show_it() {
+        let real_only = |bugs: &[Bug]| {
+            let mut hunt = Hunt::new(bugs, &[View::Real]);
+            hunt.looks
+                .push(look(View::Real, Some(Bug::StaleReads), broken()));
+            hunt.complete = true;
+            hunt.exit_status()
+        };
+        assert_eq!(real_only(&[Bug::ClockNotCarried]), ExitStatus::Invalid);
+        let both = [Bug::ClockNotCarried, Bug::StaleReads];
+        assert_eq!(real_only(&both), ExitStatus::Valid, "it is not judged");
     }
 }

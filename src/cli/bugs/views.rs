@@ -20,6 +20,9 @@ use super::outcome::Finding;
 /// Real runs are short: what a bug breaks shows within a second.
 const SHORT: [&str; 4] = ["--duration", "1s", "--warmup", "100ms"];
 
+/// A store passes if no seed fails and at most one in so many cannot be judged.
+const UNKNOWN_SEEDS_MAX: u64 = 100;
+
 /// The program that explores the models, beside this one.
 const MODELS: &str = "kvs-models";
 
@@ -136,16 +139,17 @@ impl Target {
         let Some(cli::Command::Sim(args)) = self.parsed().command else {
             unreachable!("the words begin with the subcommand");
         };
-        let found = cli::sim::first_not_valid(&args, seeds).map_err(|failure| failure.error)?;
-        Ok(match found {
-            None => Finding::Kept,
-            Some((seed, verdict)) if verdict.is_failure() => Finding::Broken {
-                how: verdict.way(),
+        let search = cli::sim::search(&args, seeds).map_err(|failure| failure.error)?;
+        let unknown = search.unknown;
+        Ok(match search.failure {
+            Some((seed, how)) => Finding::Broken {
+                how,
                 seeds: Some(seed + 1),
             },
-            Some((seed, verdict)) => Finding::Unknown {
-                reason: format!("seed {seed}: {verdict}"),
+            None if unknown > seeds / UNKNOWN_SEEDS_MAX => Finding::Unknown {
+                reason: format!("{unknown} of {seeds} seeds could not be judged"),
             },
+            None => Finding::Kept { unknown },
         })
     }
 
@@ -173,7 +177,7 @@ impl Target {
             ));
         }
         let finding = match verdict.verdict {
-            VerdictWord::Valid => Finding::Kept,
+            VerdictWord::Valid => Finding::Kept { unknown: 0 },
             VerdictWord::Invalid => Finding::Broken {
                 how: verdict
                     .anomalies
@@ -212,7 +216,7 @@ fn explored(arguments: &[String]) -> anyhow::Result<Finding> {
         .output()
         .with_context(|| format!("starting {}", program.display()))?;
     match output.status.code() {
-        Some(0) => Ok(Finding::Kept),
+        Some(0) => Ok(Finding::Kept { unknown: 0 }),
         Some(CAUGHT) => Ok(Finding::Broken {
             how: broken_property(&String::from_utf8_lossy(&output.stdout)),
             seeds: None,
