@@ -1,39 +1,33 @@
-//! The clients of a simulated world: lanes that each do one step of the workload at a time, with
-//! the production sessions, as the load generator's do.
+//! The clients of a simulated world: what they do next, await and have recorded.
 
 use std::collections::VecDeque;
 
 use crate::evidence::{Evidence, InFlight};
-use crate::history::{self, Columns, Phase, Row};
-use crate::protocol::{Operation, Request, Response, Vector, request_bytes};
-use crate::session::{Access, Next, Outcome, Session, Suspicion, Trouble, View};
+use crate::history::{Columns, Phase, Row};
+use crate::protocol::{Operation, Refusal, Request, Response, Vector};
+use crate::session::{Outcome, Session, Suspicion, Trouble};
 use crate::workload::{Generator, LoadSteps, Step, StepKind, key_name, payload};
 
 use super::counters::Counters;
 use super::draw::{Draw, Purpose};
 use super::plan::Plan;
-use super::queue::Event;
-use super::world::World;
-
-/// How long a lane pauses when no replica of a key can be reached, in ns.
-const PAUSE_NS: u64 = 10_000_000;
 
 /// A worker: it does one step after another, under one session until that ends.
 #[derive(Debug)]
-struct Lane {
-    client: u16,
-    session: Session,
+pub(super) struct Lane {
+    pub(super) client: u16,
+    pub(super) session: Session,
     /// Which of its requests was the last, so that an answer to an earlier one is told apart.
-    generation: u32,
-    task: Option<Task>,
+    pub(super) generation: u32,
+    pub(super) task: Option<Task>,
 }
 
 /// A step on its way.
 #[derive(Clone, Copy, Debug)]
-struct Task {
-    step: Step,
-    phase: Phase,
-    operation: InFlight,
+pub(super) struct Task {
+    pub(super) step: Step,
+    pub(super) phase: Phase,
+    pub(super) operation: InFlight,
 }
 
 /// A request on its way to a node, or waiting there.
@@ -75,14 +69,14 @@ impl Sent {
 /// Every client.
 #[derive(Debug)]
 pub(super) struct Clients {
-    lanes: Vec<Lane>,
+    pub(super) lanes: Vec<Lane>,
     /// What each client suspects.
-    suspicions: Vec<Suspicion>,
+    pub(super) suspicions: Vec<Suspicion>,
     /// The requests sent, oldest first: when they are overdue, by lane and generation.
-    deadlines: VecDeque<(u64, u32, u32)>,
+    pub(super) deadlines: VecDeque<(u64, u32, u32)>,
     load: LoadSteps,
     generator: Generator,
-    draw: Draw,
+    pub(super) draw: Draw,
     sessions_begun: u32,
     pub(super) steps_begun: u64,
     /// Lanes that have ended their last step.
@@ -138,7 +132,7 @@ impl Clients {
         None
     }
 
-    fn is_in_flight(&self, lane: u32, generation: u32) -> bool {
+    pub(super) fn is_in_flight(&self, lane: u32, generation: u32) -> bool {
         let lane = &self.lanes[lane as usize];
         lane.task.is_some() && lane.generation == generation
     }
@@ -153,13 +147,13 @@ impl Clients {
         (0..).zip(&self.lanes).filter_map(waits).collect()
     }
 
-    fn task(&self, lane: u32) -> Task {
+    pub(super) fn task(&self, lane: u32) -> Task {
         self.lanes[lane as usize]
             .task
             .expect("the lane has an operation under way")
     }
 
-    fn next_step(&mut self) -> (Step, Phase) {
+    pub(super) fn next_step(&mut self) -> (Step, Phase) {
         match self.load.next() {
             Some(step) => (step, Phase::Load),
             None => (self.generator.next(), Phase::Run),
@@ -191,7 +185,7 @@ impl Clients {
     }
 
     /// Tells the generator what became of an insert.
-    fn settle(&mut self, task: &Task, outcome: Outcome) {
+    pub(super) fn settle(&mut self, task: &Task, outcome: Outcome) {
         if task.step.kind == StepKind::Insert && task.phase == Phase::Run {
             match outcome {
                 Outcome::Ok => self.generator.insert_acknowledged(task.step.key),
@@ -207,7 +201,6 @@ fn count(counters: &mut Counters, row: &Row<'_>, outcome: Outcome) {
     let (Outcome::Fail(trouble) | Outcome::Info(trouble)) = outcome else {
         return;
     };
-    use crate::protocol::Refusal;
     match trouble {
         Trouble::Timeout => counters.timeouts += 1,
         Trouble::Disconnected => counters.disconnected += 1,
@@ -216,265 +209,5 @@ fn count(counters: &mut Counters, row: &Row<'_>, outcome: Outcome) {
         Trouble::Refused(Refusal::Overloaded) => counters.overloaded += 1,
         Trouble::Refused(Refusal::ContextLost) => counters.context_lost += 1,
         Trouble::Malformed | Trouble::Refused(Refusal::WrongShard) => {}
-    }
-}
-
-impl World<'_> {
-    /// Has a lane begin its next step, or idle when there is none.
-    pub(super) fn begin(&mut self, lane: u32) {
-        if self.clients.steps_begun == self.plan.steps {
-            self.clients.idle += 1;
-            self.heal();
-            return;
-        }
-        self.clients.steps_begun += 1;
-        let (step, phase) = self.clients.next_step();
-        self.clients.keys_end = self.clients.keys_end.max(step.key + 1);
-        let put = matches!(step.kind, StepKind::Update | StepKind::Insert);
-        self.begin_operation(lane, step, phase, put);
-    }
-
-    fn begin_operation(&mut self, lane: u32, step: Step, phase: Phase, put: bool) {
-        let key = key_name(step.key);
-        let draw = self.clients.draw.bits() as u32;
-        let worker = &mut self.clients.lanes[lane as usize];
-        let view = View {
-            ports: &self.ports,
-            policy: self.plan.policy,
-            suspicion: &self.clients.suspicions[usize::from(worker.client)],
-            now_ns: self.now_ns,
-        };
-        let index = worker.session.next_index();
-        let access = if put { Access::Write } else { Access::Read };
-        let attempt = worker.session.begin(view, &key, access, draw);
-        let operation = InFlight {
-            put,
-            key: step.key,
-            index,
-            intended_ns: self.now_ns,
-            invoke_ns: self.now_ns,
-            node: attempt.node,
-            incarnation: 0,
-            group: attempt.group,
-        };
-        worker.task = Some(Task {
-            step,
-            phase,
-            operation,
-        });
-        self.send(lane);
-    }
-
-    /// Sends the operation under way to the node it is meant for, or to the next one that can be
-    /// reached; when none can, the step ends and its lane pauses.
-    fn send(&mut self, lane: u32) {
-        loop {
-            let operation = self.clients.task(lane).operation;
-            let node = usize::from(operation.node.0);
-            if !self.nodes[node].refuses() {
-                return self.send_to(lane, node);
-            }
-            let client = usize::from(self.clients.lanes[lane as usize].client);
-            self.clients.suspicions[client].suspect(operation.node, self.now_ns);
-            let next =
-                self.ask_session(lane, |session, view, key| session.handle_unsent(view, key));
-            match next {
-                Next::Retry(attempt) => {
-                    self.counters.retries += 1;
-                    self.in_flight(lane).node = attempt.node;
-                }
-                Next::Done {
-                    outcome,
-                    ends_session,
-                } => {
-                    self.end_operation(lane, outcome, ends_session, None);
-                    self.end_step(lane, outcome);
-                    self.queue.push(self.now_ns + PAUSE_NS, Event::Begin(lane));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn send_to(&mut self, lane: u32, node: usize) {
-        let incarnation = self.nodes[node].spec.incarnation;
-        self.in_flight(lane).incarnation = incarnation;
-        let worker = &mut self.clients.lanes[lane as usize];
-        worker.generation += 1;
-        let task = worker.task.expect("the lane has an operation under way");
-        let InFlight {
-            put, index, group, ..
-        } = task.operation;
-        let id = history::value_id(worker.session.id(), index);
-        let slot = self.requests.take();
-        let sent = self.requests.at(slot);
-        *sent = Sent {
-            lane,
-            generation: worker.generation,
-            client: worker.client,
-            node,
-            life: self.nodes[node].life,
-            waits: false,
-            key: task.step.key,
-            put: put.then_some((id, task.step.value_bytes)),
-            context: worker.session.context(group).into(),
-        };
-        let (client, generation) = (worker.client, worker.generation);
-        self.counters.requests += 1;
-        self.counters.request_bytes += sent.with(&mut self.value, request_bytes) as u64;
-        match self.links.client(client, node, self.now_ns) {
-            Some(at_ns) => self.queue.push(at_ns, Event::Request(slot)),
-            None => self.requests.release(slot),
-        }
-        let suspicion = &mut self.clients.suspicions[usize::from(client)];
-        suspicion.test(task.operation.node, self.now_ns);
-        let at_ns = self.now_ns + self.plan.timeout_ns;
-        self.clients.deadlines.push_back((at_ns, lane, generation));
-    }
-
-    fn in_flight(&mut self, lane: u32) -> &mut InFlight {
-        let task = self.clients.lanes[lane as usize].task.as_mut();
-        &mut task.expect("the lane has an operation under way").operation
-    }
-
-    /// Tells a lane's session what happened, and hears what follows.
-    fn ask_session(
-        &mut self,
-        lane: u32,
-        tell: impl FnOnce(&mut Session, View<'_>, &[u8]) -> Next,
-    ) -> Next {
-        let key = key_name(self.clients.task(lane).step.key);
-        let worker = &mut self.clients.lanes[lane as usize];
-        let view = View {
-            ports: &self.ports,
-            policy: self.plan.policy,
-            suspicion: &self.clients.suspicions[usize::from(worker.client)],
-            now_ns: self.now_ns,
-        };
-        tell(&mut worker.session, view, &key)
-    }
-
-    /// A reply reaches its client. Replies to requests that were given up are ignored.
-    pub(super) fn reply_arrives(&mut self, slot: u32) {
-        let reply = std::mem::take(self.outbox.slots.at(slot));
-        let (lane, generation) = (reply.lane, reply.generation);
-        if self.clients.is_in_flight(lane, generation) {
-            let client = usize::from(self.clients.lanes[lane as usize].client);
-            let node = self.clients.task(lane).operation.node;
-            self.clients.suspicions[client].trust(node);
-            reply.with(|response| {
-                let next = self.ask_session(lane, |session, view, key| {
-                    session.handle_response(view, key, response)
-                });
-                self.follow(lane, next, Some(response));
-            });
-        }
-        *self.outbox.slots.at(slot) = reply;
-        self.outbox.slots.release(slot);
-    }
-
-    /// The oldest request under way is overdue.
-    pub(super) fn time_out(&mut self) {
-        let Some((_, lane, _)) = self.clients.deadlines.pop_front() else {
-            return;
-        };
-        let node = self.clients.task(lane).operation.node;
-        let worker = &mut self.clients.lanes[lane as usize];
-        self.clients.suspicions[usize::from(worker.client)].suspect(node, self.now_ns);
-        let next = worker.session.handle_timeout();
-        self.follow(lane, next, None);
-    }
-
-    /// The connection broke that a lane sent this request on.
-    pub(super) fn disconnect(&mut self, lane: u32, generation: u32) {
-        if !self.clients.is_in_flight(lane, generation) {
-            return;
-        }
-        let client = usize::from(self.clients.lanes[lane as usize].client);
-        let node = self.clients.task(lane).operation.node;
-        self.clients.suspicions[client].suspect(node, self.now_ns);
-        let next = self.ask_session(lane, |session, view, key| {
-            session.handle_disconnect(view, key)
-        });
-        self.follow(lane, next, None);
-    }
-
-    /// Whether the client still waits for the answer to a request.
-    pub(super) fn is_awaited(&self, lane: u32, generation: u32) -> bool {
-        self.clients.is_in_flight(lane, generation)
-    }
-
-    fn follow(&mut self, lane: u32, next: Next, response: Option<&Response<'_>>) {
-        match next {
-            Next::Retry(attempt) => {
-                self.counters.retries += 1;
-                self.in_flight(lane).node = attempt.node;
-                self.send(lane);
-            }
-            Next::Done {
-                outcome,
-                ends_session,
-            } => {
-                let task = self.clients.task(lane);
-                self.end_operation(lane, outcome, ends_session, response);
-                let goes_on = task.step.kind == StepKind::ReadModifyWrite && !task.operation.put;
-                if outcome == Outcome::Ok && goes_on {
-                    self.begin_operation(lane, task.step, task.phase, true);
-                } else {
-                    self.end_step(lane, outcome);
-                    self.proceed(lane);
-                }
-            }
-        }
-    }
-
-    fn end_operation(
-        &mut self,
-        lane: u32,
-        outcome: Outcome,
-        ends_session: bool,
-        response: Option<&Response<'_>>,
-    ) {
-        let task = self.clients.task(lane);
-        let session = self.clients.lanes[lane as usize].session.id();
-        self.clients.record(
-            session,
-            &task.operation,
-            task.phase,
-            (outcome, response),
-            self.now_ns,
-            &mut self.counters,
-        );
-        if self.trace.is_some() {
-            let InFlight {
-                put,
-                key,
-                index,
-                node,
-                ..
-            } = task.operation;
-            let kind = if put { "put" } else { "get" };
-            self.note(format_args!(
-                "s{session}:{index} {kind} of key {key} at {node}: {outcome:?} {response:?}"
-            ));
-        }
-        if ends_session {
-            let id = self.clients.new_session();
-            let worker = &mut self.clients.lanes[lane as usize];
-            worker.session = worker.session.successor(id);
-        }
-    }
-
-    fn end_step(&mut self, lane: u32, outcome: Outcome) {
-        let task = self.clients.task(lane);
-        self.clients.settle(&task, outcome);
-        self.clients.lanes[lane as usize].task = None;
-    }
-
-    fn proceed(&mut self, lane: u32) {
-        let pause_ns = self.clients.draw.exponential(self.plan.think_ns);
-        // Not at once even without a pause: an operation begins after the one before has ended.
-        self.queue
-            .push(self.now_ns + pause_ns.max(1), Event::Begin(lane));
     }
 }

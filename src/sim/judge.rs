@@ -35,7 +35,6 @@ impl World<'_> {
         let since_ns = self.now_ns;
         self.converge()?;
         self.counters.converged_ns = self.now_ns - since_ns;
-        self.counters.virtual_ns = self.now_ns;
         self.read_back();
         Ok(())
     }
@@ -238,15 +237,27 @@ fn differs(a: &Status, b: &Status) -> Option<String> {
 /// acknowledged puts died with the only state that had them, no put may be missing from the
 /// history `without_lost` them; everything else is judged with them.
 pub(super) fn verdict(history: &History, without_lost: Option<&History>) -> Verdict {
-    let report = judge(history);
-    let Some(without_lost) = without_lost else {
-        return verdict_of(&report, |_| true);
-    };
-    let others = |property| property != Property::LostWrites;
-    match verdict_of(&report, others) {
-        Verdict::Valid => verdict_of(&judge(without_lost), |property| !others(property)),
-        other => other,
+    let verdict = verdict_of(&judge(history));
+    match (&verdict, without_lost) {
+        (Verdict::Invalid { anomalies }, Some(without_lost)) if are_losses(anomalies) => {
+            let mut report = judge(without_lost);
+            report
+                .checks
+                .retain(|check| check.property == Property::LostWrites);
+            match verdict_of(&report) {
+                Verdict::Invalid { anomalies } => Verdict::Invalid { anomalies },
+                _ => Verdict::Valid,
+            }
+        }
+        _ => verdict,
     }
+}
+
+/// Whether nothing is wrong but that acknowledged puts are missing.
+fn are_losses(anomalies: &[Anomaly]) -> bool {
+    anomalies
+        .iter()
+        .all(|anomaly| anomaly.model == Property::LostWrites)
 }
 
 fn judge(history: &History) -> Report {
@@ -258,34 +269,43 @@ fn judge(history: &History) -> Report {
     checker::check(history, &options)
 }
 
-/// The verdict on what is promised and `counts`.
-fn verdict_of(report: &Report, counts: impl Fn(Property) -> bool) -> Verdict {
+/// The verdict on what is promised.
+fn verdict_of(report: &Report) -> Verdict {
+    use checker::Verdict as Answer;
     let checks = || {
         let checks = report.checks.iter();
-        checks.filter(|check| report.is_judged(check.property) && counts(check.property))
+        checks.filter(|check| report.is_judged(check.property))
     };
-    let is_broken =
-        |check: &checker::Check| matches!(check.verdict, checker::Verdict::Invalid { .. });
-    let broken = checks().any(is_broken);
-    let anomalies: Vec<Anomaly> = checks()
-        .flat_map(|check| check.verdict.anomalies())
-        .cloned()
+    if checks().any(|check| matches!(check.verdict, Answer::Invalid { .. })) {
+        let anomalies = checks().flat_map(|check| check.verdict.anomalies());
+        return Verdict::Invalid {
+            anomalies: anomalies.cloned().collect(),
+        };
+    }
+    let settled = |property| property == Property::CausalBlackBox && is_proved_causal(report);
+    let reasons: Vec<String> = checks()
+        .filter(|check| !settled(check.property))
+        .filter_map(|check| match &check.verdict {
+            Answer::Unknown { reason } => Some(format!("{}: {reason}", check.property)),
+            Answer::Valid | Answer::Invalid { .. } | Answer::NotApplicable { .. } => None,
+        })
         .collect();
-    if broken {
-        return Verdict::Invalid { anomalies };
-    }
-    let undecided = |check: &checker::Check| match &check.verdict {
-        checker::Verdict::Unknown { reason } => Some(format!("{}: {reason}", check.property)),
-        checker::Verdict::Valid
-        | checker::Verdict::Invalid { .. }
-        | checker::Verdict::NotApplicable { .. } => None,
-    };
-    let reasons: Vec<String> = checks().filter_map(undecided).collect();
-    if reasons.is_empty() && report.outcome() != checker::Outcome::Unknown {
-        Verdict::Valid
-    } else {
-        Verdict::Unknown {
+    let missing = checks().next().is_none();
+    if missing || !reasons.is_empty() {
+        return Verdict::Unknown {
             reason: reasons.join("; "),
-        }
+        };
     }
+    Verdict::Valid
+}
+
+/// Whether the store's evidence proves the history causal: a certificate that verifies settles what
+/// the black box has to leave open.
+fn is_proved_causal(report: &Report) -> bool {
+    [Property::Integrity, Property::Causal]
+        .iter()
+        .all(|property| {
+            let check = report.check(*property);
+            check.is_some_and(|check| matches!(check.verdict, checker::Verdict::Valid))
+        })
 }

@@ -17,6 +17,7 @@ mod draw;
 mod fault;
 mod host;
 mod judge;
+mod lanes;
 mod links;
 mod nemesis;
 mod node;
@@ -47,6 +48,7 @@ use world::World;
 pub fn run(plan: &Plan) -> Outcome {
     let mut world = World::new(plan);
     let lived = catch_unwind(AssertUnwindSafe(|| world.run()));
+    world.counters.virtual_ns = world.now_ns;
     let history = world.history();
     let verdict = match lived {
         Ok(Ok(())) => {

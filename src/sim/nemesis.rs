@@ -1,7 +1,7 @@
 //! What goes wrong in a simulated world, and how it is put right again.
 
 use crate::protocol::Origin;
-use crate::replica::{Replica, ReplicaKind};
+use crate::replica::ReplicaKind;
 use crate::values::VectorClock;
 
 use super::draw::{Draw, Purpose};
@@ -15,7 +15,7 @@ use super::world::World;
 /// The chance that clients are told of a process that ended.
 const TOLD: f64 = 0.5;
 /// How often one node loses its state at most: a vector keeps an entry for each of its lives.
-const AMNESIAS_MAX: u16 = 8;
+const AMNESIAS_MAX: u16 = 4;
 
 /// Draws the faults.
 #[derive(Debug)]
@@ -173,14 +173,11 @@ impl World<'_> {
         let crashed = &mut self.nodes[node];
         crashed.life += 1;
         crashed.state = State::Down { refuses };
-        if fault == Fault::Amnesia {
-            self.counters
-                .add_replica(&crashed.replica.status().counters);
-            crashed.spec.incarnation += 1;
-            crashed.replica = Replica::new(&crashed.spec);
-        } else {
-            crashed.replica.recover();
+        if fault == Fault::Amnesia || crashed.disk.is_some() {
+            let status = crashed.replica.status();
+            self.counters.add_replica(&status.counters);
         }
+        crashed.come_back(fault == Fault::Amnesia);
         let event = Event::Restart(crashed.spec.node);
         self.queue.push(self.now_ns + lasts_ns, event);
         if refuses {

@@ -8,7 +8,7 @@ use crate::replica::{Input, Replica, ReplicaSpec, Timer};
 
 use super::draw::{Draw, Purpose};
 use super::outbox::Outbox;
-use super::plan::Clocks;
+use super::plan::{Clocks, Plan};
 use super::queue::Event;
 
 /// What an honest clock reads when the simulation begins, in ns since 1970: the first of January
@@ -38,6 +38,9 @@ pub(super) struct Node {
     pub(super) life: u32,
     /// What waits while the node is paused.
     pub(super) inbox: VecDeque<Event>,
+    /// The changes that the replica has persisted since it had no state, encoded; none where it
+    /// comes back by itself.
+    pub(super) disk: Option<Vec<Vec<u8>>>,
     /// The peers, shuffled anew for each timer.
     peers: Vec<NodeId>,
     draw: Draw,
@@ -46,17 +49,36 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(spec: ReplicaSpec, seed: u64) -> Self {
+    pub(super) fn new(spec: ReplicaSpec, plan: &Plan) -> Self {
         Self {
+            disk: plan.replays.then(Vec::new),
             replica: Replica::new(&spec),
             state: State::Up,
             life: 0,
             inbox: VecDeque::new(),
             peers: spec.peers.clone(),
-            draw: Draw::new(seed, Purpose::Node(spec.node.0)),
+            draw: Draw::new(plan.seed, Purpose::Node(spec.node.0)),
             skew_ns: 0,
             drift_ppm: 0,
             spec,
+        }
+    }
+
+    /// Makes the replica what is left when its process has ended: nothing, under the next
+    /// incarnation, or what it had, of itself or from the disk.
+    pub(super) fn come_back(&mut self, without_state: bool) {
+        if without_state {
+            self.spec.incarnation += 1;
+            self.replica = Replica::new(&self.spec);
+            self.disk.iter_mut().for_each(Vec::clear);
+        } else if let Some(disk) = &self.disk {
+            self.replica = Replica::new(&self.spec);
+            for change in disk {
+                let change = postcard::from_bytes(change).expect("it was encoded by the outbox");
+                self.replica.restore(&change);
+            }
+        } else {
+            self.replica.recover();
         }
     }
 

@@ -5,13 +5,17 @@ use smallvec::SmallVec;
 use crate::protocol::{
     Dot, Message, NodeId, PutWitness, Refusal, Response, Sibling, Version, response_bytes,
 };
-use crate::replica::{Effects, RequestId, Timer};
+use crate::replica::{Effects, Persist, RequestId, Timer};
 
 use super::queue::Slots;
 
 /// The effects of the last input.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
+    /// Whether changes are kept.
+    pub(super) keeps: bool,
+    /// What the replica persisted, encoded.
+    pub(super) changes: Vec<Vec<u8>>,
     pub(super) messages: Vec<(NodeId, Message)>,
     pub(super) timers: Vec<Timer>,
     /// Requests that were answered, and the slots of the replies.
@@ -20,6 +24,13 @@ pub(super) struct Outbox {
 }
 
 impl Effects for Outbox {
+    fn persist(&mut self, change: &Persist<'_>) {
+        if self.keeps {
+            let change = postcard::to_stdvec(change).expect("a change is plain data");
+            self.changes.push(change);
+        }
+    }
+
     fn reply(&mut self, to: RequestId, response: &Response<'_>) {
         let slot = self.slots.take();
         self.slots.at(slot).keep(response);

@@ -106,6 +106,9 @@ pub struct Plan {
     /// Whether a node may lose puts together with its state: acknowledged, and applied by no other
     /// replica. Otherwise it loses its state only while every put that it has is held elsewhere.
     pub loses_puts: bool,
+    /// Whether a replica that keeps its state comes back from the changes that it had persisted;
+    /// otherwise it is what `Replica::recover` leaves of it.
+    pub replays: bool,
     /// Whether all that happens is written down.
     pub trace: bool,
 }
@@ -190,6 +193,7 @@ impl Plan {
             clocks: clocks(&mut draw),
             faults: BTreeMap::new(),
             loses_puts: draw.chance(0.2) && options.lattice == Lattice::Causal,
+            replays: draw.chance(0.5),
             trace: options.trace,
         };
         plan.draw_faults(&mut draw);

@@ -54,7 +54,7 @@ impl<'a> World<'a> {
         let deployment = plan.architecture.reserve(&mut host);
         let ports = Architecture::run(&mut host, &deployment, plan.lattice);
         let specs = host.into_specs().into_iter();
-        let nodes: Vec<Node> = specs.map(|spec| Node::new(spec, plan.seed)).collect();
+        let nodes: Vec<Node> = specs.map(|spec| Node::new(spec, plan)).collect();
         let mut world = Self {
             plan,
             ports,
@@ -65,7 +65,10 @@ impl<'a> World<'a> {
             nemesis: Nemesis::new(plan),
             requests: Slots::default(),
             messages: Slots::default(),
-            outbox: Outbox::default(),
+            outbox: Outbox {
+                keeps: plan.replays,
+                ..Outbox::default()
+            },
             counters: Counters::default(),
             healed_ns: None,
             value: Vec::new(),
@@ -229,6 +232,10 @@ impl<'a> World<'a> {
 
     /// Sends what the last input of a node has brought about.
     fn flush(&mut self, node: usize) {
+        // A disk that syncs at once: what leaves now is durable.
+        if let Some(disk) = &mut self.nodes[node].disk {
+            disk.append(&mut self.outbox.changes);
+        }
         let mut replies = std::mem::take(&mut self.outbox.replies);
         for (request, slot) in replies.drain(..) {
             self.answer(node, request, slot);

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::{request_bytes, response_bytes};
+use crate::protocol::{
+    Body, Message, NodeId, Origin, Record, Update, message_bytes, request_bytes, response_bytes,
+};
 use crate::transport::frame::PREFIX_BYTES;
 
 fn dots() -> impl Strategy<Value = Vec<Dot>> {
@@ -53,6 +55,29 @@ fn check_response(response: &Response<'_>) {
     let mut longer = payload;
     longer.push(0);
     assert!(decode_response(&longer, &mut scratch, |_, _| ()).is_err());
+}
+
+#[test]
+fn a_gossip_message_is_counted_as_it_is_encoded() {
+    let origin = Origin::new(NodeId(3), 1);
+    let dot = Dot::new(origin, 300);
+    let update = Update {
+        dot,
+        time: 1 << 40,
+        record: Record::new(b"key", origin, &[Dot(5), dot], &[7; 200]),
+    };
+    let body = Body::Updates {
+        vector: [Dot(5), dot].into_iter().collect(),
+        fresh: true,
+        updates: vec![update; 3],
+    };
+    let message = Message {
+        incarnation: 1,
+        body,
+    };
+    let mut out = Vec::new();
+    frame::append_gossip(&mut out, &message).unwrap();
+    assert_eq!(out.len(), message_bytes(&message));
 }
 
 #[test]
