@@ -25,7 +25,7 @@ pub(crate) enum Action {
     GiveUp(usize),
     /// A put that was given up arrives.
     ArriveLate(Late, u64),
-    /// A message arrives.
+    /// A message arrives. It stays in flight if messages may come again for ever.
     Deliver(Shared<Packet>),
     /// A message arrives and stays in flight.
     Repeat(Shared<Packet>),

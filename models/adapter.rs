@@ -86,6 +86,8 @@ pub(crate) struct ClusterModel {
     pub(crate) ports: ServerPorts,
     pub(crate) specs: Vec<ReplicaSpec>,
     pub(crate) scripts: Vec<Vec<Step>>,
+    /// What the replicas' buffers are held to.
+    pub(crate) bounds: Settings,
     pub(crate) budget: Budget,
     walls: &'static [u64],
     pub(crate) apart: bool,
@@ -121,6 +123,7 @@ impl Scenario {
             ports,
             specs: host.specs,
             scripts: self.scripts,
+            bounds: self.settings,
             budget: self.budget,
             walls: self.walls,
             apart: self.apart,
@@ -170,11 +173,9 @@ impl Model for ClusterModel {
             actions.extend(self.walls.iter().map(arrive));
         }
         for packet in &state.nodes.in_flight {
-            // What may come again for ever never leaves the network.
-            if state.budget.repetitions != EVER {
-                actions.push(Action::Deliver(packet.clone()));
-            }
-            if state.budget.repetitions > 0 {
+            actions.push(Action::Deliver(packet.clone()));
+            // What may come again for ever stays in flight whenever it arrives.
+            if (1..EVER).contains(&state.budget.repetitions) {
                 actions.push(Action::Repeat(packet.clone()));
             }
         }

@@ -1,10 +1,9 @@
-//! The models by name, and which of them catches which planted bug.
+//! The models by name.
 
 use kvs_zoo::bug::Bug;
 
 use crate::adapter::ClusterModel;
-use crate::explore::{Found, explore};
-use crate::{crashes, local, lww, properties, replicated, sharded};
+use crate::{crashes, local, lww, replicated, sharded};
 
 /// A model that `kvs-models` knows by name.
 #[derive(Debug)]
@@ -55,31 +54,3 @@ pub(crate) fn models() -> impl Iterator<Item = &'static Entry> {
 pub(crate) fn find(name: &str) -> Option<&'static Entry> {
     models().find(|entry| entry.name == name)
 }
-
-/// Where a planted bug shows.
-pub(crate) struct Catch {
-    pub(crate) bug: Bug,
-    /// The model.
-    pub(crate) model: &'static str,
-    /// Its property that does not hold.
-    pub(crate) property: &'static str,
-}
-
-impl Catch {
-    /// Looks for the bug, and ends with the first state that shows it.
-    pub(crate) fn explore(&self, threads: usize) -> Found {
-        let entry = find(self.model).expect("a bug is caught by a model that there is");
-        explore(
-            (entry.model)(Some(self.bug)).only(self.property),
-            threads,
-            |_| (),
-        )
-    }
-}
-
-/// Every planted bug that a model catches.
-pub(crate) const CATCHES: &[Catch] = &[Catch {
-    bug: Bug::ForgottenContext,
-    model: "replicated-causal",
-    property: properties::SESSIONS_ARE_CAUSAL,
-}];

@@ -11,7 +11,7 @@ use kvs_zoo::replica::{RequestId, Timer};
 use kvs_zoo::session::{Attempt, Next, Outcome, Policy, Routing, View};
 
 use crate::action::Action;
-use crate::adapter::{Budget, ClusterModel};
+use crate::adapter::{Budget, ClusterModel, EVER};
 use crate::client::{Client, Late, Phase, get};
 use crate::healing::Healed;
 use crate::nodes::{Nodes, Replies};
@@ -87,7 +87,9 @@ impl Cluster {
             Action::GiveUp(at) => self.give_up(model, at),
             Action::ArriveLate(late, wall_ns) => self.arrive_late(model, late, wall_ns),
             Action::Deliver(packet) => {
-                self.nodes.in_flight.remove(&packet);
+                if self.budget.repetitions != EVER {
+                    self.nodes.in_flight.remove(&packet);
+                }
                 let replies = self.nodes.deliver(&packet);
                 self.take(model, packet.to, replies);
             }

@@ -4,12 +4,12 @@ use kvs_zoo::bug::Bug;
 use kvs_zoo::server::ReplicatedKVSServer;
 use kvs_zoo::values::CausalString;
 
-use crate::adapter::{Budget, ClusterModel, Scenario};
+use crate::adapter::{Budget, ClusterModel, EVER, Scenario};
 use crate::catalogue::{Entry, Size};
 use crate::client::{get, put};
 use crate::properties::{
-    A_CONTEXT_IS_LOST, A_LATE_PUT_IS_TAKEN, A_PUT_IS_LOST, AN_UPDATE_IS_HELD_BACK,
-    CONCURRENT_PUTS_MEET,
+    A_CONTEXT_IS_LOST, A_LATE_PUT_IS_TAKEN, A_PUT_IS_LOST, A_REQUEST_IS_REFUSED,
+    AN_UPDATE_IS_HELD_BACK, CONCURRENT_PUTS_MEET,
 };
 
 type Replicated<const N: u16> = ReplicatedKVSServer<CausalString, N>;
@@ -20,7 +20,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "2 replicas, 2 sessions that put one key and get it on the other side",
         bounds: "any loss, 1 round of anti-entropy, 2 restarts with the state",
         size: Size::Small,
-        states: 0,
+        states: 92_724,
         model: recovers,
     },
     Entry {
@@ -28,23 +28,39 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same",
         bounds: "any loss, 1 restart with the state, 1 put given up",
         size: Size::Small,
-        states: 0,
+        states: 9_672,
         model: gives_up,
     },
     Entry {
         name: "replicated-forgets",
-        describe: "2 replicas, 2 sessions that put one key and get it on both sides",
-        bounds: "any loss, 2 rounds of anti-entropy, 1 restart without the state",
+        describe: "2 replicas, 2 sessions that put on the first and get on the second",
+        bounds: "any loss, 1 round of anti-entropy, 1 restart without the state",
         size: Size::Small,
-        states: 0,
-        model: forgets,
+        states: 88_050,
+        model: |bug| forgets(bug, 1, &[A_PUT_IS_LOST]),
+    },
+    Entry {
+        name: "replicated-forgets-declares",
+        describe: "the same",
+        bounds: "any loss, 2 rounds of anti-entropy, 1 restart without the state",
+        size: Size::Large,
+        states: 2_142_439,
+        model: |bug| forgets(bug, 2, &[A_PUT_IS_LOST, A_CONTEXT_IS_LOST]),
+    },
+    Entry {
+        name: "replicated-failover",
+        describe: "3 replicas, a session that puts on the first and gets on the last",
+        bounds: "any loss and repetition, 1 restart with the state",
+        size: Size::Small,
+        states: 16_478,
+        model: fails_over,
     },
     Entry {
         name: "replicated-forgets-twice",
         describe: "2 replicas, a session that puts before and after, and one that answers it",
         bounds: "any loss, 1 round of anti-entropy, 2 restarts without the state",
-        size: Size::Small,
-        states: 0,
+        size: Size::Large,
+        states: 1_668_267,
         model: forgets_twice,
     },
     Entry {
@@ -52,7 +68,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "3 replicas, a put that answers another",
         bounds: "any loss, 1 round of anti-entropy, 1 restart without the state",
         size: Size::Large,
-        states: 0,
+        states: 539_315,
         model: forgets_of_three,
     },
 ];
@@ -94,18 +110,40 @@ fn gives_up(bug: Option<Bug>) -> ClusterModel {
     .deploy::<CausalString, Replicated<2>>(bug)
 }
 
-fn forgets(bug: Option<Bug>) -> ClusterModel {
+fn forgets(bug: Option<Bug>, rounds: u8, happens: &'static [&'static str]) -> ClusterModel {
     Scenario {
+        scripts: vec![
+            vec![put(0, "k", "a"), get(1, "k")],
+            vec![put(0, "k", "b"), get(1, "k")],
+        ],
         budget: Budget {
-            rounds: 2,
+            rounds,
             losses_of_memory: 1,
             ..Budget::default()
         },
         records: false,
-        happens: &[A_PUT_IS_LOST, A_CONTEXT_IS_LOST],
-        ..scenario()
+        happens,
+        ..Scenario::default()
     }
     .deploy::<CausalString, Replicated<2>>(bug)
+}
+
+/// The session that gets turns from the last replica to the second, which may know nothing.
+fn fails_over(bug: Option<Bug>) -> ClusterModel {
+    Scenario {
+        scripts: vec![
+            vec![put(1, "l", "b")],
+            vec![put(0, "k", "a"), get(2, "k"), get(2, "l")],
+        ],
+        budget: Budget {
+            repetitions: EVER,
+            recoveries: 1,
+            ..Budget::default()
+        },
+        happens: &[A_REQUEST_IS_REFUSED],
+        ..Scenario::default()
+    }
+    .deploy::<CausalString, Replicated<3>>(bug)
 }
 
 fn forgets_twice(bug: Option<Bug>) -> ClusterModel {
@@ -142,4 +180,29 @@ fn forgets_of_three(bug: Option<Bug>) -> ClusterModel {
         ..Scenario::default()
     }
     .deploy::<CausalString, Replicated<3>>(bug)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::explore::assert_holds;
+
+    #[test]
+    fn replicas_that_restart_with_their_state_keep_their_promise() {
+        assert_holds("replicated-recovers");
+    }
+
+    #[test]
+    fn a_put_that_was_given_up_may_count_or_not() {
+        assert_holds("replicated-gives-up");
+    }
+
+    #[test]
+    fn only_what_no_other_replica_had_is_lost_with_a_memory() {
+        assert_holds("replicated-forgets");
+    }
+
+    #[test]
+    fn a_session_that_fails_over_sees_what_it_had_seen() {
+        assert_holds("replicated-failover");
+    }
 }

@@ -18,10 +18,10 @@ type Lww = LwwWrapper<String>;
 pub(crate) const MODELS: &[Entry] = &[
     Entry {
         name: "local",
-        describe: "1 node, 3 sessions, 2 keys; requests and answers travel on their own",
+        describe: "1 node, 3 sessions, 2 puts, 3 gets of one key; requests and answers travel on their own",
         bounds: "1 restart with the state, 1 put given up",
         size: Size::Small,
-        states: 0,
+        states: 119_114,
         model: local,
     },
     Entry {
@@ -29,7 +29,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "1 node, a session that puts a key twice and gets it until the bug shows",
         bounds: "nothing",
         size: Size::Small,
-        states: 0,
+        states: 19,
         model: sixteen_gets,
     },
 ];
@@ -38,8 +38,8 @@ fn local(bug: Option<Bug>) -> ClusterModel {
     Scenario {
         scripts: vec![
             vec![put(0, "k", "a"), get(0, "k")],
-            vec![put(0, "k", "b"), put(0, "l", "c")],
-            vec![get(0, "k"), get(0, "l")],
+            vec![put(0, "k", "b"), get(0, "k")],
+            vec![get(0, "k")],
         ],
         budget: Budget {
             recoveries: 1,
@@ -62,4 +62,19 @@ fn sixteen_gets(bug: Option<Bug>) -> ClusterModel {
         ..Scenario::default()
     }
     .deploy::<Lww, LocalKVSServer<Lww>>(bug)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::explore::assert_holds;
+
+    #[test]
+    fn a_local_node_is_linearizable_however_requests_overlap_and_it_restarts() {
+        assert_holds("local");
+    }
+
+    #[test]
+    fn a_session_reads_its_last_put_sixteen_times() {
+        assert_holds("local-stale");
+    }
 }

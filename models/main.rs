@@ -6,6 +6,7 @@
 mod action;
 mod adapter;
 mod catalogue;
+mod catches;
 mod client;
 mod cluster;
 mod crashes;
@@ -27,7 +28,8 @@ use clap::{Parser, Subcommand};
 use kvs_zoo::bug::Bug;
 use stateright::Model;
 
-use crate::catalogue::{Catch, Entry, Size};
+use crate::catalogue::{Entry, Size};
+use crate::catches::{CATCHES, Catch};
 use crate::explore::{Found, explore};
 
 /// The exit status when a property does not hold.
@@ -188,7 +190,7 @@ fn show(found: &Found) {
 }
 
 fn bugs() -> ExitCode {
-    for Catch { bug, model, .. } in catalogue::CATCHES {
+    for Catch { bug, model, .. } in CATCHES {
         println!("{bug} {model}");
     }
     ExitCode::SUCCESS
@@ -196,13 +198,20 @@ fn bugs() -> ExitCode {
 
 /// Looks for a bug where it is known to show, and there only.
 fn catch(bug: Bug) -> ExitCode {
-    let Some(catch) = catalogue::CATCHES.iter().find(|catch| catch.bug == bug) else {
+    let Some(catch) = CATCHES.iter().find(|catch| catch.bug == bug) else {
         eprintln!("error: no model catches `{bug}`; `kvs-models bugs` lists those that are caught");
         return ExitCode::from(BAD_ARGUMENTS);
     };
-    let found = catch.explore(threads());
+    let found = catch.explore();
     println!("{bug} in {}: {} states", catch.model, found.states);
     show(&found);
+    if found
+        .broken
+        .iter()
+        .all(|broken| broken.path.as_deref().is_none_or(|way| way != catch.path))
+    {
+        println!("the pinned way is another: {}", catch.path.join(", "));
+    }
     status(found.broken.is_empty())
 }
 

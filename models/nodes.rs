@@ -156,3 +156,32 @@ impl Effects for Recorder {
         self.timers.push(timer);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasher;
+
+    use kvs_zoo::protocol::Operation;
+
+    use super::*;
+    use crate::catalogue::find;
+
+    #[test]
+    fn nodes_that_differ_in_statistics_only_are_one_state() {
+        let entry = find("replicated-causal").expect("there is such a model");
+        let before = Nodes::new(&(entry.model)(None));
+        let mut after = before.clone();
+        let request = Request {
+            key: b"k",
+            operation: Operation::Get,
+            context: &[],
+        };
+        let replies = after.request(NodeId(0), RequestId(0), &request, 0);
+        assert_eq!(replies.len(), 1);
+        let gets = |nodes: &Nodes| nodes.replicas[0].status().counters.gets;
+        assert_eq!((gets(&before), gets(&after)), (0, 1));
+        assert_eq!(before, after);
+        let hash = |nodes: &Nodes| foldhash::quality::FixedState::default().hash_one(nodes);
+        assert_eq!(hash(&before), hash(&after));
+    }
+}

@@ -154,11 +154,11 @@ fn fullness(
     model: &ClusterModel,
     state: &Cluster,
 ) -> impl Iterator<Item = (u64, u64)> {
-    let settings = model.specs[0].settings;
+    let bounds = model.bounds;
     statuses(state).map(move |status| match buffer {
-        Buffer::Log => (status.log_updates, settings.log_updates_max.into()),
-        Buffer::HeldBack => (status.held_back, settings.held_back_max.into()),
-        Buffer::Deferred => (status.deferred, settings.deferred_max.into()),
+        Buffer::Log => (status.log_updates, bounds.log_updates_max.into()),
+        Buffer::HeldBack => (status.held_back, bounds.held_back_max.into()),
+        Buffer::Deferred => (status.deferred, bounds.deferred_max.into()),
     })
 }
 

@@ -22,7 +22,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "2 replicas, 2 sessions that put one key and get it on the other side",
         bounds: "any loss and repetition, 1 round of anti-entropy",
         size: Size::Small,
-        states: 0,
+        states: 97_376,
         model: two_replicas,
     },
     Entry {
@@ -30,7 +30,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, with all that clients did in the state",
         bounds: "any loss, 1 round of anti-entropy",
         size: Size::Small,
-        states: 0,
+        states: 72_982,
         model: two_recorded_replicas,
     },
     Entry {
@@ -38,7 +38,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "3 replicas, a put that answers another, a reader on the third",
         bounds: "any loss and repetition",
         size: Size::Small,
-        states: 0,
+        states: 4_784,
         model: three_replicas,
     },
     Entry {
@@ -46,7 +46,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "3 replicas that push to one other each, a put that answers another",
         bounds: "any loss and repetition, every choice of peer",
         size: Size::Small,
-        states: 0,
+        states: 83_262,
         model: one_peer_at_a_time,
     },
     Entry {
@@ -54,7 +54,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "2 replicas, a log of one update, a put at the receiver meanwhile",
         bounds: "any loss, 1 round of anti-entropy",
         size: Size::Small,
-        states: 0,
+        states: 92_218,
         model: transfer,
     },
     Entry {
@@ -63,23 +63,39 @@ pub(crate) const MODELS: &[Entry] = &[
                    logged; 3 sessions",
         bounds: "any loss, 1 round of anti-entropy",
         size: Size::Small,
-        states: 0,
+        states: 66_583,
         model: small_buffers,
     },
     Entry {
-        name: "replicated-causal-large",
-        describe: "3 replicas, 2 keys, 2 sessions that put each key twice in all, on all replicas",
+        name: "replicated-causal-four",
+        describe: "3 replicas, 2 keys, 2 sessions with 4 puts on all replicas",
+        bounds: "any loss and repetition",
+        size: Size::Small,
+        states: 32_226,
+        model: |bug| four_puts(bug, false),
+    },
+    Entry {
+        name: "replicated-causal-four-history",
+        describe: "the same, and one gets a key in the end; all that clients did in the state",
         bounds: "any loss and repetition",
         size: Size::Large,
         states: 0,
-        model: four_puts,
+        model: |bug| four_puts(bug, true),
+    },
+    Entry {
+        name: "replicated-causal-3-rounds",
+        describe: "3 replicas, a put that answers another",
+        bounds: "any loss and repetition, 2 rounds of anti-entropy",
+        size: Size::Large,
+        states: 0,
+        model: three_replicas_and_rounds,
     },
     Entry {
         name: "replicated-causal-rounds",
-        describe: "2 replicas, 2 keys, 2 sessions that put each key twice in all",
-        bounds: "any loss, any number of rounds",
+        describe: "2 replicas, a session that puts a key and gets it on the other side",
+        bounds: "any loss and repetition, any number of rounds of anti-entropy",
         size: Size::Large,
-        states: 0,
+        states: 187_185,
         model: rounds_for_ever,
     },
 ];
@@ -198,17 +214,36 @@ fn small_buffers(bug: Option<Bug>) -> ClusterModel {
     .deploy::<CausalString, Replicated<2>>(bug)
 }
 
-fn four_puts(bug: Option<Bug>) -> ClusterModel {
+fn four_puts(bug: Option<Bug>, records: bool) -> ClusterModel {
+    let mut scripts = vec![
+        vec![put(0, "k", "a"), put(1, "l", "b")],
+        vec![put(1, "k", "c"), put(2, "l", "d")],
+    ];
+    if records {
+        scripts[1].push(get(0, "l"));
+    }
     Scenario {
-        scripts: vec![
-            vec![put(0, "k", "a"), put(1, "l", "b")],
-            vec![put(1, "k", "c"), put(2, "l", "d")],
-        ],
+        scripts,
         budget: Budget {
             repetitions: EVER,
             ..Budget::default()
         },
         happens: &[AN_UPDATE_IS_HELD_BACK, CONCURRENT_PUTS_MEET],
+        records,
+        ..Scenario::default()
+    }
+    .deploy::<CausalString, Replicated<3>>(bug)
+}
+
+fn three_replicas_and_rounds(bug: Option<Bug>) -> ClusterModel {
+    Scenario {
+        scripts: vec![vec![put(0, "k", "a")], vec![get(1, "k"), put(1, "l", "b")]],
+        budget: Budget {
+            repetitions: EVER,
+            rounds: 2,
+            ..Budget::default()
+        },
+        happens: &[AN_UPDATE_IS_HELD_BACK],
         records: false,
         ..Scenario::default()
     }
@@ -217,15 +252,54 @@ fn four_puts(bug: Option<Bug>) -> ClusterModel {
 
 fn rounds_for_ever(bug: Option<Bug>) -> ClusterModel {
     Scenario {
-        scripts: vec![vec![put(0, "k", "a")], vec![put(1, "k", "c")]],
+        scripts: vec![vec![put(0, "k", "a"), get(1, "k")]],
         budget: Budget {
             repetitions: EVER,
             rounds: EVER,
             ..Budget::default()
         },
-        happens: &[CONCURRENT_PUTS_MEET],
         records: false,
         ..Scenario::default()
     }
     .deploy::<CausalString, Replicated<2>>(bug)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::explore::assert_holds;
+
+    #[test]
+    fn two_causal_replicas_keep_their_promise_in_every_state() {
+        assert_holds("replicated-causal");
+    }
+
+    #[test]
+    fn what_clients_of_two_causal_replicas_did_is_explained_in_every_state() {
+        assert_holds("replicated-causal-history");
+    }
+
+    #[test]
+    fn three_causal_replicas_keep_their_promise_in_every_state() {
+        assert_holds("replicated-causal-3");
+    }
+
+    #[test]
+    fn rumours_to_one_peer_keep_the_promise_in_every_state() {
+        assert_holds("replicated-fanout");
+    }
+
+    #[test]
+    fn a_state_transfer_keeps_the_promise_in_every_state() {
+        assert_holds("replicated-transfer");
+    }
+
+    #[test]
+    fn buffers_of_one_item_are_full_and_never_more() {
+        assert_holds("replicated-bounds");
+    }
+
+    #[test]
+    fn four_puts_of_two_keys_on_three_replicas_keep_the_promise_in_every_state() {
+        assert_holds("replicated-causal-four");
+    }
 }
