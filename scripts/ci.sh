@@ -28,6 +28,10 @@ for arch in replicated sharded_replicated; do
   done
 done
 
+step "a fresh replica does what each node of a run did"
+cargo run --release --quiet -- --arch replicated --workload contended --trace "${short[@]}"
+cargo run --release --quiet -- check --trace "$results/latest"
+
 step "the examples"
 cargo run --release --quiet --example local
 cargo run --release --quiet --example replicated -- --lattice causal

@@ -52,11 +52,13 @@ pub enum Bug {
     NoRepair,
     /// Causal: a session that turns to another replica forgets what it has seen.
     ForgottenContextOnFailover,
+    /// What shows a change leaves before the change is durable.
+    AckBeforeSync,
 }
 
 impl Bug {
     /// Every planted bug, in the order in which they are declared.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::OverwritingMerge,
         Self::DeliveryBeforeDependencies,
         Self::ForgottenContext,
@@ -73,6 +75,7 @@ impl Bug {
         Self::ClockNotCarried,
         Self::NoRepair,
         Self::ForgottenContextOnFailover,
+        Self::AckBeforeSync,
     ];
 
     /// The bug of this name, as `--bug` takes it.

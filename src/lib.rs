@@ -15,6 +15,7 @@ pub mod bug;
 pub mod replica;
 pub mod server;
 pub mod session;
+pub mod trace;
 pub mod values;
 
 // The real world: sockets, clocks, processes.

@@ -337,6 +337,7 @@ fn judged<V: Value, S: KVSServer<V>>() -> RunRecord {
         timeout: Duration::from_secs(10),
         seed: 7,
         bug: None,
+        traced: false,
         results: results.path().to_owned(),
         history_limit: Some(1_000_000),
         engine: kvs_zoo::checker::Engine::Both,

@@ -13,6 +13,8 @@ pub enum Fault {
     CrashWithoutState,
     /// The nodes' clocks are apart.
     ClockSkew,
+    /// A process ends before its disk has synced what it wrote.
+    CrashBeforeSync,
 }
 
 impl Fault {
@@ -25,6 +27,7 @@ impl Fault {
             Self::Cut => "cut",
             Self::CrashWithoutState => "crash without state",
             Self::ClockSkew => "clock skew",
+            Self::CrashBeforeSync => "crash before a sync",
         }
     }
 }
@@ -56,7 +59,7 @@ pub struct Facts {
 }
 
 /// One row a bug, in the order of `Bug::ALL`.
-pub(super) const TABLE: [Facts; 16] = [
+pub(super) const TABLE: [Facts; 17] = [
     Facts {
         name: "overwriting-merge",
         describe: "A replica takes whatever update arrives, even one that is older than \
@@ -240,6 +243,17 @@ pub(super) const TABLE: [Facts; 16] = [
         arch: "replicated",
         lattice: Some("causal"),
         provoked_by: Some(Fault::Cut),
+        model: true,
+        sim: true,
+        real: None,
+    },
+    Facts {
+        name: "ack-before-sync",
+        describe: "A put is acknowledged before it is durable, so that a crash takes it back.",
+        promise: "linearizable",
+        arch: "local",
+        lattice: None,
+        needs: Some(Fault::CrashBeforeSync),
         model: true,
         sim: true,
         real: None,

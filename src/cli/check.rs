@@ -27,6 +27,17 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
 
+    /// Replays the traces of a run directory (of a run with --trace), or one trace, through fresh
+    /// replicas, which must do what the recorded ones did. The history is not judged.
+    #[arg(long, conflicts_with_all = ["model", "format", "initial", "nil_reads_match_anything",
+          "failed_cas", "engine", "budget", "explain", "json"])]
+    trace: bool,
+
+    /// Replays through replicas without the bug that the recorded ones were built with: where the
+    /// bug was at work, they differ.
+    #[arg(long, requires = "trace")]
+    without_bug: bool,
+
     #[command(flatten)]
     engines: EngineArgs,
 
@@ -124,6 +135,9 @@ fn judged_by(name: &str) -> Result<JudgedBy, Failure> {
 }
 
 pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
+    if args.trace {
+        return super::replay::main(&args.path, args.without_bug);
+    }
     let budget = args.engines.budget()?;
     let judged_by = args
         .model

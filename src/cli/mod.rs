@@ -7,6 +7,7 @@ mod completions;
 mod export;
 mod list;
 mod progress;
+mod replay;
 mod report;
 mod run;
 mod sim;

@@ -146,6 +146,11 @@ struct OutputArgs {
     #[arg(long, value_name = "COUNT", default_value_t = run::HISTORY_LIMIT_DEFAULT)]
     history_limit: u64,
 
+    /// Each node records what its replica is given and does, in nodes/<id>.trace of the run's
+    /// directory; `kvs-bench check --trace` replays it. Costs throughput.
+    #[arg(long)]
+    trace: bool,
+
     #[command(flatten)]
     engines: super::EngineArgs,
 
@@ -223,6 +228,7 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
         no_history,
         history_limit,
         engines,
+        trace,
         ..
     } = &args.output;
     Ok(Config {
@@ -242,6 +248,7 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
         architecture,
         lattice,
         bug,
+        traced: *trace,
     })
 }
 

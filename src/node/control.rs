@@ -5,6 +5,7 @@
 //! A node that sees it close exits.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,8 @@ pub struct Start {
     /// The process that must be its parent, if that is how it was started: a node whose parent
     /// died before it could ask to die with it notices by this.
     pub parent: Option<u32>,
+    /// Where what its replica is given is to be recorded, if it is.
+    pub trace: Option<PathBuf>,
 }
 
 /// What the launcher asks of a running node.

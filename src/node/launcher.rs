@@ -57,6 +57,7 @@ pub struct Launcher {
     seed: u64,
     settings: Settings,
     bug: Option<Bug>,
+    traced: bool,
     reserved: u16,
     specs: BTreeMap<NodeId, ReplicaSpec>,
     nodes: BTreeMap<NodeId, NodeHandle>,
@@ -83,6 +84,7 @@ impl Launcher {
             seed,
             settings: Settings::default(),
             bug: None,
+            traced: false,
             reserved: 0,
             specs: BTreeMap::new(),
             nodes: BTreeMap::new(),
@@ -110,6 +112,14 @@ impl Launcher {
     #[must_use]
     pub fn with_bug(mut self, bug: Option<Bug>) -> Self {
         self.bug = bug;
+        self
+    }
+
+    /// Lets every node record what its replica is given, in `logs/<id>.trace`; a life after the
+    /// first in `logs/<id>.<incarnation>.trace`.
+    #[must_use]
+    pub const fn with_traces(mut self, traced: bool) -> Self {
+        self.traced = traced;
         self
     }
 
@@ -242,12 +252,18 @@ impl Launcher {
             log: self.logs.join(format!("{node}.log")),
             exits: self.exits.clone(),
         };
+        let life = match spec.incarnation {
+            0 => node.to_string(),
+            incarnation => format!("{node}.{incarnation}"),
+        };
+        let trace = self.logs.join(format!("{life}.trace"));
         let start = Start {
             spec,
             identity: self.authority.node(node)?,
             bind: ([127, 0, 0, 1], 0).into(),
             seed: self.seed.wrapping_add(u64::from(node.0)),
             parent: Some(std::process::id()),
+            trace: self.traced.then_some(trace),
         };
         Ok((recipe, start))
     }

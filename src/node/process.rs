@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use tokio::net::unix::pipe;
 use super::control::{Answer, Command, LINE_BYTES_MAX, Start};
 use super::service::Service;
 use super::{NODE_ARGUMENT, log};
+use crate::replica::ReplicaSpec;
+use crate::trace::{TRACE_BYTES_MAX, Tracer};
 use crate::transport::{self, Endpoint};
 
 /// How long saying goodbye may take: a few round trips, for peers that still listen.
@@ -75,7 +78,11 @@ async fn serve() -> anyhow::Result<()> {
     let node = start.spec.node;
     let endpoint = Endpoint::node(&start.identity, start.bind)?;
     let addr = endpoint.local_addr().context("asking for the port")?;
-    let service = Service::start(start.spec, start.seed, endpoint.clone());
+    let trace = start
+        .trace
+        .map(|path| new_trace(&path, &start.spec))
+        .transpose()?;
+    let service = Service::start(start.spec, start.seed, endpoint.clone(), trace);
     tokio::task::spawn_local(Rc::clone(&service).accept_all(endpoint.clone()));
     log(format_args!("node {node} serves at {addr}"));
     answer(&Answer::Ready { addr })?;
@@ -96,6 +103,7 @@ async fn serve() -> anyhow::Result<()> {
                 answer(&Answer::Done)?;
                 // Peers that do not listen find out by themselves.
                 let _ = tokio::time::timeout(GOODBYE_TIMEOUT, endpoint.close()).await;
+                service.finish_trace();
                 log(format_args!("node {node} shuts down as told"));
                 return Ok(());
             }
@@ -105,10 +113,18 @@ async fn serve() -> anyhow::Result<()> {
             }
         }
     }
+    service.finish_trace();
     log(format_args!(
         "node {node} exits: its control channel closed"
     ));
     Ok(())
+}
+
+/// A new trace at `path`.
+fn new_trace(path: &Path, spec: &ReplicaSpec) -> anyhow::Result<Tracer<File>> {
+    File::create(path)
+        .and_then(|file| Tracer::new(file, spec, TRACE_BYTES_MAX))
+        .with_context(|| format!("cannot write the trace {}", path.display()))
 }
 
 /// The lines that come in.

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +18,8 @@ use super::counters::{Counters, Usage};
 use super::log;
 use super::peers::Peers;
 use crate::protocol::{Dot, Message, NodeId, Refusal, Response};
-use crate::replica::{Effects, Input, Replica, ReplicaSpec, RequestId, Timer};
+use crate::replica::{Effects, Input, ReplicaSpec, RequestId, Timer};
+use crate::trace::{Stopped, TracedReplica, Tracer};
 use crate::transport::frame::{GOSSIP_BYTES_MAX, REQUEST_BYTES_MAX, decode_gossip};
 use crate::transport::pump::{Bounds, FrameHandler, StreamEnd, pump};
 use crate::transport::quic::{AcceptError, Accepted, Arrival};
@@ -25,11 +27,13 @@ use crate::transport::{CloseCode, Endpoint, Malformed, Outbox, Peer, Role, codec
 
 /// While more bytes of answers than this wait for a client to take them, its requests wait too.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// The longest that a record of the trace waits in memory.
+const TRACE_FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 /// A running node.
 pub(super) struct Service {
     spec: ReplicaSpec,
-    replica: RefCell<Replica>,
+    replica: RefCell<TracedReplica<File>>,
     outputs: RefCell<Outputs>,
     /// The peers, shuffled anew for each timer.
     drawn: RefCell<(Vec<NodeId>, Pcg32)>,
@@ -52,8 +56,14 @@ struct Outputs {
 }
 
 impl Service {
-    /// A node that has seen nothing, with its timers armed.
-    pub(super) fn start(spec: ReplicaSpec, seed: u64, endpoint: Endpoint) -> Rc<Self> {
+    /// A node that has seen nothing, with its timers armed. What its replica is given goes into
+    /// `trace`, if there is one.
+    pub(super) fn start(
+        spec: ReplicaSpec,
+        seed: u64,
+        endpoint: Endpoint,
+        trace: Option<Tracer<File>>,
+    ) -> Rc<Self> {
         let counters = Rc::<RefCell<Counters>>::default();
         let peers = Rc::new(Peers::new(spec.node, endpoint, Rc::clone(&counters)));
         let outputs = Outputs {
@@ -64,7 +74,8 @@ impl Service {
             open: BTreeSet::new(),
             timers: SmallVec::new(),
         };
-        let replica = Replica::new(&spec);
+        let is_traced = trace.is_some();
+        let replica = TracedReplica::new(&spec, trace);
         let service = Rc::new(Self {
             drawn: RefCell::new((spec.peers.clone(), Pcg32::seed_from_u64(seed))),
             spec,
@@ -79,7 +90,37 @@ impl Service {
             .borrow_mut()
             .start(&mut *service.outputs.borrow_mut());
         service.arm_timers();
+        if is_traced {
+            tokio::task::spawn_local(Rc::clone(&service).flush_trace());
+        }
         service
+    }
+
+    /// Hands what the trace has gathered to the system, again and again while it goes on.
+    async fn flush_trace(self: Rc<Self>) {
+        loop {
+            tokio::time::sleep(TRACE_FLUSH_EVERY).await;
+            if self.with_trace(Tracer::flush).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Ends the trace, if there is one: nothing that comes from now on is recorded.
+    pub(super) fn finish_trace(&self) {
+        self.with_trace(Tracer::finish);
+    }
+
+    /// Notes in the log that the trace does not go on; none then, and when there is no trace.
+    fn with_trace(&self, act: impl FnOnce(&mut Tracer<File>) -> Result<(), Stopped>) -> Option<()> {
+        let mut replica = self.replica.borrow_mut();
+        match act(replica.tracer()?) {
+            Ok(()) => Some(()),
+            Err(stopped) => {
+                log(format_args!("{stopped}"));
+                None
+            }
+        }
     }
 
     /// Serves every connection that comes in, for as long as the endpoint lives.
@@ -103,7 +144,7 @@ impl Service {
     /// How the node is.
     pub(super) fn status(&self) -> NodeStatus {
         NodeStatus {
-            replica: self.replica.borrow().status(),
+            replica: self.replica.borrow().replica().status(),
             counters: *self.counters.borrow(),
             usage: Usage::now(),
         }
@@ -273,7 +314,7 @@ struct Requests<'a> {
 impl FrameHandler for Requests<'_> {
     fn anticipate<'a>(&mut self, payloads: impl Iterator<Item = &'a [u8]>) {
         let keys = payloads.filter_map(codec::key_of_request);
-        self.service.replica.borrow().anticipate(keys);
+        self.service.replica.borrow().replica().anticipate(keys);
     }
 
     fn frame(&mut self, payload: &[u8]) -> Result<(), Malformed> {

@@ -11,7 +11,7 @@ pub use message::{Body, End, Message, PAYLOAD_BYTES_MAX, Update};
 pub use record::{MalformedRecord, Record};
 pub use size::{message_bytes, request_bytes, response_bytes};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use smallvec::SmallVec;
 
 /// A node of a deployment: its place in the order of reservation, from 0 to [`NodeId::MAX`].
@@ -187,16 +187,22 @@ pub const KEY_BYTES_MAX: usize = 1024;
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
 
 /// One value that a get returns, with the evidence of the put that wrote it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Sibling<'a> {
     /// What was put.
+    #[serde(serialize_with = "as_bytes")]
     pub value: &'a [u8],
     /// The put's evidence.
     pub witness: PutWitness<'a>,
 }
 
+/// All at once, and not number by number.
+fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
 /// Evidence of one put: what the server says it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum PutWitness<'a> {
     /// An unreplicated store gives none.
     None,
@@ -215,7 +221,7 @@ pub enum PutWitness<'a> {
 }
 
 /// What a replica answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Response<'a> {
     /// The put took effect.
     Put(PutWitness<'a>),

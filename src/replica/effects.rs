@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{Dot, End, Message, NodeId, Response, Update};
 
 /// A request that waits for its answer, as its host named it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct RequestId(pub u64);
 
 /// A timer by name. How long it takes is the host's business ([`super::Settings::delay_ms`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timer {
     /// Pushes fresh updates: due as soon as the current batch of inputs was handled.
     Rumour,

@@ -24,6 +24,8 @@ pub struct ClusterConfig {
     pub lattice: Lattice,
     /// A known mistake to build the store with.
     pub bug: Option<Bug>,
+    /// Whether each node records what its replica is given (docs/traces.md), beside its log.
+    pub traced: bool,
     /// Decides the nodes' choices of peers.
     pub seed: u64,
     /// Where the nodes' logs go; a temporary directory when absent.
@@ -48,6 +50,7 @@ impl ClusterConfig {
             architecture,
             lattice,
             bug: None,
+            traced: false,
             seed: 1,
             logs: None,
             program: None,
@@ -83,7 +86,7 @@ impl Cluster {
         if let Some(program) = &config.program {
             launcher = launcher.with_program(program);
         }
-        launcher = launcher.with_bug(config.bug);
+        launcher = launcher.with_bug(config.bug).with_traces(config.traced);
         let deployment = config.architecture.reserve(&mut launcher);
         let ports = Architecture::run(&mut launcher, &deployment, config.lattice);
         launcher.launch().await?;

@@ -33,6 +33,8 @@ pub struct Config {
     pub seed: u64,
     /// A known mistake to build the store with.
     pub bug: Option<Bug>,
+    /// Whether each node records what its replica is given, in `nodes/<id>.trace`.
+    pub traced: bool,
     /// Where the run's directory is made.
     pub results: PathBuf,
     /// After how many operations only a sample of the keys is recorded; none records nothing.

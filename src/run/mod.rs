@@ -202,6 +202,7 @@ fn cluster_config(config: &Config, directory: &Directory) -> ClusterConfig {
         architecture: config.architecture.clone(),
         lattice: config.lattice,
         bug: config.bug,
+        traced: config.traced,
         seed: config.seed,
         logs: Some(directory.nodes()),
         program: config.program.clone(),

@@ -73,6 +73,12 @@ pub struct Counters {
     pub dropped: u64,
     /// State transfers completed.
     pub transfers: u64,
+    /// Syncs that made changes durable.
+    pub syncs: u64,
+    /// Changes that a crash took because they were not durable.
+    pub changes_lost: u64,
+    /// Changes that a crash left in part.
+    pub changes_torn: u64,
 }
 
 impl Counters {
@@ -178,4 +184,7 @@ numbers! {
     "held back" = held_back,
     "dropped" = dropped,
     "transfers" = transfers,
+    "syncs" = syncs,
+    "changes lost" = changes_lost,
+    "changes torn" = changes_torn,
 }

@@ -47,6 +47,7 @@ faults! {
     Crash = "crash": "A node's process ends and comes back with its state.",
     Amnesia = "amnesia": "A node's process ends and comes back without its state.",
     Clock = "clock": "A node's wall clock is wrong, drifts and jumps.",
+    Disk = "disk": "Syncs take time and fail; a crash loses or tears what is not synced.",
 }
 
 impl Fault {
@@ -65,10 +66,10 @@ impl Fault {
         self as usize
     }
 
-    /// Whether it comes from time to time, as opposed to with a chance for each message.
+    /// Whether it comes from time to time, as opposed to with a chance for each message or sync.
     pub(super) const fn is_an_event(self) -> bool {
         match self {
-            Self::Loss | Self::Duplicate | Self::Reorder | Self::Delay => false,
+            Self::Loss | Self::Duplicate | Self::Reorder | Self::Delay | Self::Disk => false,
             Self::Partition
             | Self::OneWay
             | Self::ClientCut

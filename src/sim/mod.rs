@@ -13,6 +13,7 @@
 
 mod clients;
 mod counters;
+mod disk;
 mod draw;
 mod fault;
 mod host;
@@ -37,7 +38,7 @@ pub use counters::Counters;
 pub use fault::Fault;
 pub use host::SimHost;
 pub use outcome::{Outcome, Verdict};
-pub use plan::{Clocks, Network, Options, Plan, Rate, STEPS_DEFAULT};
+pub use plan::{Clocks, Network, Options, Plan, Rate, STEPS_DEFAULT, Syncs};
 pub use shrink::shrink;
 pub use topology::{REGIONS, Topology};
 

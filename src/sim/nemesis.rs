@@ -4,6 +4,7 @@ use crate::protocol::Origin;
 use crate::replica::ReplicaKind;
 use crate::values::VectorClock;
 
+use super::disk::{Disk, Held};
 use super::draw::{Draw, Purpose};
 use super::fault::Fault;
 use super::links::{Cut, CutKind};
@@ -84,8 +85,8 @@ impl World<'_> {
                 self.nodes[node].jump(&self.plan.clocks, self.nemesis.draw(fault));
                 self.note(format_args!("the clock of n{node} jumps"));
             }
-            Fault::Loss | Fault::Duplicate | Fault::Reorder | Fault::Delay => {
-                unreachable!("these come with a message")
+            Fault::Loss | Fault::Duplicate | Fault::Reorder | Fault::Delay | Fault::Disk => {
+                unreachable!("these come with a message or a sync")
             }
         }
     }
@@ -171,6 +172,16 @@ impl World<'_> {
             self.requests.release(slot);
         }
         let crashed = &mut self.nodes[node];
+        if let Some(disk) = &mut crashed.disk {
+            for held in disk.drain_held() {
+                if let Held::Reply(_, slot) = held {
+                    self.outbox.slots.release(slot);
+                }
+            }
+            let damage = disk.crash(self.nemesis.draw(fault));
+            self.counters.changes_lost += damage.lost as u64;
+            self.counters.changes_torn += u64::from(damage.torn);
+        }
         crashed.life += 1;
         crashed.state = State::Down { refuses };
         if fault == Fault::Amnesia || crashed.disk.is_some() {
@@ -182,6 +193,35 @@ impl World<'_> {
         self.queue.push(self.now_ns + lasts_ns, event);
         if refuses {
             self.tell_clients(node);
+        }
+    }
+
+    /// The sync under way at a node has ended, well or not. A node whose sync failed cannot know
+    /// what is durable, so that its process ends (Rebello et al., *Can applications recover from
+    /// fsync failures?*, 2020).
+    pub(super) fn synced(&mut self, node: usize) {
+        let draw = self.nemesis.draw(Fault::Disk);
+        let failed = draw.chance(self.plan.syncs.fail);
+        let lasts_ns = 1 + draw.exponential(self.plan.faults[&Fault::Disk].lasts_ns);
+        if failed && self.healed_ns.is_none() {
+            return self.crash(node, Fault::Disk, lasts_ns);
+        }
+        self.counters.syncs += 1;
+        let disk = self.nodes[node].disk.as_mut();
+        disk.expect("it has synced").end_sync();
+        self.send_durable(node);
+        self.begin_sync(node);
+    }
+
+    /// Has the disk of a node make durable what is not, if it is not at it.
+    pub(super) fn begin_sync(&mut self, node: usize) {
+        let (id, life) = (self.nodes[node].spec.node, self.nodes[node].life);
+        let disk = self.nodes[node].disk.as_mut();
+        if disk.is_some_and(Disk::begin_sync) {
+            let draw = self.nemesis.draw(Fault::Disk);
+            let lasts_ns = draw.exponential(self.plan.syncs.lasts_ns);
+            self.queue
+                .push(self.now_ns + lasts_ns, Event::Synced(id, life));
         }
     }
 
@@ -204,6 +244,10 @@ impl World<'_> {
         }
         let mut held = VectorClock::new();
         for peer in &forgetful.spec.peers {
+            let disk = self.nodes[usize::from(peer.0)].disk.as_ref();
+            if !disk.is_none_or(Disk::is_durable) {
+                return false;
+            }
             held.merge(&self.nodes[usize::from(peer.0)].replica.status().applied);
         }
         let applied = forgetful.replica.status().applied;

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use crate::protocol::NodeId;
 use crate::replica::{Input, Replica, ReplicaSpec, Timer};
 
+use super::disk::Disk;
 use super::draw::{Draw, Purpose};
 use super::outbox::Outbox;
 use super::plan::{Clocks, Plan};
@@ -38,9 +39,8 @@ pub(super) struct Node {
     pub(super) life: u32,
     /// What waits while the node is paused.
     pub(super) inbox: VecDeque<Event>,
-    /// The changes that the replica has persisted since it had no state, encoded; none where it
-    /// comes back by itself.
-    pub(super) disk: Option<Vec<Vec<u8>>>,
+    /// What the replica has persisted; none where it comes back by itself.
+    pub(super) disk: Option<Disk>,
     /// The peers, shuffled anew for each timer.
     peers: Vec<NodeId>,
     draw: Draw,
@@ -51,7 +51,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(spec: ReplicaSpec, plan: &Plan) -> Self {
         Self {
-            disk: plan.replays.then(Vec::new),
+            disk: plan.replays.then(Disk::default),
             replica: Replica::new(&spec),
             state: State::Up,
             life: 0,
@@ -70,13 +70,10 @@ impl Node {
         if without_state {
             self.spec.incarnation += 1;
             self.replica = Replica::new(&self.spec);
-            self.disk.iter_mut().for_each(Vec::clear);
-        } else if let Some(disk) = &self.disk {
+            self.disk.iter_mut().for_each(Disk::clear);
+        } else if let Some(disk) = &mut self.disk {
             self.replica = Replica::new(&self.spec);
-            for change in disk {
-                let change = postcard::from_bytes(change).expect("it was encoded by the outbox");
-                self.replica.restore(&change);
-            }
+            disk.restore(&mut self.replica);
         } else {
             self.replica.recover();
         }

@@ -109,6 +109,8 @@ pub struct Plan {
     /// Whether a replica that keeps its state comes back from the changes that it had persisted;
     /// otherwise it is what `Replica::recover` leaves of it.
     pub replays: bool,
+    /// How long disks take to make changes durable, and how often they fail to.
+    pub syncs: Syncs,
     /// Whether all that happens is written down.
     pub trace: bool,
 }
@@ -143,6 +145,15 @@ pub struct Clocks {
     pub drift_ppm: u64,
     /// How far they jump, either way, at most, in ns.
     pub jump_ns: u64,
+}
+
+/// How disks behave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Syncs {
+    /// How long a sync takes on average, in ns; with 0 every change is durable at once.
+    pub lasts_ns: u64,
+    /// The chance that it fails, which ends the node's process: nobody can know what is durable.
+    pub fail: f64,
 }
 
 /// How often faults of a kind come and how long they last.
@@ -194,9 +205,11 @@ impl Plan {
             faults: BTreeMap::new(),
             loses_puts: draw.chance(0.2) && options.lattice == Lattice::Causal,
             replays: draw.chance(0.5),
+            syncs: Syncs::default(),
             trace: options.trace,
         };
         plan.draw_faults(&mut draw);
+        plan.syncs = syncs(&mut draw);
         plan.apply(options);
         plan
     }
@@ -235,6 +248,11 @@ impl Plan {
         network.slow = if has(Fault::Delay) { network.slow } else { 0.0 };
         if !has(Fault::Clock) {
             self.clocks = Clocks::default();
+        }
+        if has(Fault::Disk) {
+            self.replays = true;
+        } else {
+            self.syncs = Syncs::default();
         }
         self.workload.sessions = options.sessions.unwrap_or(self.workload.sessions);
         self.workload.records = options.keys.unwrap_or(self.workload.records);
@@ -328,5 +346,12 @@ fn clocks(draw: &mut Draw) -> Clocks {
         skew_ns: draw.magnitude(MS, 1_000 * MS),
         drift_ppm: draw.magnitude(1, 1_000),
         jump_ns: draw.magnitude(MS, 1_000 * MS),
+    }
+}
+
+fn syncs(draw: &mut Draw) -> Syncs {
+    Syncs {
+        lasts_ns: draw.magnitude(20 * US, 20 * MS),
+        fail: draw.magnitude(1, 50) as f64 / 1e3,
     }
 }

@@ -33,6 +33,8 @@ pub(super) enum Event {
     Resume(NodeId, u32),
     /// A node's process starts again.
     Restart(NodeId),
+    /// The sync under way ends in this life of a node's process.
+    Synced(NodeId, u32),
     /// A fault of this kind comes.
     Fault(Fault),
 }

@@ -1,5 +1,7 @@
 //! Simulations of whole plans.
 
+mod bad_disks;
+
 use super::*;
 use crate::bug::Bug;
 use crate::history::{History, Phase, write_json_lines};

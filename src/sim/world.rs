@@ -2,12 +2,14 @@
 
 use std::fmt::{self, Write};
 
+use crate::bug::Bug;
 use crate::protocol::{Message, NodeId, message_bytes};
 use crate::replica::{Input, RequestId, Timer};
 use crate::server::{Architecture, ServerPorts};
 
 use super::clients::{Clients, Sent};
 use super::counters::Counters;
+use super::disk::{Disk, Held};
 use super::host::SimHost;
 use super::links::Links;
 use super::nemesis::Nemesis;
@@ -121,7 +123,7 @@ impl<'a> World<'a> {
                 }
                 None => unreachable!("a message on its way lies in its slot"),
             },
-            Event::Timer(node, _, life) => {
+            Event::Timer(node, _, life) | Event::Synced(node, life) => {
                 let node = usize::from(node.0);
                 if self.nodes[node].life == life {
                     self.deliver(node, event);
@@ -160,6 +162,7 @@ impl<'a> World<'a> {
                 self.messages.release(slot);
             }
             Event::Timer(..)
+            | Event::Synced(..)
             | Event::Reply(_)
             | Event::Begin(_)
             | Event::Disconnect { .. }
@@ -177,6 +180,7 @@ impl<'a> World<'a> {
             Event::Timer(_, timer, _) => {
                 self.nodes[node].fire(timer, self.now_ns, &mut self.outbox);
             }
+            Event::Synced(..) => self.synced(node),
             Event::Reply(_)
             | Event::Begin(_)
             | Event::Disconnect { .. }
@@ -232,20 +236,11 @@ impl<'a> World<'a> {
 
     /// Sends what the last input of a node has brought about.
     fn flush(&mut self, node: usize) {
-        // A disk that syncs at once: what leaves now is durable.
-        if let Some(disk) = &mut self.nodes[node].disk {
-            disk.append(&mut self.outbox.changes);
+        if self.keep(node) {
+            self.send_all(node);
+        } else {
+            self.hold(node);
         }
-        let mut replies = std::mem::take(&mut self.outbox.replies);
-        for (request, slot) in replies.drain(..) {
-            self.answer(node, request, slot);
-        }
-        self.outbox.replies = replies;
-        let mut messages = std::mem::take(&mut self.outbox.messages);
-        for (to, message) in messages.drain(..) {
-            self.post(node, to, message);
-        }
-        self.outbox.messages = messages;
         let (id, life) = (self.nodes[node].spec.node, self.nodes[node].life);
         while let Some(timer) = self.outbox.timers.pop() {
             let delay_ns = match timer {
@@ -256,6 +251,59 @@ impl<'a> World<'a> {
             };
             let at_ns = self.now_ns + delay_ns;
             self.queue.push(at_ns, Event::Timer(id, timer, life));
+        }
+    }
+
+    /// Writes what the last input of a node persisted to its disk. Whether all of it is durable, so
+    /// that what shows it may leave.
+    fn keep(&mut self, node: usize) -> bool {
+        let Some(disk) = &mut self.nodes[node].disk else {
+            return true;
+        };
+        disk.write(&mut self.outbox.changes);
+        if self.plan.syncs.lasts_ns == 0 {
+            disk.sync_at_once();
+            return true;
+        }
+        let durable = disk.is_durable();
+        self.begin_sync(node);
+        durable || self.plan.bug == Some(Bug::AckBeforeSync)
+    }
+
+    fn send_all(&mut self, node: usize) {
+        let mut replies = std::mem::take(&mut self.outbox.replies);
+        for (request, slot) in replies.drain(..) {
+            self.answer(node, request, slot);
+        }
+        self.outbox.replies = replies;
+        let mut messages = std::mem::take(&mut self.outbox.messages);
+        for (to, message) in messages.drain(..) {
+            self.post(node, to, message);
+        }
+        self.outbox.messages = messages;
+    }
+
+    /// Keeps back what a node has to say until its disk has made durable what that may show.
+    fn hold(&mut self, node: usize) {
+        let disk = self.nodes[node].disk.as_mut();
+        let disk = disk.expect("only a disk holds something back");
+        for (request, slot) in self.outbox.replies.drain(..) {
+            disk.hold(Held::Reply(request, slot));
+        }
+        for (to, message) in self.outbox.messages.drain(..) {
+            disk.hold(Held::Message(to, message));
+        }
+    }
+
+    /// Sends what a node's disk held back and need not any longer.
+    pub(super) fn send_durable(&mut self, node: usize) {
+        loop {
+            let disk = self.nodes[node].disk.as_mut();
+            match disk.and_then(Disk::release) {
+                Some(Held::Reply(request, slot)) => self.answer(node, request, slot),
+                Some(Held::Message(to, message)) => self.post(node, to, message),
+                None => return,
+            }
         }
     }
 

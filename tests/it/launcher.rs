@@ -317,6 +317,7 @@ fn start_line(parent: Option<u32>) -> String {
         bind: ([127, 0, 0, 1], 0).into(),
         seed: 1,
         parent,
+        trace: None,
     };
     serde_json::to_string(&start).unwrap()
 }

@@ -43,6 +43,11 @@ const LAYERS: &[Layer] = &[
         io: Io::Never,
     },
     Layer {
+        module: "trace",
+        may_use: &["protocol", "replica"],
+        io: Io::Never,
+    },
+    Layer {
         module: "server",
         may_use: &["protocol", "replica", "values", "bug"],
         io: Io::Never,
@@ -89,6 +94,7 @@ const LAYERS: &[Layer] = &[
         module: "node",
         may_use: &[
             "replica",
+            "trace",
             "server",
             "transport",
             "protocol",
@@ -149,6 +155,7 @@ const LAYERS: &[Layer] = &[
             "bug",
             "values",
             "replica",
+            "trace",
             "server",
             "session",
             "transport",

@@ -15,6 +15,7 @@ mod open_loop;
 mod program;
 mod replica_scripts;
 mod simulation;
+mod traces;
 mod transport;
 mod trouble;
 mod workload;

@@ -58,6 +58,7 @@ const FOUND_WITHIN: &[(Bug, u64)] = &[
     (Bug::ClockNotCarried, 30),
     (Bug::NoRepair, 30),
     (Bug::ForgottenContextOnFailover, 60),
+    (Bug::AckBeforeSync, 30),
 ];
 
 #[test]

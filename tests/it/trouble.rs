@@ -258,6 +258,7 @@ fn start_nodes_with(program: &str, results: &Path) -> String {
         timeout: Duration::from_secs(1),
         seed: 1,
         bug: None,
+        traced: false,
         results: results.to_owned(),
         history_limit: None,
         engine: kvs_zoo::checker::Engine::Both,

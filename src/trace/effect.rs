@@ -1,0 +1,207 @@
+//! The effects of a replica as they stand in a trace: in short, with a digest of the whole.
+//!
+//! A replay makes the effects again, so that the values, vectors and updates in them need not be
+//! kept: what is kept tells one that differs from one that does not, and says in words what it was.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use twox_hash::XxHash64;
+
+use crate::protocol::{Body, Dot, Message, NodeId, PutWitness, Refusal, Response, Version};
+use crate::replica::{Persist, RequestId, Timer};
+
+/// One effect in short. Two effects are the same when these are, but for a chance of 2^-64.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// `Effects::reply`.
+    Reply {
+        /// The request that is answered.
+        to: RequestId,
+        /// With what.
+        answer: Answer,
+        /// XXH64 of the whole response in postcard's form.
+        digest: u64,
+    },
+    /// `Effects::send`.
+    Send {
+        /// Whom to.
+        to: NodeId,
+        /// Which kind of message.
+        kind: Kind,
+        /// How many updates it carries.
+        updates: u32,
+        /// XXH64 of the whole message in postcard's form.
+        digest: u64,
+    },
+    /// `Effects::set_timer`.
+    Timer(Timer),
+    /// `Effects::persist`.
+    Persist {
+        /// Which kind of change.
+        change: Change,
+        /// XXH64 of the whole change in postcard's form.
+        digest: u64,
+    },
+}
+
+/// A kind of message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// `Body::Updates`.
+    Updates,
+    /// `Body::Digest`.
+    Digest,
+    /// `Body::StateRequest`.
+    StateRequest,
+    /// `Body::StateChunk`.
+    StateChunk,
+}
+
+/// A kind of change that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// `Persist::Put`.
+    Put,
+    /// `Persist::Update`, with its dot.
+    Update(Dot),
+    /// `Persist::State`.
+    State,
+    /// `Persist::End`.
+    End,
+}
+
+/// A response in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// A put took effect.
+    Put(Identity),
+    /// A get found these puts.
+    Get(SmallVec<[Identity; 2]>),
+    /// Refused.
+    Refused(Refusal),
+}
+
+/// Which put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Identity {
+    /// An unreplicated store does not say.
+    None,
+    /// Causal.
+    Dot(Dot),
+    /// Last write wins.
+    Version(Version),
+}
+
+impl Effect {
+    /// A reply in short. `scratch` is overwritten.
+    pub(super) fn reply(to: RequestId, response: &Response<'_>, scratch: &mut Vec<u8>) -> Self {
+        let answer = match response {
+            Response::Put(witness) => Answer::Put(Identity::of(witness)),
+            Response::Get { siblings, .. } => {
+                let found = siblings.iter().map(|one| Identity::of(&one.witness));
+                Answer::Get(found.collect())
+            }
+            Response::Refused(refusal) => Answer::Refused(*refusal),
+        };
+        let digest = digest(response, scratch);
+        Self::Reply { to, answer, digest }
+    }
+
+    /// A message in short. `scratch` is overwritten.
+    pub(super) fn send(to: NodeId, message: &Message, scratch: &mut Vec<u8>) -> Self {
+        let (kind, updates) = match &message.body {
+            Body::Updates { updates, .. } => (Kind::Updates, updates.len()),
+            Body::Digest { .. } => (Kind::Digest, 0),
+            Body::StateRequest { .. } => (Kind::StateRequest, 0),
+            Body::StateChunk { updates, .. } => (Kind::StateChunk, updates.len()),
+        };
+        Self::Send {
+            to,
+            kind,
+            updates: u32::try_from(updates).unwrap_or(u32::MAX),
+            digest: digest(message, scratch),
+        }
+    }
+
+    /// A change to keep, in short. `scratch` is overwritten.
+    pub(super) fn persist(change: &Persist<'_>, scratch: &mut Vec<u8>) -> Self {
+        let digest = digest(change, scratch);
+        let change = match change {
+            Persist::Put { .. } => Change::Put,
+            Persist::Update(update) => Change::Update(update.dot),
+            Persist::State { .. } => Change::State,
+            Persist::End(_) => Change::End,
+        };
+        Self::Persist { change, digest }
+    }
+}
+
+fn digest(value: &impl Serialize, scratch: &mut Vec<u8>) -> u64 {
+    scratch.clear();
+    postcard::to_io(value, &mut *scratch).expect("plain data goes into memory");
+    XxHash64::oneshot(0, scratch)
+}
+
+impl Identity {
+    const fn of(witness: &PutWitness<'_>) -> Self {
+        match witness {
+            PutWitness::None => Self::None,
+            PutWitness::Causal { dot, .. } => Self::Dot(*dot),
+            PutWitness::Lww { version } => Self::Version(*version),
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply { to, answer, digest } => {
+                write!(
+                    f,
+                    "answers request {}: {answer}, digest {digest:016x}",
+                    to.0
+                )
+            }
+            Self::Send {
+                to,
+                kind,
+                updates,
+                digest,
+            } => {
+                write!(
+                    f,
+                    "sends {to} {kind:?} ({updates} updates), digest {digest:016x}"
+                )
+            }
+            Self::Timer(timer) => write!(f, "sets the timer {timer:?}"),
+            Self::Persist { change, digest } => {
+                write!(f, "persists {change:?}, digest {digest:016x}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Put(identity) => write!(f, "put{identity}"),
+            Self::Get(found) => {
+                write!(f, "get finds {}", found.len())?;
+                found.iter().try_for_each(|one| one.fmt(f))
+            }
+            Self::Refused(refusal) => write!(f, "refused ({refusal:?})"),
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::Dot(dot) => write!(f, " {dot:?}"),
+            Self::Version(Version { time, origin }) => write!(f, " version {time}/{origin}"),
+        }
+    }
+}
