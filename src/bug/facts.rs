@@ -253,7 +253,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "linearizable",
         arch: "local",
         lattice: None,
-        needs: Some(Fault::CrashBeforeSync),
+        provoked_by: Some(Fault::CrashBeforeSync),
         model: true,
         sim: true,
         real: None,

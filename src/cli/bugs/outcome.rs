@@ -84,8 +84,8 @@ impl Look {
         match &self.finding {
             Finding::Broken {
                 seeds: Some(seeds), ..
-            } => format!("{seeds} in {seconds:.1} s"),
-            _ => format!("{seconds:.1} s"),
+            } => format!("{seeds} in {seconds:.2} s"),
+            _ => format!("{seconds:.2} s"),
         }
     }
 }
@@ -99,7 +99,7 @@ impl fmt::Display for Look {
             (false, None) => "FALSE ALARM",
         };
         let name = self.bug.map_or("no bug", Bug::name);
-        write!(f, "{word} {name}, {:.1} s: ", self.seconds)?;
+        write!(f, "{word} {name}, {:.2} s: ", self.seconds)?;
         match &self.finding {
             Finding::Broken { how, seeds } => {
                 write!(f, "{how}")?;
