@@ -2,13 +2,10 @@
 
 use std::process::Command;
 
-use kvs_zoo::bug::Bug;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::program::{Ended, PROGRAM, Running, bench, is_alive, signal, until};
-
-const MODELS: &str = env!("CARGO_BIN_EXE_kvs-models");
 
 #[track_caller]
 fn hunted(arguments: &[&str]) -> (i32, Value) {
@@ -83,23 +80,6 @@ fn a_bug_is_missed_where_the_fault_that_it_needs_does_not_happen() {
         "{found:#}"
     );
     assert_eq!(found["looks"][0]["found"], "kept");
-}
-
-#[test]
-fn the_models_catch_the_bugs_that_they_must() {
-    let ended = Running::start(Command::new(MODELS).arg("bugs")).wait();
-    let mut caught: Vec<&str> = { &ended.stdout }
-        .lines()
-        .map(|line| line.split(' ').next().unwrap())
-        .collect();
-    caught.sort_unstable();
-    let mut must: Vec<&str> = { &Bug::ALL }
-        .iter()
-        .filter(|bug| bug.facts().model)
-        .map(|bug| bug.name())
-        .collect();
-    must.sort_unstable();
-    assert_eq!(caught, must);
 }
 
 #[test]
