@@ -10,6 +10,8 @@ mod catches;
 mod client;
 mod cluster;
 mod crashes;
+mod disk;
+mod disks;
 mod explore;
 mod healing;
 mod local;

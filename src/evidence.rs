@@ -33,9 +33,12 @@ pub struct InFlight {
     pub group: GroupId,
 }
 
-/// Buffers for the lists of one row, used again for the next.
+/// Makes rows. Buffers for the lists of one are used again for the next.
 #[derive(Debug, Default)]
 pub struct Evidence {
+    /// What the store promises, which says what its evidence is: that a replica has applied nothing
+    /// yet, or that a key holds no version, looks the same as no evidence at all.
+    promise: Option<Promise>,
     read: Vec<u64>,
     vector: Vec<u64>,
     dots: Vec<u64>,
@@ -52,6 +55,15 @@ enum Held {
 }
 
 impl Evidence {
+    /// The evidence of a store that promises this.
+    #[must_use]
+    pub fn new(promise: Option<Promise>) -> Self {
+        Self {
+            promise,
+            ..Self::default()
+        }
+    }
+
     /// The row of an operation of `session` that has ended at `now_ns`.
     pub fn row(
         &mut self,
@@ -132,11 +144,12 @@ impl Evidence {
         self.dots.clear();
         self.ends.clear();
         self.vectors.clear();
-        // A store with evidence sends its vector or a version even when the key holds nothing.
-        let mut held = if vector.is_empty() {
-            Held::Nothing
-        } else {
-            Held::Siblings
+        // A store with evidence gives it even when the key holds nothing.
+        let mut held = match self.promise {
+            Some(Promise::Causal) => Held::Siblings,
+            Some(Promise::Lww) => Held::Version(None),
+            None if !vector.is_empty() => Held::Siblings,
+            Some(Promise::Linearizable) | None => Held::Nothing,
         };
         for sibling in siblings {
             self.read
@@ -229,5 +242,41 @@ pub fn header(
         groups: ports.groups().iter().map(group).collect(),
         seed,
         ..Header::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_get_of_nothing_carries_the_evidence_of_its_store() {
+        let operation = InFlight {
+            put: false,
+            key: 0,
+            index: 0,
+            intended_ns: 0,
+            invoke_ns: 0,
+            node: NodeId(0),
+            incarnation: 0,
+            group: GroupId(0),
+        };
+        let response = Response::Get {
+            vector: &[],
+            siblings: &[],
+        };
+        let witness_is = |promise, witness: Witness<'_>| {
+            let mut evidence = Evidence::new(Some(promise));
+            let ended = Some(&response);
+            let row = evidence.row(1, &operation, Phase::Run, Outcome::Ok, ended, 5);
+            assert_eq!(row.witness, witness, "{promise}");
+        };
+        let nothing = Witness::Get {
+            vector: &[],
+            siblings: Siblings::default(),
+        };
+        witness_is(Promise::Causal, nothing);
+        witness_is(Promise::Lww, Witness::Version(None));
+        witness_is(Promise::Linearizable, Witness::None);
     }
 }

@@ -119,6 +119,7 @@ impl Driver {
             "a driver has lanes"
         );
         let nodes = settings.ports.nodes().count();
+        let promise = recorder.as_ref().and_then(Recorder::promise);
         Self {
             suspicion: Suspicion::new(nodes),
             // The final reads have a lane for each node at least.
@@ -138,7 +139,7 @@ impl Driver {
             keys_end: 0,
             recorder,
             value: Vec::new(),
-            evidence: Evidence::default(),
+            evidence: Evidence::new(promise),
             failure: None,
             settings,
         }

@@ -18,7 +18,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use super::arrow;
 use super::columns::Columns;
 use super::header::{End, Header, Limit};
-use super::operation::Row;
+use super::operation::{Promise, Row};
 
 /// Rows after which a buffer is handed to the writer.
 pub const BATCH_ROWS: usize = 8_192;
@@ -64,6 +64,7 @@ pub struct Recorder {
     /// When the oldest row of `filling` was pushed.
     oldest: Option<u64>,
     limit: Option<Limit>,
+    promise: Option<Promise>,
     end: End,
     full: SyncSender<Columns>,
     empty: Receiver<Columns>,
@@ -118,6 +119,7 @@ impl Recorder {
             filling: Columns::with_capacity(BATCH_ROWS),
             oldest: None,
             limit: header.limit,
+            promise: header.promise,
             end: End::default(),
             full,
             empty,
@@ -170,6 +172,12 @@ impl Recorder {
             Some(oldest) if now_ns.saturating_sub(oldest) >= BATCH_NS_MAX => self.hand_over(),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// What the history is held to.
+    #[must_use]
+    pub const fn promise(&self) -> Option<Promise> {
+        self.promise
     }
 
     /// How many operations are recorded, and how many were left out.

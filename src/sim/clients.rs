@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::evidence::{Evidence, InFlight};
+use crate::evidence::{self, Evidence, InFlight};
 use crate::history::{Columns, Phase, Row};
 use crate::protocol::{Operation, Refusal, Request, Response, Vector};
 use crate::session::{Outcome, Session, Suspicion, Trouble};
@@ -111,7 +111,7 @@ impl Clients {
             steps_begun: 0,
             idle: 0,
             keys_end: 0,
-            evidence: Evidence::default(),
+            evidence: Evidence::new(Some(evidence::promise(&plan.architecture, plan.lattice))),
             rows: Columns::with_capacity(plan.steps as usize),
             lanes: lanes.map(lane).collect(),
         }

@@ -282,12 +282,20 @@ fn verdict_of(report: &Report) -> Verdict {
             anomalies: anomalies.cloned().collect(),
         };
     }
-    let settled = |property| property == Property::CausalBlackBox && is_proved_causal(report);
+    let settled = |check: &checker::Check| match check.property {
+        Property::CausalBlackBox => is_proved_causal(report),
+        // Where no put was acknowledged none is missing.
+        Property::LostWrites => check.checked == 0,
+        _ => false,
+    };
+    // What a promise names applies to every history of a store that makes it.
     let reasons: Vec<String> = checks()
-        .filter(|check| !settled(check.property))
+        .filter(|check| !settled(check))
         .filter_map(|check| match &check.verdict {
-            Answer::Unknown { reason } => Some(format!("{}: {reason}", check.property)),
-            Answer::Valid | Answer::Invalid { .. } | Answer::NotApplicable { .. } => None,
+            Answer::Unknown { reason } | Answer::NotApplicable { reason } => {
+                Some(format!("{}: {reason}", check.property))
+            }
+            Answer::Valid | Answer::Invalid { .. } => None,
         })
         .collect();
     let missing = checks().next().is_none();

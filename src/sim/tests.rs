@@ -101,8 +101,10 @@ fn fewer_steps_are_the_beginning_of_more() {
         let begun = fewer.columns.invoke.iter().zip(&fewer.columns.phase);
         let run = begun.filter(|(_, phase)| **phase != Phase::Final);
         let healed_ns = run.map(|(invoke_ns, _)| *invoke_ns).max().expect("steps");
+        // Rows stand in the order in which operations ended, some of them without a return.
         let returned = &fewer.columns.returned;
-        let same = returned.iter().take_while(|ns| **ns < healed_ns).count();
+        let last = returned.iter().rposition(|ns| *ns < healed_ns);
+        let same = last.expect("operations ended") + 1;
         assert!(same > 50, "seed {seed}: {same}");
         for row in 0..same {
             assert_eq!(fewer.row(row), more.row(row), "seed {seed}");
@@ -132,6 +134,8 @@ fn puts_that_died_with_a_memory_are_excused_and_nothing_else_is() {
 fn a_bug_is_found_where_puts_may_get_lost_too() {
     let options = Options {
         bug: Some(Bug::LostUpdateOnTransfer),
+        // Slow disks leave few moments in which a node may lose its state.
+        without: [Fault::Disk].into(),
         ..replicated(Lattice::Causal)
     };
     let plans = SEEDS.map(|seed| Plan::draw(seed, &options));
@@ -151,7 +155,11 @@ fn no_put_is_lost_unless_the_plan_says_so() {
         };
         let outcome = run(&plan);
         assert_eq!(outcome.counters.lost_puts, 0, "seed {seed}");
-        assert_eq!(outcome.counters.context_lost, 0, "seed {seed}");
+        // A node that waits for its disk says nothing, and may count as dead: then what it alone
+        // has counts as lost for a while.
+        if plan.syncs == Syncs::default() {
+            assert_eq!(outcome.counters.context_lost, 0, "seed {seed}");
+        }
         let strict = judge::verdict(&outcome.history, None);
         assert_eq!(strict, Verdict::Valid, "seed {seed}");
     }
@@ -185,9 +193,10 @@ fn what_is_shrunk_still_fails_in_the_same_way_with_less() {
         bug: Some(Bug::MissingSibling),
         ..replicated(Lattice::Causal)
     };
-    let seed = SEEDS
-        .clone()
-        .find(|seed| run(&Plan::draw(*seed, &options)).verdict.is_failure());
+    let seed = SEEDS.clone().find(|seed| {
+        let plan = Plan::draw(*seed, &options);
+        !plan.faults.is_empty() && run(&plan).verdict.is_failure()
+    });
     let seed = seed.expect("a seed finds the bug");
     let way = run(&Plan::draw(seed, &options)).verdict.way();
     let shrunk = shrink(seed, &options);

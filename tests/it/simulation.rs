@@ -17,7 +17,8 @@ fn again(command: &str) -> Ended {
     let arguments = command
         .strip_prefix("kvs-bench ")
         .expect("a command of ours");
-    bench(&arguments.split(' ').collect::<Vec<_>>())
+    let unquoted = |word| str::trim_matches(word, '\'');
+    bench(&arguments.split(' ').map(unquoted).collect::<Vec<_>>())
 }
 
 /// What follows `label` on a line of its own.

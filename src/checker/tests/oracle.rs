@@ -248,11 +248,24 @@ fn the_black_box_and_every_visibility_order_agree_on_causal() {
         generate: siblings,
         operations: 4..9,
         brute: |history| Some(brute::causal(history)),
-        rivals: vec![Rival {
-            name: "black box",
-            judge: |history| verdict(&black_box::check(&Index::new(history).ok()?)),
-            may_leave_one_in: 20,
-        }],
+        rivals: vec![
+            Rival {
+                name: "black box",
+                judge: |history| verdict(&black_box::check(&Index::new(history).ok()?)),
+                may_leave_one_in: 20,
+            },
+            Rival {
+                name: "growth passed on at once",
+                judge: |history| {
+                    let limits = black_box::Limits {
+                        grown: 0,
+                        ..black_box::Limits::default()
+                    };
+                    verdict(&black_box::check_within(&Index::new(history).ok()?, limits))
+                },
+                may_leave_one_in: 20,
+            },
+        ],
     }
     .hold();
 }
