@@ -116,6 +116,8 @@ impl Model for Register {
         let mut next = state.clone();
         next.frontier[self.part.ops[op].session as usize] += 1;
         next.value = self.effects[op].value;
+        // Nothing is asked of the last state any more.
+        self.first_return(&next);
         Some(next)
     }
 

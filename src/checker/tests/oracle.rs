@@ -22,9 +22,10 @@ const STATES: usize = 100_000;
 fn changed(random: &mut Random, store: Store, operations: usize) -> Option<History> {
     let mut ops = generate::valid(random, store, operations);
     for _ in 0..random.below(7) {
-        match store {
-            Store::Context if random.one_in(4) => generate::mutate_context(random, &mut ops),
-            _ => generate::mutate(random, store, &mut ops),
+        if store == Store::Context && random.one_in(4) {
+            generate::mutate_context(random, &mut ops);
+        } else {
+            generate::mutate(random, store, &mut ops);
         }
     }
     something(generate::history(store, &ops))

@@ -85,14 +85,9 @@ fn context(history: &History, put: usize) -> Vec<usize> {
 /// Which row supersedes which by contexts: `[put][by]`.
 fn superseded(history: &History) -> Vec<Vec<bool>> {
     let n = history.len();
-    let named = |by: usize| context(history, by);
-    let mut direct = vec![vec![false; n]; n];
-    for by in 0..n {
-        for put in named(by) {
-            direct[put][by] = true;
-        }
-    }
-    close(direct)
+    let contexts: Vec<Vec<usize>> = (0..n).map(|by| context(history, by)).collect();
+    let direct = (0..n).map(|put| contexts.iter().map(|named| named.contains(&put)).collect());
+    close(direct.collect())
 }
 
 fn returned(history: &History, row: usize) -> u64 {
