@@ -144,7 +144,12 @@ impl World<'_> {
         self.nodes[node].state = State::Up;
         let mut waiting = std::mem::take(&mut self.nodes[node].inbox);
         for event in waiting.drain(..) {
-            self.handle(node, event);
+            // A sync among them may fail and end the process; what comes after is lost with it.
+            if self.nodes[node].life == life {
+                self.handle(node, event);
+            } else {
+                self.discard(event);
+            }
         }
         self.nodes[node].inbox = waiting;
     }

@@ -190,6 +190,20 @@ fn what_is_shrunk_still_fails_in_the_same_way_with_less() {
 }
 
 #[test]
+fn a_process_that_ends_as_it_goes_on_hears_nothing_more() {
+    // A sync fails among the inputs that had waited for the node, and the rest must not reach it.
+    let sharded: Architecture = "sharded_replicated".parse().expect("an architecture");
+    for (seed, options) in [
+        (383, replicated(Lattice::Causal)),
+        (183, Options::new(sharded.clone(), Lattice::Causal)),
+        (210, Options::new(sharded, Lattice::Lww)),
+    ] {
+        let outcome = run(&Plan::draw(seed, &options));
+        assert_eq!(outcome.verdict, Verdict::Valid, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_thousand_replicas_over_six_regions_agree() {
     let options = Options {
         steps: 30,
