@@ -9,7 +9,7 @@ use super::text::COLUMNS_MAX;
 const LABEL_COLUMNS: usize = 12;
 
 /// A table as lines of text, indented by two columns.
-pub(super) fn table(header: &[String], rows: Vec<Vec<String>>) -> Vec<String> {
+pub(crate) fn table(header: &[String], rows: Vec<Vec<String>>) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
     table.add_rows(rows);

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use crate::measure::{RecordError, RunRecord};
 
+pub(crate) use layout::table;
 pub use text::{COLUMNS_MAX, LINES_MAX, text};
 
 /// Reads the record of a run directory; its `directory` then is where it was found.
