@@ -33,6 +33,10 @@ pub(crate) enum Action {
     Fire(NodeId, Timer, Vec<NodeId>),
     /// A node's process ends and comes back with its state.
     Recover(NodeId),
+    /// One more change on a node's disk is durable.
+    Sync(NodeId),
+    /// A node's process ends and comes back with so many of the changes that it had written.
+    Crash(NodeId, usize),
     /// A node's process ends and comes back empty.
     Forget(NodeId),
 }
@@ -75,6 +79,8 @@ impl fmt::Display for Action {
                 }
             }
             Self::Recover(node) => write!(f, "{node} restarts"),
+            Self::Sync(node) => write!(f, "{node} syncs a change"),
+            Self::Crash(node, left) => write!(f, "{node} restarts with {left} changes"),
             Self::Forget(node) => write!(f, "{node} restarts empty"),
         }
     }

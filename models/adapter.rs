@@ -60,6 +60,8 @@ pub(crate) struct Scenario {
     pub(crate) walls: &'static [u64],
     /// Whether requests and answers travel on their own, or arrive as soon as they are sent.
     pub(crate) apart: bool,
+    /// Whether nodes have disks that take time, from which they come back.
+    pub(crate) disks: bool,
     /// Whether the state holds all that clients did, which multiplies the states.
     pub(crate) records: bool,
     /// What has to happen in some state, or the model is too tame.
@@ -74,6 +76,7 @@ impl Default for Scenario {
             budget: Budget::default(),
             walls: &[0],
             apart: false,
+            disks: false,
             records: true,
             happens: &[],
             settings: Settings::default(),
@@ -91,6 +94,7 @@ pub(crate) struct ClusterModel {
     pub(crate) budget: Budget,
     walls: &'static [u64],
     pub(crate) apart: bool,
+    pub(crate) disks: bool,
     pub(crate) records: bool,
     pub(crate) happens: &'static [&'static str],
     /// The one property that is looked at; all when none is said.
@@ -127,6 +131,7 @@ impl Scenario {
             budget: self.budget,
             walls: self.walls,
             apart: self.apart,
+            disks: self.disks,
             records: self.records,
             happens: self.happens,
             only: None,
@@ -183,8 +188,17 @@ impl Model for ClusterModel {
             self.timer_actions(state, *node, *timer, actions);
         }
         for spec in &self.specs {
-            if state.budget.recoveries > 0 {
-                actions.push(Action::Recover(spec.node));
+            let may_end = state.budget.recoveries > 0;
+            match state.nodes.disk(spec.node) {
+                None if may_end => actions.push(Action::Recover(spec.node)),
+                None => {}
+                Some(disk) => {
+                    if !disk.is_durable() {
+                        actions.push(Action::Sync(spec.node));
+                    }
+                    let left = disk.may_be_left().filter(|_| may_end);
+                    actions.extend(left.map(|left| Action::Crash(spec.node, left)));
+                }
             }
             if state.budget.losses_of_memory > 0 {
                 actions.push(Action::Forget(spec.node));

@@ -3,7 +3,7 @@
 use kvs_zoo::bug::Bug;
 
 use crate::adapter::ClusterModel;
-use crate::{crashes, local, lww, replicated, sharded};
+use crate::{crashes, disks, local, lww, replicated, sharded};
 
 /// A model that `kvs-models` knows by name.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ pub(crate) fn models() -> impl Iterator<Item = &'static Entry> {
         sharded::MODELS,
         replicated::MODELS,
         crashes::MODELS,
+        disks::MODELS,
         lww::MODELS,
     ];
     files.into_iter().flatten()

@@ -188,6 +188,12 @@ pub(crate) const CATCHES: &[Catch] = &[
         property: SESSIONS_ARE_CAUSAL,
         path: &["client 1 asks", "client 1 asks", "n2 restarts"],
     },
+    Catch {
+        bug: Bug::AckBeforeSync,
+        model: "local-disk",
+        property: AN_ORDER_EXPLAINS_ALL,
+        path: &["client 0 asks", "n0 restarts with 0 changes"],
+    },
 ];
 
 #[cfg(test)]

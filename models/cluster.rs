@@ -16,7 +16,7 @@ use crate::client::{Client, Late, Phase, get};
 use crate::healing::Healed;
 use crate::nodes::{Nodes, Replies};
 use crate::properties::{
-    A_CONTEXT_IS_LOST, A_LATE_PUT_IS_TAKEN, A_QUEUE_IS_FULL, A_REQUEST_IS_REFUSED,
+    A_CHANGE_IS_LOST, A_CONTEXT_IS_LOST, A_LATE_PUT_IS_TAKEN, A_QUEUE_IS_FULL, A_REQUEST_IS_REFUSED,
 };
 use crate::recording::Recording;
 use crate::reply::{Evidence, Reply};
@@ -108,6 +108,17 @@ impl Cluster {
             Action::Recover(node) => {
                 Budget::spend(&mut self.budget.recoveries);
                 self.nodes.recover(node);
+                self.disconnect(model, node);
+            }
+            Action::Sync(node) => {
+                let replies = self.nodes.sync(node);
+                self.take(model, node, replies);
+            }
+            Action::Crash(node, left) => {
+                Budget::spend(&mut self.budget.recoveries);
+                if self.nodes.crash(model.spec(node), left) {
+                    self.seen.note(model, A_CHANGE_IS_LOST);
+                }
                 self.disconnect(model, node);
             }
             Action::Forget(node) => {
@@ -247,7 +258,8 @@ impl Cluster {
         let dot = match evidence {
             Evidence::None => return,
             Evidence::Causal(dot, _) => *dot,
-            // Its reply does not say, but it was the last.
+            // Its reply does not say, but it was the last. (No model of LWW has disks, which keep
+            // replies back.)
             Evidence::Lww(_) => self.nodes.last_dot(node),
         };
         let put = (key, evidence.clone());

@@ -99,6 +99,7 @@ fn heal(model: &ClusterModel, mut nodes: Nodes) -> Healed {
         held.merge(nodes.applied(spec.node).as_slice());
     }
     nodes.in_flight.clear();
+    nodes.without_disks();
     for _ in 0..HEALING_ROUNDS_MAX {
         for spec in &model.specs {
             for peer in &spec.peers {

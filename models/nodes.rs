@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use kvs_zoo::bug::Bug;
 use kvs_zoo::protocol::{Dot, Message, NodeId, Origin, Request, Response};
-use kvs_zoo::replica::{Effects, Input, Replica, ReplicaSpec, RequestId, Timer};
+use kvs_zoo::replica::{Effects, Input, Persist, Replica, ReplicaSpec, RequestId, Timer};
 use kvs_zoo::values::VectorClock;
 
 use crate::adapter::ClusterModel;
+use crate::disk::{Disk, Held};
 use crate::reply::Reply;
 use crate::shared::Shared;
 
@@ -30,6 +32,10 @@ pub(crate) struct Nodes {
     /// Equal messages in flight are one.
     pub(crate) in_flight: BTreeSet<Shared<Packet>>,
     pub(crate) timers: BTreeSet<(NodeId, Timer)>,
+    /// One a node; none where they have no disks.
+    disks: Vec<Shared<Disk>>,
+    /// Whether nodes let leave what may show a change that is not durable: a planted bug.
+    hasty: bool,
 }
 
 impl Nodes {
@@ -41,7 +47,12 @@ impl Nodes {
             incarnations: vec![0; model.specs.len()],
             in_flight: BTreeSet::new(),
             timers: BTreeSet::new(),
+            disks: Vec::new(),
+            hasty: model.specs[0].bug == Some(Bug::AckBeforeSync),
         };
+        if model.disks {
+            nodes.disks = vec![Shared::new(Disk::default()); model.specs.len()];
+        }
         for spec in &model.specs {
             nodes.start(spec.node);
         }
@@ -86,6 +97,41 @@ impl Nodes {
         self.start(node);
     }
 
+    /// The node's disk, if it has one.
+    pub(crate) fn disk(&self, node: NodeId) -> Option<&Disk> {
+        self.disks.get(usize::from(node.0)).map(|disk| &**disk)
+    }
+
+    /// From now on nothing waits for a disk.
+    pub(crate) fn without_disks(&mut self) {
+        self.disks.clear();
+    }
+
+    /// One more change of the node is durable.
+    pub(crate) fn sync(&mut self, node: NodeId) -> Replies {
+        let free = self.disks[usize::from(node.0)].change(Disk::sync);
+        let mut replies = Replies::new();
+        for held in free {
+            match held {
+                Held::Reply(id, reply) => replies.push((id, reply)),
+                Held::Packet(packet) => {
+                    self.in_flight.insert(packet);
+                }
+            }
+        }
+        replies
+    }
+
+    /// The node's process ends and comes back with so many of its changes. Whether it lost any.
+    pub(crate) fn crash(&mut self, spec: &ReplicaSpec, left: usize) -> bool {
+        let at = usize::from(spec.node.0);
+        let loses = *self.disks[at].may_be_left().end() > left;
+        let replica = self.disks[at].change(|disk| disk.crash(left, spec));
+        self.replicas[at] = Shared::new(replica);
+        self.start(spec.node);
+        loses
+    }
+
     /// The node's process ends and comes back empty, in its next life.
     pub(crate) fn forget(&mut self, spec: &ReplicaSpec) {
         let at = usize::from(spec.node.0);
@@ -120,19 +166,36 @@ impl Nodes {
     }
 
     fn drive(&mut self, node: NodeId, input: impl FnOnce(&mut Replica, &mut Recorder)) -> Replies {
-        let mut out = Recorder::default();
-        self.replicas[usize::from(node.0)].change(|replica| input(replica, &mut out));
-        for (to, message) in out.sends {
-            self.in_flight.insert(Shared::new(Packet {
-                from: node,
-                to,
-                message,
-            }));
-        }
+        let at = usize::from(node.0);
+        let mut out = Recorder {
+            disk: self.disks.get(at).map(|disk| (**disk).clone()),
+            ..Recorder::default()
+        };
+        self.replicas[at].change(|replica| input(replica, &mut out));
         for timer in out.timers {
             assert!(self.timers.insert((node, timer)), "a timer was set twice");
         }
-        out.replies
+        let packet = |(to, message)| {
+            let from = node;
+            Shared::new(Packet { from, to, message })
+        };
+        let packets = out.sends.into_iter().map(packet);
+        let Some(mut disk) = out.disk else {
+            self.in_flight.extend(packets);
+            return out.replies;
+        };
+        let mut replies = Replies::new();
+        if disk.is_durable() || self.hasty {
+            self.in_flight.extend(packets);
+            replies = out.replies;
+        } else {
+            for (id, reply) in out.replies {
+                disk.hold(Held::Reply(id, reply));
+            }
+            packets.for_each(|packet| disk.hold(Held::Packet(packet)));
+        }
+        self.disks[at] = Shared::new(disk);
+        replies
     }
 }
 
@@ -141,9 +204,16 @@ struct Recorder {
     replies: Replies,
     sends: Vec<(NodeId, Message)>,
     timers: Vec<Timer>,
+    disk: Option<Disk>,
 }
 
 impl Effects for Recorder {
+    fn persist(&mut self, change: &Persist<'_>) {
+        if let Some(disk) = &mut self.disk {
+            disk.write(change);
+        }
+    }
+
     fn reply(&mut self, to: RequestId, response: &Response<'_>) {
         self.replies.push((to, Reply::of(response)));
     }

@@ -46,6 +46,8 @@ pub(crate) const A_STATE_IS_SENT: &str = "a state is sent";
 pub(crate) const A_PUT_IS_LOST: &str = "a put is lost with its memory";
 /// A session has seen a put that is lost, and is told so.
 pub(crate) const A_CONTEXT_IS_LOST: &str = "a context is lost";
+/// A process ends before a change is durable that it has made, and comes back without.
+pub(crate) const A_CHANGE_IS_LOST: &str = "a crash takes a change";
 /// A put arrives after its session has given it up.
 pub(crate) const A_LATE_PUT_IS_TAKEN: &str = "a put that was given up takes effect";
 
@@ -108,6 +110,9 @@ fn sometimes() -> Vec<Property<ClusterModel>> {
         }),
         Property::sometimes(A_CONTEXT_IS_LOST, |_, state: &Cluster| {
             state.seen.happened.contains(A_CONTEXT_IS_LOST)
+        }),
+        Property::sometimes(A_CHANGE_IS_LOST, |_, state: &Cluster| {
+            state.seen.happened.contains(A_CHANGE_IS_LOST)
         }),
         Property::sometimes(A_LATE_PUT_IS_TAKEN, |_, state: &Cluster| {
             state.seen.happened.contains(A_LATE_PUT_IS_TAKEN)

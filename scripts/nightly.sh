@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # What takes too long for every commit: every model's checkers against a brute force that
 # enumerates its definition, on many random histories, and a table of how many were valid and
-# invalid; the large protocol models, explored to the end (scripts/models.sh); 1,000 simulated seeds
-# of every architecture and lattice; then each fuzz target for some minutes, where cargo-fuzz is
-# installed. Fails when two checkers disagree (the history, shrunk, is printed as JSON lines), when
-# a model or a simulated store breaks its promise, or when a target crashes.
+# invalid; 1,000 simulated seeds of every architecture and lattice; the large protocol models,
+# explored to the end (scripts/models.sh); then each fuzz target for some minutes, where cargo-fuzz
+# is installed. Fails when two checkers disagree (the history, shrunk, is printed as JSON lines),
+# when a simulated store breaks its promise, when a model is broken, or when a target crashes.
 #
 #   scripts/nightly.sh [HISTORIES [SEED [MINUTES]]]
 #
@@ -28,11 +28,11 @@ fi
 # The lines of other tests stand between those of the table.
 grep -o 'oracle  .*' "$log" | sed 's/^oracle  //' | sort
 
-echo "the large protocol models"
-scripts/models.sh large
-
 echo "1,000 simulated seeds of every architecture and lattice, from $KVS_ORACLE_SEED"
 scripts/simulate.sh 1000 "$KVS_ORACLE_SEED"
+
+echo "the large protocol models"
+scripts/models.sh large
 
 if ! command -v cargo-fuzz >/dev/null; then
   echo "not fuzzed: cargo install cargo-fuzz"

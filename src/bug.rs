@@ -95,35 +95,6 @@ impl Bug {
     pub const fn facts(self) -> &'static Facts {
         &facts::TABLE[self as usize]
     }
-
-    /// The one command that must find it as real processes, with exit status 1; none when only
-    /// a fault shows it that real processes do not have.
-    #[must_use]
-    pub fn command(self) -> Option<String> {
-        let arguments = self.arguments()?;
-        let quoted = arguments.iter().map(|word| {
-            if word.contains('(') {
-                format!("'{word}'")
-            } else {
-                (*word).to_owned()
-            }
-        });
-        let words: Vec<String> = quoted.collect();
-        Some(format!("kvs-bench {} --bug {self}", words.join(" ")))
-    }
-
-    /// The arguments of [`Self::command`] but for `--bug`: those of a run that must be valid.
-    #[must_use]
-    pub fn arguments(self) -> Option<Vec<&'static str>> {
-        let facts = self.facts();
-        let mut arguments = vec!["--arch", facts.arch];
-        if let Some(lattice) = facts.lattice {
-            arguments.extend(["--lattice", lattice]);
-        }
-        arguments.push("--workload");
-        arguments.extend(facts.real?);
-        Some(arguments)
-    }
 }
 
 impl std::fmt::Display for Bug {
@@ -149,22 +120,6 @@ mod tests {
             );
         }
         assert_eq!(Bug::from_name("none"), None);
-    }
-
-    #[test]
-    fn a_command_names_the_store_and_the_bug() {
-        assert_eq!(
-            Bug::NoRepair.command().as_deref(),
-            Some(
-                "kvs-bench --arch 'replicated(5)' --lattice causal --workload contended --bug \
-                 no-repair"
-            )
-        );
-        assert_eq!(
-            Bug::ClockNotCarried.command(),
-            None,
-            "clocks of one machine agree"
-        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is known of each planted bug: a table, one row a bug.
 
-/// A fault that has to happen before a bug shows.
+/// A fault that brings a bug out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// A message is lost.
@@ -45,14 +45,16 @@ pub struct Facts {
     pub arch: &'static str,
     /// The lattice that has it; none when any does.
     pub lattice: Option<&'static str>,
-    /// The fault without which it does not show.
-    pub needs: Option<Fault>,
+    /// What has to go wrong for it to show; none when puts and gets alone do. Some of it happens
+    /// without anybody's doing: rumours miss a replica of a large group, updates are pushed and
+    /// pulled, a replica under load lags.
+    pub provoked_by: Option<Fault>,
     /// Whether a model must find it.
     pub model: bool,
     /// Whether the simulator must find it.
     pub sim: bool,
-    /// The workload, and more arguments, of the real run that must find it; none when no real run
-    /// can, because real processes do not have the fault.
+    /// The workload, and more arguments, of the real run that must find it; none when real runs do
+    /// not have the fault that brings it out.
     pub real: Option<&'static [&'static str]>,
 }
 
@@ -65,7 +67,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "lww",
         arch: "replicated",
         lattice: Some("lww"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -76,7 +78,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -87,7 +89,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -98,7 +100,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "linearizable",
         arch: "local",
         lattice: None,
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -110,7 +112,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "linearizable",
         arch: "sharded",
         lattice: None,
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["zipf"]),
@@ -121,7 +123,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -133,7 +135,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended", "--routing", "sticky"]),
@@ -144,7 +146,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -156,7 +158,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "lww",
         arch: "replicated",
         lattice: Some("lww"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["zipf"]),
@@ -168,7 +170,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: Some(Fault::CrashWithoutState),
+        provoked_by: Some(Fault::CrashWithoutState),
         model: true,
         sim: true,
         real: None,
@@ -180,7 +182,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: Some(Fault::Cut),
+        provoked_by: Some(Fault::Cut),
         model: true,
         sim: true,
         real: None,
@@ -192,7 +194,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: Some(Fault::Repetition),
+        provoked_by: Some(Fault::Repetition),
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -204,7 +206,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "lww",
         arch: "replicated",
         lattice: Some("lww"),
-        needs: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -216,7 +218,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "lww",
         arch: "replicated",
         lattice: Some("lww"),
-        needs: Some(Fault::ClockSkew),
+        provoked_by: Some(Fault::ClockSkew),
         model: true,
         sim: true,
         real: None,
@@ -228,7 +230,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         arch: "replicated(5)",
         lattice: Some("causal"),
-        needs: Some(Fault::Loss),
+        provoked_by: Some(Fault::Loss),
         model: true,
         sim: true,
         real: Some(&["contended"]),
@@ -240,7 +242,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         arch: "replicated",
         lattice: Some("causal"),
-        needs: Some(Fault::Cut),
+        provoked_by: Some(Fault::Cut),
         model: true,
         sim: true,
         real: None,
@@ -251,7 +253,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "linearizable",
         arch: "local",
         lattice: None,
-        needs: Some(Fault::CrashBeforeSync),
+        provoked_by: Some(Fault::CrashBeforeSync),
         model: true,
         sim: true,
         real: None,

@@ -8,10 +8,10 @@ use super::model::Model;
 use super::property::Property;
 use super::verdict::{Check, Verdict};
 use super::{
-    black_box, causal, convergence, guarded, integrity, linearizable, lookup, lww, lww_black_box,
+    causal, convergence, dominance, guarded, integrity, linearizable, lookup, lww, lww_black_box,
     sequential, session, single_value, wing_gong,
 };
-use crate::history::{Evidence, History, Kind};
+use crate::history::{Dominance, Evidence, History, Kind};
 use convergence::Final;
 
 /// Operations up to which the ladder runs checks that cost more than a pass over the history,
@@ -22,6 +22,16 @@ const UNASKED_ROUNDS_MAX: usize = 200_000;
 
 /// The same for the search for one order of all sessions.
 const UNASKED_SEARCH_MAX: usize = 10_000;
+/// Operations from which on a second thread pays.
+const SECOND_THREAD_MIN: usize = 20_000;
+/// The models whose checks are worth a thread, where the verdict asks for them.
+const DEAR: [Model; 3] = [
+    Model::CausalConsistency,
+    Model::CausalConvergence,
+    Model::Causal,
+];
+const REGISTERS: [Property; 2] = [Property::CausalConsistency, Property::CausalConvergence];
+const REGISTER_MODELS: [Model; 2] = [Model::CausalConsistency, Model::CausalConvergence];
 /// States and bytes that a search may take that the verdict does not ask for.
 const UNASKED_LIMITS: wing_gong::Limits = wing_gong::Limits {
     states: 100_000,
@@ -98,10 +108,21 @@ fn several<const N: usize>(
 /// All checks, weakest property first, or those of the `asked` models alone, which decide the
 /// verdict.
 pub(super) fn checks(index: &Index<'_>, asked: &[Model], only_asked: bool) -> Vec<Check> {
+    checks_from(index, asked, only_asked, SECOND_THREAD_MIN)
+}
+
+/// The same with a second thread from so many operations on.
+pub(super) fn checks_from(
+    index: &Index<'_>,
+    asked: &[Model],
+    only_asked: bool,
+    second_from: usize,
+) -> Vec<Check> {
     let mut engine = Direct {
         index,
         asked,
         only_asked,
+        second_from,
         checks: Vec::new(),
     };
     engine.run();
@@ -109,15 +130,51 @@ pub(super) fn checks(index: &Index<'_>, asked: &[Model], only_asked: bool) -> Ve
     engine.checks
 }
 
+/// The checks of [`DEAR`] models that are asked for.
+fn dear_checks(index: &Index<'_>, asked: &[Model]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if REGISTER_MODELS.iter().any(|model| asked.contains(model)) {
+        checks.extend(several(REGISTERS, || single_value::check(index)));
+    }
+    if asked.contains(&Model::Causal) {
+        checks.push(one(Property::CausalBlackBox, || dominance::check(index)));
+    }
+    checks
+}
+
 struct Direct<'a, 'h> {
     index: &'a Index<'h>,
     asked: &'a [Model],
     only_asked: bool,
+    second_from: usize,
     checks: Vec<Check>,
 }
 
 impl Direct<'_, '_> {
+    /// Runs every check. The dearest are begun on a second thread where the history is long.
     fn run(&mut self) {
+        let (index, asked) = (self.index, self.asked);
+        let dear = |model: &Model| DEAR.contains(model);
+        if index.history.len() < self.second_from || !asked.iter().any(dear) {
+            self.light();
+            self.rest(Vec::new);
+            return;
+        }
+        std::thread::scope(|scope| {
+            let second = std::thread::Builder::new()
+                .name("kvs-checker".to_owned())
+                .spawn_scoped(scope, || dear_checks(index, asked));
+            self.light();
+            self.rest(|| match second {
+                Ok(second) => second.join().unwrap_or_default(),
+                // No thread can be had: what is missing is checked here.
+                Err(_) => Vec::new(),
+            });
+        });
+    }
+
+    /// The checks that need no other check's answer and are not dear.
+    fn light(&mut self) {
         let index = self.index;
         self.checks
             .push(one(Property::Integrity, || integrity::check(index)));
@@ -141,13 +198,27 @@ impl Direct<'_, '_> {
         if self.wants(&[Model::Sequential]) {
             self.sequential();
         }
-        if self.wants(&[Model::CausalConsistency, Model::CausalConvergence]) {
+        if self.wants(&[Model::Causal]) {
+            self.checks
+                .push(one(Property::Causal, || causal::check(index)));
+        }
+        let black_box = session::Judged::of(index) == session::Judged::BlackBox;
+        if self.wants(&session::MODELS) && !black_box {
+            self.sessions();
+        }
+    }
+
+    /// The other checks, but those that `done` brings.
+    fn rest(&mut self, done: impl FnOnce() -> Vec<Check>) {
+        self.checks.extend(done());
+        if self.wants(&REGISTER_MODELS) && !self.has(Property::CausalConvergence) {
             self.registers();
         }
-        if self.wants(&[Model::Causal]) {
-            self.causal();
+        if self.wants(&[Model::Causal]) && !self.has(Property::CausalBlackBox) {
+            self.causal_black_box();
         }
-        if self.wants(&session::MODELS) {
+        let black_box = session::Judged::of(self.index) == session::Judged::BlackBox;
+        if self.wants(&session::MODELS) && black_box {
             self.sessions();
         }
     }
@@ -155,6 +226,10 @@ impl Direct<'_, '_> {
     /// Whether the checks of these models are made at all.
     fn wants(&self, models: &[Model]) -> bool {
         !self.only_asked || self.asked.is_empty() || models.iter().any(|model| self.asks(*model))
+    }
+
+    fn has(&self, property: Property) -> bool {
+        self.checks.iter().any(|check| check.property == property)
     }
 
     fn asks(&self, model: Model) -> bool {
@@ -188,31 +263,28 @@ impl Direct<'_, '_> {
     }
 
     fn registers(&mut self) {
-        const PROPERTIES: [Property; 2] =
-            [Property::CausalConsistency, Property::CausalConvergence];
-        const MODELS: [Model; 2] = [Model::CausalConsistency, Model::CausalConvergence];
         let index = self.index;
-        let asked = MODELS.iter().any(|model| self.asks(*model));
+        let asked = REGISTER_MODELS.iter().any(|model| self.asks(*model));
         if !asked && self.holds(Property::Linearizable) {
             return;
         }
         if !asked && index.history.len() > UNASKED_MAX {
-            let [cc, ccv] = MODELS;
-            self.checks.push(left_out(PROPERTIES[0], cc));
-            self.checks.push(left_out(PROPERTIES[1], ccv));
+            let [cc, ccv] = REGISTER_MODELS;
+            self.checks.push(left_out(REGISTERS[0], cc));
+            self.checks.push(left_out(REGISTERS[1], ccv));
             return;
         }
         self.checks
-            .extend(several(PROPERTIES, || single_value::check(index)));
+            .extend(several(REGISTERS, || single_value::check(index)));
     }
 
-    fn causal(&mut self) {
+    fn causal_black_box(&mut self) {
         let index = self.index;
         let asked = self.asks(Model::Causal);
-        self.checks
-            .push(one(Property::Causal, || causal::check(index)));
         let property = Property::CausalBlackBox;
-        if !asked && self.holds(Property::Linearizable) {
+        // Where it implies that.
+        let by_context = index.dominance == Dominance::Context;
+        if !asked && !by_context && self.holds(Property::Linearizable) {
             return;
         }
         let black_box = if !asked && index.columns.evidence.contains(&Evidence::Lww) {
@@ -224,7 +296,7 @@ impl Direct<'_, '_> {
         } else if !asked && index.history.len() > UNASKED_ROUNDS_MAX {
             left_out(property, Model::Causal)
         } else {
-            one(property, || black_box::check(index))
+            one(property, || dominance::check(index))
         };
         self.checks.push(black_box);
     }
@@ -232,9 +304,10 @@ impl Direct<'_, '_> {
     fn sessions(&mut self) {
         let index = self.index;
         let asked = session::MODELS.iter().any(|model| self.asks(*model));
+        let by_context = index.dominance == Dominance::Context;
         let implied = [Property::Linearizable, Property::CausalConsistency]
             .iter()
-            .any(|property| self.holds(*property));
+            .any(|property| !by_context && self.holds(*property));
         let judged = session::Judged::of(index);
         if judged == session::Judged::BlackBox {
             // The ladder says that a model which holds implies them.

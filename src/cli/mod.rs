@@ -70,8 +70,8 @@ enum Command {
     Report(report::ReportArgs),
     /// List what there is to choose from: architectures, workloads, lattices, distributions.
     List,
-    /// List the planted bugs, each with the command that must catch it.
-    Bugs,
+    /// The planted bugs: list them, or have them caught.
+    Bugs(bugs::BugsArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }
@@ -205,7 +205,7 @@ pub fn main() -> ExitStatus {
         Command::Export(args) => export::main(&args),
         Command::Report(args) => report::main(&args),
         Command::List => list::main(),
-        Command::Bugs => bugs::main(),
+        Command::Bugs(args) => bugs::main(&args),
         Command::Completions(args) => completions::main(&args),
     };
     match result {

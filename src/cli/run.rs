@@ -188,7 +188,7 @@ pub(super) enum Switch {
 
 /// Runs, and prints the result.
 pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
-    let config = config(args)?;
+    let config = config(args, command_line())?;
     let mut terminal = Terminal::new();
     let finished = run::run(&config, &mut terminal);
     drop(terminal);
@@ -214,8 +214,8 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
     Ok(super::report::exit_status(record))
 }
 
-/// The run that the arguments ask for.
-fn config(args: &RunArgs) -> Result<Config, Failure> {
+/// The run that the arguments ask for, which `command` runs again.
+pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure> {
     let architecture: Architecture = args.arch.parse().map_err(Failure::bad_arguments)?;
     let lattice = args.lattice.into();
     let bug = args
@@ -244,7 +244,7 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
         engine: engines.engine.into(),
         budget: engines.budget()?,
         program: None,
-        command: command_line(),
+        command,
         architecture,
         lattice,
         bug,
@@ -277,14 +277,7 @@ pub(super) fn planted(
     architecture: &Architecture,
     lattice: Lattice,
 ) -> Result<Bug, Failure> {
-    let Some(bug) = Bug::from_name(name) else {
-        let names = Bug::ALL.iter().map(|bug| bug.name());
-        let nearest = names.min_by_key(|known| strsim::levenshtein(known, name));
-        let nearest = nearest.expect("there are planted bugs");
-        return Err(Failure::bad_arguments(anyhow!(
-            "there is no planted bug {name:?}: did you mean {nearest:?}? `kvs-bench bugs` lists them"
-        )));
-    };
+    let bug = super::bugs::named(name)?;
     if !fits(bug, architecture, lattice) {
         return Err(Failure::bad_arguments(anyhow!(
             "{architecture} cannot have the bug {name:?}: try --arch {}{}",
@@ -327,6 +320,7 @@ fn command_line() -> String {
     words.join(" ")
 }
 
+/// A word as a shell takes it.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

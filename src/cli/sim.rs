@@ -15,9 +15,12 @@ use crate::sim::{self, Options, Outcome, Plan, Verdict};
 
 use super::{ExitStatus, Failure};
 
-pub(super) use arguments::SimArgs;
 use arguments::command;
+pub(super) use arguments::{SimArgs, faults};
 use screen::Summary;
+
+/// How many seeds run before a failure is looked for; twice as many the next time.
+const BATCH_FIRST: u64 = 8;
 
 /// Simulates, and prints the result.
 pub(super) fn main(args: &SimArgs) -> Result<ExitStatus, Failure> {
@@ -26,11 +29,8 @@ pub(super) fn main(args: &SimArgs) -> Result<ExitStatus, Failure> {
     if args.trace() {
         return trace(range.start, &options);
     }
-    // A panic of the store is a result, which is printed with its seed.
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| ()));
     let start = Instant::now();
-    let ran = seeds::run(&options, range.clone(), args.jobs());
+    let ran = quietly(|| seeds::run(&options, range.clone(), args.jobs()));
     let seconds = start.elapsed().as_secs_f64();
     let mut summary = Summary::new(&options, range, args.jobs(), seconds, ran);
     let failed = summary.first_failure();
@@ -38,9 +38,9 @@ pub(super) fn main(args: &SimArgs) -> Result<ExitStatus, Failure> {
     if let Some((seed, true)) = failed
         && args.shrink()
     {
-        summary.set_shrunk(command(seed, &sim::shrink(seed, &options)));
+        let smaller = quietly(|| sim::shrink(seed, &options));
+        summary.set_shrunk(command(seed, &smaller));
     }
-    std::panic::set_hook(hook);
     if args.json() {
         super::print(&summary.to_json()?)?;
     } else {
@@ -50,6 +50,49 @@ pub(super) fn main(args: &SimArgs) -> Result<ExitStatus, Failure> {
         keep(directory, seed, &options)?;
     }
     Ok(summary.exit_status())
+}
+
+/// What came of a search for a seed that fails.
+#[derive(Debug)]
+pub(super) struct Search {
+    /// The first seed that fails, and in which way.
+    pub(super) failure: Option<(u64, String)>,
+    /// How many seeds were simulated and could not be judged.
+    pub(super) unknown: u64,
+}
+
+/// Simulates what the arguments ask for, but seed after seed from 0 to `seeds`, and only until one
+/// fails.
+pub(super) fn search(args: &SimArgs, seeds: u64) -> Result<Search, Failure> {
+    let options = args.options()?;
+    let mut unknown = 0;
+    let mut batch = BATCH_FIRST;
+    let mut from = 0;
+    while from < seeds {
+        let to = from.saturating_add(batch).min(seeds);
+        for ran in quietly(|| seeds::run(&options, from..to, args.jobs())) {
+            if ran.verdict.is_failure() {
+                let failure = Some((ran.seed, ran.verdict.way()));
+                return Ok(Search { failure, unknown });
+            }
+            unknown += u64::from(ran.verdict != Verdict::Valid);
+        }
+        (from, batch) = (to, batch.saturating_mul(2));
+    }
+    Ok(Search {
+        failure: None,
+        unknown,
+    })
+}
+
+/// Does it without printing what panics say: a panic of the store is a result, which is printed
+/// with its seed.
+fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let done = work();
+    std::panic::set_hook(hook);
+    done
 }
 
 /// Prints all that happens in one seed, and its verdict.

@@ -40,11 +40,6 @@ fn list_shows_what_there_is_to_choose_from() {
 }
 
 #[test]
-fn bugs_shows_the_command_that_catches_each() {
-    insta::assert_snapshot!(printed(&["bugs"]));
-}
-
-#[test]
 fn completions_know_the_options() {
     for (shell, option) in [("bash", "--arch"), ("zsh", "--arch="), ("fish", "-l arch")] {
         let script = printed(&["completions", shell]);

@@ -34,6 +34,11 @@ impl Chains {
         }
     }
 
+    /// How many chains there are.
+    pub(super) const fn count(&self) -> usize {
+        self.last.len()
+    }
+
     /// Gives a put of `session`, which comes after `clock`, the next place of a chain.
     pub(super) fn add(&mut self, node: u32, session: usize, clocks: &Clocks, clock: Clock) {
         let mut chain = self.owned[session];

@@ -1,10 +1,13 @@
 //! What one get says of visibility.
 
-use super::clock::{Clock, LEAF_CHAINS};
+use super::clock::Clock;
 use super::saturation::{Contradiction, Missing, Saturation};
 
 /// Gets that returned a missing put and are asked what they saw, at most.
 const READERS_ASKED: usize = 32;
+/// Entries of clocks are looked up one by one where a key has fewer lasts than one in this many
+/// chains.
+const SPREAD_FROM: usize = 16;
 
 impl Saturation<'_, '_> {
     /// Judges a get that has `clock`: nothing that it returned follows another one, and what it
@@ -43,35 +46,82 @@ impl Saturation<'_, '_> {
     /// Looks for what a get saw on its key, and no returned put comes after. Of each chain the
     /// last such put speaks for those before it.
     fn judge_seen(&mut self, get: u32, clock: Clock, returned: &[Clock]) {
-        let mut cursor = self.on_key.first(self.world.index.key[get as usize]);
-        let (known_line, seen_line) = (self.clocks.line(returned), self.clocks.line(&[clock]));
-        while let Some(entry) = self.on_key.next(&mut cursor) {
-            let known = self.entry(known_line.as_ref(), returned, entry.chain);
-            if known >= entry.place {
+        let mut missing = std::mem::take(&mut self.missing);
+        self.find_missing(get, clock, returned, &mut missing);
+        match self.world.index.puts_read(get as usize) {
+            [put] if missing.len() > 1 => {
+                self.answer_alone(get, self.world.node[*put as usize], &missing);
+            }
+            _ => {
+                for put in &missing {
+                    self.answer(&Missing { put: *put, get });
+                }
+            }
+        }
+        missing.clear();
+        self.missing = missing;
+    }
+
+    fn find_missing(&mut self, get: u32, clock: Clock, returned: &[Clock], found: &mut Vec<u32>) {
+        let (lasts, puts) = self.on_key.lasts(self.world.index.key[get as usize]);
+        let chains = self.chains.count();
+        let is_spread = lasts.len() * SPREAD_FROM > chains;
+        if is_spread {
+            for entries in [&mut self.known, &mut self.seen] {
+                entries.clear();
+                entries.resize(chains, 0);
+            }
+            for clock in returned {
+                self.clocks.spread(*clock, &mut self.known);
+            }
+            self.clocks.spread(clock, &mut self.seen);
+        }
+        let clocks = &self.clocks;
+        for (last, put) in lasts.iter().zip(puts) {
+            let known = if is_spread {
+                self.known[last.chain as usize]
+            } else {
+                let known = returned.iter().map(|clock| clocks.get(*clock, last.chain));
+                known.max().unwrap_or(0)
+            };
+            if known >= last.place {
                 continue;
             }
-            let seen = self.entry(seen_line.as_ref(), &[clock], entry.chain);
+            let seen = if is_spread {
+                self.seen[last.chain as usize]
+            } else {
+                clocks.get(clock, last.chain)
+            };
             if seen <= known {
                 continue;
             }
             let place = |put: u32| self.chains.place[put as usize];
-            let put = self.on_key.back(entry.put, |put| place(put) > seen);
-            if let Some(put) = put.filter(|put| known < place(*put)) {
-                self.answer(&Missing { put, get });
-            }
+            let put = self.on_key.back(*put, |put| place(put) > seen);
+            found.extend(put.filter(|put| known < place(*put)));
         }
     }
 
-    /// The largest entry for a chain: of `line`, which has it for all chains if there is one.
-    fn entry(&self, line: Option<&[u16; LEAF_CHAINS]>, clocks: &[Clock], chain: u32) -> u16 {
-        let entry = match line {
-            Some(line) => line.get(chain as usize).copied(),
-            None => clocks
-                .iter()
-                .map(|clock| self.clocks.get(*clock, chain))
-                .max(),
-        };
-        entry.unwrap_or(0)
+    /// Answers what a get missed that returned `only`: as [`Self::answer`] does one after another,
+    /// but `only` grows once.
+    fn answer_alone(&mut self, get: u32, only: u32, missing: &[u32]) {
+        let generation = self.clocks.generation();
+        let mut clock = self.clock[only as usize];
+        let mut latest = self.latest[only as usize];
+        for put in missing.iter().copied() {
+            if self.is_in(put, clock) {
+                continue;
+            }
+            if self.precedes(only, put) {
+                self.answer(&Missing { put, get });
+                continue;
+            }
+            self.add_forced(put, only, get);
+            clock = self
+                .clocks
+                .join(clock, self.clock[put as usize], generation);
+            latest = latest.max(self.latest[put as usize]);
+        }
+        self.grow(only, clock, latest);
     }
 
     /// Whether a put that was seen was returned, or one that supersedes it.

@@ -28,8 +28,33 @@ use super::verdict::{Check, Findings, Verdict};
 use saturation::Saturation;
 use world::World;
 
+/// What the check may take, and how it goes about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Lines of clocks that there may be.
+    pub(super) clock_lines: usize,
+    /// Nodes that may have grown before that is passed on: what several of them change is then
+    /// visited again once.
+    pub(super) grown: usize,
+}
+
+impl Default for Limits {
+    /// 2 GiB of clocks, 256 nodes.
+    fn default() -> Self {
+        Self {
+            clock_lines: clock::LINES_MAX,
+            grown: 256,
+        }
+    }
+}
+
 /// Checks each replica group on its own.
 pub(super) fn check(index: &Index<'_>) -> Check {
+    check_within(index, Limits::default())
+}
+
+/// The same within limits of the caller's.
+pub(super) fn check_within(index: &Index<'_>, limits: Limits) -> Check {
     let mut findings = Findings::new(index.history, Property::CausalBlackBox);
     let groups: BTreeSet<u16> = index.columns.group.iter().copied().collect();
     let mut checked = 0;
@@ -43,7 +68,7 @@ pub(super) fn check(index: &Index<'_>) -> Check {
             }
         };
         checked += world.order.len() as u64;
-        let mut saturation = Saturation::new(&world);
+        let mut saturation = Saturation::new(&world, limits);
         saturation.run();
         if let Some(reason) = choice::decide(&mut saturation) {
             open = Some(reason);

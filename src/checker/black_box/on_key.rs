@@ -2,31 +2,19 @@
 
 use super::world::NONE;
 
-/// Lasts that lie side by side: as many as a cache line has room for.
-const BLOCK: usize = 5;
-
-/// The last put of a chain on a key.
+/// The last put of a chain on a key: what clocks are compared with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Last {
-    /// [`NONE`] where there is no last yet.
     pub(super) chain: u32,
-    pub(super) put: u32,
     pub(super) place: u16,
 }
 
-/// Some of a key's lasts, the first entries filled before the others.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-struct Block {
-    lasts: [Last; BLOCK],
-    next: u32,
-}
-
-/// A place among a key's lasts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cursor {
-    block: u32,
-    entry: u32,
+/// The lasts of one key.
+#[derive(Clone, Debug, Default)]
+struct Lasts {
+    lasts: Vec<Last>,
+    /// The node of each.
+    puts: Vec<u32>,
 }
 
 /// A put's way back along its chain on its key. Its leap goes back far, so that a search takes
@@ -41,9 +29,8 @@ struct Back {
 /// All keys.
 #[derive(Debug)]
 pub(super) struct OnKey {
-    /// Key to the first of its blocks, or [`NONE`]: the only one with room.
-    first: Vec<u32>,
-    blocks: Vec<Block>,
+    /// Key to the last of each chain that has put to it.
+    keys: Vec<Lasts>,
     /// By node.
     back: Vec<Back>,
 }
@@ -56,49 +43,24 @@ impl OnKey {
             depth: 0,
         };
         Self {
-            first: vec![NONE; keys],
-            blocks: Vec::new(),
+            keys: vec![Lasts::default(); keys],
             back: vec![alone; nodes],
         }
     }
 
     /// Adds a put at the end of its chain.
     pub(super) fn add(&mut self, key: u32, put: u32, chain: u32, place: u16) {
-        let mut block = self.first[key as usize];
-        while let Some(at) = self.blocks.get_mut(block as usize) {
-            if let Some(last) = at.lasts.iter_mut().find(|last| last.chain == chain) {
-                let before = std::mem::replace(&mut last.put, put);
-                last.place = place;
-                self.back[put as usize] = self.after(before);
-                return;
-            }
-            block = at.next;
-        }
-        self.add_chain(key, Last { chain, put, place });
-        // The first of a chain leaps to itself.
-        self.back[put as usize].leap = put;
-    }
-
-    fn add_chain(&mut self, key: u32, last: Last) {
-        let first = &mut self.first[key as usize];
-        if let Some(block) = self.blocks.get_mut(*first as usize)
-            && let Some(free) = block.lasts.iter_mut().find(|last| last.chain == NONE)
-        {
-            *free = last;
+        let Lasts { lasts, puts } = &mut self.keys[key as usize];
+        if let Some(at) = lasts.iter().position(|last| last.chain == chain) {
+            lasts[at].place = place;
+            let before = std::mem::replace(&mut puts[at], put);
+            self.back[put as usize] = self.after(before);
             return;
         }
-        let none = Last {
-            chain: NONE,
-            put: NONE,
-            place: 0,
-        };
-        let mut block = Block {
-            lasts: [none; BLOCK],
-            next: *first,
-        };
-        block.lasts[0] = last;
-        *first = self.blocks.len() as u32;
-        self.blocks.push(block);
+        lasts.push(Last { chain, place });
+        puts.push(put);
+        // The first of a chain leaps to itself.
+        self.back[put as usize].leap = put;
     }
 
     /// The way back of a put that comes after `before`.
@@ -114,29 +76,10 @@ impl OnKey {
         }
     }
 
-    /// Where the lasts on a key begin.
-    pub(super) fn first(&self, key: u32) -> Cursor {
-        Cursor {
-            block: self.first[key as usize],
-            entry: 0,
-        }
-    }
-
-    /// The last at the cursor, which moves on.
-    pub(super) fn next(&self, cursor: &mut Cursor) -> Option<Last> {
-        loop {
-            let block = self.blocks.get(cursor.block as usize)?;
-            if let Some(last) = block.lasts.get(cursor.entry as usize)
-                && last.chain != NONE
-            {
-                cursor.entry += 1;
-                return Some(*last);
-            }
-            *cursor = Cursor {
-                block: block.next,
-                entry: 0,
-            };
-        }
+    /// The lasts on a key, and their nodes.
+    pub(super) fn lasts(&self, key: u32) -> (&[Last], &[u32]) {
+        let Lasts { lasts, puts } = &self.keys[key as usize];
+        (lasts, puts)
     }
 
     /// Going back from `put`, the first for which `is_far` does not hold.
@@ -162,7 +105,7 @@ mod tests {
 
     #[test]
     fn every_chain_of_a_key_has_its_last_put() {
-        let chains = 3 * BLOCK as u32 + 1;
+        let chains = 16;
         let mut on_key = OnKey::new(1_000, 2);
         for put in 0..200 {
             on_key.add(
@@ -173,10 +116,9 @@ mod tests {
             );
         }
         for key in 0..2 {
-            let mut cursor = on_key.first(key);
-            let mut found: Vec<(u32, u32)> = std::iter::from_fn(|| on_key.next(&mut cursor))
-                .map(|l| (l.chain, l.put))
-                .collect();
+            let (lasts, puts) = on_key.lasts(key);
+            let lasts = lasts.iter().map(|last| last.chain);
+            let mut found: Vec<(u32, u32)> = lasts.zip(puts.iter().copied()).collect();
             found.sort_unstable();
             let last = |chain| {
                 (0..200)

@@ -1,5 +1,7 @@
 //! What changes when a clock grows: whatever comes after is visited again, as far as it changes.
 
+use std::cmp::Reverse;
+
 use super::clock::{Clock, Extent, FROZEN};
 use super::saturation::Saturation;
 use super::world::NONE;
@@ -11,7 +13,7 @@ const VISITS_MIN: usize = 1_000_000;
 impl Saturation<'_, '_> {
     /// Visits again what comes after a node whose clock has grown, until nothing grows.
     pub(super) fn pass_on(&mut self) {
-        while let Some(node) = self.changed.pop() {
+        while let Some(Reverse((_, node))) = self.changed.pop() {
             self.collect();
             self.is_changed[node as usize] = false;
             if self.given_up.is_some() || (self.refuted && self.attempt.is_some()) {
@@ -59,10 +61,7 @@ impl Saturation<'_, '_> {
         }
         if base != NONE && self.world.index.puts_read(get as usize).len() == 1 {
             let (own, own_latest) = (self.clock[base as usize], self.latest[base as usize]);
-            let extent = self.clocks.extent();
-            let unchanged = self.clocks.join(own, clock, FROZEN) == own;
-            self.clocks.truncate(extent);
-            if unchanged && latest <= own_latest {
+            if latest <= own_latest && self.clocks.covers(own, clock) {
                 return;
             }
         }

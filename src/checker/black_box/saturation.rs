@@ -5,14 +5,16 @@
 //! already been visited is visited again where its clock grows, and nowhere else. Nothing is ever
 //! taken back but by [`Saturation::undo`], which forgets an attempt.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::super::index::Table;
+use super::Limits;
 use super::chains::Chains;
 use super::clock::{Clock, Clocks, Extent, FROZEN};
 use super::on_key::OnKey;
 use super::world::{NONE, World};
 
-/// Bytes of clocks that are kept at most.
-const CLOCK_BYTES_MAX: usize = 2 << 30;
 /// Reads whose question is kept open at most.
 const OPEN_MAX: usize = 100_000;
 /// Contradictions that are counted at most.
@@ -123,9 +125,11 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) forced: Vec<Forced>,
     pub(super) done: Vec<bool>,
     pub(super) heads: Vec<Head>,
-    /// Nodes whose clock has grown since it was passed on.
-    pub(super) changed: Vec<u32>,
+    /// Nodes whose clock has grown since it was passed on, by their rank, the earliest first.
+    pub(super) changed: BinaryHeap<Reverse<(u32, u32)>>,
     pub(super) is_changed: Vec<bool>,
+    /// How many of them there may be between two operations.
+    grown_max: usize,
     pub(super) open: Vec<Missing>,
     /// What is open already, by what is missing and what was returned.
     pub(super) is_open: Table<(u32, Vec<u32>), ()>,
@@ -133,16 +137,20 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) attempt: Option<Vec<Grown>>,
     pub(super) refuted: bool,
     pub(super) contradictions: Vec<Contradiction>,
-    pub(super) known: Table<Contradiction, ()>,
+    pub(super) told: Table<Contradiction, ()>,
     pub(super) visits: usize,
     /// How often a clock was kept: what a walk made and did not keep is forgotten.
     pub(super) kept: usize,
+    /// Room for what [`Self::judge`] needs for a moment.
+    pub(super) missing: Vec<u32>,
+    pub(super) known: Vec<u16>,
+    pub(super) seen: Vec<u16>,
     /// Why the work was given up.
     pub(super) given_up: Option<String>,
 }
 
 impl<'w, 'h> Saturation<'w, 'h> {
-    pub(super) fn new(world: &'w World<'w, 'h>) -> Self {
+    pub(super) fn new(world: &'w World<'w, 'h>, limits: Limits) -> Self {
         let nodes = world.row.len();
         let heads = world.first.iter().map(|first| Head {
             clock: Clock::EMPTY,
@@ -152,7 +160,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         });
         let mut saturation = Self {
             world,
-            clocks: Clocks::new(nodes),
+            clocks: Clocks::new(nodes, limits.clock_lines),
             clock: vec![Clock::EMPTY; nodes],
             latest: vec![0; nodes],
             chains: Chains::new(nodes, world.first.len()),
@@ -161,16 +169,20 @@ impl<'w, 'h> Saturation<'w, 'h> {
             forced: Vec::new(),
             done: vec![false; world.node.len()],
             heads: heads.collect(),
-            changed: Vec::new(),
+            changed: BinaryHeap::new(),
             is_changed: vec![false; nodes],
+            grown_max: limits.grown,
             open: Vec::new(),
             is_open: Table::default(),
             attempt: None,
             refuted: false,
             contradictions: Vec::new(),
-            known: Table::default(),
+            told: Table::default(),
             visits: 0,
             kept: 0,
+            missing: Vec::new(),
+            known: Vec::new(),
+            seen: Vec::new(),
             given_up: None,
         };
         for (place, row) in (1u32..).zip(&world.order) {
@@ -268,25 +280,29 @@ impl<'w, 'h> Saturation<'w, 'h> {
         if !world.is_put(row) {
             self.judge(row, head.clock);
         }
-        self.pass_on();
-        self.collect();
-        if self.clocks.bytes() > CLOCK_BYTES_MAX {
-            let bytes = CLOCK_BYTES_MAX >> 20;
-            self.given_up = Some(format!("the clocks need more than {bytes} MiB"));
+        if self.changed.len() > self.grown_max {
+            self.pass_on();
         }
+        self.collect();
     }
 
-    /// Forgets the clocks that nothing has any more. Only between operations, and not during an
-    /// attempt, which goes back to clocks of before.
+    /// Forgets the clocks that nothing has any more, and gives up when the others are too many.
+    /// Only between operations; during an attempt, which goes back to clocks of before, nothing is
+    /// forgotten.
     pub(super) fn collect(&mut self) {
-        if self.attempt.is_some() || !self.clocks.is_full() {
+        if !self.clocks.is_full() {
             return;
         }
-        let (clock, heads) = (&mut self.clock, &mut self.heads);
-        self.clocks.collect(|visit| {
-            clock.iter_mut().for_each(&mut *visit);
-            heads.iter_mut().for_each(|head| visit(&mut head.clock));
-        });
+        if self.attempt.is_none() {
+            let (clock, heads) = (&mut self.clock, &mut self.heads);
+            self.clocks.collect(|visit| {
+                clock.iter_mut().for_each(&mut *visit);
+                heads.iter_mut().for_each(|head| visit(&mut head.clock));
+            });
+        }
+        if self.clocks.is_spent() {
+            self.given_up = Some("the clocks need more memory than the check affords".to_owned());
+        }
     }
 
     fn position(&self, put: u32) -> (u32, u16) {
@@ -309,7 +325,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         self.refuted = true;
         if self.attempt.is_none()
             && self.contradictions.len() < CONTRADICTIONS_MAX
-            && self.known.insert(contradiction.clone(), ()).is_none()
+            && self.told.insert(contradiction.clone(), ()).is_none()
         {
             self.contradictions.push(contradiction);
         }
@@ -340,6 +356,13 @@ impl<'w, 'h> Saturation<'w, 'h> {
 
     /// Makes `after` supersede `before`.
     pub(super) fn force(&mut self, before: u32, after: u32, get: u32) {
+        self.add_forced(before, after, get);
+        let before = before as usize;
+        self.raise(after, self.clock[before], self.latest[before]);
+    }
+
+    /// Adds the edge and does not raise `after`.
+    pub(super) fn add_forced(&mut self, before: u32, after: u32, get: u32) {
         self.forced.push(Forced {
             before,
             after,
@@ -347,18 +370,21 @@ impl<'w, 'h> Saturation<'w, 'h> {
             next: self.forced_from[before as usize],
         });
         self.forced_from[before as usize] = self.forced.len() as u32 - 1;
-        let before = before as usize;
-        self.raise(after, self.clock[before], self.latest[before]);
     }
 
     pub(super) fn raise(&mut self, node: u32, clock: Clock, latest: u32) {
+        let clock = self.clocks.join(self.clock[node as usize], clock, FROZEN);
+        self.grow(node, clock, latest);
+    }
+
+    /// Gives a node a clock that covers its own.
+    pub(super) fn grow(&mut self, node: u32, clock: Clock, latest: u32) {
         let at = node as usize;
         let old = Grown {
             node,
             clock: self.clock[at],
             latest: self.latest[at],
         };
-        let clock = self.clocks.join(old.clock, clock, FROZEN);
         if clock == old.clock && latest <= old.latest {
             return;
         }
@@ -370,7 +396,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         self.latest[at] = old.latest.max(latest);
         if !self.is_changed[at] {
             self.is_changed[at] = true;
-            self.changed.push(node);
+            self.changed.push(Reverse((self.world.rank[at], node)));
         }
     }
 
@@ -428,7 +454,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         for forced in self.forced.drain(mark.forced..).rev() {
             self.forced_from[forced.before as usize] = forced.next;
         }
-        for node in self.changed.drain(..) {
+        for Reverse((_, node)) in self.changed.drain() {
             self.is_changed[node as usize] = false;
         }
         for missing in self.open.drain(mark.open..) {

@@ -24,6 +24,8 @@ pub(super) struct World<'a, 'h> {
     pub(super) first: Vec<u32>,
     /// Node to row.
     pub(super) row: Vec<u32>,
+    /// Node to its place in `order`.
+    pub(super) rank: Vec<u32>,
     /// Where each node's readers start in `readers`.
     reader_start: Vec<u32>,
     readers: Vec<u32>,
@@ -42,6 +44,7 @@ impl<'a, 'h> World<'a, 'h> {
             next: vec![NONE; index.history.len()],
             first: vec![NONE; index.by_session.len()],
             row: Vec::new(),
+            rank: Vec::new(),
             reader_start: Vec::new(),
             readers: Vec::new(),
         };
@@ -109,8 +112,12 @@ impl<'a, 'h> World<'a, 'h> {
         };
         let mut order: Vec<(u64, u32)> = self.order.iter().map(|row| (time(*row), *row)).collect();
         order.sort_unstable();
-        for (row, (_, sorted)) in self.order.iter_mut().zip(&order) {
-            *row = *sorted;
+        self.rank = vec![0; self.row.len()];
+        for (place, (_, row)) in (0u32..).zip(&order) {
+            self.order[place as usize] = *row;
+            if self.is_node(*row) {
+                self.rank[self.node[*row as usize] as usize] = place;
+            }
         }
     }
 

@@ -1,9 +1,11 @@
 //! The black-box causal check where it has to choose, and where histories are long.
 
+use super::super::black_box::{self, Limits};
 use super::super::index::Index;
+use super::super::model::Model;
 use super::super::property::AnomalyKind;
 use super::super::verdict::Verdict;
-use super::super::{black_box, integrity};
+use super::super::{direct, integrity};
 use super::brute;
 use super::contest::text;
 use super::generate::{self, Random, Store};
@@ -131,6 +133,113 @@ fn an_anomaly_at_the_end_of_a_long_history_is_found() {
     }
     println!("{found} of 60 long histories broken at their end");
     assert!(found >= 10, "{found}");
+}
+
+/// Puts and gets of more sessions than a line of a clock has room for: each reads what the one
+/// before put, so that all know of each other.
+fn of_many_sessions(sessions: u32, rounds: u32) -> History {
+    let mut rows = Vec::new();
+    for round in 0..rounds {
+        for session in 0..sessions {
+            let (writer, put) = match session {
+                0 => (sessions - 1, round.wrapping_sub(1)),
+                _ => (session - 1, round),
+            };
+            let read = [value_id(writer, 2 * put)];
+            let read = if round == 0 && session == 0 {
+                vec![]
+            } else {
+                read.to_vec()
+            };
+            rows.push((session, round, read));
+        }
+    }
+    let ops = rows.iter().flat_map(|(session, round, read)| {
+        let (index, at) = (2 * round, u64::from(round * sessions + session) * 20);
+        let put = op(*session, index, 1 + u64::from(*session), at, Kind::Put, &[]);
+        let key = match read.first() {
+            Some(id) => 1 + u64::from(crate::history::id_session(*id)),
+            None => 0,
+        };
+        [put, op(*session, index + 1, key, at + 10, Kind::Get, read)]
+    });
+    History::from_rows(Header::default(), ops)
+}
+
+#[test]
+fn clocks_beyond_the_budget_leave_the_question_open_and_say_so() {
+    let history = of_many_sessions(100, 20);
+    let index = Index::new(&history).unwrap();
+    let afforded = black_box::check(&index);
+    assert!(afforded.verdict.is_valid(), "{afforded}");
+    let limits = Limits {
+        clock_lines: 1_000,
+        ..Limits::default()
+    };
+    match black_box::check_within(&index, limits).verdict {
+        Verdict::Unknown { reason } => assert!(reason.contains("memory"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn when_growth_is_passed_on_changes_no_verdict() {
+    let mut invalid = 0;
+    for seed in 0..300 {
+        let mut random = Random(seed);
+        let mut ops = generate::valid(&mut random, Store::Causal, 300);
+        for _ in 0..random.below(3) {
+            generate::mutate_visibly(&mut random, Store::Causal, &mut ops);
+        }
+        let history = generate::history(Store::Causal, &ops);
+        let Ok(index) = Index::new(&history) else {
+            continue;
+        };
+        let verdict = |grown| {
+            let limits = Limits {
+                grown,
+                ..Limits::default()
+            };
+            black_box::check_within(&index, limits).verdict.is_valid()
+        };
+        let at_once = verdict(0);
+        assert!(
+            [1, 10, usize::MAX]
+                .map(verdict)
+                .iter()
+                .all(|v| *v == at_once),
+            "seed {seed}"
+        );
+        invalid += u64::from(!at_once);
+    }
+    println!("growth: {invalid} of 300 histories broken");
+    assert!((30..270).contains(&invalid), "{invalid}");
+}
+
+#[test]
+fn a_second_thread_changes_no_verdict() {
+    for seed in 0..6 {
+        let mut random = Random(seed);
+        let mut ops = generate::valid(&mut random, Store::Causal, 3_000);
+        if seed % 2 == 1 {
+            for _ in 0..5 {
+                generate::mutate_visibly(&mut random, Store::Causal, &mut ops);
+            }
+        }
+        let history = generate::history(Store::Causal, &ops);
+        let Ok(index) = Index::new(&history) else {
+            continue;
+        };
+        for asked in [
+            &Model::ALL[..],
+            &[Model::Causal],
+            &[Model::CausalConvergence],
+        ] {
+            let [alone, beside] =
+                [usize::MAX, 0].map(|from| direct::checks_from(&index, asked, false, from));
+            assert_eq!(format!("{alone:?}"), format!("{beside:?}"), "seed {seed}");
+        }
+    }
 }
 
 #[test]

@@ -123,26 +123,9 @@ impl SimArgs {
             routing: self.routing,
             context: self.context == Switch::On,
             topology: self.topology,
-            without: self.without().map_err(bad)?,
+            without: faults(&self.without).map_err(bad)?,
             ..Options::new(architecture, lattice)
         })
-    }
-    fn without(&self) -> anyhow::Result<BTreeSet<Fault>> {
-        let mut without = BTreeSet::new();
-        for name in &self.without {
-            if name == ALL {
-                without.extend(Fault::ALL);
-                continue;
-            }
-            without.insert(Fault::from_name(name).ok_or_else(|| {
-                let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
-                anyhow!(
-                    "there is no fault {name:?}: --without takes {} or {ALL}",
-                    names.join(", ")
-                )
-            })?);
-        }
-        Ok(without)
     }
 
     /// Which seeds are asked for.
@@ -182,6 +165,25 @@ impl SimArgs {
     pub(super) fn out(&self) -> Option<&Path> {
         self.out.as_deref()
     }
+}
+
+/// The kinds of fault of these names, `all` among them.
+pub(in crate::cli) fn faults(names: &[String]) -> anyhow::Result<BTreeSet<Fault>> {
+    let mut faults = BTreeSet::new();
+    for name in names {
+        if name == ALL {
+            faults.extend(Fault::ALL);
+            continue;
+        }
+        faults.insert(Fault::from_name(name).ok_or_else(|| {
+            let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+            anyhow!(
+                "there is no fault {name:?}: --without takes {} or {ALL}",
+                names.join(", ")
+            )
+        })?);
+    }
+    Ok(faults)
 }
 
 /// The command that simulates exactly this.

@@ -4,8 +4,9 @@ use std::io::BufRead;
 
 use hashbrown::HashMap;
 use serde::Deserialize;
+use smallvec::SmallVec;
 
-use super::text::{Token, parse_dot, parse_id};
+use super::text::{Dot, Id, Token};
 use crate::history::header::{End, Header, SCHEMA_VERSION};
 use crate::history::operation::{
     ErrorKind, Kind, Outcome, Phase, Row, Siblings, Version, Witness, dot_origin, value_id,
@@ -41,6 +42,11 @@ struct VersionLine {
     incarnation: u16,
 }
 
+/// Values of a key that a line has room for without memory of their own: most have one.
+const SIBLINGS: usize = 2;
+/// Entries of a vector, likewise: one for each replica.
+type Vector = SmallVec<[Dot; 4]>;
+
 /// A row as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,10 +56,9 @@ struct Line<'a> {
     kind: Kind,
     #[serde(borrow)]
     key: Token<'a>,
-    #[serde(borrow)]
-    written: Option<Token<'a>>,
-    #[serde(borrow, default)]
-    read: Vec<Token<'a>>,
+    written: Option<Id>,
+    #[serde(default)]
+    read: SmallVec<[Id; SIBLINGS]>,
     intended: Option<u64>,
     invoke: u64,
     #[serde(rename = "return")]
@@ -67,14 +72,13 @@ struct Line<'a> {
     #[serde(default)]
     group: u16,
     phase: Option<Phase>,
-    #[serde(borrow)]
-    dot: Option<Token<'a>>,
-    #[serde(borrow)]
-    vector: Option<Vec<Token<'a>>>,
-    #[serde(borrow, default)]
-    sibling_dots: Vec<Token<'a>>,
-    #[serde(borrow, default)]
-    sibling_vectors: Vec<Vec<Token<'a>>>,
+    context: Option<SmallVec<[Id; SIBLINGS]>>,
+    dot: Option<Dot>,
+    vector: Option<Vector>,
+    #[serde(default)]
+    sibling_dots: SmallVec<[Dot; SIBLINGS]>,
+    #[serde(default)]
+    sibling_vectors: SmallVec<[Vector; SIBLINGS]>,
     version: Option<VersionLine>,
     lww: Option<bool>,
 }
@@ -145,6 +149,7 @@ struct Reader {
 #[derive(Default)]
 struct Scratch {
     read: Vec<u64>,
+    context: Vec<u64>,
     vector: Vec<u64>,
     dots: Vec<u64>,
     ends: Vec<u32>,
@@ -226,13 +231,16 @@ impl Reader {
         let next = self.next_index.entry(line.session).or_insert(0);
         let index = line.index.unwrap_or(*next);
         *next = index.saturating_add(1);
-        let written = match (&line.written, line.kind) {
+        let written = match (line.written, line.kind) {
             (None, Kind::Get) => 0,
             (Some(_), Kind::Get) => return Err("a get has no `written`".to_owned()),
-            (Some(id), Kind::Put | Kind::Cas | Kind::Append) => parse_id(id)?,
+            (Some(id), Kind::Put | Kind::Cas | Kind::Append) => id.0,
             (None, Kind::Put | Kind::Cas | Kind::Append) => value_id(line.session, index),
         };
         check_reads(line)?;
+        if line.context.is_some() && line.kind != Kind::Put {
+            return Err(format!("a {} has no `context`, a put has", line.kind));
+        }
         if line.returned.is_some_and(|returned| returned < line.invoke) {
             return Err("the operation returned before it was invoked".to_owned());
         }
@@ -262,6 +270,7 @@ impl Reader {
             incarnation: line.incarnation,
             group: line.group,
             phase: line.phase.unwrap_or(Phase::Run),
+            context: line.context.as_ref().map(|_| &self.scratch.context[..]),
             witness: self.scratch.witness(line)?,
         };
         self.history.columns.push(&row);
@@ -281,23 +290,19 @@ fn check_reads(line: &Line<'_>) -> Result<(), String> {
 impl Scratch {
     fn fill(&mut self, line: &Line<'_>) -> Result<(), String> {
         self.read.clear();
-        for id in &line.read {
-            self.read.push(parse_id(id)?);
-        }
+        self.read.extend(line.read.iter().map(|id| id.0));
+        self.context.clear();
+        let context = line.context.iter().flatten();
+        self.context.extend(context.map(|id| id.0));
         self.vector.clear();
-        for entry in line.vector.iter().flatten() {
-            self.vector.push(parse_dot(entry)?);
-        }
+        let vector = line.vector.iter().flatten();
+        self.vector.extend(vector.map(|entry| entry.0));
         self.dots.clear();
-        for sibling in &line.sibling_dots {
-            self.dots.push(parse_dot(sibling)?);
-        }
+        self.dots.extend(line.sibling_dots.iter().map(|dot| dot.0));
         self.ends.clear();
         self.vectors.clear();
         for vector in &line.sibling_vectors {
-            for entry in vector {
-                self.vectors.push(parse_dot(entry)?);
-            }
+            self.vectors.extend(vector.iter().map(|entry| entry.0));
             self.ends.push(self.vectors.len() as u32);
         }
         let ascending = |vector: &[u64]| {
@@ -332,9 +337,9 @@ impl Scratch {
                 time: v.time,
                 origin: crate::history::operation::origin(v.node, v.incarnation),
             }))),
-            (true, false, Kind::Put) => match &line.dot {
-                Some(token) => Ok(Witness::Put {
-                    dot: parse_dot(token)?,
+            (true, false, Kind::Put) => match line.dot {
+                Some(dot) => Ok(Witness::Put {
+                    dot: dot.0,
                     vector: &self.vector,
                 }),
                 None => Err("a put with a vector needs its `dot`".to_owned()),

@@ -48,32 +48,90 @@ impl<'de: 'a, 'a> Deserialize<'de> for Token<'a> {
     }
 }
 
-pub(super) fn parse_id(token: &Token<'_>) -> Result<u64, String> {
-    match token {
-        Token::Number(id) => Ok(*id),
-        Token::Text(text) if text == "corrupt" => Ok(CORRUPT),
-        Token::Text(text) => text
-            .split_once(':')
-            .and_then(|(session, index)| Some(value_id(session.parse().ok()?, index.parse().ok()?)))
-            .ok_or_else(|| format!("`{text}` is no id: write \"session:index\" or a number")),
+/// The id of a value: a number, or what [`id_text`] writes.
+#[derive(Clone, Copy)]
+pub(super) struct Id(pub(super) u64);
+
+/// A dot: a number, or what [`dot_text`] writes.
+#[derive(Clone, Copy)]
+pub(super) struct Dot(pub(super) u64);
+
+/// Reads a number as it is, and a text by a function that says what is wrong with it.
+struct Parsed(fn(&str) -> Result<u64, String>);
+
+impl Visitor<'_> for Parsed {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or a text")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<u64, E> {
+        Ok(number)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
+        (self.0)(text).map_err(E::custom)
     }
 }
 
-pub(super) fn parse_dot(token: &Token<'_>) -> Result<u64, String> {
-    match token {
-        Token::Number(dot) => Ok(*dot),
-        Token::Text(text) => dot_from_text(text)
-            .ok_or_else(|| format!("`{text}` is no dot: write \"n0:5\", \"n0.1:5\" or a number")),
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Parsed(parse_id)).map(Self)
     }
 }
 
-fn dot_from_text(text: &str) -> Option<u64> {
-    let (origin, counter) = text.strip_prefix('n')?.split_once(':')?;
-    let (node, incarnation) = origin.split_once('.').unwrap_or((origin, "0"));
-    let (node, incarnation) = (node.parse().ok()?, incarnation.parse().ok()?);
-    let counter = counter.parse().ok().filter(|c| dot_counter(*c) == *c)?;
-    (node <= ORIGIN_PART_MAX && incarnation <= ORIGIN_PART_MAX)
-        .then(|| dot(node, incarnation, counter))
+impl<'de> Deserialize<'de> for Dot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Parsed(parse_dot)).map(Self)
+    }
+}
+
+fn parse_id(text: &str) -> Result<u64, String> {
+    if text == "corrupt" {
+        return Ok(CORRUPT);
+    }
+    id_from_text(text.as_bytes())
+        .ok_or_else(|| format!("`{text}` is no id: write \"session:index\" or a number"))
+}
+
+fn parse_dot(text: &str) -> Result<u64, String> {
+    dot_from_text(text.as_bytes())
+        .ok_or_else(|| format!("`{text}` is no dot: write \"n0:5\", \"n0.1:5\" or a number"))
+}
+
+/// The number that a text begins with, and what follows it.
+fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = text.split_at(digits);
+    let value = number.iter().try_fold(0u64, |value, digit| {
+        value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+    })?;
+    (digits > 0).then_some((value, rest))
+}
+
+fn id_from_text(text: &[u8]) -> Option<u64> {
+    let (session, rest) = leading_number(text)?;
+    let (index, rest) = leading_number(rest.strip_prefix(b":")?)?;
+    let id = value_id(session.try_into().ok()?, index.try_into().ok()?);
+    rest.is_empty().then_some(id)
+}
+
+fn dot_from_text(text: &[u8]) -> Option<u64> {
+    let (node, rest) = leading_number(text.strip_prefix(b"n")?)?;
+    let (incarnation, rest) = match rest.strip_prefix(b".") {
+        Some(rest) => leading_number(rest)?,
+        None => (0, rest),
+    };
+    let (counter, rest) = leading_number(rest.strip_prefix(b":")?)?;
+    let part = |part: u64| {
+        u16::try_from(part)
+            .ok()
+            .filter(|part| *part <= ORIGIN_PART_MAX)
+    };
+    let whole = rest.is_empty() && dot_counter(counter) == counter;
+    let dot = dot(part(node)?, part(incarnation)?, counter);
+    whole.then_some(dot)
 }
 
 /// A dot as `n0:5`, or `n0.1:5` in a later incarnation.

@@ -8,19 +8,21 @@
 //! Clocks that grow leave lines behind that nobody refers to any more. Once those are more than
 //! what is in use, what is in use moves together ([`Clocks::collect`]).
 
+mod collect;
+
+use collect::room;
+
 /// Chains in a leaf: one cache line.
-pub(super) const LEAF_CHAINS: usize = 32;
+const LEAF_CHAINS: usize = 32;
 /// Children of an inner node: one cache line.
 const CHILDREN: usize = 16;
 /// Bits of a reference that hold the height above the leaves.
 const HEIGHT_BITS: u32 = 3;
 
+/// Lines that there may be: 2 GiB of them, with their generations.
+pub(super) const LINES_MAX: usize = (2 << 30) / (size_of::<Leaf>() + size_of::<u32>());
 /// What nobody may change any more.
 pub(super) const FROZEN: u32 = 0;
-/// Lines beyond which it is worth while to look for those that nobody refers to.
-const COLLECTED_MIN: usize = 1 << 16;
-/// Stands for a line that nobody refers to.
-const UNUSED: u32 = u32::MAX;
 
 /// A clock: the root of a tree, with its height.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,59 +61,8 @@ pub(super) struct Clocks {
     generations: u32,
     /// Lines from which on those that are not in use are looked for.
     full: usize,
-}
-
-/// Where lines go in a collection, [`UNUSED`] for those that are forgotten.
-struct Moved {
-    leaves: Vec<u32>,
-    inner: Vec<u32>,
-}
-
-impl Moved {
-    fn mark(&mut self, clocks: &Clocks, clock: Clock) {
-        if clock.height() == 0 {
-            self.leaves[clock.place()] = 0;
-        } else if self.inner[clock.place()] == UNUSED {
-            self.inner[clock.place()] = 0;
-            for child in &clocks.inner[clock.place()] {
-                self.mark(clocks, *child);
-            }
-        }
-    }
-
-    fn of(&self, clock: Clock) -> Clock {
-        let places = if clock.height() == 0 {
-            &self.leaves
-        } else {
-            &self.inner
-        };
-        Clock::new(places[clock.place()], clock.height())
-    }
-}
-
-/// Numbers the marked places, and says how many there are.
-fn number(places: &mut [u32]) -> usize {
-    let mut count = 0;
-    for place in places.iter_mut().filter(|place| **place != UNUSED) {
-        *place = count;
-        count += 1;
-    }
-    count as usize
-}
-
-/// Moves each line down to its new place.
-fn compact<T: Copy>(lines: &mut Vec<T>, places: &[u32], count: usize) {
-    for (line, place) in places.iter().enumerate() {
-        if *place != UNUSED {
-            lines[*place as usize] = lines[line];
-        }
-    }
-    lines.truncate(count);
-}
-
-/// Lines that there may be before those in use are looked for, when there are `used` of them.
-const fn room(used: usize) -> usize {
-    used + used / 2 + COLLECTED_MIN
+    /// Lines that there may be.
+    lines_max: usize,
 }
 
 /// How much there was at an instant.
@@ -124,8 +75,8 @@ pub(super) struct Extent {
 impl Clocks {
     /// Room for `nodes` clocks of one line each and as many lines that are not in use as
     /// [`Clocks::collect`] leaves there.
-    pub(super) fn new(nodes: usize) -> Self {
-        let full = room(nodes);
+    pub(super) fn new(nodes: usize, lines_max: usize) -> Self {
+        let full = room(nodes).min(lines_max);
         let mut leaves = Vec::with_capacity(full);
         leaves.push(Leaf([0; LEAF_CHAINS]));
         Self {
@@ -134,37 +85,9 @@ impl Clocks {
             inner: Vec::new(),
             inner_generation: Vec::new(),
             generations: FROZEN,
-            full: COLLECTED_MIN,
+            full: room(0),
+            lines_max,
         }
-    }
-
-    /// Whether so much was made since the last collection that another one pays.
-    pub(super) const fn is_full(&self) -> bool {
-        self.leaves.len() + self.inner.len() >= self.full
-    }
-
-    /// Forgets all lines but those of the clocks that `each` visits, which it does twice: it
-    /// changes them to where they are then. No other clock may be used again.
-    pub(super) fn collect(&mut self, mut each: impl FnMut(&mut dyn FnMut(&mut Clock))) {
-        let mut moved = Moved {
-            leaves: vec![UNUSED; self.leaves.len()],
-            inner: vec![UNUSED; self.inner.len()],
-        };
-        moved.mark(self, Clock::EMPTY);
-        each(&mut |clock| moved.mark(self, *clock));
-        let leaves = number(&mut moved.leaves);
-        let inner = number(&mut moved.inner);
-        compact(&mut self.leaves, &moved.leaves, leaves);
-        compact(&mut self.leaf_generation, &moved.leaves, leaves);
-        compact(&mut self.inner, &moved.inner, inner);
-        compact(&mut self.inner_generation, &moved.inner, inner);
-        for children in &mut self.inner {
-            for child in children {
-                *child = moved.of(*child);
-            }
-        }
-        each(&mut |clock| *clock = moved.of(*clock));
-        self.full = room(leaves + inner);
     }
 
     /// A generation that has made nothing yet.
@@ -173,10 +96,9 @@ impl Clocks {
         self.generations
     }
 
-    /// Bytes in use.
-    pub(super) const fn bytes(&self) -> usize {
-        const LINE: usize = size_of::<Leaf>() + size_of::<u32>();
-        (self.leaves.len() + self.inner.len()) * LINE
+    /// Lines there are, in use or not.
+    const fn lines(&self) -> usize {
+        self.leaves.len() + self.inner.len()
     }
 
     pub(super) const fn extent(&self) -> Extent {
@@ -211,18 +133,40 @@ impl Clocks {
         }
     }
 
-    /// The largest entries of clocks that are a line each; `None` when one of them is not.
-    pub(super) fn line(&self, clocks: &[Clock]) -> Option<[u16; LEAF_CHAINS]> {
-        let mut largest = [0; LEAF_CHAINS];
-        for clock in clocks {
-            if clock.height() > 0 {
-                return None;
-            }
-            for (largest, entry) in largest.iter_mut().zip(&self.leaves[clock.place()].0) {
-                *largest = *entry.max(largest);
-            }
+    /// Raises the entries, one for each chain, to those of a clock.
+    pub(super) fn spread(&self, clock: Clock, entries: &mut [u16]) {
+        if clock == Clock::EMPTY {
+            return;
         }
-        Some(largest)
+        if clock.height() == 0 {
+            let leaf = &self.leaves[clock.place()].0;
+            for (entry, own) in entries.iter_mut().zip(leaf) {
+                *entry = (*own).max(*entry);
+            }
+            return;
+        }
+        let parts = entries.chunks_mut(chains_below(clock.height() - 1));
+        for (child, part) in self.inner[clock.place()].iter().zip(parts) {
+            self.spread(*child, part);
+        }
+    }
+
+    /// Whether no entry of `b` is larger than that of `a`.
+    pub(super) fn covers(&self, a: Clock, b: Clock) -> bool {
+        if a == b || b == Clock::EMPTY {
+            return true;
+        }
+        let height = a.height().max(b.height());
+        if height == 0 {
+            let (x, y) = (&self.leaves[a.place()].0, &self.leaves[b.place()].0);
+            let missing = x
+                .iter()
+                .zip(y)
+                .fold(0, |all, (x, y)| all | y.saturating_sub(*x));
+            return missing == 0;
+        }
+        let (x, y) = (self.children(a, height), self.children(b, height));
+        x.iter().zip(&y).all(|(x, y)| self.covers(*x, *y))
     }
 
     /// The larger of two clocks in each entry. It is `a` itself if `b` adds nothing to it.
@@ -366,7 +310,7 @@ mod tests {
                 .wrapping_add(1);
             (state >> 33) % bound
         };
-        let mut clocks = Clocks::new(0);
+        let mut clocks = Clocks::new(0, LINES_MAX);
         let chains = 9_000usize;
         let mut all: Vec<(Clock, Vec<u16>)> = vec![(Clock::EMPTY, vec![0; chains])];
         let mut head = (Clock::EMPTY, vec![0u16; chains]);
@@ -390,18 +334,22 @@ mod tests {
                 head = all[random(all.len() as u64) as usize].clone();
             }
             if step % 300 == 299 {
-                let (before, forgotten) = (clocks.bytes(), all.len() / 3);
+                let (before, forgotten) = (clocks.lines(), all.len() / 3);
                 all.drain(..forgotten);
                 clocks.collect(|visit| {
                     all.iter_mut().for_each(|(clock, _)| visit(clock));
                     visit(&mut head.0);
                 });
-                assert!(clocks.bytes() < before, "what was forgotten takes no room");
+                assert!(clocks.lines() < before, "what was forgotten takes no room");
             }
         }
         for (clock, entries) in &all {
-            if let Some(line) = clocks.line(&[*clock]) {
-                assert_eq!(line[..], entries[..LEAF_CHAINS]);
+            let mut spread = vec![0; chains];
+            clocks.spread(*clock, &mut spread);
+            assert_eq!(spread, *entries);
+            let larger = |other: &[u16]| entries.iter().zip(other).all(|(a, b)| a >= b);
+            for (other, other_entries) in all.iter().take(20) {
+                assert_eq!(clocks.covers(*clock, *other), larger(other_entries));
             }
             for (chain, entry) in entries.iter().enumerate() {
                 assert_eq!(clocks.get(*clock, chain as u32), *entry);

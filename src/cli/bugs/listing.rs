@@ -1,0 +1,52 @@
+//! `kvs-bench bugs list`: which views must catch which bug, and the commands that have them do it.
+
+use crate::bug::Bug;
+use crate::report;
+
+use super::View;
+use super::views::Target;
+
+pub(super) fn text() -> String {
+    let header = [
+        "bug",
+        "breaks",
+        "store",
+        "provoked by",
+        "model",
+        "sim",
+        "real",
+    ];
+    let rows = Bug::ALL.iter().map(|bug| row(*bug)).collect();
+    let mut text = "Planted bugs, and the views that must catch each.\n\n".to_owned();
+    text += &report::table(&header.map(str::to_owned), rows).join("\n");
+    text += "\n\n`kvs-bench bugs run NAME` asks every view that can. One by one, each of these ends \
+             with exit\nstatus 1:\n";
+    for bug in Bug::ALL {
+        text += &format!("\n{bug}: {}\n", bug.facts().describe);
+        for view in View::ALL {
+            if let Some(target) = Target::new(view, bug) {
+                text += &format!("    {:6} {}\n", view.name(), target.command());
+            }
+        }
+    }
+    text
+}
+
+fn row(bug: Bug) -> Vec<String> {
+    let facts = bug.facts();
+    let lattice = facts
+        .lattice
+        .map_or_else(String::new, |name| format!(" {name}"));
+    let fault = facts.provoked_by.map_or("-", |fault| fault.name());
+    let mut cells = vec![
+        facts.name.to_owned(),
+        facts.promise.to_owned(),
+        format!("{}{lattice}", facts.arch),
+        fault.to_owned(),
+    ];
+    for view in View::ALL {
+        let mark = if view.must_catch(facts) { "yes" } else { "-" };
+        cells.push(mark.to_owned());
+    }
+    cells
+}

@@ -1,0 +1,235 @@
+//! The views: what each is told to look at, with a bug and without, and what it finds.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, anyhow};
+use clap::Parser;
+
+use crate::bug::Bug;
+use crate::cli::progress::Terminal;
+use crate::cli::run::{config, quoted};
+use crate::cli::{self, Cli};
+use crate::measure::VerdictWord;
+use crate::report;
+use crate::run::{self, Config};
+
+use super::View;
+use super::outcome::Finding;
+
+/// Real runs are short: what a bug breaks shows within a second.
+const SHORT: [&str; 4] = ["--duration", "1s", "--warmup", "100ms"];
+
+/// A store passes if no seed fails and at most one in so many cannot be judged.
+const UNKNOWN_SEEDS_MAX: u64 = 100;
+
+/// The program that explores the models, beside this one.
+const MODELS: &str = "kvs-models";
+
+/// Its exit status when it has caught the bug.
+const CAUGHT: i32 = 1;
+
+/// How far views go.
+#[derive(Debug)]
+pub(super) struct Limits<'a> {
+    /// How many seeds are simulated at most.
+    pub(super) seeds: u64,
+    /// Faults that are not simulated, as `sim --without` takes them.
+    pub(super) without: &'a [String],
+    /// Where real runs leave their directories.
+    pub(super) results: &'a Path,
+}
+
+/// What a view is told to look at: a store with a bug, or without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    view: View,
+    program: &'static str,
+    arguments: Vec<String>,
+}
+
+impl Target {
+    /// What must show this bug; none when the view cannot.
+    pub(super) fn new(view: View, bug: Bug) -> Option<Self> {
+        if !view.must_catch(bug.facts()) {
+            return None;
+        }
+        if view == View::Model {
+            let arguments = ["bugs", "--check", bug.name()];
+            return Some(Self {
+                view,
+                program: MODELS,
+                arguments: arguments.map(str::to_owned).into(),
+            });
+        }
+        let mut target = Self::unbroken(view, bug)?;
+        target.add(&["--bug", bug.name()]);
+        Some(target)
+    }
+
+    /// The same without the bug; none when the view cannot show the bug, and in models, which the
+    /// tests explore to the end without one.
+    pub(super) fn unbroken(view: View, bug: Bug) -> Option<Self> {
+        let facts = bug.facts();
+        if view == View::Model || !view.must_catch(facts) {
+            return None;
+        }
+        let mut target = Self {
+            view,
+            program: "kvs-bench",
+            arguments: Vec::new(),
+        };
+        if view == View::Sim {
+            target.add(&["sim"]);
+        }
+        target.add(&["--arch", facts.arch]);
+        if let Some(lattice) = facts.lattice {
+            target.add(&["--lattice", lattice]);
+        }
+        if let (View::Real, Some(workload)) = (view, facts.real) {
+            target.add(&["--workload"]);
+            target.add(workload);
+            target.add(&SHORT);
+        }
+        Some(target)
+    }
+
+    fn add(&mut self, arguments: &[&str]) {
+        self.arguments
+            .extend(arguments.iter().map(|word| (*word).to_owned()));
+    }
+
+    /// The same within these limits.
+    pub(super) fn within(mut self, limits: &Limits<'_>) -> Self {
+        if self.view == View::Sim {
+            self.add(&["--seeds", &format!("0..{}", limits.seeds)]);
+            if !limits.without.is_empty() {
+                self.add(&["--without", &limits.without.join(",")]);
+            }
+        }
+        self
+    }
+
+    /// The command that looks at it, quoted for a shell.
+    pub(super) fn command(&self) -> String {
+        let mut command = self.program.to_owned();
+        for word in &self.arguments {
+            command.push(' ');
+            command += &quoted(word);
+        }
+        command
+    }
+
+    /// Looks. None when it was interrupted.
+    pub(super) fn look(&self, limits: &Limits<'_>) -> Option<Finding> {
+        let found = match self.view {
+            View::Model => explored(&self.arguments).map(Some),
+            View::Sim => self.simulated(limits.seeds).map(Some),
+            View::Real => self.ran(limits.results),
+        };
+        found.unwrap_or_else(|error| {
+            Some(Finding::Failed {
+                reason: run::one_line(&error),
+            })
+        })
+    }
+
+    /// Simulates it, seed after seed, until one is not valid.
+    fn simulated(&self, seeds: u64) -> anyhow::Result<Finding> {
+        let Some(cli::Command::Sim(args)) = self.parsed().command else {
+            unreachable!("the words begin with the subcommand");
+        };
+        let search = cli::sim::search(&args, seeds).map_err(|failure| failure.error)?;
+        let unknown = search.unknown;
+        Ok(match search.failure {
+            Some((seed, how)) => Finding::Broken {
+                how,
+                seeds: Some(seed + 1),
+            },
+            None if unknown > seeds / UNKNOWN_SEEDS_MAX => Finding::Unknown {
+                reason: format!("{unknown} of {seeds} seeds could not be judged"),
+            },
+            None => Finding::Kept { unknown },
+        })
+    }
+
+    /// Runs the store as `kvs-bench run` does. None when it was interrupted.
+    fn ran(&self, results: &Path) -> anyhow::Result<Option<Finding>> {
+        let config =
+            config(&self.parsed().run, self.command()).expect("the table of bugs has good stores");
+        let config = Config {
+            results: results.to_owned(),
+            ..config
+        };
+        let mut terminal = Terminal::new();
+        let finished = run::run(&config, &mut terminal);
+        drop(terminal);
+        let finished = finished.context("the run has no result")?;
+        if finished.interrupted {
+            return Ok(None);
+        }
+        let record = &finished.record;
+        finished.save(&report::text(record))?;
+        let verdict = &record.verdict;
+        if verdict.disagreement {
+            return Err(anyhow!(
+                "the engines disagree: one of the checkers has a bug"
+            ));
+        }
+        let finding = match verdict.verdict {
+            VerdictWord::Valid => Finding::Kept { unknown: 0 },
+            VerdictWord::Invalid => Finding::Broken {
+                how: verdict
+                    .anomalies
+                    .first()
+                    .map_or_else(String::new, |anomaly| anomaly.kind.clone()),
+                seeds: None,
+            },
+            VerdictWord::Unknown => Finding::Unknown {
+                reason: verdict.reason.clone().unwrap_or_default(),
+            },
+        };
+        Ok(Some(finding))
+    }
+
+    fn parsed(&self) -> Cli {
+        let words = { &self.arguments }.iter().map(String::as_str);
+        let words = std::iter::once(self.program).chain(words);
+        Cli::try_parse_from(words).expect("the table of bugs has good arguments")
+    }
+}
+
+/// Has the program that explores the models do it.
+fn explored(arguments: &[String]) -> anyhow::Result<Finding> {
+    let program = std::env::current_exe()
+        .context("finding this program")?
+        .with_file_name(format!("{MODELS}{}", std::env::consts::EXE_SUFFIX));
+    if !program.exists() {
+        return Err(anyhow!(
+            "{} is not there: `cargo build --release --bin {MODELS}` makes it",
+            program.display()
+        ));
+    }
+    let output = Command::new(&program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("starting {}", program.display()))?;
+    match output.status.code() {
+        Some(0) => Ok(Finding::Kept { unknown: 0 }),
+        Some(CAUGHT) => Ok(Finding::Broken {
+            how: broken_property(&String::from_utf8_lossy(&output.stdout)),
+            seeds: None,
+        }),
+        _ => {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            let first = complaint.lines().next().unwrap_or("it said nothing");
+            Err(anyhow!("{MODELS} has failed ({}): {first}", output.status))
+        }
+    }
+}
+
+/// The property that a model says is broken: it stands in quotes.
+fn broken_property(said: &str) -> String {
+    said.split('"').nth(1).unwrap_or(said.trim()).to_owned()
+}
