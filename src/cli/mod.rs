@@ -6,10 +6,12 @@ mod check;
 mod completions;
 mod export;
 mod list;
+mod parallel;
 mod progress;
 mod replay;
 mod report;
 mod run;
+mod scale;
 mod sim;
 
 use std::fmt;
@@ -58,6 +60,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Simulate an architecture in virtual time, many seeds at once, and judge each history.
     Sim(Box<sim::SimArgs>),
+    /// Measure how updates spread among up to 2,048 simulated replicas, beside what theory says.
+    Scale(Box<scale::ScaleArgs>),
     /// Judge a stored history again.
     Check(check::CheckArgs),
     /// Write a stored history for other programs: JSON lines, Jepsen's EDN, CSV.
@@ -196,6 +200,7 @@ pub fn main() -> ExitStatus {
     {
         Command::Run(args) => run::main(&args),
         Command::Sim(args) => sim::main(&args),
+        Command::Scale(args) => scale::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Export(args) => export::main(&args),
         Command::Report(args) => report::main(&args),

@@ -25,10 +25,13 @@ mod node;
 mod outbox;
 mod outcome;
 mod plan;
+mod probe;
 mod queue;
+mod scale;
 mod shrink;
 #[cfg(test)]
 mod tests;
+mod theory;
 mod topology;
 mod world;
 
@@ -39,7 +42,10 @@ pub use fault::Fault;
 pub use host::SimHost;
 pub use outcome::{Outcome, Verdict};
 pub use plan::{Clocks, Network, Options, Plan, Rate, STEPS_DEFAULT, Syncs};
+pub use probe::{Spread, Traffic, UpdateSpread};
+pub use scale::Scale;
 pub use shrink::shrink;
+pub use theory::{Repair, Rumour};
 pub use topology::{REGIONS, Topology};
 
 use world::World;

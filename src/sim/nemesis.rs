@@ -59,7 +59,7 @@ impl World<'_> {
 
     /// A fault comes. The next of its kind is drawn with it.
     pub(super) fn strike(&mut self, fault: Fault) {
-        if self.healed_ns.is_some() {
+        if self.healed_ns.is_some() || self.plan.watched {
             return;
         }
         let rate = self.plan.faults[&fault];

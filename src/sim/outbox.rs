@@ -14,6 +14,10 @@ use super::queue::Slots;
 pub(super) struct Outbox {
     /// Whether changes are kept.
     pub(super) keeps: bool,
+    /// Whether it is written down which updates were applied.
+    pub(super) watched: bool,
+    /// The updates that were applied.
+    pub(super) applied: Vec<Dot>,
     /// What the replica persisted, encoded.
     pub(super) changes: Vec<Vec<u8>>,
     pub(super) messages: Vec<(NodeId, Message)>,
@@ -25,6 +29,11 @@ pub(super) struct Outbox {
 
 impl Effects for Outbox {
     fn persist(&mut self, change: &Persist<'_>) {
+        if self.watched
+            && let Persist::Update(update) = change
+        {
+            self.applied.push(update.dot);
+        }
         if self.keeps {
             let change = postcard::to_stdvec(change).expect("a change is plain data");
             self.changes.push(change);

@@ -111,6 +111,8 @@ pub struct Plan {
     pub replays: bool,
     /// How long disks take to make changes durable, and how often they fail to.
     pub syncs: Syncs,
+    /// Whether it is watched how updates spread: sessions begin after a pause, and nothing is healed.
+    pub watched: bool,
     /// Whether all that happens is written down.
     pub trace: bool,
 }
@@ -206,6 +208,7 @@ impl Plan {
             loses_puts: draw.chance(0.2) && options.lattice == Lattice::Causal,
             replays: draw.chance(0.5),
             syncs: Syncs::default(),
+            watched: false,
             trace: options.trace,
         };
         plan.draw_faults(&mut draw);

@@ -1,6 +1,7 @@
 //! Simulations of whole plans.
 
 mod bad_disks;
+mod spreading;
 
 use super::*;
 use crate::bug::Bug;

@@ -64,6 +64,20 @@ impl Topology {
             Self::Wan => (ROUND_TRIP_MS[from][to] * 1e6 / 2.0) as u64,
         }
     }
+
+    /// The mean of it over all pairs of regions, in ns.
+    #[must_use]
+    pub fn mean_one_way_ns(self, lan_ns: u64) -> f64 {
+        let regions = match self {
+            Self::Lan => 1,
+            Self::Wan => REGIONS.len(),
+        };
+        let pairs = (0..regions).flat_map(|from| (0..regions).map(move |to| (from, to)));
+        let sum: u64 = pairs
+            .map(|(from, to)| self.one_way_ns(from, to, lan_ns))
+            .sum();
+        sum as f64 / (regions * regions) as f64
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::nemesis::Nemesis;
 use super::node::{INBOX_MAX, Node, State};
 use super::outbox::Outbox;
 use super::plan::Plan;
+use super::probe::Probe;
 use super::queue::{Event, Queue, Slots};
 
 /// How much is written down of what happens, in bytes; what comes after is left out.
@@ -42,6 +43,8 @@ pub(super) struct World<'a> {
     pub(super) messages: Slots<Posted>,
     pub(super) outbox: Outbox,
     pub(super) counters: Counters,
+    /// How updates spread, where the plan has that watched.
+    pub(super) probe: Option<Box<Probe>>,
     /// When the faults ended.
     pub(super) healed_ns: Option<u64>,
     /// Where values are made.
@@ -59,6 +62,7 @@ impl<'a> World<'a> {
         let nodes: Vec<Node> = specs.map(|spec| Node::new(spec, plan)).collect();
         let mut world = Self {
             plan,
+            probe: plan.watched.then(|| Box::new(Probe::new(&ports))),
             ports,
             now_ns: 0,
             queue: Queue::default(),
@@ -69,6 +73,7 @@ impl<'a> World<'a> {
             messages: Slots::default(),
             outbox: Outbox {
                 keeps: plan.replays,
+                watched: plan.watched,
                 ..Outbox::default()
             },
             counters: Counters::default(),
@@ -82,7 +87,13 @@ impl<'a> World<'a> {
         }
         world.unleash();
         for lane in 0..world.clients.lanes() as u32 {
-            world.queue.push(u64::from(lane), Event::Begin(lane));
+            let pause_ns = if plan.watched {
+                world.clients.draw.exponential(plan.think_ns)
+            } else {
+                0
+            };
+            let at_ns = u64::from(lane) + pause_ns;
+            world.queue.push(at_ns, Event::Begin(lane));
         }
         world
     }
@@ -224,6 +235,9 @@ impl<'a> World<'a> {
             let body = format!("{:?}", message.body);
             self.note(format_args!("n{node} hears {from}.{incarnation}: {body}"));
         }
+        if let Some(probe) = &mut self.probe {
+            probe.hears(&message);
+        }
         let replica = &mut self.nodes[node].replica;
         replica.handle_message(from, message, &input, &mut self.outbox);
     }
@@ -236,6 +250,11 @@ impl<'a> World<'a> {
 
     /// Sends what the last input of a node has brought about.
     fn flush(&mut self, node: usize) {
+        if let Some(probe) = &mut self.probe {
+            for dot in self.outbox.applied.drain(..) {
+                probe.applied(dot, self.now_ns);
+            }
+        }
         if self.keep(node) {
             self.send_all(node);
         } else {
@@ -326,7 +345,11 @@ impl<'a> World<'a> {
 
     fn post(&mut self, from: usize, to: NodeId, message: Message) {
         self.counters.messages += 1;
-        self.counters.message_bytes += message_bytes(&message) as u64;
+        let bytes = message_bytes(&message);
+        self.counters.message_bytes += bytes as u64;
+        if let Some(probe) = &mut self.probe {
+            probe.sent(&message, bytes);
+        }
         let sender = self.nodes[from].spec.node;
         let receiver = usize::from(to.0);
         let arrivals = self

@@ -14,6 +14,7 @@ mod measure;
 mod open_loop;
 mod program;
 mod replica_scripts;
+mod scale;
 mod simulation;
 mod traces;
 mod transport;

@@ -13,8 +13,8 @@ use crate::server::Architecture;
 use crate::session::Routing;
 use crate::sim::{Fault, Options, STEPS_DEFAULT, Topology};
 
-use crate::cli::Failure;
 use crate::cli::run::{LatticeArg, Switch, planted, quoted};
+use crate::cli::{Failure, parallel};
 
 /// Every kind of fault, as `--without` takes it.
 const ALL: &str = "all";
@@ -147,9 +147,7 @@ impl SimArgs {
     }
 
     pub(super) fn jobs(&self) -> NonZero<usize> {
-        self.jobs.unwrap_or_else(|| {
-            std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
-        })
+        parallel::jobs(self.jobs)
     }
 
     pub(super) const fn json(&self) -> bool {

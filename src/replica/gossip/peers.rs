@@ -68,11 +68,16 @@ impl Peers {
 
     /// The last counter of `origin` that every peer is known to have.
     pub(super) fn all_have(&self, origin: Origin) -> u64 {
-        let counters = self
-            .0
-            .iter()
-            .map(|peer| peer.has.as_ref().map_or(0, |vector| vector.counter(origin)));
-        counters.min().unwrap_or(0)
+        let mut least = None;
+        for peer in &self.0 {
+            // Nothing is less, so that a large group is not asked in vain.
+            let counter = match &peer.has {
+                None => return 0,
+                Some(vector) => vector.counter(origin),
+            };
+            least = Some(least.map_or(counter, |least: u64| least.min(counter)));
+        }
+        least.unwrap_or(0)
     }
 
     /// Whether every peer was heard.
