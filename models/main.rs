@@ -218,18 +218,19 @@ fn catch(bug: Bug) -> ExitCode {
 }
 
 fn table(size: Option<Size>) -> ExitCode {
-    println!("| model | cluster | what goes wrong | states | depth | seconds |");
-    println!("|---|---|---|--:|--:|--:|");
+    println!("| model | cluster | what goes wrong | size | states | depth | seconds |");
+    println!("|---|---|---|---|--:|--:|--:|");
     let mut is_well = true;
     for entry in catalogue::models().filter(|entry| size.is_none_or(|size| entry.size == size)) {
         let found = explore((entry.model)(None), threads(), |progress| {
             eprintln!("{progress}")
         });
         println!(
-            "| `{}` | {} | {} | {} | {} | {:.0} |",
+            "| `{}` | {} | {} | {} | {} | {} | {:.0} |",
             entry.name,
             entry.describe,
             entry.bounds,
+            entry.size.name(),
             found.states,
             found.depth,
             found.time.as_secs_f64().ceil(),

@@ -104,6 +104,7 @@ impl Evidence {
             incarnation: operation.incarnation,
             group: operation.group.0,
             phase,
+            context: None,
             witness: match held {
                 Held::Nothing => Witness::None,
                 Held::Put { dot } => Witness::Put {

@@ -1,8 +1,8 @@
 //! A small history of any bytes: two for the whole, six an operation.
 
 use kvs_zoo::history::{
-    ErrorKind, Header, History, Kind, Outcome, Phase, Promise, Row, Siblings, Version, Witness,
-    dot, origin, value_id,
+    Dominance, ErrorKind, Header, History, Kind, Outcome, Phase, Promise, Row, Siblings, Version,
+    Witness, dot, origin, value_id,
 };
 
 /// Bytes that say what holds for the whole history.
@@ -28,6 +28,7 @@ struct Whole {
     /// Places are as the bytes say, so that some repeat.
     any_places: bool,
     real_time: bool,
+    dominance: Option<Dominance>,
 }
 
 impl Whole {
@@ -46,12 +47,15 @@ impl Whole {
             repeats: head[0] & 64 != 0,
             any_places: head[0] & 128 != 0,
             real_time: head[1] & 1 == 0,
+            dominance: (head[1] & 2 != 0).then_some(Dominance::Context),
         }
     }
 }
 
 /// One operation's bytes, and its place.
 struct Op {
+    /// The worker, which goes on under another session after a write of unknown outcome.
+    worker: usize,
     session: u32,
     index: u32,
     kind: Kind,
@@ -94,6 +98,7 @@ pub(crate) fn history(data: &[u8]) -> History {
     let header = Header {
         promise: whole.promise,
         real_time: whole.real_time,
+        dominance: whole.dominance,
         values: if whole.repeats {
             ["0", "1", "2", "3"].map(str::to_owned).to_vec()
         } else {
@@ -107,13 +112,7 @@ pub(crate) fn history(data: &[u8]) -> History {
     };
     let mut free = [0u64; SESSIONS as usize];
     for op in &ops {
-        push(
-            &mut history,
-            &whole,
-            &ops,
-            op,
-            &mut free[op.session as usize],
-        );
+        push(&mut history, &whole, &ops, op, &mut free[op.worker]);
     }
     if whole.has_end {
         history.end = Some(kvs_zoo::history::End {
@@ -126,11 +125,14 @@ pub(crate) fn history(data: &[u8]) -> History {
 
 fn operations(whole: &Whole, rest: &[u8]) -> Vec<Op> {
     let mut next_index = [0u32; SESSIONS as usize];
+    let mut sessions: [u32; SESSIONS as usize] = std::array::from_fn(|worker| worker as u32);
+    let mut next_session = u32::from(SESSIONS);
     let mut next_dot = [1u64; NODES as usize];
     let mut ops = Vec::new();
     for bytes in rest.chunks_exact(OP_BYTES).take(OPS_MAX) {
-        let session = u32::from(bytes[0] & (SESSIONS - 1));
-        let index = &mut next_index[session as usize];
+        let worker = usize::from(bytes[0] & (SESSIONS - 1));
+        let session = sessions[worker];
+        let index = &mut next_index[worker];
         *index += 1;
         let kind = match (bytes[0] >> 2 & 7, whole.repeats) {
             (0, true) => Kind::Cas,
@@ -148,7 +150,8 @@ fn operations(whole: &Whole, rest: &[u8]) -> Vec<Op> {
             vector.sort_unstable();
             *counter += 1;
         }
-        ops.push(Op {
+        let op = Op {
+            worker,
             session,
             index: if whole.any_places {
                 u32::from(bytes[5] >> 2 & 7)
@@ -159,7 +162,13 @@ fn operations(whole: &Whole, rest: &[u8]) -> Vec<Op> {
             bytes: [bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5]],
             dot: own,
             vector,
-        });
+        };
+        if kind != Kind::Get && op.outcome().0 == Outcome::Info {
+            sessions[worker] = next_session;
+            next_session += 1;
+            next_index[worker] = 0;
+        }
+        ops.push(op);
     }
     ops
 }
@@ -191,6 +200,17 @@ fn read_of<'a>(whole: &Whole, ops: &'a [Op], op: &Op) -> Vec<&'a Op> {
     read
 }
 
+/// What a put's client said that it had seen, where that is recorded.
+fn context_of(whole: &Whole, ops: &[Op], op: &Op) -> Option<Vec<u64>> {
+    let is_recorded = whole.dominance.is_some() && op.kind == Kind::Put && op.bytes[3] & 128 != 0;
+    let puts = ops.iter().filter(|put| put.kind == Kind::Put);
+    let on_key = puts.filter(|put| put.key() == op.key());
+    let named = on_key
+        .enumerate()
+        .filter(|(place, _)| *place < 7 && op.bytes[3] >> place & 1 == 1);
+    is_recorded.then(|| named.map(|(_, put)| put.written(whole)).collect())
+}
+
 fn push(history: &mut History, whole: &Whole, ops: &[Op], op: &Op, free: &mut u64) {
     let start = u64::from(op.bytes[2] & 15);
     let invoke = if whole.any_times {
@@ -214,6 +234,7 @@ fn push(history: &mut History, whole: &Whole, ops: &[Op], op: &Op, free: &mut u6
     for put in &read {
         ends.push(ends.last().copied().unwrap_or(0) + put.vector.len() as u32);
     }
+    let context = context_of(whole, ops, op);
     let version = |byte: u8| Version {
         time: u64::from(byte & 15),
         origin: origin(u16::from(byte >> 4 & 1), 0),
@@ -256,6 +277,7 @@ fn push(history: &mut History, whole: &Whole, ops: &[Op], op: &Op, free: &mut u6
         } else {
             Phase::Run
         },
+        context: context.as_deref(),
         witness,
         ..Row::EMPTY
     });

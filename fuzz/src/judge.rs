@@ -74,7 +74,7 @@ fn wrong_with(history: &History, report: &Report) -> Option<String> {
     }
     let standing = |model: Model| report.ladder.get(model as usize).map(|rung| rung.standing);
     for model in Model::ALL {
-        for implied in model.implied() {
+        for implied in model.implied(report.dominance) {
             if standing(*model) == Some(Standing::Held)
                 && standing(*implied) == Some(Standing::Broken)
             {

@@ -13,12 +13,16 @@
 //!   issued before it.
 //! - A6 no two puts cover each other, and a put's vector has its own counter at its own origin.
 //! - A7 the evidence of one put is the same wherever it is given.
+//!
+//! Where a put supersedes its context only, the maxima of A4 are those that the contexts leave, and
+//! - A8 a put covers what its context names.
 
 use super::certificate::{Certificate, entry, not_covered};
+use super::dominance::{Contexts, Wrong};
 use super::index::{Index, NO_PUT, Table};
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::{Kind, dot_counter, dot_origin, dot_text, id_text};
+use crate::history::{Dominance, Kind, dot_counter, dot_origin, dot_text, id_text};
 
 /// The dot under which somebody read a put of unknown outcome.
 pub(super) fn dot_of_unknown(index: &Index<'_>, put: usize) -> Option<u64> {
@@ -49,20 +53,43 @@ pub(super) fn check(index: &Index<'_>) -> Check {
             };
         }
     };
+    let rows = certificate.rows_by_key();
+    let contexts = (index.dominance == Dominance::Context).then(|| {
+        let runs = (0..index.by_key.len() as u32).map(|key| {
+            let runs = certificate.runs(key);
+            runs.map(|(run, _)| &rows[run]).collect()
+        });
+        Contexts::new(index, runs)
+    });
+    let (contexts, open) = match contexts.transpose() {
+        Ok(contexts) => (contexts, None),
+        Err(reason) => (None, Some(reason)),
+    };
     let mut judge = Judge {
         findings: Findings::new(index.history, Property::Causal),
         certificate: &certificate,
         index,
+        contexts,
+        open,
     };
     judge.dots();
     let checked = judge.run();
-    judge.findings.check(checked)
+    let refuted = !judge.findings.is_empty();
+    let mut check = judge.findings.check(checked);
+    if let (Some(reason), false) = (judge.open, refuted) {
+        check.verdict = Verdict::unknown(reason);
+    }
+    check
 }
 
 struct Judge<'a, 'h> {
     index: &'a Index<'h>,
     certificate: &'a Certificate<'a, 'h>,
     findings: Findings<'h>,
+    /// What supersedes what, where contexts say that.
+    contexts: Option<Contexts<'a>>,
+    /// What could not be decided.
+    open: Option<String>,
 }
 
 /// What the last operation of a session in one group was.
@@ -143,9 +170,13 @@ impl<'h> Judge<'_, 'h> {
         self.real_time(row, vector);
         if is_put {
             self.mutual_cover(number, vector);
+            self.context(row, vector);
         } else {
             self.evidence(row);
-            self.siblings(row, vector);
+            match self.index.dominance {
+                Dominance::Applied => self.siblings(row, vector),
+                Dominance::Context => self.siblings_by_contexts(row, vector),
+            }
         }
         1
     }
@@ -263,6 +294,26 @@ impl<'h> Judge<'_, 'h> {
         }
     }
 
+    /// A8.
+    fn context(&mut self, put: usize, vector: &[u64]) {
+        for named in self.index.context_puts(put) {
+            let dot = self
+                .certificate
+                .dot(self.certificate.number[*named as usize]);
+            if entry(vector, dot_origin(dot)) < dot {
+                let rows = [*named as usize, put];
+                self.findings
+                    .add(AnomalyKind::MissingDependency, &rows, || {
+                        format!(
+                            "the context of {} has {}, which its own vector lacks",
+                            self.index.name(put),
+                            dot_text(dot)
+                        )
+                    });
+            }
+        }
+    }
+
     /// A7.
     fn evidence(&mut self, get: usize) {
         let columns = self.index.columns;
@@ -296,20 +347,74 @@ impl<'h> Judge<'_, 'h> {
             })
         };
         let returned = self.index.puts_read(get);
-        for put in &candidates {
-            let row = self.certificate.row(*put);
-            if !returned.contains(&(row as u32)) && superseding(*put).is_none() {
-                self.findings
-                    .add(AnomalyKind::MissingSibling, &[row, get], || {
-                        format!(
-                            "{} covers {}, nothing it covers supersedes it, yet it was left out",
-                            self.index.name(get),
-                            dot_text(self.certificate.dot(*put))
-                        )
-                    });
+        let missing: Vec<u32> = candidates
+            .iter()
+            .copied()
+            .filter(|put| !returned.contains(&(self.certificate.row(*put) as u32)))
+            .filter(|put| superseding(*put).is_none())
+            .collect();
+        let covered = returned
+            .iter()
+            .map(|row| self.certificate.number[*row as usize]);
+        let superseded: Vec<(u32, u32)> = covered
+            .filter_map(|put| Some((put, superseding(put)?)))
+            .collect();
+        for put in missing {
+            self.missing_sibling(get, put);
+        }
+        self.uncovered_siblings(get, vector);
+        for (put, by) in superseded {
+            self.superseded_sibling(get, vector, put, by);
+        }
+    }
+
+    /// A4 where contexts say what supersedes what.
+    fn siblings_by_contexts(&mut self, get: usize, vector: &[u64]) {
+        let key = self.index.key[get];
+        let covered = |dots: &[u64]| {
+            let upto = dots
+                .first()
+                .map_or(0, |dot| entry(vector, dot_origin(*dot)));
+            dots.partition_point(|dot| *dot <= upto) as u32
+        };
+        let runs = self.certificate.runs(key);
+        let seen: Vec<u32> = runs.map(|(_, dots)| covered(dots)).collect();
+        let Some(contexts) = &mut self.contexts else {
+            return;
+        };
+        let wrong = match contexts.judge(key, &seen, self.index.puts_read(get)) {
+            Ok(wrong) => wrong,
+            Err(reason) => {
+                self.open = Some(reason);
+                Vec::new()
+            }
+        };
+        self.uncovered_siblings(get, vector);
+        let number = |row: u32| self.certificate.number[row as usize];
+        for wrong in wrong {
+            match wrong {
+                Wrong::Missing { put } => self.missing_sibling(get, number(put)),
+                Wrong::Superseded { put, by } => {
+                    self.superseded_sibling(get, vector, number(put), number(by));
+                }
             }
         }
-        for row in returned {
+    }
+
+    fn missing_sibling(&mut self, get: usize, put: u32) {
+        let row = self.certificate.row(put);
+        self.findings
+            .add(AnomalyKind::MissingSibling, &[row, get], || {
+                format!(
+                    "{} covers {}, nothing it covers supersedes it, yet it was left out",
+                    self.index.name(get),
+                    dot_text(self.certificate.dot(put))
+                )
+            });
+    }
+
+    fn uncovered_siblings(&mut self, get: usize, vector: &[u64]) {
+        for row in self.index.puts_read(get) {
             let number = self.certificate.number[*row as usize];
             let dot = self.certificate.dot(number);
             if entry(vector, dot_origin(dot)) < dot {
@@ -321,18 +426,25 @@ impl<'h> Judge<'_, 'h> {
                             dot_text(dot)
                         )
                     });
-            } else if let Some(later) = superseding(number) {
-                let rows = [*row as usize, self.certificate.row(later), get];
-                self.findings
-                    .add(AnomalyKind::SupersededSibling, &rows, || {
-                        format!(
-                            "{} returned {} although it covers {}, which supersedes it",
-                            self.index.name(get),
-                            dot_text(dot),
-                            dot_text(self.certificate.dot(later))
-                        )
-                    });
             }
         }
+    }
+
+    /// Unless the vector lacks the sibling itself, which is wrong already.
+    fn superseded_sibling(&mut self, get: usize, vector: &[u64], put: u32, by: u32) {
+        let dot = self.certificate.dot(put);
+        if entry(vector, dot_origin(dot)) < dot {
+            return;
+        }
+        let rows = [self.certificate.row(put), self.certificate.row(by), get];
+        self.findings
+            .add(AnomalyKind::SupersededSibling, &rows, || {
+                format!(
+                    "{} returned {} although it covers {}, which supersedes it",
+                    self.index.name(get),
+                    dot_text(dot),
+                    dot_text(self.certificate.dot(by))
+                )
+            });
     }
 }

@@ -1,6 +1,8 @@
 //! The certificate that a causal store gives, laid out for checking: every put whose dot and
 //! vector are known, by origin and by key.
 
+use std::ops::Range;
+
 use super::index::{Index, NO_PUT, Table};
 use crate::history::{Evidence, Kind, NEVER, dot_counter, dot_origin};
 
@@ -105,7 +107,7 @@ impl<'a, 'h> Certificate<'a, 'h> {
     /// Collects the evidence.
     ///
     /// # Errors
-    /// When an acknowledged operation carries none.
+    /// When an acknowledged operation carries none, or a put has none that a context names.
     pub(super) fn new(index: &'a Index<'h>) -> Result<Self, String> {
         let columns = index.columns;
         let mut puts = Vec::new();
@@ -142,6 +144,12 @@ impl<'a, 'h> Certificate<'a, 'h> {
                     });
                 }
             }
+        }
+        let silent = |row: &usize| index.is_effective_put(*row) && number[*row] == NO_PUT;
+        if let Some(row) = (0..index.history.len()).find(silent) {
+            return Err(format!(
+                "row {row} took effect, since a context names it, and nobody gave its vector"
+            ));
         }
         let mut certificate = Self {
             index,
@@ -227,6 +235,27 @@ impl<'a, 'h> Certificate<'a, 'h> {
         let dots = &self.by_key_dots[start..end];
         let place = dots.partition_point(|dot| *dot <= entry).checked_sub(1)?;
         (dot_origin(dots[place]) == dot_origin(entry)).then(|| self.by_key[start + place])
+    }
+
+    /// The rows of all known puts, by key and within it by dot.
+    pub(super) fn rows_by_key(&self) -> Vec<u32> {
+        let rows = self.by_key.iter().map(|number| self.row(*number) as u32);
+        rows.collect()
+    }
+
+    /// The puts of each origin on a key: places in [`Self::rows_by_key`], and their dots.
+    pub(super) fn runs(&self, key: u32) -> impl Iterator<Item = (Range<usize>, &[u64])> {
+        let (start, end) = (
+            self.key_starts[key as usize],
+            self.key_starts[key as usize + 1],
+        );
+        let dots = &self.by_key_dots[start as usize..end as usize];
+        let runs = dots.chunk_by(|a, b| dot_origin(*a) == dot_origin(*b));
+        runs.scan(start as usize, |at, run| {
+            let first = *at;
+            *at += run.len();
+            Some((first..*at, run))
+        })
     }
 
     /// Puts of the same dot, side by side.

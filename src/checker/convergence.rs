@@ -4,10 +4,10 @@
 //! The evidence is the gets of the final phase. A replica that did not answer makes the verdict
 //! unknown, never valid.
 
-use super::index::{Index, Table, is_whole};
+use super::index::{Index, NO_PUT, Table, is_whole};
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::{Evidence, Kind, Outcome, Phase, id_text};
+use crate::history::{Dominance, Evidence, Kind, Outcome, Phase, id_text};
 
 /// What the final reads say about the keys.
 pub(super) struct Final<'a, 'h> {
@@ -132,13 +132,19 @@ pub(super) fn check_lost_writes(last: &Final<'_, '_>) -> Check {
     let (mut checked, mut undecided) = (0, 0u64);
     for key in last.touched() {
         let gets: Vec<usize> = last.reads(key).iter().filter_map(|(_, get)| *get).collect();
+        let known: Vec<Option<Table<u32, ()>>> =
+            gets.iter().map(|get| known_to(index, *get)).collect();
         for put in index.by_key.at(key).iter().map(|row| *row as usize) {
             if !index.is_effective_put(put) || gets.is_empty() {
                 continue;
             }
             checked += 1;
-            for get in &gets {
-                match survives(index, put, *get) {
+            for (get, known) in gets.iter().zip(&known) {
+                let survives = match known {
+                    Some(known) => Some(known.contains_key(&(put as u32))),
+                    None => survives(index, put, *get),
+                };
+                match survives {
                     Some(true) => {}
                     Some(false) => {
                         findings.add(AnomalyKind::LostWrite, &[put, *get], || lost(index, put));
@@ -169,6 +175,21 @@ fn lost(index: &Index<'_>, put: usize) -> String {
         id_text(index.columns.written[put]),
         index.key_name(put)
     )
+}
+
+/// What a get returned and all that this supersedes, where contexts say that.
+fn known_to(index: &Index<'_>, get: usize) -> Option<Table<u32, ()>> {
+    if index.dominance != Dominance::Context {
+        return None;
+    }
+    let mut known: Table<u32, ()> = Table::default();
+    let mut left = index.puts_read(get).to_vec();
+    while let Some(put) = left.pop() {
+        if put != NO_PUT && known.insert(put, ()).is_none() {
+            left.extend(index.context_puts(put as usize));
+        }
+    }
+    Some(known)
 }
 
 /// Whether a final get shows `put` or what supersedes it; `None` when the evidence does not say.

@@ -8,10 +8,10 @@ use super::model::Model;
 use super::property::Property;
 use super::verdict::{Check, Verdict};
 use super::{
-    black_box, causal, convergence, guarded, integrity, linearizable, lookup, lww, lww_black_box,
+    causal, convergence, dominance, guarded, integrity, linearizable, lookup, lww, lww_black_box,
     sequential, session, single_value, wing_gong,
 };
-use crate::history::{Evidence, History, Kind};
+use crate::history::{Dominance, Evidence, History, Kind};
 use convergence::Final;
 
 /// Operations up to which the ladder runs checks that cost more than a pass over the history,
@@ -137,7 +137,7 @@ fn dear_checks(index: &Index<'_>, asked: &[Model]) -> Vec<Check> {
         checks.extend(several(REGISTERS, || single_value::check(index)));
     }
     if asked.contains(&Model::Causal) {
-        checks.push(one(Property::CausalBlackBox, || black_box::check(index)));
+        checks.push(one(Property::CausalBlackBox, || dominance::check(index)));
     }
     checks
 }
@@ -282,7 +282,9 @@ impl Direct<'_, '_> {
         let index = self.index;
         let asked = self.asks(Model::Causal);
         let property = Property::CausalBlackBox;
-        if !asked && self.holds(Property::Linearizable) {
+        // Where it implies that.
+        let by_context = index.dominance == Dominance::Context;
+        if !asked && !by_context && self.holds(Property::Linearizable) {
             return;
         }
         let black_box = if !asked && index.columns.evidence.contains(&Evidence::Lww) {
@@ -294,7 +296,7 @@ impl Direct<'_, '_> {
         } else if !asked && index.history.len() > UNASKED_ROUNDS_MAX {
             left_out(property, Model::Causal)
         } else {
-            one(property, || black_box::check(index))
+            one(property, || dominance::check(index))
         };
         self.checks.push(black_box);
     }
@@ -302,9 +304,10 @@ impl Direct<'_, '_> {
     fn sessions(&mut self) {
         let index = self.index;
         let asked = session::MODELS.iter().any(|model| self.asks(*model));
+        let by_context = index.dominance == Dominance::Context;
         let implied = [Property::Linearizable, Property::CausalConsistency]
             .iter()
-            .any(|property| self.holds(*property));
+            .any(|property| !by_context && self.holds(*property));
         let judged = session::Judged::of(index);
         if judged == session::Judged::BlackBox {
             // The ladder says that a model which holds implies them.

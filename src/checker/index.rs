@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use hashbrown::HashMap;
 
 use super::lookup::{Numbers, Puts, follow};
-use crate::history::{CORRUPT, Columns, History, Kind, NEVER, Outcome, Row, id_index, id_session};
+use crate::history::{
+    CORRUPT, Columns, Dominance, History, Kind, NEVER, Outcome, Row, id_index, id_session,
+};
 
 /// A hash table whose order nothing depends on, and whose hashes are the same in every run.
 pub(super) type Table<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -63,8 +65,14 @@ pub(super) struct Index<'h> {
     pub(super) by_session: Groups,
     /// For each id of each read list its put's row, or [`NO_PUT`].
     puts_read: Vec<u32>,
-    /// Whether a usable get read the put of that row.
+    /// Whether a usable get read the put of that row, or a client knew of it.
     pub(super) was_read: Vec<bool>,
+    /// Which puts a put supersedes.
+    pub(super) dominance: Dominance,
+    /// Where each row's part of `context_puts` starts; empty where contexts do not matter.
+    context_starts: Vec<u32>,
+    /// For each put the puts that its context names, as far as there are such.
+    context_puts: Vec<u32>,
     /// Bits of [`TIED_INVOKE`] and [`TIED_RETURN`].
     ties: Vec<u8>,
     /// Dense keys on which a session's order at one instant is in no time that this index gives.
@@ -84,12 +92,20 @@ pub(super) const UNTOLD_TIES: &str = "sessions did several operations on a key a
     and times alone do not give their order";
 
 impl<'h> Index<'h> {
-    /// Indexes a history.
+    /// Indexes a history, under the rule of dominance that its header names.
     ///
     /// # Errors
     /// When the history breaks what every check relies on: puts and gets only, unique ids, sessions
     /// with one operation in flight, at most 2^32 rows.
     pub(super) fn new(history: &'h History) -> Result<Self, String> {
+        Self::under(history, history.header.dominance.unwrap_or_default())
+    }
+
+    /// Indexes a history under a rule of dominance.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn under(history: &'h History, dominance: Dominance) -> Result<Self, String> {
         let columns = &history.columns;
         if columns.len() >= NO_PUT as usize {
             return Err("there are more than 2^32 operations".to_owned());
@@ -106,6 +122,9 @@ impl<'h> Index<'h> {
             session,
             puts_read: Vec::with_capacity(columns.read.values().len()),
             was_read: vec![false; columns.len()],
+            dominance,
+            context_starts: Vec::new(),
+            context_puts: Vec::new(),
             ties: vec![0; columns.len()],
             untold: Table::default(),
         };
@@ -114,6 +133,9 @@ impl<'h> Index<'h> {
         let puts = Puts::new(columns, numbers)?;
         index.find_ties();
         index.resolve_reads(&puts);
+        if dominance == Dominance::Context {
+            index.resolve_contexts(&puts);
+        }
         Ok(index)
     }
 
@@ -179,9 +201,74 @@ impl<'h> Index<'h> {
         !self.untold.is_empty()
     }
 
+    /// The dense keys on which that is so, in no order that matters.
+    pub(super) fn untold_keys(&self) -> Vec<u32> {
+        let mut keys: Vec<u32> = self.untold.keys().copied().collect();
+        keys.sort_unstable();
+        keys
+    }
+
     /// Whether that is so on a dense key.
     pub(super) fn has_untold_ties_on(&self, key: u32) -> bool {
         self.untold.contains_key(&key)
+    }
+
+    /// The put to the row's key that wrote `id` and did not fail.
+    fn put_of(&self, puts: &Puts, row: usize, id: u64) -> Option<u32> {
+        let columns = self.columns;
+        puts.row(self, id).filter(|put| {
+            let put = *put as usize;
+            columns.key[put] == columns.key[row] && columns.outcome[put] != Outcome::Fail
+        })
+    }
+
+    /// Finds the puts that each put's context names: those that its client said it had seen, or,
+    /// where that was not recorded, those that the session's last get of the key had returned.
+    fn resolve_contexts(&mut self, puts: &Puts) {
+        let columns = self.columns;
+        let mut contexts: Vec<Vec<u32>> = vec![Vec::new(); columns.len()];
+        let mut last_get: Table<u32, u32> = Table::default();
+        for session in 0..self.by_session.len() {
+            last_get.clear();
+            for row in self.by_session.at(session).iter().map(|row| *row as usize) {
+                if self.is_known_get(row) {
+                    last_get.insert(self.key[row], row as u32);
+                } else if columns.kind[row] == Kind::Put {
+                    let own = &mut contexts[row];
+                    match columns.context(row) {
+                        Some(ids) => {
+                            own.extend(ids.iter().filter_map(|id| self.put_of(puts, row, *id)));
+                        }
+                        None => own.extend(
+                            last_get
+                                .get(&self.key[row])
+                                .into_iter()
+                                .flat_map(|get| self.puts_read(*get as usize))
+                                .filter(|put| **put != NO_PUT),
+                        ),
+                    }
+                    own.retain(|put| *put != row as u32);
+                    own.sort_unstable();
+                    own.dedup();
+                }
+            }
+        }
+        self.context_starts.push(0);
+        for context in contexts {
+            for put in &context {
+                self.was_read[*put as usize] = true;
+            }
+            self.context_puts.extend(context);
+            self.context_starts.push(self.context_puts.len() as u32);
+        }
+    }
+
+    /// The puts that a put's context names, ascending; none where contexts do not matter.
+    pub(super) fn context_puts(&self, put: usize) -> &[u32] {
+        match self.context_starts.get(put..put + 2) {
+            Some(ends) => &self.context_puts[ends[0] as usize..ends[1] as usize],
+            None => &[],
+        }
     }
 
     fn resolve_reads(&mut self, puts: &Puts) {
@@ -189,10 +276,7 @@ impl<'h> Index<'h> {
         for get in 0..columns.len() {
             let counts = self.is_known_get(get);
             for id in columns.read.at(get) {
-                let put = puts.row(self, *id).filter(|put| {
-                    let put = *put as usize;
-                    columns.key[put] == columns.key[get] && columns.outcome[put] != Outcome::Fail
-                });
+                let put = self.put_of(puts, get, *id);
                 self.puts_read.push(put.unwrap_or(NO_PUT));
                 if let Some(put) = put.filter(|_| counts) {
                     self.was_read[put as usize] = true;
@@ -309,9 +393,14 @@ pub(super) fn with_open_puts(history: &History) -> Cow<'_, History> {
     let columns = &history.columns;
     let mut known: Table<u64, ()> = Table::default();
     let mut last: Table<u32, (u32, u64)> = Table::default();
+    // A write of unknown outcome ends its session.
+    let mut ended: Table<u32, ()> = Table::default();
     for row in 0..columns.len() {
         if columns.kind[row] == Kind::Put {
             known.insert(columns.written[row], ());
+        }
+        if columns.kind[row] != Kind::Get && columns.outcome[row] == Outcome::Info {
+            ended.insert(columns.session[row], ());
         }
         let end = match columns.returned[row] {
             NEVER => columns.invoke[row],
@@ -333,10 +422,11 @@ pub(super) fn with_open_puts(history: &History) -> Cow<'_, History> {
             }
             known.insert(*id, ());
             // A put that was left out has later rows in its session; its place there is unknown,
-            // so it gets a session of its own.
+            // so it gets a session of its own. So does all but one that were under way.
             let own = u32::MAX - open.len() as u32;
+            let continues = past && ended.insert(session, ()).is_none();
             open.to_mut().columns.push(&Row {
-                session: if past { session } else { own },
+                session: if continues { session } else { own },
                 index,
                 kind: Kind::Put,
                 key: columns.key[row],

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::model::Model;
 use super::property::Property;
 use super::verdict::{Check, Verdict};
+use crate::history::Dominance;
 
 /// How a history stands to a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ impl fmt::Display for Rung {
 }
 
 /// Where the checks put each model, weakest first; `promised` is marked.
-pub(super) fn ladder(checks: &[Check], promised: Option<Model>) -> Vec<Rung> {
+pub(super) fn ladder(checks: &[Check], promised: Option<Model>, dominance: Dominance) -> Vec<Rung> {
     let mut rungs: Vec<Rung> = Model::ALL
         .iter()
         .map(|model| {
@@ -74,7 +75,7 @@ pub(super) fn ladder(checks: &[Check], promised: Option<Model>) -> Vec<Rung> {
             }
         })
         .collect();
-    imply(&mut rungs);
+    imply(&mut rungs, dominance);
     rungs
 }
 
@@ -129,13 +130,13 @@ fn of(verdict: &Verdict) -> (Standing, Option<String>) {
 
 /// Decides by definition what no check has decided: what a stronger model implies holds, and
 /// sequential consistency is broken where its weaker half is.
-fn imply(rungs: &mut [Rung]) {
+fn imply(rungs: &mut [Rung], dominance: Dominance) {
     let place = |model: Model| model as usize;
     for from in (0..rungs.len()).rev() {
         if rungs[from].standing != Standing::Held {
             continue;
         }
-        for implied in rungs[from].model.implied() {
+        for implied in rungs[from].model.implied(dominance) {
             let name = rungs[from].model.name();
             let rung = &mut rungs[place(*implied)];
             if rung.standing == Standing::Unknown {

@@ -1,7 +1,7 @@
 //! Tables that an index is made with: values as small numbers, and puts by what they wrote.
 
 use super::index::{Index, Table};
-use crate::history::{Columns, Kind, NEVER, id_index, id_session, value_id};
+use crate::history::{Columns, Kind, NEVER, Outcome, id_index, id_session, value_id};
 
 /// Numbers below this many times the number of rows are looked up in a table, others by hash.
 const DIRECT_MAX: u64 = 2;
@@ -139,7 +139,8 @@ pub(super) fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, String> {
 /// Whether row `b` can be what the session of row `a` did next.
 ///
 /// # Errors
-/// When both are one place of the session, or `a` was under way when `b` began.
+/// When both are one place of the session, or `a` was under way when `b` began: a write of unknown
+/// outcome is for ever, so that it ends its session.
 pub(super) fn follow(columns: &Columns, a: usize, b: usize) -> Result<(), String> {
     let (session, returned) = (columns.session[a], columns.returned[a]);
     if columns.index[a] == columns.index[b] {
@@ -153,6 +154,12 @@ pub(super) fn follow(columns: &Columns, a: usize, b: usize) -> Result<(), String
         Err(format!(
             "session {session} has two operations at once: #{} and #{}",
             columns.index[a], columns.index[b]
+        ))
+    } else if columns.kind[a] != Kind::Get && columns.outcome[a] == Outcome::Info {
+        Err(format!(
+            "session {session} goes on after #{}, a {} of unknown outcome, which may take effect at \
+             any later time: what follows it must have a session of its own",
+            columns.index[a], columns.kind[a]
         ))
     } else {
         Ok(())

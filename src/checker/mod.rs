@@ -9,6 +9,7 @@
 //! | session guarantees | a session sees its past | Terry et al. 1994 | `session/` |
 //! | causal, by witness | the vectors are a visibility order of a multi-value register | Burckhardt et al. 2014 | `causal.rs` |
 //! | causal, black box | happens-before refutes no read | Bouajjani et al. 2017, for multi-value registers | `black_box/` |
+//! | causal, by contexts | the same where a put supersedes its context only | Almeida et al. 2012 | `dominance/` |
 //! | cc, ccv | bad patterns of registers | Bouajjani et al. 2017 | `single_value/` |
 //! | linearizable | zones of a key do not conflict | Gibbons and Korach 1997 | `linearizable.rs` |
 //! | linearizable, values that repeat, compare-and-set, append | a search for an order of a key | Wing and Gong 1993, Lowe 2017 | `wing_gong/` |
@@ -28,6 +29,7 @@ mod causal;
 mod certificate;
 mod convergence;
 mod direct;
+mod dominance;
 mod explain;
 mod index;
 mod integrity;
@@ -83,8 +85,11 @@ pub fn check(history: &History, options: &Options) -> Report {
     let start = now();
     let open = with_open_puts(history);
     let promise = options.promise.or(history.header.promise);
+    let declared = history.header.dominance.unwrap_or_default();
+    let dominance = options.dominance.unwrap_or(declared);
     let mut report = Report {
         promise,
+        dominance,
         model: None,
         totals: totals(history),
         complete: history.end.is_some(),
@@ -97,9 +102,10 @@ pub fn check(history: &History, options: &Options) -> Report {
             reason: "only one engine ran".to_owned(),
         },
         clock_inversions: None,
+        unexplained: None,
         engine: options.engine,
     };
-    match guarded(|| Index::new(&open)) {
+    match guarded(|| Index::under(&open, dominance)) {
         Ok(Ok(index)) => {
             let asked = asked(promise, options.judged_by);
             if options.engine != Engine::Stateright {
@@ -114,7 +120,9 @@ pub fn check(history: &History, options: &Options) -> Report {
                 second_opinion(&index, options, &mut report);
                 report.elapsed.search = now() - start - report.elapsed.direct;
             }
-            explained(&index, &mut report.checks);
+            report.unexplained = explained(&mut report.checks, |checks| {
+                explain::explain(&index, checks);
+            });
         }
         Ok(Err(reason)) | Err(reason) => {
             let asked = asked(promise, options.judged_by);
@@ -140,7 +148,8 @@ fn asked(promise: Option<Promise>, judged_by: JudgedBy) -> Vec<Model> {
 
 /// Puts the models on the ladder, and says which of them decides the verdict.
 fn judge(report: &mut Report, judged_by: JudgedBy) {
-    report.ladder = ladder::ladder(&report.checks, report.promise.map(Model::promised));
+    let promised = report.promise.map(Model::promised);
+    report.ladder = ladder::ladder(&report.checks, promised, report.dominance);
     report.model = match (judged_by, report.promise) {
         (JudgedBy::Model(model), _) => Some(model),
         (JudgedBy::Ladder, None) => report
@@ -177,12 +186,15 @@ fn guarded<T>(check: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Reduces each anomaly to what shows it; a bug in that leaves them as the checks gave them.
-fn explained(index: &Index<'_>, checks: &mut Vec<Check>) {
+/// Reduces each anomaly to what shows it; a bug in that leaves them as the checks gave them, and
+/// is what this returns.
+fn explained(checks: &mut Vec<Check>, explain: impl FnOnce(&mut [Check])) -> Option<String> {
     let mut reduced = checks.clone();
-    if guarded(|| explain::explain(index, &mut reduced)).is_ok() {
+    let bug = guarded(|| explain(&mut reduced)).err();
+    if bug.is_none() {
         *checks = reduced;
     }
+    bug
 }
 
 /// The direct engine's answer on the model alone, which is what the search judges too: `None` when
@@ -191,7 +203,13 @@ fn direct_on_model(index: &Index<'_>, promise: Promise) -> Option<bool> {
     let model = match promise {
         Promise::Linearizable => linearizable::check(index),
         Promise::Lww => lww::check(index),
-        Promise::Causal => causal::check(index),
+        Promise::Causal => match causal::check(index) {
+            // The search goes without evidence too.
+            check if matches!(check.verdict, Verdict::NotApplicable { .. }) => {
+                dominance::check(index)
+            }
+            check => check,
+        },
     };
     match model.verdict {
         Verdict::Valid => Some(!integrity::check(index).verdict.is_invalid()),
@@ -249,7 +267,7 @@ fn search_prefixes(
         let shortened = prefix::prefix(index.history, operations);
         let prefix_index = shortened
             .as_ref()
-            .and_then(|history| Index::new(history).ok());
+            .and_then(|history| Index::under(history, index.dominance).ok());
         let judged = prefix_index.as_ref().unwrap_or(index);
         // Each attempt may use half of what is left, so that a shorter one still has time.
         let share = budget.time - budget.time / 2u32.saturating_pow(attempt);

@@ -5,98 +5,59 @@
 //! says of itself, and names several models at once; how the two relate is stated here and nowhere
 //! else.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use super::property::Property;
-use crate::history::Promise;
+use super::property::{Property, kinds};
+use crate::history::{Dominance, Promise};
 
-/// Declares the models with their names, what they mean and what makes them up.
-macro_rules! models {
-    ($($variant:ident = $text:literal: $doc:literal, [$($property:ident),+];)+) => {
-        /// A consistency model. The derived order is that of the ladder, weakest first: a model
-        /// never implies a later one, though not every model implies all earlier ones.
-        #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-        )]
-        pub enum Model {
-            $(#[doc = $doc] #[serde(rename = $text)] $variant,)+
-        }
-
-        impl Model {
-            /// Every model, from the weakest to the strongest.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The name in files, reports and on the command line.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-
-            /// What it means, in a sentence.
-            #[must_use]
-            pub const fn meaning(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $doc,)+
-                }
-            }
-
-            /// The properties that make it up. Where two of them ask one question, by evidence
-            /// and without, they stand next to each other.
-            #[must_use]
-            pub const fn properties(self) -> &'static [Property] {
-                match self {
-                    $(Self::$variant => &[$(Property::$property),+],)+
-                }
-            }
-        }
-    };
-}
-
-models! {
-    Eventual = "eventual":
-        "Replicas agree once writing has stopped, and no acknowledged put is gone.",
-        [Integrity, Convergence, LostWrites];
-    Lww = "lww":
-        "One order of the puts on a key explains what each replica showed of it, and when.",
-        [Integrity, Lww, LwwBlackBox];
-    ReadYourWrites = "ryw":
-        "A session sees what it wrote.",
-        [Integrity, ReadYourWrites];
-    MonotonicReads = "mr":
-        "A session never sees less than it saw.",
-        [Integrity, MonotonicReads];
-    MonotonicWrites = "mw":
-        "Whoever sees a put sees its session's earlier puts.",
-        [Integrity, MonotonicWrites];
-    WritesFollowReads = "wfr":
-        "Whoever sees a put sees what its session had read before.",
-        [Integrity, WritesFollowReads];
-    CausalConsistency = "cc":
-        "Every get of a register returns a value that nothing it depends on has overwritten.",
-        [Integrity, CausalConsistency];
-    CausalConvergence = "ccv":
-        "As cc, and all sessions agree on one order of the puts that are concurrent.",
-        [Integrity, CausalConvergence];
-    Causal = "causal":
-        "Every get returns exactly the latest puts that it can see, and sees all that they saw.",
-        [Integrity, Causal, CausalBlackBox];
-    Sequential = "sequential":
-        "One order of all operations, which keeps that of each session, explains every get.",
-        [Integrity, Sequential];
-    Linearizable = "linearizable":
-        "One order of all operations, which keeps that of real time, explains every get.",
-        [Integrity, Linearizable];
+kinds! {
+    /// A consistency model. The derived order is that of the ladder, weakest first: a model never
+    /// implies a later one, though not every model implies all earlier ones.
+    Model {
+        Eventual = "eventual":
+            "Replicas agree once writing has stopped, and no acknowledged put is gone.",
+        Lww = "lww":
+            "One order of the puts on a key explains what each replica showed of it, and when.",
+        ReadYourWrites = "ryw":
+            "A session sees what it wrote.",
+        MonotonicReads = "mr":
+            "A session never sees less than it saw.",
+        MonotonicWrites = "mw":
+            "Whoever sees a put sees its session's earlier puts.",
+        WritesFollowReads = "wfr":
+            "Whoever sees a put sees what its session had read before.",
+        CausalConsistency = "cc":
+            "Every get of a register returns a value that nothing it depends on has overwritten.",
+        CausalConvergence = "ccv":
+            "As cc, and all sessions agree on one order of the puts that are concurrent.",
+        Causal = "causal":
+            "Every get returns exactly the latest puts that it can see, and sees all that they saw.",
+        Sequential = "sequential":
+            "One order of all operations, which keeps that of each session, explains every get.",
+        Linearizable = "linearizable":
+            "One order of all operations, which keeps that of real time, explains every get.",
+    }
 }
 
 impl Model {
-    /// The model of that name.
+    /// The properties that make it up. Where two of them ask one question, by evidence and
+    /// without, they stand next to each other.
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|model| model.name() == name)
+    pub const fn properties(self) -> &'static [Property] {
+        use Property as P;
+        match self {
+            Self::Eventual => &[P::Integrity, P::Convergence, P::LostWrites],
+            Self::Lww => &[P::Integrity, P::Lww, P::LwwBlackBox],
+            Self::ReadYourWrites => &[P::Integrity, P::ReadYourWrites],
+            Self::MonotonicReads => &[P::Integrity, P::MonotonicReads],
+            Self::MonotonicWrites => &[P::Integrity, P::MonotonicWrites],
+            Self::WritesFollowReads => &[P::Integrity, P::WritesFollowReads],
+            Self::CausalConsistency => &[P::Integrity, P::CausalConsistency],
+            Self::CausalConvergence => &[P::Integrity, P::CausalConvergence],
+            Self::Causal => &[P::Integrity, P::Causal, P::CausalBlackBox],
+            Self::Sequential => &[P::Integrity, P::Sequential],
+            Self::Linearizable => &[P::Integrity, P::Linearizable],
+        }
     }
 
     /// The models that a promise names: all of them have to hold. The last is the one that gave
@@ -135,9 +96,15 @@ impl Model {
     ///
     /// Sequential consistency knows no real time, which the visibility of the causal model does,
     /// so it does not imply that. No register model implies convergence, which asks replicas.
+    ///
+    /// A register overwrites whatever it held. Where a put supersedes its context only, a register
+    /// that has lost a value without that says nothing of the models of siblings.
     #[must_use]
-    pub const fn implied(self) -> &'static [Self] {
+    pub const fn implied(self, dominance: Dominance) -> &'static [Self] {
+        let by_context = matches!(dominance, Dominance::Context);
         match self {
+            Self::Linearizable if by_context => &[Self::Sequential],
+            Self::CausalConsistency if by_context => &[],
             Self::Linearizable => &[Self::Sequential, Self::Causal],
             Self::Sequential => &[Self::CausalConvergence],
             Self::CausalConvergence => &[Self::CausalConsistency],
@@ -157,12 +124,6 @@ impl Model {
     }
 }
 
-impl fmt::Display for Model {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +140,7 @@ mod tests {
     #[test]
     fn what_a_model_implies_stands_below_it_on_the_ladder() {
         for model in Model::ALL {
-            for implied in model.implied() {
+            for implied in model.implied(Dominance::Applied) {
                 assert!(implied < model, "{model} implies {implied}");
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::model::Model;
-use crate::history::Promise;
+use crate::history::{Dominance, Promise};
 
 /// Which engines judge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,8 @@ impl fmt::Debug for Clock {
 pub struct Options {
     /// What to hold the history to, instead of what its header promises.
     pub promise: Option<Promise>,
+    /// Which puts a put supersedes, instead of what the header says.
+    pub dominance: Option<Dominance>,
     /// What the verdict rests on.
     pub judged_by: JudgedBy,
     /// Whether only what the verdict rests on is checked: the other models of the ladder are left

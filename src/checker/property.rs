@@ -1,32 +1,16 @@
 //! The names of what a history is held to, and of what can be wrong with it.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// Declares an enum whose names in files are fixed, each with what it means.
 macro_rules! kinds {
     ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal: $doc:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-        )]
-        pub enum $name {
-            $(#[doc = $doc] #[serde(rename = $text)] $variant,)+
+        crate::history::named! {
+            $(#[$meta])*
+            $name { $(#[doc = $doc] $variant = $text,)+ }
         }
 
         impl $name {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The name in files and reports.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-
             /// What it means, in a sentence.
             #[must_use]
             pub const fn meaning(self) -> &'static str {
@@ -35,14 +19,10 @@ macro_rules! kinds {
                 }
             }
         }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.name())
-            }
-        }
     };
 }
+
+pub(super) use kinds;
 
 kinds! {
     /// What a history is held to, one check each.

@@ -11,7 +11,7 @@ use super::options::Engine;
 use super::property::Property;
 use super::search::{Found, Search};
 use super::verdict::{Anomaly, Check, Verdict};
-use crate::history::Promise;
+use crate::history::{Dominance, Promise};
 
 /// Anomalies of one kind that an explained report shows; it counts all.
 const EXPLAINED_MAX: usize = 3;
@@ -83,6 +83,9 @@ pub struct Elapsed {
 pub struct Report {
     /// What the history was held to.
     pub promise: Option<Promise>,
+    /// Which puts a put supersedes.
+    #[serde(default, skip_serializing_if = "is_applied")]
+    pub dominance: Dominance,
     /// The model that the verdict rests on, where it is not the promise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Model>,
@@ -108,9 +111,20 @@ pub struct Report {
     pub search: Option<Search>,
     /// Whether the engines agree.
     pub agreement: Agreement,
+    /// Why the anomalies are shown as the checks gave them, and not by the fewest operations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unexplained: Option<String>,
     /// Puts that lost to an earlier one because of clock skew (LWW only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_inversions: Option<u64>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_applied(dominance: &Dominance) -> bool {
+    *dominance == Dominance::Applied
 }
 
 impl Report {
@@ -130,7 +144,9 @@ impl Report {
         match &self.search {
             Some(search) => match search.found {
                 Found::NoOrder { .. } => Outcome::Invalid,
-                Found::Order if search.operations == search.of => Outcome::Valid,
+                Found::Order if search.operations == search.of && search.steps > 0 => {
+                    Outcome::Valid
+                }
                 Found::Order | Found::Budget | Found::NotApplicable { .. } => Outcome::Unknown,
             },
             None => Outcome::Unknown,
@@ -237,6 +253,9 @@ impl Report {
                 "  the history promises nothing: hold it to a model with --model, or to all"
             )?;
         }
+        if self.dominance == Dominance::Context {
+            writeln!(f, "  a put supersedes what its context names, and no more")?;
+        }
         writeln!(f, "  operations: {ok} ok, {fail} fail, {info} unknown")?;
         if let Some(damage) = &self.damage {
             writeln!(f, "  the file is incomplete: {damage}")?;
@@ -255,6 +274,13 @@ impl Report {
             Agreement::Agree => writeln!(f, "  the engines agree")?,
             Agreement::Disagree { detail } => writeln!(f, "  THE ENGINES DISAGREE: {detail}")?,
             Agreement::NotCompared { .. } => {}
+        }
+        if let Some(bug) = &self.unexplained {
+            writeln!(
+                f,
+                "  anomalies may show more operations than they need, since making them small \
+                 failed: {bug}"
+            )?;
         }
         if let Some(inversions) = self.clock_inversions {
             writeln!(f, "  clock inversions: {inversions}")?;

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use crate::checker::{Agreement, JudgedBy, Model, Outcome};
-use crate::history::{FailedCas, History, ImportOptions, ReadError};
+use crate::history::{Dominance, FailedCas, History, ImportOptions, ReadError};
 use crate::run;
 
 use super::{EngineArgs, ExitStatus, Failure};
@@ -30,13 +30,18 @@ pub(super) struct CheckArgs {
     /// Replays the traces of a run directory (of a run with --trace), or one trace, through fresh
     /// replicas, which must do what the recorded ones did. The history is not judged.
     #[arg(long, conflicts_with_all = ["model", "format", "initial", "nil_reads_match_anything",
-          "failed_cas", "engine", "budget", "explain", "json"])]
+          "failed_cas", "dominance", "engine", "budget", "explain", "json"])]
     trace: bool,
 
     /// Replays through replicas without the bug that the recorded ones were built with: where the
     /// bug was at work, they differ.
     #[arg(long, requires = "trace")]
     without_bug: bool,
+
+    /// Which puts a put supersedes, where concurrent ones are kept as siblings, instead of what the
+    /// header says: all that its replica had applied, or the context that its client sent.
+    #[arg(long, value_enum, value_name = "RULE")]
+    dominance: Option<DominanceArg>,
 
     #[command(flatten)]
     engines: EngineArgs,
@@ -49,6 +54,15 @@ pub(super) struct CheckArgs {
     /// Prints the judgement as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// `Dominance`, as the command line has it.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DominanceArg {
+    /// All that its replica had applied: the stores of this project.
+    Applied,
+    /// What its client had said that it had seen: Dynamo, Riak.
+    Context,
 }
 
 /// How a history is read.
@@ -146,7 +160,13 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
         .transpose()?
         .unwrap_or_default();
     let path = run::history_path(&args.path);
-    let history = args.input.read(&path).map_err(Failure::bad_arguments)?;
+    let mut history = args.input.read(&path).map_err(Failure::bad_arguments)?;
+    if let Some(dominance) = args.dominance {
+        history.header.dominance = Some(match dominance {
+            DominanceArg::Applied => Dominance::Applied,
+            DominanceArg::Context => Dominance::Context,
+        });
+    }
     let report = run::check_history(&history, judged_by, args.engines.engine.into(), budget);
     if args.json {
         let json = serde_json::to_string_pretty(&report).context("cannot print the judgement")?;

@@ -55,6 +55,10 @@ pub struct Columns {
     pub group: Column<u16>,
     pub phase: Vec<Phase>,
     pub evidence: Vec<Evidence>,
+    /// The contexts that were recorded; [`Columns::context`] tells an empty one from none.
+    pub contexts: Lists,
+    /// Whether the row's context was recorded.
+    pub has_context: Column<bool>,
     /// A put's dot, 0 without.
     pub dot: Column<u64>,
     /// The vector of a put or a get.
@@ -108,6 +112,8 @@ impl Columns {
             group: Column::new(0),
             phase: Vec::with_capacity(rows),
             evidence: Vec::with_capacity(rows),
+            contexts: Lists::default(),
+            has_context: Column::new(false),
             dot: Column::new(0),
             vector: Lists::default(),
             sibling_dots: Lists::default(),
@@ -134,6 +140,8 @@ impl Columns {
         self.incarnation.push(row.incarnation);
         self.group.push(row.group);
         self.phase.push(row.phase);
+        self.contexts.push(row.context.unwrap_or_default());
+        self.has_context.push(row.context.is_some());
         self.push_witness(&row.witness);
     }
 
@@ -155,6 +163,15 @@ impl Columns {
         self.version_time
             .push(version.map_or(NO_VERSION, |v| v.time));
         self.version_origin.push(version.map_or(0, |v| v.origin));
+    }
+
+    /// The context of row `i`, where it was recorded.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn context(&self, i: usize) -> Option<&[u64]> {
+        self.has_context[i].then(|| self.contexts.at(i))
     }
 
     /// The version that row `i` carries.
@@ -197,6 +214,8 @@ impl Columns {
         self.group.clear();
         self.phase.clear();
         self.evidence.clear();
+        self.contexts.clear();
+        self.has_context.clear();
         self.dot.clear();
         self.vector.clear();
         self.sibling_dots.clear();

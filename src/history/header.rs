@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operation::Promise;
+use super::operation::{Dominance, Promise};
 
 /// The version of the schema that this code writes, and the only one it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -22,6 +22,10 @@ pub struct Header {
     /// What the run must satisfy; without one only integrity and convergence are judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promise: Option<Promise>,
+    /// Which puts a put supersedes, where the store says so; all that its replica had applied where
+    /// it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dominance: Option<Dominance>,
     /// The replica groups and their nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
@@ -63,6 +67,7 @@ impl Default for Header {
             architecture: String::new(),
             lattice: String::new(),
             promise: None,
+            dominance: None,
             groups: Vec::new(),
             seed: 0,
             keys: Vec::new(),

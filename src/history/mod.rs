@@ -27,9 +27,10 @@ pub use export::{ExportError, write_csv, write_jepsen_edn};
 pub use header::{End, Group, Header, Limit, SCHEMA_VERSION};
 pub use import::{FailedCas, Format, ImportOptions, read_history};
 pub use jsonl::{LINE_BYTES_MAX, dot_text, id_text, write as write_json_lines};
+pub(crate) use operation::named;
 pub use operation::{
-    CORRUPT, ErrorKind, Kind, Outcome, Phase, Promise, Row, Siblings, Version, Witness, dot,
-    dot_counter, dot_origin, id_index, id_session, origin, origin_incarnation, origin_node,
+    CORRUPT, Dominance, ErrorKind, Kind, Outcome, Phase, Promise, Row, Siblings, Version, Witness,
+    dot, dot_counter, dot_origin, id_index, id_session, origin, origin_incarnation, origin_node,
     value_id,
 };
 pub use read::{History, ReadError};

@@ -97,7 +97,7 @@ macro_rules! named {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.name())
+                f.pad(self.name())
             }
         }
     };
@@ -176,6 +176,26 @@ named! {
         Lww = "lww",
     }
 }
+
+named! {
+    /// Which puts a put supersedes, where concurrent ones are kept as siblings.
+    Dominance {
+        /// All that its replica had applied.
+        Applied = "applied",
+        /// What its client had said that it had seen (Dynamo, Riak): the context that it sent,
+        /// and what the puts of that context supersede.
+        Context = "context",
+    }
+}
+
+/// Stores that say nothing do as the ones of this project.
+impl Default for Dominance {
+    fn default() -> Self {
+        Self::Applied
+    }
+}
+
+pub(crate) use named;
 
 /// A last-write-wins version. The derived order is the arbitration order.
 #[derive(
@@ -282,6 +302,9 @@ pub struct Row<'a> {
     pub group: u16,
     /// The part of the run.
     pub phase: Phase,
+    /// Of a put: the ids of the values that its client said it had seen, none for a blind put.
+    /// Absent where it was not recorded: what the session's last get of the key had returned.
+    pub context: Option<&'a [u64]>,
     /// The server's evidence.
     pub witness: Witness<'a>,
 }
@@ -304,6 +327,7 @@ impl Row<'_> {
         incarnation: 0,
         group: 0,
         phase: Phase::Run,
+        context: None,
         witness: Witness::None,
     };
 }

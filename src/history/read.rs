@@ -163,6 +163,7 @@ impl History {
             incarnation: columns.incarnation[i],
             group: columns.group[i],
             phase: columns.phase[i],
+            context: columns.context(i),
             witness: self.witness(i),
         }
     }

@@ -105,7 +105,7 @@ impl Recorder {
         };
         let file = BufWriter::new(File::create(path).map_err(create)?);
         let json = serde_json::to_string(header).map_err(|e| create(e.into()))?;
-        let schema = arrow::schema(&json);
+        let schema = arrow::schema(header, &json);
         let stream = stream(file, &schema).map_err(|e| create(std::io::Error::other(e)))?;
 
         let (full, to_write) = sync_channel(BUFFERS);

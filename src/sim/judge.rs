@@ -2,7 +2,7 @@
 
 use crate::checker::{self, Anomaly, Engine, Options, Property, Report};
 use crate::evidence::{self, InFlight};
-use crate::history::{End, History, Phase, Row, Witness};
+use crate::history::{End, History, Kind, Outcome, Phase, Row, Witness};
 use crate::protocol::{Dot, NodeId, Operation, Origin, Request, Response};
 use crate::replica::{Input, RequestId, Status};
 use crate::session::{Access, Next, Session, Suspicion, View};
@@ -237,27 +237,24 @@ fn differs(a: &Status, b: &Status) -> Option<String> {
 /// acknowledged puts died with the only state that had them, no put may be missing from the
 /// history `without_lost` them; everything else is judged with them.
 pub(super) fn verdict(history: &History, without_lost: Option<&History>) -> Verdict {
-    let verdict = verdict_of(&judge(history));
-    match (&verdict, without_lost) {
-        (Verdict::Invalid { anomalies }, Some(without_lost)) if are_losses(anomalies) => {
-            let mut report = judge(without_lost);
-            report
-                .checks
-                .retain(|check| check.property == Property::LostWrites);
-            match verdict_of(&report) {
-                Verdict::Invalid { anomalies } => Verdict::Invalid { anomalies },
-                _ => Verdict::Valid,
-            }
-        }
-        _ => verdict,
+    let verdict = verdict_of(&judge(history), history);
+    let (Verdict::Invalid { anomalies }, Some(without_lost)) = (&verdict, without_lost) else {
+        return verdict;
+    };
+    let is_loss = |anomaly: &&Anomaly| anomaly.model == Property::LostWrites;
+    if !anomalies.iter().any(|anomaly| is_loss(&anomaly)) {
+        return verdict;
     }
-}
-
-/// Whether nothing is wrong but that acknowledged puts are missing.
-fn are_losses(anomalies: &[Anomaly]) -> bool {
-    anomalies
+    let mut real: Vec<Anomaly> = anomalies
         .iter()
-        .all(|anomaly| anomaly.model == Property::LostWrites)
+        .filter(|anomaly| !is_loss(anomaly))
+        .cloned()
+        .collect();
+    real.extend(judge(without_lost).anomalies().filter(is_loss).cloned());
+    if real.is_empty() {
+        return Verdict::Valid;
+    }
+    Verdict::Invalid { anomalies: real }
 }
 
 fn judge(history: &History) -> Report {
@@ -270,7 +267,7 @@ fn judge(history: &History) -> Report {
 }
 
 /// The verdict on what is promised.
-fn verdict_of(report: &Report) -> Verdict {
+fn verdict_of(report: &Report, history: &History) -> Verdict {
     use checker::Verdict as Answer;
     let checks = || {
         let checks = report.checks.iter();
@@ -282,11 +279,11 @@ fn verdict_of(report: &Report) -> Verdict {
             anomalies: anomalies.cloned().collect(),
         };
     }
-    let settled = |check: &checker::Check| match check.property {
-        Property::CausalBlackBox => is_proved_causal(report),
-        // Where no put was acknowledged none is missing.
-        Property::LostWrites => check.checked == 0,
-        _ => false,
+    // Where no put was acknowledged there is nothing that most properties could be broken by.
+    let putless = !has_puts(history);
+    let settled = |check: &checker::Check| {
+        check.property == Property::CausalBlackBox && is_proved_causal(report)
+            || check.property != Property::Integrity && check.checked == 0 && putless
     };
     // What a promise names applies to every history of a store that makes it.
     let reasons: Vec<String> = checks()
@@ -305,6 +302,12 @@ fn verdict_of(report: &Report) -> Verdict {
         };
     }
     Verdict::Valid
+}
+
+fn has_puts(history: &History) -> bool {
+    let columns = &history.columns;
+    let mut ended = columns.kind.iter().zip(&columns.outcome);
+    ended.any(|(kind, outcome)| *kind == Kind::Put && *outcome == Outcome::Ok)
 }
 
 /// Whether the store's evidence proves the history causal: a certificate that verifies settles what

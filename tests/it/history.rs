@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use kvs_zoo::history::{
-    End, ErrorKind, Header, History, Kind, Limit, Outcome, Phase, Promise, ReadError, Recorder,
-    Row, Siblings, Version, Witness, dot, origin, value_id, write_json_lines,
+    Dominance, End, ErrorKind, Header, History, Kind, Limit, Outcome, Phase, Promise, ReadError,
+    Recorder, Row, Siblings, Version, Witness, dot, origin, value_id, write_json_lines,
 };
 
 fn header() -> Header {
@@ -120,6 +120,42 @@ fn file(name: &str) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
     (directory, path)
+}
+
+#[test]
+fn contexts_are_recorded_where_the_header_says_that_they_decide() {
+    static KNOWN: [u64; 2] = [value_id(0, 0), value_id(5, 1)];
+    let put = |index, context| Row {
+        index,
+        kind: Kind::Put,
+        written: value_id(0, index),
+        context,
+        invoke: 10 * u64::from(index),
+        returned: Some(10 * u64::from(index) + 1),
+        ..Row::EMPTY
+    };
+    let rows = [
+        put(0, None),
+        put(1, Some(&KNOWN[..])),
+        put(2, Some(&[])),
+        put(3, None),
+    ];
+    let header = Header {
+        dominance: Some(Dominance::Context),
+        ..header()
+    };
+    let (_directory, path) = file("history.arrows");
+    record(&path, &header, &rows);
+    let history = History::read(&path).unwrap();
+    assert_eq!(history, History::from_rows(header, rows));
+    let mut lines = Vec::new();
+    write_json_lines(&history, &mut lines).unwrap();
+    let (_directory, path) = file("history.jsonl");
+    std::fs::write(&path, lines).unwrap();
+    assert_eq!(History::read(&path).unwrap(), history);
+    for (at, row) in rows.iter().enumerate() {
+        assert_eq!(history.row(at).context, row.context);
+    }
 }
 
 #[test]

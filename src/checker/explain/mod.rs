@@ -20,7 +20,7 @@ use super::property::{AnomalyKind, Property};
 use super::shown::Shown;
 use super::verdict::{Anomaly, Check, Verdict};
 use super::{
-    black_box, causal, integrity, linearizable, lww, lww_black_box, sequential, session,
+    causal, dominance, integrity, linearizable, lww, lww_black_box, sequential, session,
     single_value, wing_gong,
 };
 use crate::history::History;
@@ -174,7 +174,7 @@ pub(super) fn judge(history: &History, property: Property) -> Option<Verdict> {
             .into_iter()
             .find(|check| check.property == property)?,
         Property::Causal => causal::check(&index),
-        Property::CausalBlackBox => black_box::check(&index),
+        Property::CausalBlackBox => dominance::check(&index),
         Property::Linearizable => linearizable::check(&index),
         Property::CausalConsistency | Property::CausalConvergence => single_value::check(&index)
             .into_iter()

@@ -1,8 +1,8 @@
 //! Some rows of a history as a history that stands on its own.
 
-use super::super::index::{Index, NO_PUT};
+use super::super::index::{Index, NO_PUT, Table};
 use super::super::property::Property;
-use crate::history::{Header, History, Kind, Row, Siblings, Witness};
+use crate::history::{Dominance, Header, History, Kind, Row, Siblings, Witness};
 
 /// Whether an id may be left out of a read together with its put, so that a get need not bring the
 /// puts of all that it returned. Integrity judges each id on its own, and convergence compares
@@ -85,6 +85,8 @@ pub(super) fn part(index: &Index<'_>, property: Property, rows: &[usize]) -> His
             Vec::new()
         },
         limit: None,
+        // As it was judged, whatever the header of the whole says.
+        dominance: (index.dominance != Dominance::default()).then_some(index.dominance),
         ..header_without_keys(&whole.header)
     };
     let mut part = History::from_rows(header, []);
@@ -94,6 +96,8 @@ pub(super) fn part(index: &Index<'_>, property: Property, rows: &[usize]) -> His
         if named {
             own.key = keys.binary_search(&own.key).unwrap_or(0) as u64;
         }
+        let context = known_to(index, *row, &rows);
+        own.context = context.as_deref();
         if drops_ids(property) && !own.read.is_empty() {
             part.columns.push(&scratch.kept(index, *row, &rows, own));
         } else {
@@ -106,6 +110,31 @@ pub(super) fn part(index: &Index<'_>, property: Property, rows: &[usize]) -> His
     part
 }
 
+/// What of `rows`, which ascend, a put supersedes where its context says so: without what lies
+/// between them the contexts alone would not say it.
+fn known_to(index: &Index<'_>, put: usize, rows: &[usize]) -> Option<Vec<u64>> {
+    let columns = index.columns;
+    if index.dominance != Dominance::Context || columns.kind[put] != Kind::Put {
+        return columns.context(put).map(<[u64]>::to_vec);
+    }
+    let on_key = rows.iter().filter(|row| index.key[**row] == index.key[put]);
+    let start = on_key.map(|row| index.invoke(*row)).min().unwrap_or(0);
+    let mut known: Table<u32, ()> = Table::default();
+    let mut left = index.context_puts(put).to_vec();
+    while let Some(before) = left.pop() {
+        // What ended before all of the rows began knew none of them.
+        if known.insert(before, ()).is_none() && index.returned(before as usize) >= start {
+            left.extend(index.context_puts(before as usize));
+        }
+    }
+    let is_there = |row: &&usize| known.contains_key(&(**row as u32));
+    let ids = rows
+        .iter()
+        .filter(is_there)
+        .map(|row| columns.written[*row]);
+    Some(ids.collect())
+}
+
 /// A copy that leaves the names of keys behind: an imported history may have millions.
 fn header_without_keys(header: &Header) -> Header {
     Header {
@@ -113,6 +142,7 @@ fn header_without_keys(header: &Header) -> Header {
         architecture: header.architecture.clone(),
         lattice: header.lattice.clone(),
         promise: header.promise,
+        dominance: header.dominance,
         groups: header.groups.clone(),
         seed: header.seed,
         keys: Vec::new(),

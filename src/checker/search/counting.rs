@@ -10,7 +10,23 @@
 use super::super::index::{Index, NO_PUT, Table};
 use super::super::lww::{Item, items, put_version};
 use super::{Part, Specification, Step};
-use crate::history::{Evidence, Kind, NEVER, dot_counter, dot_origin};
+use crate::history::{Dominance, Evidence, Kind, NEVER, dot_counter, dot_origin};
+
+/// Pairs of puts that all gets together are held against at most.
+const PAIRS_MAX: u64 = 200_000_000;
+
+/// Whether laying the rules out takes no longer than the search affords: where contexts decide what
+/// supersedes what, every get is held against all pairs of puts on its key.
+pub(super) fn is_affordable(index: &Index<'_>) -> bool {
+    let pairs = |key: usize| {
+        let rows = index.by_key.at(key).iter().map(|row| *row as usize);
+        let (puts, gets): (Vec<usize>, Vec<usize>) =
+            rows.partition(|row| index.columns.kind[*row] == Kind::Put);
+        (puts.len() as u64).pow(2).saturating_mul(gets.len() as u64)
+    };
+    let pairs = (0..index.by_key.len()).map(pairs);
+    index.dominance == Dominance::Applied || pairs.fold(0, u64::saturating_add) <= PAIRS_MAX
+}
 
 /// A counter, and how much it has to show.
 #[derive(Clone, Copy, Debug)]
@@ -216,6 +232,10 @@ pub(super) fn causal(index: &Index<'_>) -> Result<(Counting, Vec<Part>), String>
         }
     }
     let world = World::new(index);
+    let silent = |row: &usize| index.is_effective_put(*row) && world.evident[*row].is_none();
+    if let Some(row) = (0..index.history.len()).find(silent) {
+        return Err(format!("row {row} is only named by a context"));
+    }
     let mut rules: Table<u32, Rule> = Table::default();
     for session in 0..index.by_session.len() {
         // A session's contexts are per replica group.
@@ -341,14 +361,18 @@ impl<'a, 'h> World<'a, 'h> {
             }
         }
         if let Some(own) = own {
-            self.put_rule(own, vector, &mut rule);
+            self.put_rule(row, own, vector, &mut rule);
         } else {
             rule.impossible |= !self.answers(row as usize, vector);
         }
         rule
     }
 
-    fn put_rule(&self, own: u64, vector: &[u64], rule: &mut Rule) {
+    fn put_rule(&self, row: u32, own: u64, vector: &[u64], rule: &mut Rule) {
+        // What its client had seen is visible to a put.
+        let named = self.index.context_puts(row as usize).iter();
+        let known = named.filter_map(|put| self.evident[*put as usize]);
+        rule.impossible |= !known.into_iter().all(|put| has(vector, put.dot));
         rule.impossible |= dot_counter(own) == 0 || !vector.contains(&own);
         let twins = self.origins.get(&dot_origin(own)).map_or(0, |(_, puts)| {
             puts.iter()
@@ -368,19 +392,32 @@ impl<'a, 'h> World<'a, 'h> {
     /// evidence of their puts.
     fn answers(&self, get: usize, vector: &[u64]) -> bool {
         let key = self.index.key[get];
+        let by_context = self.index.dominance == Dominance::Context;
         let visible: Vec<Evident<'_>> = vector
             .iter()
-            .filter_map(|dot| {
-                let puts = self.keys.get(&(key, dot_origin(*dot)))?;
+            .flat_map(|dot| {
+                let puts = self.keys.get(&(key, dot_origin(*dot)));
+                let puts = puts.map_or(&[][..], Vec::as_slice);
                 let covered = puts.partition_point(|put| put.dot <= *dot);
-                covered.checked_sub(1).map(|last| puts[last])
+                // Each of an origin's puts supersedes those before, unless contexts decide that.
+                let first = if by_context {
+                    0
+                } else {
+                    covered.saturating_sub(1)
+                };
+                puts[first..covered].iter().copied()
             })
             .collect();
-        let is_maximum = |put: &&Evident<'_>| {
-            visible
-                .iter()
-                .all(|other| other.row == put.row || !has(other.vector, put.dot))
+        let supersedes = |other: &Evident<'_>, put: &Evident<'_>| {
+            if by_context {
+                self.index
+                    .context_puts(other.row as usize)
+                    .contains(&put.row)
+            } else {
+                other.row != put.row && has(other.vector, put.dot)
+            }
         };
+        let is_maximum = |put: &&Evident<'_>| visible.iter().all(|other| !supersedes(other, put));
         let mut expected: Vec<u32> = visible.iter().filter(is_maximum).map(|p| p.row).collect();
         let mut returned = self.index.puts_read(get).to_vec();
         expected.sort_unstable();

@@ -6,12 +6,16 @@
 //! is exhausted without it is the violation. Where a step loses no other, only that one is taken,
 //! so that a valid history of n operations costs n steps. Runs of such steps are one transition,
 //! because the checker keeps the path to every pending state.
+//!
+//! Causal histories without evidence have choices of their own: `siblings.rs`. So have registers on
+//! which the order of a session is in no time: `ties.rs`.
 
 mod counting;
+mod progress;
 mod register;
+mod siblings;
+mod ties;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +24,7 @@ use stateright::{Checker, Model, Property};
 use super::index::Index;
 use super::options::Clock;
 use crate::history::{NEVER, Promise};
+use progress::Progress;
 
 /// Steps without a choice that one transition takes at most.
 const RUN_STEPS: usize = 256;
@@ -57,6 +62,19 @@ pub struct Search {
     pub steps: u64,
     /// States that it generated.
     pub states: u64,
+}
+
+impl Search {
+    /// Found before anything was searched.
+    const fn of(found: Found) -> Self {
+        Self {
+            found,
+            operations: 0,
+            of: 0,
+            steps: 0,
+            states: 0,
+        }
+    }
 }
 
 /// An operation as the search sees it.
@@ -192,20 +210,10 @@ impl<M> std::hash::Hash for State<M> {
     }
 }
 
-/// The farthest that the search got, and what stopped it there.
-#[derive(Clone, Copy, Debug, Default)]
-struct Farthest {
-    taken: u64,
-    stuck: Option<u32>,
-}
-
 struct Explain<S> {
     specification: S,
     parts: Vec<Part>,
-    total: u64,
-    farthest: Mutex<Farthest>,
-    clock: Option<(Clock, Duration)>,
-    out_of_time: AtomicBool,
+    progress: Progress,
 }
 
 impl<S: Specification> Explain<S> {
@@ -297,21 +305,11 @@ impl<S: Specification> Explain<S> {
     }
 
     fn note(&self, state: &State<S::Memory>) {
-        let mut farthest = self
-            .farthest
-            .lock()
-            .expect("no thread panics with the lock");
-        if state.taken >= farthest.taken {
-            let first = self.parts.get(state.part).and_then(|part| {
-                part.by_return
-                    .get(state.returned)
-                    .map(|op| part.ops[*op as usize].row)
-            });
-            *farthest = Farthest {
-                taken: state.taken,
-                stuck: first,
-            };
-        }
+        let first = self.parts.get(state.part).and_then(|part| {
+            let first = part.by_return.get(state.returned)?;
+            Some(part.ops[*first as usize].row)
+        });
+        self.progress.note(state.taken, first);
     }
 }
 
@@ -324,11 +322,7 @@ impl<S: Specification> Model for Explain<S> {
     }
 
     fn actions(&self, state: &Self::State, actions: &mut Vec<()>) {
-        if let Some((clock, deadline)) = &self.clock
-            && clock.now() > *deadline
-        {
-            self.out_of_time.store(true, Ordering::Relaxed);
-        } else if state.part < self.parts.len() {
+        if !self.progress.is_out_of_time() && state.part < self.parts.len() {
             actions.push(());
         }
     }
@@ -354,27 +348,50 @@ pub(super) fn search(
     clock: Option<(Clock, Duration)>,
 ) -> Search {
     let built = match promise {
-        Promise::Linearizable => {
-            register::build(index).map(|(spec, parts)| explore(spec, parts, states, clock))
-        }
+        Promise::Linearizable => register::build(index).map(|(spec, parts)| {
+            let search = explore(spec, parts, states, clock.clone());
+            with_ties(index, search, states, clock)
+        }),
         Promise::Lww => {
             counting::lww(index).map(|(spec, parts)| explore(spec, parts, states, clock))
         }
-        Promise::Causal => {
-            counting::causal(index).map(|(spec, parts)| explore(spec, parts, states, clock))
-        }
+        Promise::Causal if !counting::is_affordable(index) => Ok(Search::of(Found::Budget)),
+        Promise::Causal => match counting::causal(index) {
+            Ok((spec, parts)) => Ok(explore(spec, parts, states, clock)),
+            // There is no evidence, or not everywhere.
+            Err(_) => siblings::search(index, states, clock),
+        },
     };
     let operations = index.history.len() as u64;
-    let mut search = built.unwrap_or_else(|reason| Search {
-        found: Found::NotApplicable { reason },
-        operations,
-        of: operations,
-        steps: 0,
-        states: 0,
-    });
+    let mut search = built.unwrap_or_else(|reason| Search::of(Found::NotApplicable { reason }));
     search.operations = operations;
     search.of = operations;
     search
+}
+
+/// The answer on the keys that times order, and on the others: the first that has no order decides,
+/// then the first that was not decided.
+fn with_ties(
+    index: &Index<'_>,
+    ordered: Search,
+    states: usize,
+    clock: Option<(Clock, Duration)>,
+) -> Search {
+    let mut all = ordered;
+    for key in index.untold_keys() {
+        let part = ties::search(index, &register::rows(index, key), states, clock.clone());
+        all.steps += part.steps;
+        all.states += part.states;
+        let is_worse = match (&all.found, &part.found) {
+            (Found::NoOrder { .. }, _) | (_, Found::Order) => false,
+            (_, Found::NoOrder { .. }) => true,
+            (found, _) => *found == Found::Order,
+        };
+        if is_worse {
+            all.found = part.found;
+        }
+    }
+    all
 }
 
 fn explore<S: Specification>(
@@ -387,37 +404,13 @@ fn explore<S: Specification>(
     let model = Explain {
         specification,
         parts,
-        total,
-        farthest: Mutex::new(Farthest::default()),
-        clock,
-        out_of_time: AtomicBool::new(false),
+        progress: Progress::until(clock),
     };
     let checker = model
         .checker()
         .target_state_count(states)
         .spawn_dfs()
         .join();
-    let model = checker.model();
-    let farthest = *model
-        .farthest
-        .lock()
-        .expect("no thread panics with the lock");
-    let found = match farthest.stuck {
-        _ if farthest.taken == model.total => Found::Order,
-        Some(row)
-            if !model.out_of_time.load(Ordering::Relaxed) && checker.state_count() < states =>
-        {
-            Found::NoOrder {
-                row: u64::from(row),
-            }
-        }
-        Some(_) | None => Found::Budget,
-    };
-    Search {
-        found,
-        operations: model.total,
-        of: model.total,
-        steps: farthest.taken,
-        states: checker.unique_state_count() as u64,
-    }
+    let generated = (checker.state_count(), checker.unique_state_count());
+    checker.model().progress.answer(total, generated, states)
 }

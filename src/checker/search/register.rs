@@ -6,7 +6,7 @@
 //! value the earliest return waits for: any other would have to be finished before that return,
 //! and would then have been taken already.
 
-use super::super::index::{Index, UNTOLD_TIES};
+use super::super::index::Index;
 use super::{Part, Specification, Step};
 use crate::history::Kind;
 
@@ -39,25 +39,22 @@ pub(super) struct Current {
     gets: u32,
 }
 
-/// Splits a history by keys.
+/// What an order of a key has to explain.
+pub(super) fn rows(index: &Index<'_>, key: u32) -> Vec<u32> {
+    let rows = index.by_key.at(key as usize).iter().copied();
+    rows.filter(|row| index.is_known_get(*row as usize) || index.is_effective_put(*row as usize))
+        .collect()
+}
+
+/// Splits a history by keys, of which those are left out where times do not give the order of a
+/// session.
 ///
 /// # Errors
-/// When a get returned several values, or times do not give the order of a session.
+/// When a get returned several values.
 pub(super) fn build(index: &Index<'_>) -> Result<(Registers, Vec<Part>), String> {
-    if index.has_untold_ties() {
-        return Err(UNTOLD_TIES.to_owned());
-    }
     let (mut keys, mut parts) = (Vec::new(), Vec::new());
-    for key in 0..index.by_key.len() {
-        let rows: Vec<u32> = index
-            .by_key
-            .at(key)
-            .iter()
-            .copied()
-            .filter(|row| {
-                index.is_known_get(*row as usize) || index.is_effective_put(*row as usize)
-            })
-            .collect();
+    for key in 0..index.by_key.len() as u32 {
+        let rows = rows(index, key);
         if let Some(row) = rows
             .iter()
             .find(|row| index.columns.read.at(**row as usize).len() > 1)
@@ -65,6 +62,9 @@ pub(super) fn build(index: &Index<'_>) -> Result<(Registers, Vec<Part>), String>
             return Err(format!(
                 "row {row} returned several values, a register holds one"
             ));
+        }
+        if index.has_untold_ties_on(key) {
+            continue;
         }
         let times = |row| (index.fine_invoke(row), index.fine_return(row));
         let part = Part::new(index, &rows, times, false);

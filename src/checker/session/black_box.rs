@@ -128,7 +128,7 @@ impl Judge<'_, '_, '_> {
                 let now = clocks.now(*row);
                 let knew =
                     |put: &u32| now[graph.column(*put) as usize] >= graph.place[*put as usize];
-                let returned = graph.returned_puts(suspect.get);
+                let returned = graph.sources(suspect.get);
                 if returned.iter().all(knew) {
                     self.own_past(*suspect);
                 }
@@ -145,7 +145,7 @@ impl Judge<'_, '_, '_> {
 
     fn add(&mut self, guarantee: usize, missing: u32, get: u32, why: &str) {
         let index = self.graph.index;
-        let returned = self.graph.returned_puts(get);
+        let returned = self.graph.sources(get);
         let mut rows = vec![missing as usize];
         let others = returned.iter().filter(|put| **put != missing);
         rows.extend(others.map(|put| *put as usize));
@@ -190,7 +190,7 @@ impl Judge<'_, '_, '_> {
     /// What the get's session had to see along reads, and what it returned.
     fn follow_reads(&mut self, get: u32) {
         let graph = self.graph;
-        let returned = graph.returned_puts(get);
+        let returned = graph.sources(get);
         let mut seen = Along::new(graph);
         seen.reads(get, true);
         let key = graph.index.key[get as usize];
@@ -245,7 +245,7 @@ impl<'g, 'a, 'h> Along<'g, 'a, 'h> {
         while let Some(mut at) = left.pop() {
             while at != NONE && self.visits <= VISITS_MAX && self.rows.insert(at, ()).is_none() {
                 self.visits += 1;
-                for put in graph.returned_puts(at) {
+                for put in graph.sources(at) {
                     if self.puts.insert(*put, ()).is_none() {
                         left.push(graph.previous[*put as usize]);
                     }
@@ -296,7 +296,7 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             self.pasts.entry((chain, key)).or_default().own = Some(row);
             return;
         }
-        let returned = graph.returned_puts(row);
+        let returned = graph.sources(row);
         for put in returned {
             let largest = self.largest.entry((chain, graph.column(*put))).or_insert(0);
             *largest = (*largest).max(graph.place[*put as usize]);
@@ -321,7 +321,7 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
     /// if nothing was), at or before one that the session had read.
     fn skips(&mut self, get: u32, chain: u32, key: u32) {
         let graph = self.graph;
-        let returned = graph.returned_puts(get);
+        let returned = graph.sources(get);
         for run in graph.runs_of(key).map(|run| graph.runs[run]) {
             let members = returned
                 .iter()
@@ -347,7 +347,7 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
 
     fn suspect(&mut self, get: u32, key: u32, clocks: &Clocks<'_, '_, '_>) {
         let graph = self.graph;
-        let returned = graph.returned_puts(get);
+        let returned = graph.sources(get);
         let now = clocks.now(get);
         let chain = graph.chain[get as usize];
         let past = self.pasts.get(&(chain, key));

@@ -48,6 +48,12 @@ impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
             self.chains[chain].0 = self.slot()?;
         }
         let slot = self.chains[chain].0;
+        for put in self.graph.sources(row) {
+            let [to, from] = pair(&mut self.slots, slot, self.puts[*put as usize]);
+            for (to, from) in to.iter_mut().zip(from.iter()) {
+                *to = (*to).max(*from);
+            }
+        }
         if self.graph.is_put(row) {
             let column = self.graph.chains[chain].column as usize;
             self.slots[slot as usize][column] = self.graph.place[row as usize];
@@ -56,13 +62,6 @@ impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
                 let [from, to] = pair(&mut self.slots, slot, copy);
                 to.copy_from_slice(from);
                 self.puts[row as usize] = copy;
-            }
-        } else {
-            for put in self.graph.returned_puts(row) {
-                let [to, from] = pair(&mut self.slots, slot, self.puts[*put as usize]);
-                for (to, from) in to.iter_mut().zip(from.iter()) {
-                    *to = (*to).max(*from);
-                }
             }
         }
         Ok(())
@@ -86,7 +85,7 @@ impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
         if chain.1 == 0 {
             self.free.push(chain.0);
         }
-        for put in self.graph.returned_puts(row) {
+        for put in self.graph.sources(row) {
             let readers = &mut self.readers[*put as usize];
             *readers -= 1;
             if *readers == 0 {

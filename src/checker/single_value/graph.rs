@@ -37,6 +37,8 @@ pub(in crate::checker) struct Conflict {
 #[derive(Debug)]
 pub(in crate::checker) struct Graph<'a, 'h> {
     pub(in crate::checker) index: &'a Index<'h>,
+    /// Whether what a put's client said it had seen happened before the put.
+    contexts: bool,
     /// In an order in which causes mostly come before effects.
     pub(in crate::checker) rows: Vec<u32>,
     /// Row to its chain, or [`NONE`] for what does not count.
@@ -59,10 +61,21 @@ pub(in crate::checker) struct Graph<'a, 'h> {
 }
 
 impl<'a, 'h> Graph<'a, 'h> {
+    /// What sessions did and read.
     pub(in crate::checker) fn new(index: &'a Index<'h>) -> Self {
+        Self::made(index, false)
+    }
+
+    /// The same, and what the contexts of puts name.
+    pub(in crate::checker) fn with_contexts(index: &'a Index<'h>) -> Self {
+        Self::made(index, true)
+    }
+
+    fn made(index: &'a Index<'h>, contexts: bool) -> Self {
         let rows = index.history.len();
         let mut graph = Self {
             index,
+            contexts,
             rows: (0..rows as u32)
                 .filter(|row| index.counts(*row as usize))
                 .collect(),
@@ -124,10 +137,9 @@ impl<'a, 'h> Graph<'a, 'h> {
                     }
                     *puts += 1;
                     self.place[row] = *puts;
-                } else {
-                    for put in index.puts_read(row) {
-                        self.readers[*put as usize] += 1;
-                    }
+                }
+                for put in self.sources(row as u32) {
+                    self.readers[*put as usize] += 1;
                 }
             }
         }
@@ -169,9 +181,13 @@ impl<'a, 'h> Graph<'a, 'h> {
         self.place[row as usize] > 0
     }
 
-    /// The puts that a get returned, and none for a put.
-    pub(in crate::checker) fn returned_puts(&self, row: u32) -> &'a [u32] {
-        self.index.puts_read(row as usize)
+    /// The puts that a get returned, or that the context of a put names.
+    pub(in crate::checker) fn sources(&self, row: u32) -> &'a [u32] {
+        match self.is_put(row) {
+            true if self.contexts => self.index.context_puts(row as usize),
+            true => &[],
+            false => self.index.puts_read(row as usize),
+        }
     }
 
     /// The put that a get of a register returned.
@@ -188,11 +204,13 @@ impl<'a, 'h> Graph<'a, 'h> {
         let Some(i) = i.checked_sub(1) else {
             return Some(self.previous[row as usize]);
         };
-        if self.is_put(row) {
-            let own = conflicts.of(row);
-            own.get(i as usize).map(|conflict| conflict.overwritten)
-        } else {
-            self.returned_puts(row).get(i as usize).copied()
+        let sources = self.sources(row);
+        match (i as usize).checked_sub(sources.len()) {
+            None => Some(sources[i as usize]),
+            Some(i) => {
+                let own = conflicts.of(row);
+                own.get(i).map(|conflict| conflict.overwritten)
+            }
         }
     }
 }

@@ -4,9 +4,8 @@ use std::fmt::Debug;
 
 use stateright::semantics::{ConsistencyTester, SequentialSpec};
 
-use super::super::index::Index;
 use super::super::{black_box, causal, integrity, session};
-use super::{Log, Recorded, StoreOp};
+use super::{Log, Recorded, StoreOp, none_is_broken};
 use crate::history::{
     History, Outcome, Promise, Row, Siblings, Witness, dot, dot_counter, dot_origin,
 };
@@ -314,18 +313,13 @@ where
     }
 
     fn is_consistent(&self) -> bool {
-        if !self.log.is_well_formed {
-            return false;
-        }
-        let history = self.history();
-        // A log that is well formed can be indexed.
-        let Ok(index) = Index::new(&history) else {
-            return false;
-        };
-        let mut checks = session::check(&index, session::Judged::of(&index)).to_vec();
-        checks.push(integrity::check(&index));
-        checks.push(black_box::check(&index));
-        checks.push(causal::check(&index));
-        !checks.iter().any(|check| check.verdict.is_invalid())
+        self.log.is_well_formed
+            && none_is_broken(&self.history(), |index| {
+                let mut checks = session::check(index, session::Judged::of(index)).to_vec();
+                checks.push(integrity::check(index));
+                checks.push(black_box::check(index));
+                checks.push(causal::check(index));
+                checks
+            })
     }
 }

@@ -4,9 +4,8 @@ use std::fmt::Debug;
 
 use stateright::semantics::{ConsistencyTester, SequentialSpec};
 
-use super::super::index::Index;
 use super::super::{integrity, lww};
-use super::{Log, Recorded, StoreOp};
+use super::{Log, Recorded, StoreOp, none_is_broken};
 use crate::history::{
     History, Outcome, Promise, Row, Version, Witness, origin_incarnation, origin_node,
 };
@@ -233,15 +232,9 @@ where
     }
 
     fn is_consistent(&self) -> bool {
-        if !self.log.is_well_formed {
-            return false;
-        }
-        let history = self.history();
-        // A log that is well formed can be indexed.
-        let Ok(index) = Index::new(&history) else {
-            return false;
-        };
-        let checks = [integrity::check(&index), lww::check(&index)];
-        !checks.iter().any(|check| check.verdict.is_invalid())
+        self.log.is_well_formed
+            && none_is_broken(&self.history(), |index| {
+                vec![integrity::check(index), lww::check(index)]
+            })
     }
 }

@@ -14,7 +14,17 @@ use std::fmt::Debug;
 pub use causal::{CausalReturn, CausalSibling, CausalStore, CausalTester};
 pub use lww::{LwwReturn, LwwStore, LwwTester};
 
+use super::index::Index;
+use super::verdict::Check;
 use crate::history::{Header, History, Kind, Outcome, Promise, Row, value_id};
+
+/// Whether no check of a history finds anything wrong; one that cannot be indexed is.
+fn none_is_broken(history: &History, checks: impl Fn(&Index<'_>) -> Vec<Check>) -> bool {
+    Index::new(history).is_ok_and(|index| {
+        let checks = checks(&index);
+        !checks.iter().any(|check| check.verdict.is_invalid())
+    })
+}
 
 /// What a client asks of one key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

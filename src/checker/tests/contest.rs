@@ -173,7 +173,7 @@ impl Contest {
 }
 
 /// The history as JSON lines.
-pub(super) fn text(history: &History) -> String {
+pub(in crate::checker) fn text(history: &History) -> String {
     let mut bytes = Vec::new();
     write_json_lines(history, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()

@@ -11,6 +11,7 @@ mod shrink;
 mod testers;
 mod trial;
 
+pub(super) use contest::text;
 pub(super) use generate::Random;
 
 use generate::Store;
@@ -88,6 +89,31 @@ fn ids_that_repeat_leave_the_verdict_open() {
 fn a_check_that_panics_answers_unknown() {
     let reason = super::guarded(|| -> u8 { panic!("for the test") }).unwrap_err();
     assert!(reason.contains("for the test"), "{reason}");
+}
+
+#[test]
+fn a_bug_in_the_explanations_leaves_the_anomalies_and_is_said() {
+    let history = History::from_rows(
+        Header::default(),
+        [Row {
+            read: &[5],
+            returned: Some(1),
+            ..Row::EMPTY
+        }],
+    );
+    let mut report = check(&history, &Options::default());
+    let before = report.checks.clone();
+    report.unexplained = super::explained(&mut report.checks, |checks| {
+        checks.reverse();
+        panic!("for the test");
+    });
+    assert_eq!(report.checks, before);
+    assert_eq!(report.outcome(), Outcome::Invalid);
+    let text = report.to_string();
+    assert!(
+        text.contains("failed") && text.contains("for the test"),
+        "{text}"
+    );
 }
 
 #[test]

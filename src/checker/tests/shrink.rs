@@ -153,7 +153,10 @@ fn copy(history: &History, without: Without, renaming: &Renaming) -> History {
             Witness::Get { vector, .. } => Witness::Get { vector, siblings },
             other @ (Witness::None | Witness::Put { .. } | Witness::Version(_)) => other,
         };
+        let ids = row.context.map(|ids| ids.iter().map(|id| renaming.id(*id)));
+        let context: Option<Vec<u64>> = ids.map(Iterator::collect);
         copy.columns.push(&Row {
+            context: context.as_deref(),
             session: renaming.session(row.session),
             index: renaming.place(row.session, row.index),
             key: renaming.key(row.key),

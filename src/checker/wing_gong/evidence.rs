@@ -3,7 +3,9 @@
 //! Every step keeps this true: were the whole history in order, so would be what is left. A prefix
 //! by return time keeps it, with what was open at its end pending. So does leaving out what only
 //! observes. So does leaving out a value: all that wrote or observed it, and what those wrote in
-//! turn; unless a mismatch or an append is there, which observe what they do not name.
+//! turn; unless a mismatch or an append is there, which observe what they do not name. So does
+//! leaving out one write, together with whatever may have observed it ([`Links::with_observers`]).
+//! That is repeated until nothing more can be left out, as far as the tries go.
 
 use super::super::index::Table;
 use super::operation::{Action, NOTHING, Op, Token};
@@ -40,10 +42,110 @@ pub(in super::super) fn smallest_in_any_time(
         left: TRIES_MAX,
         work: WORK_MAX,
     };
-    leave_out(&mut ops, values, &mut has_no_order, &mut tries);
-    leave_out(&mut ops, observers, &mut has_no_order, &mut tries);
-    leave_out(&mut ops, values, &mut has_no_order, &mut tries);
-    Evidence { ops }
+    let parts = values(&ops);
+    leave_out(&mut ops, parts, &mut has_no_order, &mut tries);
+    let mut size = ops.len().div_ceil(2);
+    loop {
+        let before = ops.len();
+        leave_out_single(&mut ops, size, &mut has_no_order, &mut tries);
+        if size > 1 {
+            size = size.div_ceil(2);
+        } else if ops.len() == before || tries.left == 0 {
+            return Evidence { ops };
+        }
+    }
+}
+
+/// Leaves out single operations, `size` of them at a time, those that only observe first.
+fn leave_out_single(
+    ops: &mut Vec<Op>,
+    size: usize,
+    has_no_order: &mut impl FnMut(&[Op]) -> bool,
+    tries: &mut Tries,
+) {
+    let links = Links::new(ops);
+    let mut all = ops.clone();
+    all.sort_by_key(|op| !op.action.only_observes());
+    for some in all.chunks(size.max(1)) {
+        let gone = links.with_observers(some);
+        if !ops.iter().any(|op| gone.contains_key(&op.row)) {
+            continue;
+        }
+        if !tries.spend(ops.len()) {
+            return;
+        }
+        let rest = without(ops, &gone);
+        if has_no_order(&rest) {
+            *ops = rest;
+        }
+    }
+}
+
+fn without(ops: &[Op], gone: &Table<u32, ()>) -> Vec<Op> {
+    let kept = ops.iter().filter(|op| !gone.contains_key(&op.row));
+    kept.copied().collect()
+}
+
+/// Who may have observed what.
+pub(super) struct Links {
+    /// What observed a value of a key.
+    observers: Table<(u32, Token), Vec<Op>>,
+    /// What observed values of a key that it does not name.
+    unnamed: Table<u32, Vec<Op>>,
+}
+
+impl Links {
+    pub(super) fn new(ops: &[Op]) -> Self {
+        let mut links = Self {
+            observers: Table::default(),
+            unnamed: Table::default(),
+        };
+        for op in ops {
+            match op.action {
+                Action::Get(value) | Action::Cas(value, _) => {
+                    let own = links.observers.entry((op.key, value)).or_default();
+                    own.push(*op);
+                }
+                // An append makes values of all that came before.
+                Action::Mismatch(_) | Action::Append(_) => {
+                    links.unnamed.entry(op.key).or_default().push(*op);
+                }
+                Action::Put(_) => {}
+            }
+        }
+        links
+    }
+
+    /// The rows of operations, with all that may have observed what they wrote, and what may have
+    /// observed that in turn.
+    pub(super) fn with_observers(&self, ops: &[Op]) -> Table<u32, ()> {
+        let mut gone: Table<u32, ()> = Table::default();
+        let mut left = ops.to_vec();
+        let mut followed: Table<(u32, Option<Token>), ()> = Table::default();
+        while let Some(op) = left.pop() {
+            gone.insert(op.row, ());
+            if op.action.only_observes() {
+                continue;
+            }
+            if followed.insert((op.key, None), ()).is_none() {
+                left.extend(self.unnamed.get(&op.key).into_iter().flatten());
+            }
+            let written = match op.action {
+                Action::Put(value) | Action::Cas(_, value) => Some(value),
+                Action::Append(_) | Action::Get(_) | Action::Mismatch(_) => None,
+            };
+            for ((key, value), observers) in &self.observers {
+                // Nobody can tell which values an append made.
+                if *key == op.key
+                    && written.is_none_or(|written| written == *value)
+                    && followed.insert((*key, Some(*value)), ()).is_none()
+                {
+                    left.extend(observers);
+                }
+            }
+        }
+        gone
+    }
 }
 
 /// The rows that an anomaly shows, by invoke: the latest, with the one that returned last, before
@@ -108,34 +210,40 @@ struct Tries {
     work: usize,
 }
 
+impl Tries {
+    /// Pays for a search among so many operations.
+    const fn spend(&mut self, ops: usize) -> bool {
+        if self.left == 0 || self.work < ops {
+            self.left = 0;
+            return false;
+        }
+        self.left -= 1;
+        self.work -= ops;
+        true
+    }
+}
+
 /// Leaves out as many of the parts as it can: half of them, then a quarter, and so on.
 fn leave_out(
     ops: &mut Vec<Op>,
-    parts: fn(&[Op]) -> Vec<Vec<u32>>,
+    mut parts: Vec<Vec<u32>>,
     has_no_order: &mut impl FnMut(&[Op]) -> bool,
     tries: &mut Tries,
 ) {
-    let mut parts = parts(ops);
     let mut size = parts.len().div_ceil(2);
     while size > 0 {
         let mut start = 0;
         while start < parts.len() {
-            if tries.left == 0 || tries.work < ops.len() {
+            if !tries.spend(ops.len()) {
                 return;
             }
-            tries.left -= 1;
-            tries.work -= ops.len();
             let end = (start + size).min(parts.len());
             let gone: Table<u32, ()> = parts[start..end]
                 .iter()
                 .flatten()
                 .map(|row| (*row, ()))
                 .collect();
-            let rest: Vec<Op> = ops
-                .iter()
-                .filter(|op| !gone.contains_key(&op.row))
-                .copied()
-                .collect();
+            let rest = without(ops, &gone);
             if has_no_order(&rest) {
                 *ops = rest;
                 parts.drain(start..end);
@@ -145,14 +253,6 @@ fn leave_out(
         }
         size = if size == 1 { 0 } else { size.div_ceil(2) };
     }
-}
-
-/// Each operation that only observes.
-fn observers(ops: &[Op]) -> Vec<Vec<u32>> {
-    ops.iter()
-        .filter(|op| op.action.only_observes())
-        .map(|op| vec![op.row])
-        .collect()
 }
 
 /// The rows of each value of each key: those that wrote or observed it, with what they wrote.

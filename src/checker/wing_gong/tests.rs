@@ -2,7 +2,7 @@
 
 use super::super::{Promise, Verdict, sequential};
 use super::*;
-use crate::checker::tests::Random;
+use crate::checker::tests::{Random, text};
 use crate::history::{ErrorKind, Header, Kind, Outcome, Row};
 
 /// Histories that are compared.
@@ -79,7 +79,7 @@ fn random_history(random: &mut Random, keys: u64, appends: bool) -> History {
         promise: Some(Promise::Linearizable),
         ..Header::default()
     };
-    let mut next = [0u32; 16];
+    let mut next = [0u32; 64];
     let rows = ops.iter().map(|(_, op)| {
         let index = next[op.session as usize];
         next[op.session as usize] += 1;
@@ -162,9 +162,7 @@ fn answer(
     for (_, op) in ops {
         let session = op.session as usize;
         op.session += 3 * life[session];
-        if op.outcome == Outcome::Info && life[session] < 4 {
-            life[session] += 1;
-        }
+        life[session] += u32::from(op.outcome == Outcome::Info);
     }
 }
 
@@ -262,12 +260,6 @@ fn in_session(history: &History) -> impl Fn(usize, usize) -> bool {
     }
 }
 
-fn text(history: &History) -> String {
-    let mut text = Vec::new();
-    crate::history::write_json_lines(history, &mut text).unwrap();
-    String::from_utf8(text).unwrap()
-}
-
 /// Compares on random histories; each evidence has no order either.
 fn compare(appends: bool, keys: u64, model: fn(&History) -> (Check, bool)) {
     let (mut valid, mut invalid) = (0, 0);
@@ -327,6 +319,49 @@ fn sequential_consistency_is_judged_as_the_definition_says() {
             has_order(history, &in_session(history)),
         )
     });
+}
+
+#[test]
+fn evidence_of_values_that_repeat_has_no_order_and_nothing_of_it_can_be_spared() {
+    let (mut shown, mut writes) = (0, 0);
+    for seed in 0..HISTORIES {
+        let appends = seed % 4 == 0;
+        let history = random_history(&mut Random(seed), 1, appends);
+        let mut registers = Registers::new(&history);
+        let Ok(keys) = by_key(&history, &mut registers) else {
+            panic!("seed {seed}: the generator made what is refused");
+        };
+        let mut answer = |ops: &[Op]| search(ops, &mut registers, &mut Limits::default());
+        for ops in keys {
+            if answer(&ops) == Answer::Order {
+                continue;
+            }
+            let has_no_order = |ops: &[Op]| !ops.is_empty() && answer(ops) == Answer::NoOrder;
+            let ops = evidence::smallest(&ops, has_no_order).ops;
+            assert_eq!(answer(&ops), Answer::NoOrder, "seed {seed}");
+            let links = evidence::Links::new(&ops);
+            for op in &ops {
+                let gone = links.with_observers(&[*op]);
+                let rest = ops.iter().filter(|op| !gone.contains_key(&op.row)).copied();
+                let rest: Vec<Op> = rest.collect();
+                assert_eq!(
+                    answer(&rest),
+                    Answer::Order,
+                    "seed {seed}: without row {} of {} rows:\n{}",
+                    op.row,
+                    ops.len(),
+                    text(&history)
+                );
+                writes += u64::from(!op.action.only_observes());
+            }
+            shown += 1;
+        }
+    }
+    println!("{shown} refuted registers, {writes} writes in what shows them");
+    assert!(
+        shown > EACH_MIN && writes > EACH_MIN / 3,
+        "{shown} {writes}"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use arrow_array::{
     types::{UInt8Type, UInt16Type, UInt32Type, UInt64Type},
 };
 
+use super::CONTEXT;
 use crate::history::column::{Fill, Lists, TooLarge};
 use crate::history::columns::{Columns, Evidence, NEVER};
 use crate::history::operation::{ErrorKind, Kind, Outcome, Phase, dot_origin};
@@ -65,6 +66,7 @@ pub(in crate::history) fn decode(
     words(batch, "evidence", &mut columns.evidence, |name| {
         Evidence::ALL.into_iter().find(|e| e.name() == name)
     })?;
+    decode_contexts(batch, columns)?;
     numbers::<UInt64Type>(batch, "dot", &mut columns.dot)?;
     lists(batch, "vector", &mut columns.vector)?;
     lists(batch, "sibling_dots", &mut columns.sibling_dots)?;
@@ -268,6 +270,29 @@ fn append(array: &ListArray, name: &'static str, into: &mut Lists) -> Result<(),
 
 fn lists(batch: &RecordBatch, name: &'static str, into: &mut Lists) -> Result<(), DecodeError> {
     append(list_column(column(batch, name)?, name)?, name, into)
+}
+
+/// A history that is not judged by contexts has no column for them.
+fn decode_contexts(batch: &RecordBatch, columns: &mut Columns) -> Result<(), DecodeError> {
+    let absent = || std::iter::repeat_n(false, batch.num_rows());
+    let Some(array) = batch.column_by_name(CONTEXT) else {
+        columns.has_context.fill(absent());
+        for _ in absent() {
+            columns.contexts.push(&[]);
+        }
+        return Ok(());
+    };
+    let list = array
+        .as_list_opt::<i32>()
+        .ok_or(DecodeError::Column(CONTEXT))?;
+    append(list, CONTEXT, &mut columns.contexts)?;
+    match list.nulls() {
+        Some(nulls) => columns
+            .has_context
+            .fill(nulls.iter().collect::<Vec<_>>().into_iter()),
+        None => columns.has_context.fill(absent().map(|_| true)),
+    }
+    Ok(())
 }
 
 fn decode_sibling_vectors(batch: &RecordBatch, into: &mut Lists) -> Result<(), DecodeError> {

@@ -11,22 +11,30 @@ use arrow_array::{
     ArrayRef, DictionaryArray, ListArray, RecordBatch, StringArray, UInt8Array, UInt16Array,
     UInt32Array, UInt64Array,
 };
-use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 
 use crate::history::column::Lists;
 use crate::history::columns::{Columns, Evidence, NEVER};
 pub(super) use decode::decode;
 
-use crate::history::operation::{ErrorKind, Kind, Outcome, Phase};
+use crate::history::header::Header;
+use crate::history::operation::{Dominance, ErrorKind, Kind, Outcome, Phase};
 
 /// The key of the schema's metadata under which the header stands, as JSON.
 pub(super) const HEADER_METADATA: &str = "kvs-zoo.header";
 
-/// The schema of a batch, with the header as its metadata.
-pub(super) fn schema(header: &str) -> SchemaRef {
-    let metadata = [(HEADER_METADATA.to_owned(), header.to_owned())];
-    Arc::new(Schema::new_with_metadata(fields(), metadata))
+/// The column of contexts, which only histories have that are judged by them.
+const CONTEXT: &str = "context";
+
+/// The schema of a batch, with the header, which is `json`, as its metadata.
+pub(super) fn schema(header: &Header, json: &str) -> SchemaRef {
+    let metadata = [(HEADER_METADATA.to_owned(), json.to_owned())];
+    let mut fields = fields();
+    if header.dominance == Some(Dominance::Context) {
+        fields.push(Field::new(CONTEXT, DataType::List(item()), true));
+    }
+    Arc::new(Schema::new_with_metadata(fields, metadata))
 }
 
 fn fields() -> Vec<Field> {
@@ -94,7 +102,7 @@ pub(super) fn encode(columns: &Columns, schema: &SchemaRef) -> Result<RecordBatc
     let written: UInt64Array = (0..columns.len())
         .map(|i| (columns.kind[i] != Kind::Get).then_some(columns.written[i]))
         .collect();
-    let arrays: Vec<ArrayRef> = vec![
+    let mut arrays: Vec<ArrayRef> = vec![
         Arc::new(UInt32Array::from(columns.session.clone())),
         Arc::new(UInt32Array::from(columns.index.clone())),
         dictionary(columns.kind.iter().map(|v| *v as u8), &WORDS.kind)?,
@@ -118,6 +126,12 @@ pub(super) fn encode(columns: &Columns, schema: &SchemaRef) -> Result<RecordBatc
         nullable(&columns.version_time.to_vec(), NEVER),
         Arc::new(UInt32Array::from(columns.version_origin.to_vec())),
     ];
+    if schema.column_with_name(CONTEXT).is_some() {
+        let said: Vec<bool> = columns.has_context.iter().copied().collect();
+        let (field, offsets, values, _) = list(&columns.contexts).into_parts();
+        let nulls = Some(NullBuffer::from(said));
+        arrays.push(Arc::new(ListArray::try_new(field, offsets, values, nulls)?));
+    }
     RecordBatch::try_new(Arc::clone(schema), arrays)
 }
 

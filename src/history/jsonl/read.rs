@@ -72,6 +72,7 @@ struct Line<'a> {
     #[serde(default)]
     group: u16,
     phase: Option<Phase>,
+    context: Option<SmallVec<[Id; SIBLINGS]>>,
     dot: Option<Dot>,
     vector: Option<Vector>,
     #[serde(default)]
@@ -148,6 +149,7 @@ struct Reader {
 #[derive(Default)]
 struct Scratch {
     read: Vec<u64>,
+    context: Vec<u64>,
     vector: Vec<u64>,
     dots: Vec<u64>,
     ends: Vec<u32>,
@@ -236,6 +238,9 @@ impl Reader {
             (None, Kind::Put | Kind::Cas | Kind::Append) => value_id(line.session, index),
         };
         check_reads(line)?;
+        if line.context.is_some() && line.kind != Kind::Put {
+            return Err(format!("a {} has no `context`, a put has", line.kind));
+        }
         if line.returned.is_some_and(|returned| returned < line.invoke) {
             return Err("the operation returned before it was invoked".to_owned());
         }
@@ -265,6 +270,7 @@ impl Reader {
             incarnation: line.incarnation,
             group: line.group,
             phase: line.phase.unwrap_or(Phase::Run),
+            context: line.context.as_ref().map(|_| &self.scratch.context[..]),
             witness: self.scratch.witness(line)?,
         };
         self.history.columns.push(&row);
@@ -285,6 +291,9 @@ impl Scratch {
     fn fill(&mut self, line: &Line<'_>) -> Result<(), String> {
         self.read.clear();
         self.read.extend(line.read.iter().map(|id| id.0));
+        self.context.clear();
+        let context = line.context.iter().flatten();
+        self.context.extend(context.map(|id| id.0));
         self.vector.clear();
         let vector = line.vector.iter().flatten();
         self.vector.extend(vector.map(|entry| entry.0));

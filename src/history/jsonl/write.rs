@@ -33,6 +33,8 @@ struct OutLine {
     group: u16,
     phase: Phase,
     #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     dot: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     vector: Option<Vec<String>>,
@@ -50,6 +52,10 @@ fn texts(dots: &[u64]) -> Vec<String> {
     dots.iter().map(|dot| dot_text(*dot)).collect()
 }
 
+fn ids(ids: &[u64]) -> Vec<String> {
+    ids.iter().map(|id| id_text(*id)).collect()
+}
+
 impl OutLine {
     fn new(history: &History, row: &Row<'_>) -> Self {
         let named = usize::try_from(row.key)
@@ -61,8 +67,7 @@ impl OutLine {
             kind: row.kind,
             key: named.map_or_else(|| row.key.into(), |name| name.as_str().into()),
             written: (row.kind != Kind::Get).then(|| id_text(row.written)),
-            read: matches!(row.kind, Kind::Get | Kind::Cas)
-                .then(|| row.read.iter().map(|id| id_text(*id)).collect()),
+            read: matches!(row.kind, Kind::Get | Kind::Cas).then(|| ids(row.read)),
             intended: row.intended,
             invoke: row.invoke,
             returned: row.returned,
@@ -72,6 +77,7 @@ impl OutLine {
             incarnation: row.incarnation,
             group: row.group,
             phase: row.phase,
+            context: row.context.map(ids),
             dot: None,
             vector: None,
             sibling_dots: Vec::new(),

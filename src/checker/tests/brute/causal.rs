@@ -1,7 +1,7 @@
 //! Causal consistency of multi-value registers: the axioms of the witness, and the definition.
 
-use super::{close, counted, put_of, returned};
-use crate::history::{History, Kind, Outcome, dot_origin};
+use super::{close, context, counted, put_of, returned, superseded};
+use crate::history::{Dominance, History, Kind, Outcome, dot_origin};
 
 /// A put's evidence.
 #[derive(Clone, Copy, PartialEq)]
@@ -31,6 +31,13 @@ pub(super) fn evidence<'h>(history: &'h History, put: usize) -> Option<Evident<'
     })
 }
 
+/// Whether every put that took effect has evidence.
+pub(in crate::checker::tests) fn has_evidence(history: &History) -> bool {
+    let puts = counted(history).into_iter().flatten();
+    let mut puts = puts.filter(|row| history.columns.kind[*row] == Kind::Put);
+    puts.all(|put| evidence(history, put).is_some())
+}
+
 pub(super) fn covers(vector: &[u64], dot: u64) -> bool {
     vector
         .iter()
@@ -42,7 +49,8 @@ fn at_most(a: &[u64], b: &[u64]) -> bool {
         .all(|dot| *dot & ((1 << 40) - 1) == 0 || covers(b, *dot))
 }
 
-/// The axioms of the witness, A1 to A7, over all pairs.
+/// The axioms of the witness, A1 to A7, over all pairs; where contexts decide what supersedes what,
+/// a put also covers what its context names.
 pub(in crate::checker::tests) fn causal_witness(history: &History) -> bool {
     let Some(rows) = counted(history) else {
         return false;
@@ -50,12 +58,27 @@ pub(in crate::checker::tests) fn causal_witness(history: &History) -> bool {
     let columns = &history.columns;
     let is_put = |row: &usize| columns.kind[*row] == Kind::Put;
     let puts: Vec<usize> = rows.iter().copied().filter(is_put).collect();
+    let by_context = history.header.dominance == Some(Dominance::Context);
+    let superseded = superseded(history);
     let ev = |put: usize| evidence(history, put).expect("a counted put has evidence");
     let vector = |row: usize| {
         if is_put(&row) {
             ev(row).vector
         } else {
             columns.vector.at(row)
+        }
+    };
+    let contexts = puts.iter().all(|put| {
+        let named = context(history, *put);
+        named
+            .iter()
+            .all(|named| covers(ev(*put).vector, ev(*named).dot))
+    });
+    let supersedes = |by: usize, put: usize| {
+        if by_context {
+            superseded[put][by]
+        } else {
+            by != put && covers(ev(by).vector, ev(put).dot)
         }
     };
     let unique = puts
@@ -90,11 +113,7 @@ pub(in crate::checker::tests) fn causal_witness(history: &History) -> bool {
             .collect();
         let mut maxima: Vec<u64> = visible
             .iter()
-            .filter(|w| {
-                visible
-                    .iter()
-                    .all(|v| v == *w || !covers(ev(*v).vector, ev(**w).dot))
-            })
+            .filter(|w| visible.iter().all(|v| !supersedes(*v, **w)))
             .map(|w| columns.written[*w])
             .collect();
         let mut read = columns.read.at(*get).to_vec();
@@ -112,7 +131,7 @@ pub(in crate::checker::tests) fn causal_witness(history: &History) -> bool {
         });
         maxima == read && told
     });
-    unique && own && sessions && pairs && gets
+    unique && own && sessions && pairs && gets && contexts
 }
 
 /// Causal consistency of a multi-value register: whether some visibility order explains all.
@@ -130,7 +149,8 @@ pub(in crate::checker::tests) fn causal(history: &History) -> bool {
             base[a][b] = (columns.session[x] == columns.session[y]
                 && columns.index[x] < columns.index[y])
                 || (columns.kind[x] == Kind::Put
-                    && columns.read.at(y).contains(&columns.written[x]));
+                    && columns.read.at(y).contains(&columns.written[x]))
+                || context(history, y).contains(&x);
         }
     }
     let base = close(base);
@@ -143,6 +163,8 @@ pub(in crate::checker::tests) fn causal(history: &History) -> bool {
             puts && columns.key[x] == columns.key[y] && !base[*a][*b] && !base[*b][*a]
         })
         .collect();
+    let superseded =
+        (history.header.dominance == Some(Dominance::Context)).then(|| superseded(history));
     (0..3usize.pow(open.len() as u32)).any(|chosen| {
         let mut vis = base.clone();
         let mut left = chosen;
@@ -154,11 +176,17 @@ pub(in crate::checker::tests) fn causal(history: &History) -> bool {
             }
             left /= 3;
         }
-        explains(history, &rows, &close(vis))
+        explains(history, &rows, &close(vis), superseded.as_deref())
     })
 }
 
-fn explains(history: &History, rows: &[usize], vis: &[Vec<bool>]) -> bool {
+/// Whether every get returns the maxima of what it sees, by visibility or by what contexts say.
+fn explains(
+    history: &History,
+    rows: &[usize],
+    vis: &[Vec<bool>],
+    superseded: Option<&[Vec<bool>]>,
+) -> bool {
     let columns = &history.columns;
     let n = rows.len();
     let order = (0..n).all(|a| {
@@ -178,7 +206,12 @@ fn explains(history: &History, rows: &[usize], vis: &[Vec<bool>]) -> bool {
                     .collect();
                 let mut maxima: Vec<u64> = visible
                     .iter()
-                    .filter(|w| visible.iter().all(|v| !vis[**w][*v]))
+                    .filter(|w| {
+                        visible.iter().all(|v| match superseded {
+                            Some(superseded) => !superseded[rows[**w]][rows[*v]],
+                            None => !vis[**w][*v],
+                        })
+                    })
                     .map(|w| columns.written[rows[*w]])
                     .collect();
                 let mut read = columns.read.at(rows[g]).to_vec();

@@ -2,8 +2,8 @@
 
 use super::causal::{covers, evidence};
 use super::lww::version_of;
-use super::{put_of, was_read};
-use crate::history::{Evidence, History, Kind, Outcome, Phase};
+use super::{put_of, superseded, was_read};
+use crate::history::{Dominance, Evidence, History, Kind, Outcome, Phase};
 
 /// Every id read was put to that key by a put that did not fail, not after the get was over.
 pub(in crate::checker::tests) fn integrity(history: &History) -> bool {
@@ -92,6 +92,12 @@ fn survives(history: &History, put: usize, get: usize) -> bool {
     let columns = &history.columns;
     if columns.read.at(get).contains(&columns.written[put]) {
         return true;
+    }
+    if history.header.dominance == Some(Dominance::Context) {
+        let superseded = superseded(history);
+        let ids = columns.read.at(get).iter();
+        let mut puts = ids.filter_map(|id| put_of(history, get, *id));
+        return puts.any(|by| superseded[put][by]);
     }
     if columns.evidence[get] == Evidence::Lww {
         return columns.version(get) > version_of(history, put);

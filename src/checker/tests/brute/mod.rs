@@ -7,7 +7,7 @@ mod register;
 mod session;
 mod single;
 
-pub(in crate::checker::tests) use causal::{causal, causal_witness};
+pub(in crate::checker::tests) use causal::{causal, causal_witness, has_evidence};
 pub(in crate::checker::tests) use eventual::{convergence, integrity, lost_writes};
 pub(in crate::checker::tests) use lww::{arbitrable, lww, lww_axioms};
 pub(in crate::checker::tests) use register::{linearizable, sequential};
@@ -17,7 +17,7 @@ pub(in crate::checker::tests) use session::{
 };
 pub(in crate::checker::tests) use single::{causal_convergence, causal_memory, weak_causal};
 
-use crate::history::{History, Kind, NEVER, Outcome};
+use crate::history::{Dominance, History, Kind, NEVER, Outcome};
 
 /// Row numbers of what an order has to explain, and whether every get can be explained at all.
 fn counted(history: &History) -> Option<Vec<usize>> {
@@ -49,10 +49,45 @@ fn put_of(history: &History, get: usize, id: u64) -> Option<usize> {
     })
 }
 
+/// Whether somebody knew of a value: a get returned it, or a client said that it had seen it.
 fn was_read(history: &History, id: u64) -> bool {
     let columns = &history.columns;
-    (0..columns.len())
-        .any(|row| columns.outcome[row] == Outcome::Ok && columns.read.at(row).contains(&id))
+    (0..columns.len()).any(|row| {
+        let read = columns.outcome[row] == Outcome::Ok && columns.read.at(row).contains(&id);
+        let said = context(history, row)
+            .iter()
+            .any(|put| columns.written[*put] == id);
+        read || said
+    })
+}
+
+/// The puts that a put's context names, where contexts decide what supersedes what.
+fn context(history: &History, put: usize) -> Vec<usize> {
+    let columns = &history.columns;
+    if history.header.dominance != Some(Dominance::Context) || columns.kind[put] != Kind::Put {
+        return Vec::new();
+    }
+    let last_get = (0..columns.len())
+        .filter(|get| {
+            columns.kind[*get] == Kind::Get
+                && columns.outcome[*get] == Outcome::Ok
+                && columns.key[*get] == columns.key[put]
+                && columns.session[*get] == columns.session[put]
+                && columns.index[*get] < columns.index[put]
+        })
+        .max_by_key(|get| columns.index[*get]);
+    let read = last_get.map(|get| columns.read.at(get)).unwrap_or_default();
+    let ids = columns.context(put).unwrap_or(read);
+    let puts = ids.iter().filter_map(|id| put_of(history, put, *id));
+    puts.filter(|named| *named != put).collect()
+}
+
+/// Which row supersedes which by contexts: `[put][by]`.
+fn superseded(history: &History) -> Vec<Vec<bool>> {
+    let n = history.len();
+    let contexts: Vec<Vec<usize>> = (0..n).map(|by| context(history, by)).collect();
+    let direct = (0..n).map(|put| contexts.iter().map(|named| named.contains(&put)).collect());
+    close(direct.collect())
 }
 
 fn returned(history: &History, row: usize) -> u64 {

@@ -34,7 +34,7 @@ fn change(random: &mut Random, store: Store, ops: &mut [Op], kind: usize) {
         }
         1 if !op.is_put && !donors.is_empty() => {
             let donor = donors[random.below(donors.len())].clone();
-            if store != Store::Causal || random.one_in(2) {
+            if !matches!(store, Store::Causal | Store::Context) || random.one_in(2) {
                 op.seen.clear();
             }
             if !op.seen.iter().any(|seen| seen.id == donor.id) {
@@ -60,6 +60,27 @@ fn change(random: &mut Random, store: Store, ops: &mut [Op], kind: usize) {
             }
         }
         _ => shift(random, ops),
+    }
+}
+
+/// Changes what a put's client said that it had seen.
+pub(in crate::checker::tests) fn mutate_context(random: &mut Random, ops: &mut [Op]) {
+    let i = random.below(ops.len());
+    let key = ops[i].key;
+    let ids: Vec<u64> = ops
+        .iter()
+        .filter(|op| op.is_put && op.key == key)
+        .map(Op::id)
+        .collect();
+    let op = &mut ops[i];
+    if !op.is_put {
+        return;
+    }
+    let context = op.context.get_or_insert_default();
+    if random.one_in(2) {
+        context.pop();
+    } else {
+        context.push(ids[random.below(ids.len())]);
     }
 }
 

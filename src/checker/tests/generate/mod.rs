@@ -5,13 +5,13 @@ mod change;
 mod repeat;
 mod store;
 
-pub(in crate::checker::tests) use change::{misremember, mutate, mutate_visibly};
+pub(in crate::checker::tests) use change::{misremember, mutate, mutate_context, mutate_visibly};
 pub(in crate::checker::tests) use repeat::repeating;
 pub(in crate::checker::tests) use store::{valid, with_final_reads};
 
 use crate::history::{
-    Group, Header, History, Kind, Outcome, Phase, Promise, Row, Siblings, Version, Witness,
-    value_id,
+    Dominance, Group, Header, History, Kind, Outcome, Phase, Promise, Row, Siblings, Version,
+    Witness, value_id,
 };
 
 /// `SplitMix64`: the same numbers everywhere.
@@ -58,6 +58,8 @@ pub(in crate::checker::tests) struct Op {
     pub(in crate::checker::tests) dot: u64,
     pub(in crate::checker::tests) vector: Vec<u64>,
     pub(in crate::checker::tests) version: Option<Version>,
+    /// The ids that the put's client said it had seen, where that is recorded.
+    pub(in crate::checker::tests) context: Option<Vec<u64>>,
     /// It certainly had no effect.
     pub(in crate::checker::tests) failed: bool,
     /// It read a replica after the store had gone quiet.
@@ -79,6 +81,7 @@ impl Op {
             dot: 0,
             vector: Vec::new(),
             version: None,
+            context: None,
             failed: false,
             is_final: false,
         }
@@ -93,7 +96,10 @@ impl Op {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::checker::tests) enum Store {
     Register,
+    /// A put supersedes all that its replica had applied.
     Causal,
+    /// A put supersedes its context only.
+    Context,
     Lww,
 }
 
@@ -101,12 +107,13 @@ pub(in crate::checker::tests) enum Store {
 pub(in crate::checker::tests) fn history(store: Store, ops: &[Op]) -> History {
     let promise = match store {
         Store::Register => Promise::Linearizable,
-        Store::Causal => Promise::Causal,
+        Store::Causal | Store::Context => Promise::Causal,
         Store::Lww => Promise::Lww,
     };
     let mut history = History::from_rows(
         Header {
             promise: Some(promise),
+            dominance: (store == Store::Context).then_some(Dominance::Context),
             ..Header::default()
         },
         [],
@@ -130,11 +137,11 @@ pub(in crate::checker::tests) fn history(store: Store, ops: &[Op]) -> History {
         let witness = match (store, op.is_put) {
             (Store::Register, _) => Witness::None,
             (_, true) if !known => Witness::None,
-            (Store::Causal, true) => Witness::Put {
+            (Store::Causal | Store::Context, true) => Witness::Put {
                 dot: op.dot,
                 vector: &op.vector,
             },
-            (Store::Causal, false) => Witness::Get {
+            (Store::Causal | Store::Context, false) => Witness::Get {
                 vector: &op.vector,
                 siblings,
             },
@@ -162,6 +169,7 @@ pub(in crate::checker::tests) fn history(store: Store, ops: &[Op]) -> History {
             } else {
                 Phase::Run
             },
+            context: op.context.as_deref(),
             witness: if op.failed { Witness::None } else { witness },
             ..Row::EMPTY
         });
@@ -177,6 +185,13 @@ pub(in crate::checker::tests) fn history(store: Store, ops: &[Op]) -> History {
 pub(in crate::checker::tests) fn bare(ops: &[Op]) -> History {
     let mut history = history(Store::Register, ops);
     history.header.promise = None;
+    history
+}
+
+/// The same where a put supersedes its context only.
+pub(in crate::checker::tests) fn bare_with_contexts(ops: &[Op]) -> History {
+    let mut history = bare(ops);
+    history.header.dominance = Some(Dominance::Context);
     history
 }
 

@@ -36,7 +36,9 @@ impl Replica {
                 .iter()
                 .position(|(k, s)| k == key && s.id == seen.id);
             match store {
-                Store::Causal if place.is_none() && !cover(&self.applied, seen.dot) => {
+                Store::Causal | Store::Context
+                    if place.is_none() && !cover(&self.applied, seen.dot) =>
+                {
                     self.values.push((*key, seen.clone()));
                 }
                 Store::Lww => {
@@ -47,10 +49,10 @@ impl Replica {
                         None => self.values.push((*key, seen.clone())),
                     }
                 }
-                Store::Causal | Store::Register => {}
+                Store::Causal | Store::Context | Store::Register => {}
             }
         }
-        if store == Store::Causal {
+        if matches!(store, Store::Causal | Store::Context) {
             // What the other covers without holding it has been superseded there.
             let gone = |(_, seen): &(u64, Seen)| {
                 cover(&other.applied, seen.dot)
@@ -62,7 +64,8 @@ impl Replica {
         self.clock = self.clock.max(other.clock);
     }
 
-    fn put(&mut self, node: u16, op: &mut Op) {
+    /// `known` are the ids that the put supersedes, all that there are without.
+    fn put(&mut self, node: u16, op: &mut Op, known: Option<&[u64]>) {
         self.clock += 1;
         let counter = 1 + self
             .applied
@@ -76,7 +79,9 @@ impl Replica {
             time: self.clock,
             origin: origin(node, 0),
         });
-        self.values.retain(|(key, _)| *key != op.key);
+        let superseded = |id: &u64| known.is_none_or(|known| known.contains(id));
+        self.values
+            .retain(|(key, seen)| *key != op.key || !superseded(&seen.id));
         self.values.push((
             op.key,
             Seen {
@@ -154,6 +159,8 @@ fn run(random: &mut Random, store: Store, count: usize) -> (Vec<Op>, Vec<Replica
     let mut ops = schedule(random, sessions, count);
     let mut replicas = vec![Replica::default(); nodes];
     let mut contexts: Vec<Vec<u64>> = vec![Vec::new(); sessions + count];
+    // What the sessions' last gets of each key returned.
+    let mut known: Vec<[Vec<u64>; KEYS]> = vec![Default::default(); sessions + count];
     let mut order: Vec<(u64, usize)> = Vec::new();
     for (i, op) in ops.iter().enumerate() {
         let span = op.returned.map_or(6, |returned| returned - op.invoke);
@@ -178,12 +185,22 @@ fn run(random: &mut Random, store: Store, count: usize) -> (Vec<Op>, Vec<Replica
             let other = replicas[random.below(nodes)].clone();
             replicas[node].merge(store, &other);
         }
-        if op.is_put {
-            replicas[node].put(node as u16, op);
+        let known = &mut known[op.session as usize][op.key as usize];
+        if op.is_put && store == Store::Context {
+            if random.one_in(2) {
+                // A client may send less than it had seen, and nothing at all.
+                let said = known.iter().copied().filter(|_| !random.one_in(4));
+                op.context = Some(said.collect());
+            }
+            let said = op.context.clone().unwrap_or_else(|| known.clone());
+            replicas[node].put(node as u16, op, Some(&said));
+        } else if op.is_put {
+            replicas[node].put(node as u16, op, None);
         } else {
             replicas[node].get(op);
+            *known = op.seen.iter().map(|seen| seen.id).collect();
         }
-        if store == Store::Causal {
+        if matches!(store, Store::Causal | Store::Context) {
             join(context, &op.vector);
         }
     }

@@ -1,0 +1,171 @@
+//! Causal consistency of multi-value registers by what clients saw, under either rule of dominance.
+//!
+//! Where a put supersedes all that its replica had applied, visibility decides what superseded
+//! what: `black_box/`. Where it supersedes its context only (Dynamo, Riak; Almeida et al., *Dotted
+//! version vectors*, 2012), the contexts do, whatever visibility is. Then the least visibility is
+//! the best one: less of it leaves each value that a get returned a maximum, and what superseded
+//! the others was returned. So it is happens-before, from contexts too, and nothing has to be
+//! guessed. A get is refuted when it returned a put that a visible one supersedes (`stale-read`),
+//! or when a visible put is missing that no visible one supersedes (`missed-write`). O(n·k) for k
+//! sessions that wrote.
+
+mod context;
+
+pub(super) use context::{Contexts, Wrong};
+
+use super::index::Index;
+use super::property::{AnomalyKind, Property};
+use super::single_value::clocks::{Clocks, TooMany};
+use super::single_value::graph::{Conflicts, Graph, NONE, order, shortest_circle};
+use super::verdict::{Check, Findings, Verdict};
+use super::{black_box, single_value};
+use crate::history::{Dominance, id_text};
+
+/// Checks under the rule of the index.
+pub(super) fn check(index: &Index<'_>) -> Check {
+    match index.dominance {
+        Dominance::Applied => black_box::check(index),
+        Dominance::Context => by_contexts(index),
+    }
+}
+
+fn by_contexts(index: &Index<'_>) -> Check {
+    let property = Property::CausalBlackBox;
+    if let Some(key) = single_value::spread(index) {
+        return Check {
+            property,
+            checked: 0,
+            verdict: Verdict::unknown(format!("{key} belongs to two replica groups")),
+        };
+    }
+    let graph = Graph::with_contexts(index);
+    let checked = graph.rows.len() as u64;
+    let mut judge = Judge {
+        graph: &graph,
+        findings: Findings::new(index.history, property),
+        latest: vec![NONE; index.history.len()],
+    };
+    let open = judge.run().err();
+    let refuted = !judge.findings.is_empty();
+    let mut check = judge.findings.check(checked);
+    if let (Some(reason), false) = (open, refuted) {
+        check.verdict = Verdict::unknown(reason);
+    }
+    check
+}
+
+struct Judge<'g, 'a, 'h> {
+    graph: &'g Graph<'a, 'h>,
+    findings: Findings<'h>,
+    /// Row to the put up to it that was invoked last, or [`NONE`].
+    latest: Vec<u32>,
+}
+
+impl Judge<'_, '_, '_> {
+    fn run(&mut self) -> Result<(), String> {
+        let graph = self.graph;
+        let causes = order(graph, &Conflicts::default());
+        for component in &causes.circles {
+            let circle = shortest_circle(graph, &Conflicts::default(), component);
+            let rows: Vec<usize> = circle.iter().map(|row| *row as usize).collect();
+            self.findings.add(AnomalyKind::CyclicHb, &rows, || {
+                "what sessions did, what they read and what they said they had seen put each of \
+                 these before the others: a circle"
+                    .to_owned()
+            });
+        }
+        if !causes.circles.is_empty() {
+            return Ok(());
+        }
+        let runs = (0..graph.index.by_key.len()).map(|key| {
+            let runs = graph.runs_of(key as u32).map(|run| &graph.runs[run]);
+            runs.map(|run| &graph.on_key[run.start as usize..run.end as usize])
+                .collect()
+        });
+        let mut contexts = Contexts::new(graph.index, runs)?;
+        let mut clocks = Clocks::new(graph);
+        for row in &causes.rows {
+            clocks.enter(*row).map_err(|TooMany| {
+                format!(
+                    "the clocks of {} sessions are more than the check affords",
+                    graph.width
+                )
+            })?;
+            self.real_time(*row);
+            if !graph.is_put(*row) {
+                self.get(*row, clocks.now(*row), &mut contexts)?;
+            }
+            clocks.leave(*row);
+        }
+        Ok(())
+    }
+
+    /// Nothing is visible to what had returned before it was invoked.
+    fn real_time(&mut self, row: u32) {
+        let (graph, index) = (self.graph, self.graph.index);
+        let invoke = |put: u32| index.invoke(put as usize);
+        let previous = graph.previous[row as usize];
+        let causes = std::iter::once(previous).chain(graph.sources(row).iter().copied());
+        let known = causes.filter(|cause| *cause != NONE);
+        let latest = known
+            .map(|cause| self.latest[cause as usize])
+            .filter(|put| *put != NONE)
+            .max_by_key(|put| invoke(*put));
+        if let Some(put) = latest.filter(|put| invoke(*put) > index.returned(row as usize)) {
+            let rows = [row as usize, put as usize];
+            self.findings.add(AnomalyKind::CyclicVisibility, &rows, || {
+                format!(
+                    "{} has to be visible to {}, which had returned before",
+                    index.name(put as usize),
+                    index.name(row as usize)
+                )
+            });
+        }
+        let own = graph.is_put(row).then_some(row);
+        let latest = latest.into_iter().chain(own).max_by_key(|put| invoke(*put));
+        self.latest[row as usize] = latest.unwrap_or(NONE);
+    }
+
+    fn get(&mut self, get: u32, now: &[u32], contexts: &mut Contexts<'_>) -> Result<(), String> {
+        let graph = self.graph;
+        let index = graph.index;
+        let key = index.key[get as usize];
+        let mut seen = Vec::new();
+        for run in graph.runs_of(key).map(|run| graph.runs[run]) {
+            let puts = &graph.on_key[run.start as usize..run.end as usize];
+            let upto = now[run.column as usize];
+            seen.push(puts.partition_point(|put| graph.place[*put as usize] <= upto) as u32);
+        }
+        let id = |put: u32| id_text(index.columns.written[put as usize]);
+        let name = || index.name(get as usize);
+        for wrong in contexts.judge(key, &seen, index.puts_read(get as usize))? {
+            match wrong {
+                Wrong::Superseded { put, by } => {
+                    let rows = [put, by, get].map(|row| row as usize);
+                    self.findings.add(AnomalyKind::StaleRead, &rows, || {
+                        format!(
+                            "{} returned {} although {}, whose context has it, happened before that",
+                            name(),
+                            id(put),
+                            id(by)
+                        )
+                    });
+                }
+                Wrong::Missing { put } => {
+                    let returned = index.puts_read(get as usize).iter().copied();
+                    let rows = std::iter::once(put).chain(returned).chain([get]);
+                    let rows: Vec<usize> = rows.map(|row| row as usize).collect();
+                    self.findings.add(AnomalyKind::MissedWrite, &rows, || {
+                        format!(
+                            "the put of {} happened before {}, which did not return it, and no \
+                             context has it",
+                            id(put),
+                            name()
+                        )
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
