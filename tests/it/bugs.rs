@@ -69,17 +69,25 @@ fn a_bug_that_no_view_can_show_which_was_asked_is_missed() {
 
 #[test]
 fn a_bug_is_missed_where_the_fault_that_it_needs_does_not_happen() {
-    let simulated =
-        |more: &[&str]| hunted(&[&["restart-reuses-dots", "--view", "sim"], more].concat());
-    let (code, found) = simulated(&[]);
-    assert_eq!(code, 0, "{found:#}");
-    let (code, found) = simulated(&["--seeds", "100", "--without", "amnesia"]);
-    assert_eq!(
-        (code, &found["passed"]),
-        (1, &Value::Bool(false)),
-        "{found:#}"
-    );
-    assert_eq!(found["looks"][0]["found"], "kept");
+    for (bug, fault) in [
+        ("restart-reuses-dots", "amnesia"),
+        ("clock-not-carried", "clock"),
+        ("ack-before-sync", "disk"),
+    ] {
+        let (code, found) = hunted(&[bug, "--view", "sim"]);
+        assert_eq!(code, 0, "{found:#}");
+        let without = ["--seeds", "100", "--without", fault];
+        let (code, found) = hunted(&[&[bug, "--view", "sim"][..], &without].concat());
+        assert_eq!((code, &found["passed"]), (1, &false.into()), "{found:#}");
+        assert_eq!(found["looks"][0]["found"], "kept");
+    }
+}
+
+#[test]
+fn a_fault_that_does_not_exist_is_refused() {
+    let ended = bench(&["bugs", "run", "all", "--without", "amnesa"]);
+    assert_eq!((ended.code(), ended.stdout.as_str()), (254, ""));
+    assert!(ended.error_line().contains("amnesia"), "{}", ended.stderr);
 }
 
 #[test]
