@@ -140,7 +140,7 @@ fn run(args: &RunArgs) -> Result<ExitStatus, Failure> {
     let limits = Limits {
         seeds: args.seeds,
         without: &args.without,
-        results: args.results.as_deref().unwrap_or(scratch.path()),
+        results: args.results.as_deref().unwrap_or_else(|| scratch.path()),
     };
     let mut hunt = Hunt::new(&bugs, &views);
     // None when it was interrupted: what was found until then is printed.

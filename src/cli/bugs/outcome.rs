@@ -85,7 +85,10 @@ impl Look {
             Finding::Broken {
                 seeds: Some(seeds), ..
             } => format!("{seeds} in {seconds:.2} s"),
-            _ => format!("{seconds:.2} s"),
+            Finding::Broken { seeds: None, .. }
+            | Finding::Kept { .. }
+            | Finding::Unknown { .. }
+            | Finding::Failed { .. } => format!("{seconds:.2} s"),
         }
     }
 }

@@ -232,5 +232,8 @@ fn explored(arguments: &[String]) -> anyhow::Result<Finding> {
 
 /// The property that a model says is broken: it stands in quotes.
 fn broken_property(said: &str) -> String {
-    said.split('"').nth(1).unwrap_or(said.trim()).to_owned()
+    said.split('"')
+        .nth(1)
+        .unwrap_or_else(|| said.trim())
+        .to_owned()
 }

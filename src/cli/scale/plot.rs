@@ -28,13 +28,16 @@ const MARGIN: f64 = 1.3;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
+/// What a panel compares with: its name, and its value at a point.
+type Reference = (&'static str, fn(&Point) -> f64);
+
 /// One panel: what is measured, what theory says of it, and what it is compared with.
 struct Panel {
     title: &'static str,
     unit: &'static str,
     measured: fn(&Point) -> Option<f64>,
     theory: Option<fn(&Point) -> f64>,
-    reference: Option<(&'static str, fn(&Point) -> f64)>,
+    reference: Option<Reference>,
     /// Whether the axis is logarithmic; otherwise it goes from 0 to 1.
     logarithmic: bool,
 }
