@@ -5,6 +5,7 @@
 //! that is known of a run, as plain data, from which `report` makes every page again.
 //! Times are nanoseconds since the run began, on the generator's clock; nothing here reads a clock.
 
+mod fault;
 mod hgrm;
 mod histogram;
 mod interval;
@@ -20,6 +21,7 @@ mod statistics;
 mod tests;
 mod verdict;
 
+pub use fault::{FaultWindow, FaultsRecord, PeriodRecord};
 pub use hgrm::write_hgrm;
 pub use histogram::{Histogram, LATENCY_NS_MAX, SIGNIFICANT_DIGITS, Summary};
 pub use interval::INTERVALS_QUEUED_MAX;

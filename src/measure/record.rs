@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fault::FaultsRecord;
 use super::histogram::Summary;
 use super::statistics::Statistics;
 use super::verdict::VerdictRecord;
@@ -37,6 +38,9 @@ pub struct RunRecord {
     pub statistics: Statistics,
     /// How stale reads were; absent when there was no history to compute it from.
     pub staleness: Option<StalenessRecord>,
+    /// What the nemesis did.
+    #[serde(default)]
+    pub faults: FaultsRecord,
     /// What each node did.
     pub nodes: Vec<NodeRecord>,
     /// Why the performance numbers must not be used; empty when they may.

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use crate::evidence;
 use crate::history::{End, Header, Limit, Promise};
 use crate::measure::{
-    Configuration, HistoryRecord, Machine, Measured, NodeRecord, PhaseRecord, RUN_RECORD_VERSION,
-    RunRecord, Statistics, VerdictRecord, VerdictWord, Versions, WorkloadRecord,
+    Configuration, FaultsRecord, HistoryRecord, Machine, Measured, NodeRecord, PhaseRecord,
+    RUN_RECORD_VERSION, RunRecord, Statistics, VerdictRecord, VerdictWord, Versions,
+    WorkloadRecord,
 };
 use crate::node::NodeStatus;
 use crate::protocol::NodeId;
@@ -99,6 +100,7 @@ pub(super) fn assemble(
         phases: findings.phases,
         statistics,
         staleness,
+        faults: FaultsRecord::default(),
         nodes: nodes.collect(),
         void,
         verdict,

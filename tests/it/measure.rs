@@ -4,10 +4,10 @@ use std::fs;
 use std::time::SystemTime;
 
 use kvs_zoo::measure::{
-    AnomalyRecord, Configuration, EngineRecord, ErrorRecord, HistoryRecord, KindRecord, Machine,
-    Measured, ModelRecord, NodeRecord, OperationKind, Outcome, PhaseRecord, RUN_RECORD_VERSION,
-    Recorder, RecorderSettings, RunRecord, StalenessRecord, Statistics, Summary, Throughput,
-    VerdictRecord, VerdictWord, Versions, WorkloadRecord,
+    AnomalyRecord, Configuration, EngineRecord, ErrorRecord, FaultsRecord, HistoryRecord,
+    KindRecord, Machine, Measured, ModelRecord, NodeRecord, OperationKind, Outcome, PhaseRecord,
+    RUN_RECORD_VERSION, Recorder, RecorderSettings, RunRecord, StalenessRecord, Statistics,
+    Summary, Throughput, VerdictRecord, VerdictWord, Versions, WorkloadRecord,
 };
 use kvs_zoo::report;
 
@@ -153,6 +153,7 @@ fn valid() -> RunRecord {
             visibility_lag_ns: summary(123_702, 640),
             clock_inversions: None,
         }),
+        faults: FaultsRecord::default(),
         nodes: (0..3).map(node).collect(),
         void: Vec::new(),
         verdict: VerdictRecord {
