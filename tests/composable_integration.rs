@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use kvs_zoo::client::{Client, ClientError};
 use kvs_zoo::measure::{RunRecord, VerdictWord};
+use kvs_zoo::node::HostKind;
 use kvs_zoo::protocol::{Lattice, NodeId, Refusal};
 use kvs_zoo::run::{self, Cluster, ClusterConfig, Config, Observer};
 use kvs_zoo::server::{
@@ -337,6 +338,7 @@ fn judged<V: Value, S: KVSServer<V>>() -> RunRecord {
         timeout: Duration::from_secs(10),
         seed: 7,
         bug: None,
+        host: HostKind::Process,
         traced: false,
         results: results.path().to_owned(),
         history_limit: Some(1_000_000),

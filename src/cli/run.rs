@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use crate::bug::Bug;
+use crate::node::HostKind;
 use crate::protocol::Lattice;
 use crate::report;
 use crate::run::{self, Config};
@@ -29,6 +30,10 @@ pub(super) struct RunArgs {
     /// What replicated stores promise for concurrent puts.
     #[arg(long, short, value_enum, default_value_t = LatticeArg::Causal)]
     lattice: LatticeArg,
+
+    /// Where the nodes run.
+    #[arg(long, value_enum, default_value_t = HostKind::Process)]
+    host: HostKind,
 
     /// The load: a name that `kvs-bench list` prints, or the path of a TOML file.
     #[arg(long, short, value_name = "NAME|FILE", default_value = "zipf")]
@@ -248,6 +253,7 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
         architecture,
         lattice,
         bug,
+        host: args.host,
         traced: *trace,
     })
 }

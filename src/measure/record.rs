@@ -69,6 +69,9 @@ pub struct Configuration {
     pub routing: String,
     /// Whether sessions carry what they have seen.
     pub context: bool,
+    /// Where the nodes ran: `process` or `netns`.
+    #[serde(default = "process")]
+    pub host: String,
     /// `memory` or `disk`.
     pub durability: String,
     /// The workload, fully resolved.
@@ -83,6 +86,11 @@ pub struct Configuration {
     pub seed: u64,
     /// The planted bug, if one was.
     pub bug: Option<String>,
+}
+
+/// Where nodes ran before records said so.
+fn process() -> String {
+    "process".to_owned()
 }
 
 /// The workload, fully resolved.

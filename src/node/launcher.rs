@@ -5,14 +5,16 @@
 //! launcher's process, with the thread that launched it, and with its [`NodeHandle`].
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::child::{NodeError, NodeHandle, UnexpectedExit};
 use super::control::{NodeStatus, Start};
+use super::namespace::{Network, NetworkError};
 use super::owner::Recipe;
 use crate::bug::Bug;
 use crate::protocol::NodeId;
@@ -43,9 +45,35 @@ pub enum LaunchError {
     /// A node did not start.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The nodes' network namespaces could not be made.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// No such node was ever given to this host.
     #[error("node {0} is not part of this deployment")]
     Unknown(NodeId),
+}
+
+/// Where the nodes run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKind {
+    /// Processes of this machine that share its loopback interface.
+    #[default]
+    Process,
+    /// Processes that each have a network namespace of their own: an address, a link and a
+    /// firewall. Needs root.
+    Netns,
+}
+
+impl HostKind {
+    /// Its name, as the command line has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Netns => "netns",
+        }
+    }
 }
 
 /// Collects the replicas of a deployment, then runs each in a process of its own.
@@ -58,6 +86,9 @@ pub struct Launcher {
     settings: Settings,
     bug: Option<Bug>,
     traced: bool,
+    host: HostKind,
+    /// The nodes' namespaces, once they were launched, if they have any.
+    network: Option<Network>,
     reserved: u16,
     specs: BTreeMap<NodeId, ReplicaSpec>,
     nodes: BTreeMap<NodeId, NodeHandle>,
@@ -85,6 +116,8 @@ impl Launcher {
             settings: Settings::default(),
             bug: None,
             traced: false,
+            host: HostKind::default(),
+            network: None,
             reserved: 0,
             specs: BTreeMap::new(),
             nodes: BTreeMap::new(),
@@ -123,13 +156,23 @@ impl Launcher {
         self
     }
 
+    /// Says where nodes run. Whatever is made for it is removed with the launcher.
+    #[must_use]
+    pub const fn with_host(mut self, host: HostKind) -> Self {
+        self.host = host;
+        self
+    }
+
     /// Starts every node that was given to this host and is not running, waits until all serve,
     /// and tells each where the others are. Call it on a thread that lives as long as the nodes
     /// are to.
     ///
     /// # Errors
-    /// When a node does not start; the message has the end of its log.
+    /// When a node does not start, the message having the end of its log, or has no namespace.
     pub async fn launch(&mut self) -> Result<(), LaunchError> {
+        if self.host == HostKind::Netns && self.network.is_none() {
+            self.network = Some(Network::create(self.specs.keys().copied())?);
+        }
         let mut starting = JoinSet::new();
         for (node, spec) in &self.specs {
             if !self.nodes.contains_key(node) {
@@ -222,7 +265,11 @@ impl Launcher {
     /// # Errors
     /// When there is no identity or no socket for it.
     pub fn client_endpoint(&self) -> Result<Endpoint, EndpointError> {
-        Endpoint::client(&self.authority.client()?)
+        let addr = match &self.network {
+            Some(network) => network.clients_addr(),
+            None => Ipv4Addr::LOCALHOST,
+        };
+        Endpoint::client_at(&self.authority.client()?, addr.into())
     }
 
     /// Asks all nodes to exit, each within a few seconds, and kills those that do not. Says
@@ -249,6 +296,7 @@ impl Launcher {
             node,
             incarnation: spec.incarnation,
             program: self.program.clone(),
+            namespace: self.network.as_ref().map(|network| network.namespace(node)),
             log: self.logs.join(format!("{node}.log")),
             exits: self.exits.clone(),
         };
@@ -257,10 +305,14 @@ impl Launcher {
             incarnation => format!("{node}.{incarnation}"),
         };
         let trace = self.logs.join(format!("{life}.trace"));
+        let addr = match &self.network {
+            Some(network) => network.addr(node),
+            None => Ipv4Addr::LOCALHOST,
+        };
         let start = Start {
             spec,
             identity: self.authority.node(node)?,
-            bind: ([127, 0, 0, 1], 0).into(),
+            bind: SocketAddr::new(addr.into(), 0),
             seed: self.seed.wrapping_add(u64::from(node.0)),
             parent: Some(std::process::id()),
             trace: self.traced.then_some(trace),

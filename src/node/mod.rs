@@ -14,6 +14,7 @@ mod connections;
 mod control;
 mod counters;
 mod launcher;
+mod namespace;
 mod owner;
 mod peers;
 mod process;
@@ -22,7 +23,8 @@ mod service;
 pub use child::{NodeError, NodeHandle, UnexpectedExit};
 pub use control::{Answer, Command, NodeStatus, Start};
 pub use counters::{Counters, Usage};
-pub use launcher::{LaunchError, Launcher};
+pub use launcher::{HostKind, LaunchError, Launcher};
+pub use namespace::NetworkError;
 pub use process::{run_if_node, run_node};
 
 /// The argument that makes a program that calls [`run_if_node`] a node.

@@ -38,6 +38,8 @@ pub(super) struct Recipe {
     pub(super) node: NodeId,
     pub(super) incarnation: u16,
     pub(super) program: PathBuf,
+    /// The network namespace that it is to run in, if not in this process's.
+    pub(super) namespace: Option<String>,
     pub(super) log: PathBuf,
     pub(super) exits: mpsc::Sender<UnexpectedExit>,
 }
@@ -227,7 +229,18 @@ fn spawn(recipe: &Recipe) -> Result<Child, NodeError> {
             path: recipe.log.clone(),
             source,
         })?;
-    tokio::process::Command::new(&recipe.program)
+    let mut command = match &recipe.namespace {
+        // It becomes the program, so that the process is the node's own.
+        Some(namespace) => {
+            let mut command = tokio::process::Command::new("ip");
+            command
+                .args(["netns", "exec", namespace])
+                .arg(&recipe.program);
+            command
+        }
+        None => tokio::process::Command::new(&recipe.program),
+    };
+    command
         .arg(super::NODE_ARGUMENT)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

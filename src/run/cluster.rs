@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::bug::Bug;
 use crate::client::{Client, NodeAddress};
-use crate::node::{Launcher, NodeError, NodeStatus};
+use crate::node::{HostKind, Launcher, NodeError, NodeStatus};
 use crate::protocol::{Lattice, NodeId};
 use crate::server::{Architecture, KVSServer, ServerPorts};
 use crate::session::Policy;
@@ -26,6 +26,8 @@ pub struct ClusterConfig {
     pub bug: Option<Bug>,
     /// Whether each node records what its replica is given (docs/traces.md), beside its log.
     pub traced: bool,
+    /// Where the nodes run.
+    pub host: HostKind,
     /// Decides the nodes' choices of peers.
     pub seed: u64,
     /// Where the nodes' logs go; a temporary directory when absent.
@@ -51,6 +53,7 @@ impl ClusterConfig {
             lattice,
             bug: None,
             traced: false,
+            host: HostKind::Process,
             seed: 1,
             logs: None,
             program: None,
@@ -86,7 +89,10 @@ impl Cluster {
         if let Some(program) = &config.program {
             launcher = launcher.with_program(program);
         }
-        launcher = launcher.with_bug(config.bug).with_traces(config.traced);
+        launcher = launcher
+            .with_bug(config.bug)
+            .with_traces(config.traced)
+            .with_host(config.host);
         let deployment = config.architecture.reserve(&mut launcher);
         let ports = Architecture::run(&mut launcher, &deployment, config.lattice);
         launcher.launch().await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::bug::Bug;
 use crate::checker::Engine;
+use crate::node::HostKind;
 use crate::protocol::Lattice;
 use crate::server::Architecture;
 use crate::session::Policy;
@@ -23,6 +24,8 @@ pub struct Config {
     pub architecture: Architecture,
     /// What replicated stores promise for concurrent puts.
     pub lattice: Lattice,
+    /// Where the nodes run.
+    pub host: HostKind,
     /// The load; it must be valid.
     pub workload: Workload,
     /// How sessions behave.

@@ -203,6 +203,7 @@ fn cluster_config(config: &Config, directory: &Directory) -> ClusterConfig {
         lattice: config.lattice,
         bug: config.bug,
         traced: config.traced,
+        host: config.host,
         seed: config.seed,
         logs: Some(directory.nodes()),
         program: config.program.clone(),

@@ -123,6 +123,7 @@ fn configuration(config: &Config, ports: &ServerPorts) -> Configuration {
         groups: ports.groups().len() as u32,
         routing: config.policy.routing.name().to_owned(),
         context: config.policy.context,
+        host: config.host.name().to_owned(),
         durability: "memory".to_owned(),
         workload: WorkloadRecord {
             name: workload.name.clone(),

@@ -3,7 +3,7 @@
 //! The settings are those that measured best on loopback, with their reasons; both sides use the
 //! same ones.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,12 +133,21 @@ pub struct Arrival {
 }
 
 impl Endpoint {
-    /// An endpoint that only dials, on a port that the system chooses.
+    /// An endpoint that only dials nodes on this machine, on a port that the system chooses.
     ///
     /// # Errors
     /// When the identity cannot be used or no socket can be had.
     pub fn client(identity: &Identity) -> Result<Self, EndpointError> {
-        Self::bind(([127, 0, 0, 1], 0).into(), None, identity.client_config()?)
+        Self::client_at(identity, Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// An endpoint that only dials, at that address of this machine, on a port that the system
+    /// chooses.
+    ///
+    /// # Errors
+    /// When the identity cannot be used or no socket can be had.
+    pub fn client_at(identity: &Identity, addr: IpAddr) -> Result<Self, EndpointError> {
+        Self::bind(SocketAddr::new(addr, 0), None, identity.client_config()?)
     }
 
     /// An endpoint that dials without proving who it is: every node refuses it, which is what
@@ -148,7 +157,7 @@ impl Endpoint {
     /// When the identity cannot be used or no socket can be had.
     pub fn anonymous(identity: &Identity) -> Result<Self, EndpointError> {
         Self::bind(
-            ([127, 0, 0, 1], 0).into(),
+            (Ipv4Addr::LOCALHOST, 0).into(),
             None,
             identity.anonymous_config()?,
         )

@@ -11,6 +11,7 @@ mod imports;
 mod launcher;
 mod layering;
 mod measure;
+mod namespaces;
 mod open_loop;
 mod program;
 mod replica_scripts;

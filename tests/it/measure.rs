@@ -74,6 +74,7 @@ fn valid() -> RunRecord {
             groups: 1,
             routing: "round-robin".to_owned(),
             context: true,
+            host: "process".to_owned(),
             durability: "memory".to_owned(),
             workload: WorkloadRecord {
                 name: "zipf".to_owned(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kvs_zoo::history::{History, Outcome, Phase};
 use kvs_zoo::measure::{RunRecord, VerdictWord};
+use kvs_zoo::node::HostKind;
 use kvs_zoo::protocol::Lattice;
 use kvs_zoo::run::{self, Config, Observer};
 use kvs_zoo::session::Policy;
@@ -258,6 +259,7 @@ fn start_nodes_with(program: &str, results: &Path) -> String {
         timeout: Duration::from_secs(1),
         seed: 1,
         bug: None,
+        host: HostKind::Process,
         traced: false,
         results: results.to_owned(),
         history_limit: None,
