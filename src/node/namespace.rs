@@ -242,16 +242,19 @@ pub(super) fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => NetworkError::Missing {
-                program,
-                package: if program == "nft" {
-                    "nftables"
-                } else {
-                    "iproute2"
-                },
-            },
-            _ => refused(error.to_string()),
+        .map_err(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound {
+                NetworkError::Missing {
+                    program,
+                    package: if program == "nft" {
+                        "nftables"
+                    } else {
+                        "iproute2"
+                    },
+                }
+            } else {
+                refused(error.to_string())
+            }
         })?;
     let mut stdin = child.stdin.take().expect("stdin was asked to be piped");
     // What a program does not read shows in how it ends.
