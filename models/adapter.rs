@@ -8,8 +8,9 @@
 use kvs_zoo::bug::Bug;
 use kvs_zoo::protocol::NodeId;
 use kvs_zoo::replica::{ReplicaKind, ReplicaSpec, Settings, Timer};
-use kvs_zoo::server::{Host, KVSServer, ServerPorts};
+use kvs_zoo::server::{KVSServer, ServerPorts};
 use kvs_zoo::session::{Access, Suspicion};
+use kvs_zoo::sim::SimHost;
 use kvs_zoo::values::Value;
 use stateright::{Model, Property};
 
@@ -104,28 +105,15 @@ pub(crate) struct ClusterModel {
     pub(crate) infirmary: Infirmary,
 }
 
-/// The host that turns a composition into the replicas of a model.
-struct ModelHost {
-    reserved: u16,
-    specs: Vec<ReplicaSpec>,
-    settings: Settings,
-    bug: Option<Bug>,
-}
-
 impl Scenario {
     /// The model of this composition.
     pub(crate) fn deploy<V: Value, S: KVSServer<V>>(self, bug: Option<Bug>) -> ClusterModel {
-        let mut host = ModelHost {
-            reserved: 0,
-            specs: Vec::new(),
-            settings: self.settings,
-            bug,
-        };
+        let mut host = SimHost::new(self.settings, bug);
         let deployment = S::create_deployment(&mut host);
         let ports = S::run(&mut host, &deployment);
         ClusterModel {
             ports,
-            specs: host.specs,
+            specs: host.into_specs(),
             scripts: self.scripts,
             bounds: self.settings,
             budget: self.budget,
@@ -138,26 +126,6 @@ impl Scenario {
             suspicion: Suspicion::new(S::size()),
             infirmary: Infirmary::default(),
         }
-    }
-}
-
-impl Host for ModelHost {
-    fn reserve(&mut self) -> NodeId {
-        self.reserved += 1;
-        NodeId(self.reserved - 1)
-    }
-
-    fn start(&mut self, node: NodeId, replica: ReplicaSpec) {
-        assert_eq!(usize::from(node.0), self.specs.len(), "started in order");
-        self.specs.push(replica);
-    }
-
-    fn settings(&self) -> Settings {
-        self.settings
-    }
-
-    fn bug(&self) -> Option<Bug> {
-        self.bug
     }
 }
 
