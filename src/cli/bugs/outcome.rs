@@ -78,6 +78,18 @@ impl Look {
         }
     }
 
+    /// The finding in a word.
+    const fn word(&self) -> &'static str {
+        match (&self.finding, self.bug) {
+            (Finding::Failed { .. }, _) => "FAILED",
+            (Finding::Broken { .. }, Some(_)) => "caught",
+            (Finding::Kept { .. }, None) => "ok",
+            (Finding::Kept { .. } | Finding::Unknown { .. }, Some(_)) => "MISSED",
+            (Finding::Broken { .. }, None) => "FALSE ALARM",
+            (Finding::Unknown { .. }, None) => "UNKNOWN",
+        }
+    }
+
     /// What it took, for a cell of the table.
     fn cost(&self) -> String {
         let seconds = self.seconds;
@@ -95,12 +107,7 @@ impl Look {
 
 impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match (self.is_right(), self.bug) {
-            (true, Some(_)) => "caught",
-            (true, None) => "ok",
-            (false, Some(_)) => "MISSED",
-            (false, None) => "FALSE ALARM",
-        };
+        let word = self.word();
         let name = self.bug.map_or("no bug", Bug::name);
         write!(f, "{word} {name}, {:.2} s: ", self.seconds)?;
         match &self.finding {
@@ -210,7 +217,7 @@ impl Hunt {
                 .find(|look| (look.view, look.bug) == (view, Some(bug)));
             cells.push(match look {
                 Some(look) if look.is_right() => look.cost(),
-                Some(_) => "MISSED".to_owned(),
+                Some(look) => look.word().to_owned(),
                 None => "-".to_owned(),
             });
         }
@@ -314,6 +321,8 @@ mod tests {
         looks[0].finding = Finding::Failed {
             reason: "kvs-models is not there".to_owned(),
         };
+        assert_eq!(looks[0].word(), "FAILED");
+        assert_eq!(looks[1].word(), "caught", "the control");
         assert_eq!(ends(looks), ExitStatus::HarnessFailure);
     }
 
