@@ -18,8 +18,9 @@ pub mod session;
 pub mod trace;
 pub mod values;
 
-// The real world: sockets, clocks, processes.
+// The real world: sockets, clocks, processes, and what is done to them.
 pub mod client;
+pub mod nemesis;
 pub mod node;
 pub mod run;
 pub mod transport;

@@ -11,6 +11,7 @@
 //! that a read brought handled at once, and one write for all the replies.
 
 pub mod codec;
+pub mod faults;
 pub mod frame;
 pub mod link;
 pub mod outbox;

@@ -8,8 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::congestion::CubicConfig;
-use quinn::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
+use quinn::{
+    AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, Runtime as _, TransportConfig, VarInt,
+};
 
+use super::faults::{FaultCounts, FaultySocket, NetworkFaults};
 use super::frame::{CloseCode, Role};
 use super::tls::{Identity, Peer, TlsError, node_name};
 use super::{frame, link};
@@ -109,6 +112,7 @@ pub enum AcceptError {
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     quic: quinn::Endpoint,
+    socket: Arc<FaultySocket>,
 }
 
 /// A connection that came in and was verified, with its one stream.
@@ -184,15 +188,22 @@ impl Endpoint {
         config
             .max_udp_payload_size(DATAGRAM_BYTES_MAX)
             .expect("a legal datagram size");
-        let mut quic = socket(addr)
-            .and_then(|socket| {
-                quinn::Endpoint::new(config, server, socket, Arc::new(quinn::TokioRuntime))
-            })
-            .map_err(|source| EndpointError::Socket { addr, source })?;
+        let no_socket = |source| EndpointError::Socket { addr, source };
+        let socket = socket(addr)
+            .and_then(|socket| quinn::TokioRuntime.wrap_udp_socket(socket))
+            .map_err(no_socket)?;
+        let socket = Arc::new(FaultySocket::new(socket, u64::from(addr.port())));
+        let mut quic = quinn::Endpoint::new_with_abstract_socket(
+            config,
+            server,
+            Arc::clone(&socket) as Arc<dyn quinn::AsyncUdpSocket>,
+            Arc::new(quinn::TokioRuntime),
+        )
+        .map_err(no_socket)?;
         let mut client = quinn::ClientConfig::new(Arc::new(client));
         client.transport_config(Arc::new(transport_config()));
         quic.set_default_client_config(client);
-        Ok(Self { quic })
+        Ok(Self { quic, socket })
     }
 
     /// Where the socket is.
@@ -201,6 +212,17 @@ impl Endpoint {
     /// When the system does not say.
     pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.quic.local_addr()
+    }
+
+    /// From now on these faults meet its datagrams, and no others.
+    pub fn set_faults(&self, faults: NetworkFaults) {
+        self.socket.set(faults);
+    }
+
+    /// How many datagrams met a fault.
+    #[must_use]
+    pub fn fault_counts(&self) -> FaultCounts {
+        self.socket.counts()
     }
 
     /// Connects to `node`, verifies that it is that node, and says what for. Returns once the

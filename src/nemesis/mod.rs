@@ -1,0 +1,17 @@
+//! The nemesis: what is done to a running cluster, to whom, and when.
+//!
+//! Jepsen's vocabulary as plain data, and schedules drawn from a seed. Nothing here acts: `run`
+//! carries a schedule out through the launcher, and records what came of it. docs/faults.md says
+//! what each fault does and where it acts.
+
+mod fault;
+mod partition;
+mod schedule;
+mod targets;
+#[cfg(test)]
+mod tests;
+
+pub use fault::{ClockFault, DiskFault, Fault, FaultKind, PacketFault};
+pub use partition::{Deafness, PartitionShape};
+pub use schedule::{Event, Plan, PlanError, Schedule, Step};
+pub use targets::Target;

@@ -1,0 +1,347 @@
+//! When which fault comes: drawn from a seed, or as it was written down.
+
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+use super::fault::{ClockFault, DiskFault, Fault, FaultKind, PacketFault};
+use super::partition::{PartitionShape, part};
+use super::targets::Target;
+use crate::protocol::NodeId;
+
+/// How far a clock jumps, at most, in ns, either way: Jepsen's 288 s.
+const BUMP_NS_MAX: i64 = 288_000_000_000;
+/// The least that it jumps, in ns.
+const BUMP_NS_MIN: i64 = 4_000_000;
+/// How long a strobing clock stays on each side, in ns. Jepsen begins at 1 ms; 10 ms is how often
+/// the launcher can tell a node.
+const STROBE_NS: std::ops::Range<u64> = 10_000_000..1_000_000_000;
+/// How much too fast or too slow a drifting clock goes at most, in millionths.
+const DRIFT_PPM_MAX: i64 = 500_000;
+/// Part of the interval that a fault lasts, at least.
+const LASTS_MIN: f64 = 0.3;
+/// And at most, where the next is of another kind, so that they overlap at times.
+const LASTS_MAX: f64 = 1.3;
+/// And at most, where every fault is of one kind.
+const LASTS_MAX_ALONE: f64 = 0.8;
+
+/// What a nemesis is to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The kinds of fault that come at random.
+    pub kinds: Vec<FaultKind>,
+    /// The time from the start of one fault to the start of the next, in ns.
+    pub interval_ns: u64,
+    /// Which nodes faults act on; any target but `all` when empty.
+    pub targets: Vec<Target>,
+    /// How partitions look; any when empty.
+    pub shapes: Vec<PartitionShape>,
+    /// Faults at given times, beside those that come at random.
+    pub steps: Vec<Step>,
+    /// Decides every draw.
+    pub seed: u64,
+}
+
+/// A fault that was written down. What it does not say is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When it comes, in ns since the measured part began.
+    pub at_ns: u64,
+    /// How long it lasts, in ns.
+    pub lasts_ns: u64,
+    /// Its kind.
+    pub kind: FaultKind,
+    /// The shape of a partition, or what happens to packets, clocks or disks.
+    pub what: Option<String>,
+    /// The nodes it acts on; of a partition, those that are cut off.
+    pub nodes: Vec<NodeId>,
+}
+
+/// Why a nemesis cannot do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// No such thing.
+    #[error("{kind} has no {what:?}: choose one of {known}")]
+    What {
+        /// The kind of fault.
+        kind: FaultKind,
+        /// What was asked for.
+        what: String,
+        /// What there is.
+        known: String,
+    },
+    /// No such node.
+    #[error("a fault names node {node}, and there are {nodes} nodes, from n0 on")]
+    Node {
+        /// The node.
+        node: NodeId,
+        /// How many there are.
+        nodes: usize,
+    },
+    /// No group of this deployment can be parted like this.
+    #[error("no group of these nodes is large enough for the partition {shape:?}")]
+    Shape {
+        /// The shape.
+        shape: String,
+    },
+}
+
+/// A fault and its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When it comes, in ns since the measured part began.
+    pub at_ns: u64,
+    /// How long it lasts, in ns.
+    pub lasts_ns: u64,
+    /// What it does.
+    pub fault: Fault,
+}
+
+/// Faults in the order of their times. Those that come at random never end.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    plan: Plan,
+    groups: Vec<Vec<NodeId>>,
+    random: Pcg64,
+    /// The kinds that are still to come in this round: each comes once a round.
+    round: Vec<FaultKind>,
+    /// When the next random fault comes.
+    next_ns: u64,
+    /// Written-down faults, the next one last.
+    steps: Vec<Event>,
+}
+
+impl Schedule {
+    /// A schedule for a deployment of these replica groups.
+    ///
+    /// # Errors
+    /// When a step names what there is not.
+    ///
+    /// # Panics
+    /// When there are kinds and the interval is 0, or there are no nodes.
+    pub fn new(plan: Plan, groups: Vec<Vec<NodeId>>) -> Result<Self, PlanError> {
+        assert!(
+            plan.kinds.is_empty() || plan.interval_ns > 0,
+            "faults have time between them"
+        );
+        assert!(
+            groups.iter().all(|group| !group.is_empty()) && !groups.is_empty(),
+            "there are nodes"
+        );
+        let mut schedule = Self {
+            random: Pcg64::seed_from_u64(plan.seed),
+            round: Vec::new(),
+            next_ns: plan.interval_ns / 2,
+            steps: Vec::new(),
+            plan,
+            groups,
+        };
+        let mut steps = schedule.plan.steps.clone();
+        steps.sort_by_key(|step| std::cmp::Reverse(step.at_ns));
+        for step in steps {
+            let fault = schedule.written(&step)?;
+            schedule.steps.push(Event {
+                at_ns: step.at_ns,
+                lasts_ns: step.lasts_ns,
+                fault,
+            });
+        }
+        if let [shape] = schedule.plan.shapes[..]
+            && !schedule.groups.iter().any(|group| shape.fits(group.len()))
+        {
+            let shape = shape.name().to_owned();
+            return Err(PlanError::Shape { shape });
+        }
+        Ok(schedule)
+    }
+
+    /// The fault that was written down, with what it does not say drawn.
+    fn written(&mut self, step: &Step) -> Result<Fault, PlanError> {
+        let count = self.groups.iter().map(Vec::len).sum();
+        let unknown = |node: &&NodeId| !self.groups.iter().any(|group| group.contains(node));
+        if let Some(&node) = step.nodes.iter().find(unknown) {
+            return Err(PlanError::Node { node, nodes: count });
+        }
+        let mut nodes = step.nodes.clone();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let drawn = self.draw(step.kind);
+        if step.what.is_none() && nodes.is_empty() {
+            return Ok(drawn);
+        }
+        let nodes = if nodes.is_empty() {
+            drawn.nodes()
+        } else {
+            nodes
+        };
+        Ok(match drawn {
+            Fault::Kill(_) => Fault::Kill(nodes),
+            Fault::Pause(_) => Fault::Pause(nodes),
+            Fault::Packet(any, _) => {
+                let known = PacketFault::ALL.map(|packet| (packet.name(), packet));
+                Fault::Packet(named(step, &known)?.unwrap_or(any), nodes)
+            }
+            Fault::Disk(any, _) => {
+                let known = DiskFault::ALL.map(|disk| (disk.name(), disk));
+                Fault::Disk(named(step, &known)?.unwrap_or(any), nodes)
+            }
+            Fault::Clock(any, _) => {
+                let clocks = ["bump", "strobe", "drift"].map(|name| (name, name));
+                let clock = match named(step, &clocks)? {
+                    Some(name) => self.clock(name),
+                    None => any,
+                };
+                Fault::Clock(clock, nodes)
+            }
+            Fault::Partition { shape, .. } => {
+                let known = PartitionShape::ALL.map(|shape| (shape.name(), shape));
+                let shape = named(step, &known)?.unwrap_or(shape);
+                return self.parted(shape, &step.nodes);
+            }
+        })
+    }
+
+    /// A partition of this shape; where nodes are named, it is those that are cut off.
+    fn parted(&mut self, shape: PartitionShape, nodes: &[NodeId]) -> Result<Fault, PlanError> {
+        use super::partition::Deafness;
+        let mut deafness = Vec::new();
+        for group in &self.groups {
+            let chosen = |node: &&NodeId| nodes.contains(node);
+            let (off, rest): (Vec<NodeId>, Vec<NodeId>) = group.iter().partition(chosen);
+            if nodes.is_empty() {
+                if shape.fits(group.len()) {
+                    deafness.extend(part(shape, group, &mut self.random));
+                }
+            } else if shape == PartitionShape::Clients {
+                deafness.extend(off.into_iter().map(Deafness::Clients));
+            } else if !off.is_empty() && !rest.is_empty() {
+                let hear = |node: &NodeId| Deafness::Node(*node, off.clone());
+                deafness.extend(rest.iter().map(hear));
+                if shape != PartitionShape::Asymmetric {
+                    let hear = |node: &NodeId| Deafness::Node(*node, rest.clone());
+                    deafness.extend(off.iter().map(hear));
+                }
+            }
+        }
+        if deafness.is_empty() {
+            let shape = shape.name().to_owned();
+            return Err(PlanError::Shape { shape });
+        }
+        deafness.sort_unstable();
+        Ok(Fault::Partition { shape, deafness })
+    }
+
+    /// A fault of this kind.
+    fn draw(&mut self, kind: FaultKind) -> Fault {
+        let targets = match &self.plan.targets[..] {
+            [] => vec![Target::One, Target::One, Target::Minority, Target::Majority],
+            chosen => chosen.to_vec(),
+        };
+        let target = targets[self.random.random_range(0..targets.len())];
+        let nodes = target.draw(&self.groups, &mut self.random);
+        match kind {
+            FaultKind::Partition => self.partition(),
+            FaultKind::Kill => Fault::Kill(nodes),
+            FaultKind::Pause => Fault::Pause(nodes),
+            FaultKind::Packet => {
+                let drawn = self.random.random_range(0..PacketFault::ALL.len());
+                Fault::Packet(PacketFault::ALL[drawn], nodes)
+            }
+            FaultKind::Clock => {
+                let name = ["bump", "strobe", "drift"][self.random.random_range(0..3)];
+                Fault::Clock(self.clock(name), nodes)
+            }
+            FaultKind::Disk => {
+                let drawn = self.random.random_range(0..DiskFault::ALL.len());
+                Fault::Disk(DiskFault::ALL[drawn], nodes)
+            }
+        }
+    }
+
+    fn partition(&mut self) -> Fault {
+        let largest = self.groups.iter().map(Vec::len).max().unwrap_or(0);
+        let mut shapes = match &self.plan.shapes[..] {
+            [] => PartitionShape::ALL.to_vec(),
+            chosen => chosen.to_vec(),
+        };
+        shapes.retain(|shape| shape.fits(largest));
+        let shape = match &shapes[..] {
+            // A group of one can only be cut off from its clients.
+            [] => PartitionShape::Clients,
+            shapes => shapes[self.random.random_range(0..shapes.len())],
+        };
+        self.parted(shape, &[])
+            .expect("the shape fits a group of the deployment")
+    }
+
+    fn clock(&mut self, name: &str) -> ClockFault {
+        let random = &mut self.random;
+        let far = random.random_range(BUMP_NS_MIN..=BUMP_NS_MAX);
+        let offset_ns = if random.random_bool(0.5) { far } else { -far };
+        match name {
+            "strobe" => ClockFault::Strobe {
+                offset_ns,
+                period_ns: random.random_range(STROBE_NS),
+            },
+            "drift" => ClockFault::Drift {
+                ppm: random.random_range(-DRIFT_PPM_MAX..=DRIFT_PPM_MAX),
+            },
+            _ => ClockFault::Bump { offset_ns },
+        }
+    }
+
+    fn random_event(&mut self) -> Event {
+        if self.round.is_empty() {
+            self.round.clone_from(&self.plan.kinds);
+            self.round.shuffle(&mut self.random);
+        }
+        let kind = self.round.pop().expect("there are kinds");
+        let most = if self.plan.kinds.len() > 1 {
+            LASTS_MAX
+        } else {
+            LASTS_MAX_ALONE
+        };
+        let part = self.random.random_range(LASTS_MIN..most);
+        let at_ns = self.next_ns;
+        self.next_ns += self.plan.interval_ns;
+        Event {
+            at_ns,
+            lasts_ns: (self.plan.interval_ns as f64 * part) as u64,
+            fault: self.draw(kind),
+        }
+    }
+}
+
+impl Iterator for Schedule {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        let written = self.steps.last().map(|event| event.at_ns);
+        let random = (!self.plan.kinds.is_empty()).then_some(self.next_ns);
+        match (written, random) {
+            (Some(written), Some(random)) if random < written => Some(self.random_event()),
+            (Some(_), _) => self.steps.pop(),
+            (None, Some(_)) => Some(self.random_event()),
+            (None, None) => None,
+        }
+    }
+}
+
+/// What a step names, of what there is.
+fn named<T: Copy>(step: &Step, known: &[(&str, T)]) -> Result<Option<T>, PlanError> {
+    let Some(what) = &step.what else {
+        return Ok(None);
+    };
+    match known.iter().find(|(name, _)| name == what) {
+        Some((_, found)) => Ok(Some(*found)),
+        None => Err(PlanError::What {
+            kind: step.kind,
+            what: what.clone(),
+            known: known
+                .iter()
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+    }
+}

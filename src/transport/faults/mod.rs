@@ -1,0 +1,57 @@
+//! Faults of the network, in a node's UDP socket below QUIC: no root is needed, and QUIC sees what
+//! it would see of a bad network.
+//!
+//! [`NetworkFaults`] says what goes wrong. What comes in is only ever cut; all else happens to what
+//! goes out, so that a delay or a loss between two nodes is the sender's.
+
+mod lottery;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use socket::FaultCounts;
+pub(super) use socket::FaultySocket;
+
+/// What goes wrong with the datagrams of one socket. Nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkFaults {
+    /// Nothing that comes from these sockets arrives.
+    pub deaf_to: Vec<SocketAddr>,
+    /// Nothing that is sent to these sockets leaves.
+    pub mute_to: Vec<SocketAddr>,
+    /// What becomes of all else that is sent.
+    pub sent: PacketFaults,
+}
+
+impl NetworkFaults {
+    /// Whether nothing goes wrong.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What becomes of what is sent. Chances are from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PacketFaults {
+    /// The chance that a datagram is lost.
+    pub loss: f64,
+    /// The chance that it arrives twice.
+    pub duplicate: f64,
+    /// The chance that a bit of it is flipped.
+    pub corrupt: f64,
+    /// The chance that it waits until later ones have overtaken it.
+    pub reorder: f64,
+    /// How much longer each takes, in ns.
+    pub delay_ns: u64,
+    /// How far that time varies either way, evenly, in ns; at most the delay.
+    pub jitter_ns: u64,
+    /// How many bytes get through in a second; 0 for as many as there are.
+    pub bytes_per_s: u64,
+}
