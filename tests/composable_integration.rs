@@ -339,6 +339,7 @@ fn judged<V: Value, S: KVSServer<V>>() -> RunRecord {
         seed: 7,
         bug: None,
         host: HostKind::Process,
+        nemesis: None,
         traced: false,
         results: results.path().to_owned(),
         history_limit: Some(1_000_000),

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod export;
 mod list;
+mod nemesis;
 mod parallel;
 mod progress;
 mod replay;

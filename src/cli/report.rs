@@ -32,12 +32,16 @@ pub(super) fn main(args: &ReportArgs) -> Result<ExitStatus, Failure> {
 }
 
 /// How a run with this record ends: by its verdict; a valid run whose numbers are void is unknown.
-/// Engines that disagree are the harness's mistake, whatever the verdicts.
+/// Engines that disagree are the harness's mistake, whatever the verdicts; a nemesis that failed is
+/// so unless the store broke its promise all the same.
 pub(super) fn exit_status(record: &RunRecord) -> ExitStatus {
     if record.verdict.disagreement {
         return ExitStatus::HarnessFailure;
     }
     match record.verdict.verdict {
+        VerdictWord::Valid | VerdictWord::Unknown if !record.faults.failures.is_empty() => {
+            ExitStatus::HarnessFailure
+        }
         VerdictWord::Valid if record.void.is_empty() => ExitStatus::Valid,
         VerdictWord::Invalid => ExitStatus::Invalid,
         VerdictWord::Valid | VerdictWord::Unknown => ExitStatus::Unknown,

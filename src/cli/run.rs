@@ -49,6 +49,9 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     client: ClientArgs,
 
+    #[command(flatten)]
+    nemesis: super::nemesis::NemesisArgs,
+
     /// Plants a known mistake in the store, to see that the checks find it (see `kvs-bench bugs`).
     #[arg(long, value_name = "NAME", help_heading = "Store")]
     bug: Option<String>,
@@ -236,8 +239,13 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
         trace,
         ..
     } = &args.output;
+    let workload = workload(args)?;
+    let nemesis = args
+        .nemesis
+        .plan(&architecture, &workload, args.load.seed)?;
     Ok(Config {
-        workload: workload(args)?,
+        workload,
+        nemesis,
         policy: Policy {
             routing: args.client.routing,
             context: args.client.context == Switch::On,

@@ -1,7 +1,7 @@
 //! The driver's hands: a connection to each node, made again when it breaks, and a loop that
 //! gives the driver the time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell, RefMut};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::history::RecordError;
 use crate::measure;
 use crate::protocol::{NodeId, Request, Response};
-use crate::transport::{DialError, Endpoint, Link, Outbox};
+use crate::transport::{CloseCode, DialError, Endpoint, Link, Outbox};
 
 use super::driver::{Driver, Progress, Sent, Wire};
 use super::timer::Timer;
@@ -105,11 +105,19 @@ impl Wire for &Links {
     }
 }
 
+/// Where a node is now, and word of when it has moved.
+#[derive(Debug)]
+struct Whereabouts {
+    node: Cell<NodeAddress>,
+    moved: Notify,
+}
+
 /// A driver with its connections. Dropping it closes them.
 #[derive(Debug)]
 pub struct Load {
     driver: Rc<RefCell<Driver>>,
     links: Rc<Links>,
+    whereabouts: Vec<Rc<Whereabouts>>,
     clock: Clock,
     timer: Timer,
     lane_came_free: Rc<Notify>,
@@ -134,22 +142,29 @@ impl Load {
         let driver = Rc::new(RefCell::new(driver));
         let lane_came_free = Rc::new(Notify::new());
         let mut connections = JoinSet::new();
+        let mut whereabouts = Vec::with_capacity(nodes.len());
         for &node in nodes {
             let link = Link::dial(endpoint, node.address, node.node).await?;
+            let here = Rc::new(Whereabouts {
+                node: Cell::new(node),
+                moved: Notify::new(),
+            });
+            whereabouts.push(Rc::clone(&here));
             let keeper = Keeper {
                 endpoint: endpoint.clone(),
-                node,
+                here,
                 driver: Rc::clone(&driver),
                 links: Rc::clone(&links),
                 lane_came_free: Rc::clone(&lane_came_free),
                 clock,
             };
-            keeper.attach(&link);
+            keeper.attach(&link, node.incarnation);
             connections.spawn_local(keeper.keep(link));
         }
         Ok(Self {
             driver,
             links,
+            whereabouts,
             clock,
             timer,
             lane_came_free,
@@ -205,6 +220,17 @@ impl Load {
             .map_or(Ok(measured), |failure| Err(failure.into()))
     }
 
+    /// A node has another life, or another place: whatever was asked of the former one will not be
+    /// answered, and the connection is made anew.
+    ///
+    /// # Panics
+    /// When it was not connected to in the beginning.
+    pub fn node_moved(&self, node: NodeAddress) {
+        let here = &self.whereabouts[usize::from(node.node.0)];
+        here.node.set(node);
+        here.moved.notify_one();
+    }
+
     /// Looks at the driver between two phases.
     pub fn with_driver<T>(&self, look: impl FnOnce(&Driver) -> T) -> T {
         look(&self.driver.borrow())
@@ -234,7 +260,7 @@ pub enum ConnectError {
 /// Keeps one node connected.
 struct Keeper {
     endpoint: Endpoint,
-    node: NodeAddress,
+    here: Rc<Whereabouts>,
     driver: Rc<RefCell<Driver>>,
     links: Rc<Links>,
     lane_came_free: Rc<Notify>,
@@ -242,18 +268,26 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn attach(&self, link: &Link) {
+    fn attach(&self, link: &Link, incarnation: u16) {
         let connected = Connected {
             outbox: link.outbox(),
-            incarnation: self.node.incarnation,
+            incarnation,
         };
-        self.links.nodes.borrow_mut()[usize::from(self.node.node.0)] = Some(connected);
+        *self.place() = Some(connected);
+    }
+
+    fn place(&self) -> RefMut<'_, Option<Connected>> {
+        let node = self.here.node.get().node;
+        RefMut::map(self.links.nodes.borrow_mut(), |nodes| {
+            &mut nodes[usize::from(node.0)]
+        })
     }
 
     /// Serves `link`, and the links after it, for as long as the load lasts.
     async fn keep(self, mut link: Link) {
         loop {
-            link.run(|id: u32, response: &Response<'_>| {
+            let connection = link.connection().clone();
+            let served = link.run(|id: u32, response: &Response<'_>| {
                 let now_ns = self.clock.now_ns();
                 let mut wire = &*self.links;
                 let mut driver = self.driver.borrow_mut();
@@ -261,27 +295,42 @@ impl Keeper {
                 if driver.take_lane_came_free() {
                     self.lane_came_free.notify_one();
                 }
-            })
-            .await;
-            self.links.nodes.borrow_mut()[usize::from(self.node.node.0)] = None;
+            });
+            tokio::select! {
+                _ = served => {}
+                // Nobody is where the connection leads to.
+                () = self.here.moved.notified() => {
+                    connection.close(CloseCode::Done.into(), b"you have moved");
+                }
+            }
+            *self.place() = None;
             let now_ns = self.clock.now_ns();
             let mut wire = &*self.links;
+            let node = self.here.node.get().node;
             self.driver
                 .borrow_mut()
-                .handle_disconnect(self.node.node, now_ns, &mut wire);
+                .handle_disconnect(node, now_ns, &mut wire);
             link = self.redial().await;
-            self.attach(&link);
         }
     }
 
+    /// Connects to wherever the node is by then.
     async fn redial(&self) -> Link {
         let mut pause = REDIAL_FIRST;
         loop {
-            tokio::time::sleep(pause).await;
-            match Link::dial(&self.endpoint, self.node.address, self.node.node).await {
-                Ok(link) => return link,
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.here.moved.notified() => pause = REDIAL_FIRST,
+            }
+            let node = self.here.node.get();
+            match Link::dial(&self.endpoint, node.address, node.node).await {
+                // It may have moved on in the meantime.
+                Ok(link) if self.here.node.get().incarnation == node.incarnation => {
+                    self.attach(&link, node.incarnation);
+                    return link;
+                }
                 // The node is down: its operations are failing meanwhile, and are counted.
-                Err(_) => pause = (pause * 2).min(REDIAL_MAX),
+                Ok(_) | Err(_) => pause = (pause * 2).min(REDIAL_MAX),
             }
         }
     }

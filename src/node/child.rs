@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::control::{Answer, Command, NodeStatus, Start};
 use super::owner::{ASKS_MAX, Ask, Owner, Recipe, tail};
 use crate::protocol::NodeId;
+use crate::transport::faults::NetworkFaults;
 
 /// How long a node may take to say that it serves. It takes milliseconds; a machine that compiles
 /// beside it takes its time.
@@ -182,6 +183,21 @@ impl NodeHandle {
     /// When it has exited, or does not answer in time.
     pub async fn clock_offset(&self, offset_ns: i64) -> Result<(), NodeError> {
         self.command_done(Command::ClockOffset { offset_ns }).await
+    }
+
+    /// Has these faults, and no others, meet what it sends and receives.
+    ///
+    /// # Errors
+    /// When it has exited, or does not answer in time.
+    pub async fn network(&self, faults: NetworkFaults) -> Result<(), NodeError> {
+        self.command_done(Command::Network { faults }).await
+    }
+
+    /// Tells it something without waiting for the answer: a paused node hears of it when it goes on.
+    pub fn tell(&self, command: Command) {
+        let (answer, _) = oneshot::channel();
+        // Who has exited need not hear it, and who leaves so much unread is as good as gone.
+        let _ = self.asks.try_send(Ask::Command(command, answer));
     }
 
     /// Stops it where it stands (SIGSTOP): its connections stay, and nothing answers.

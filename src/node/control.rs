@@ -13,6 +13,7 @@ use super::counters::{Counters, Usage};
 use crate::protocol::NodeId;
 use crate::replica::{ReplicaSpec, Status};
 use crate::transport::Identity;
+use crate::transport::faults::{FaultCounts, NetworkFaults};
 
 /// The longest line either side accepts, in bytes: peers of a deployment as large as node ids
 /// allow fit.
@@ -53,6 +54,11 @@ pub enum Command {
         /// In ns; negative when it is to read less.
         offset_ns: i64,
     },
+    /// From now on these faults meet what the node sends and receives, and no others.
+    Network {
+        /// What goes wrong.
+        faults: NetworkFaults,
+    },
     /// Answer, then exit in good order.
     Shutdown,
 }
@@ -84,6 +90,8 @@ pub struct NodeStatus {
     pub replica: Status,
     /// What the node counted.
     pub counters: Counters,
+    /// Datagrams that met a fault of the network.
+    pub faults: FaultCounts,
     /// What it has used of the machine.
     pub usage: Usage,
 }

@@ -13,13 +13,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::child::{NodeError, NodeHandle, UnexpectedExit};
-use super::control::{NodeStatus, Start};
+use super::control::{Command, NodeStatus, Start};
 use super::namespace::{Network, NetworkError};
 use super::owner::Recipe;
 use crate::bug::Bug;
 use crate::protocol::NodeId;
 use crate::replica::{ReplicaSpec, Settings};
 use crate::server::Host;
+use crate::transport::faults::NetworkFaults;
 use crate::transport::{CertificateAuthority, Endpoint, EndpointError, Identity, TlsError};
 
 /// Exits that may wait to be heard of; what comes beyond shows in the nodes' logs alone.
@@ -191,21 +192,68 @@ impl Launcher {
     /// then killed, and tells every node where it is.
     ///
     /// # Errors
-    /// When it is not part of the deployment, does not start, or a node does not listen.
+    /// When it is not part of the deployment, or does not start.
     pub async fn restart(&mut self, node: NodeId, incarnation: u16) -> Result<(), LaunchError> {
         if let Some(former) = self.nodes.remove(&node) {
             former.kill().await;
         }
-        let mut spec = self
+        let spec = self
             .specs
-            .get(&node)
-            .ok_or(LaunchError::Unknown(node))?
-            .clone();
+            .get_mut(&node)
+            .ok_or(LaunchError::Unknown(node))?;
         spec.incarnation = incarnation;
+        let spec = spec.clone();
         let (recipe, start) = self.prepare(spec)?;
         let handle = NodeHandle::start(recipe, start).await?;
+        let addresses: Vec<_> = { self.addresses().into_iter() }
+            .chain([(node, handle.addr())])
+            .collect();
+        handle.peers(addresses.clone()).await?;
         self.nodes.insert(node, handle);
-        self.introduce().await
+        // A paused node hears of it when it goes on.
+        for other in self.nodes() {
+            let addresses = addresses.clone();
+            other.tell(Command::Peers { addresses });
+        }
+        Ok(())
+    }
+
+    /// Starts `node` anew, as the life that follows from what it has kept: a node that keeps
+    /// nothing is another incarnation.
+    ///
+    /// # Errors
+    /// As [`Launcher::restart`].
+    pub async fn revive(&mut self, node: NodeId) -> Result<(), LaunchError> {
+        let spec = self.specs.get(&node).ok_or(LaunchError::Unknown(node))?;
+        self.restart(node, spec.incarnation + 1).await
+    }
+
+    /// Has these faults, and no others, meet what a node sends and receives. A node that is
+    /// `paused` hears of it when it goes on.
+    ///
+    /// # Errors
+    /// When the node does not answer. One that has exited is no error: nothing reaches it.
+    pub async fn set_network(
+        &self,
+        node: NodeId,
+        faults: NetworkFaults,
+        paused: bool,
+    ) -> Result<(), LaunchError> {
+        let Some(handle) = self.nodes.get(&node) else {
+            return Ok(());
+        };
+        let faults = match &self.network {
+            Some(network) => network.set(node, faults).await?,
+            None => faults,
+        };
+        if paused {
+            handle.tell(Command::Network { faults });
+            return Ok(());
+        }
+        match handle.network(faults).await {
+            Ok(()) | Err(NodeError::Exited { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The node of that id, when it was launched.

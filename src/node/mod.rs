@@ -13,6 +13,7 @@ mod child;
 mod connections;
 mod control;
 mod counters;
+mod kernel;
 mod launcher;
 mod namespace;
 mod owner;

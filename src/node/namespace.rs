@@ -13,7 +13,9 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, geteuid, test_kill_process};
 
+use super::kernel;
 use crate::protocol::NodeId;
+use crate::transport::faults::NetworkFaults;
 
 /// Networks on one machine at a time, each a /24 of 198.18.0.0/15, which is set apart for
 /// benchmarks (RFC 2544, appendix C.2.2).
@@ -69,6 +71,8 @@ pub enum NetworkError {
 pub(super) struct Network {
     index: u16,
     nodes: Vec<NodeId>,
+    /// Whether the kernel can delay, repeat, reorder and corrupt packets.
+    has_netem: bool,
 }
 
 impl Network {
@@ -93,8 +97,15 @@ impl Network {
             claim()?
         };
         // From here on, whatever fails, dropping removes what there is.
-        let network = Self { index, nodes };
+        let mut network = Self {
+            index,
+            nodes,
+            has_netem: false,
+        };
         network.set_up()?;
+        if let Some(node) = network.nodes.first() {
+            network.has_netem = kernel::has_netem(&network.namespace(*node));
+        }
         Ok(network)
     }
 
@@ -112,6 +123,20 @@ impl Network {
     /// The namespace of a node.
     pub(super) fn namespace(&self, node: NodeId) -> String {
         format!("{}-{node}", bridge(self.index))
+    }
+
+    /// Has the kernel do what it can of these faults, and returns what is left for the node's own
+    /// socket: cuts and losses are nftables', a rate is tbf's, and the rest is netem's where the
+    /// kernel has it.
+    pub(super) async fn set(
+        &self,
+        node: NodeId,
+        faults: NetworkFaults,
+    ) -> Result<NetworkFaults, NetworkError> {
+        let namespace = self.namespace(node);
+        let has_netem = self.has_netem;
+        let task = tokio::task::spawn_blocking(move || kernel::set(&namespace, faults, has_netem));
+        task.await.expect("a task that does not panic")
     }
 
     fn host(&self, host: u8) -> Ipv4Addr {

@@ -93,10 +93,17 @@ async fn serve() -> anyhow::Result<()> {
                 service.meet(&addresses);
                 answer(&Answer::Done)?;
             }
-            Ok(Command::Status) => answer(&Answer::Status(Box::new(service.status())))?,
+            Ok(Command::Status) => {
+                answer(&Answer::Status(Box::new(service.status(&endpoint))))?;
+            }
             Ok(Command::ClockOffset { offset_ns }) => {
                 log(format_args!("clock offset {offset_ns} ns"));
                 service.set_clock_offset(offset_ns);
+                answer(&Answer::Done)?;
+            }
+            Ok(Command::Network { faults }) => {
+                log(format_args!("network faults: {faults:?}"));
+                endpoint.set_faults(faults);
                 answer(&Answer::Done)?;
             }
             Ok(Command::Shutdown) => {

@@ -142,10 +142,11 @@ impl Service {
     }
 
     /// How the node is.
-    pub(super) fn status(&self) -> NodeStatus {
+    pub(super) fn status(&self, endpoint: &Endpoint) -> NodeStatus {
         NodeStatus {
             replica: self.replica.borrow().replica().status(),
             counters: *self.counters.borrow(),
+            faults: endpoint.fault_counts(),
             usage: Usage::now(),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::bug::Bug;
 use crate::checker::Engine;
+use crate::nemesis;
 use crate::node::HostKind;
 use crate::protocol::Lattice;
 use crate::server::Architecture;
@@ -38,6 +39,8 @@ pub struct Config {
     pub bug: Option<Bug>,
     /// Whether each node records what its replica is given, in `nodes/<id>.trace`.
     pub traced: bool,
+    /// What the nemesis does, if there is one.
+    pub nemesis: Option<nemesis::Plan>,
     /// Where the run's directory is made.
     pub results: PathBuf,
     /// After how many operations only a sample of the keys is recorded; none records nothing.

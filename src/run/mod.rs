@@ -8,6 +8,7 @@ mod config;
 mod directory;
 mod error;
 mod interrupt;
+mod nemesis;
 mod phases;
 mod quiesce;
 mod record;
@@ -173,6 +174,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         load_errors,
         load_diverged,
         quiescence,
+        faults,
     } = driven;
     let interrupted = interrupt.is_asked() && judged.is_none();
     let findings = Findings {
@@ -182,6 +184,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         load_errors,
         load_diverged,
         quiescence,
+        faults,
         inserts_withheld,
         nodes,
         recorded,

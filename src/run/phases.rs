@@ -3,20 +3,24 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufWriter;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use tokio::sync::oneshot;
 
 use crate::client::{Clock, Driver, Load, Plan, Progress};
-use crate::measure::{self, Measured};
+use crate::measure::{self, FaultsRecord, Measured};
+use crate::nemesis::{self, Schedule};
 use crate::protocol::NodeId;
-use crate::workload::{self, Arrivals, LoadSteps, humane};
+use crate::workload::{self, Arrivals, LoadSteps, Workload, humane};
 
 use super::Observer;
 use super::cluster::Cluster;
 use super::config::Config;
 use super::directory::Directory;
 use super::interrupt::Interrupt;
+use super::nemesis::{Nemesis, Present, Times};
 use super::quiesce::{self, Quiescence};
 
 /// The length of the intervals of the time series.
@@ -59,6 +63,8 @@ pub(super) struct Driven {
     /// Whether replicas still disagreed when the workload began.
     pub(super) load_diverged: bool,
     pub(super) quiescence: Option<Quiescence>,
+    /// What the nemesis did.
+    pub(super) faults: FaultsRecord,
 }
 
 pub(super) async fn drive(
@@ -91,7 +97,9 @@ pub(super) async fn drive(
     driven.load_diverged = !loaded.converged;
 
     stages.begin("run");
-    driven.measured = Some(run_workload(config, load, interrupt, directory, stages).await?);
+    let (measured, faults) =
+        run_workload(config, load, cluster, interrupt, directory, stages).await?;
+    (driven.measured, driven.faults) = (Some(measured), faults);
     if interrupt.is_asked() {
         return Ok(driven);
     }
@@ -120,10 +128,11 @@ pub(super) async fn drive(
 async fn run_workload(
     config: &Config,
     load: &Load,
+    cluster: &mut Cluster,
     interrupt: &Interrupt,
     directory: &Directory,
     stages: &mut Stages<'_>,
-) -> anyhow::Result<Measured> {
+) -> anyhow::Result<(Measured, FaultsRecord)> {
     let workload = &config.workload;
     let log_path = directory.path().join(Measured::LOG_FILE_NAME);
     let log = File::create(&log_path).context("creating the latency log")?;
@@ -148,23 +157,81 @@ async fn run_workload(
         operations: workload.operations.unwrap_or(u64::MAX),
         measured: Box::new(recorder),
     };
+    let present = Present::default();
+    let nemesis = match &config.nemesis {
+        Some(plan) => {
+            let times = Times {
+                clock,
+                from_ns: measured_from_ns,
+                until_ns: end_ns.saturating_sub(recovery_ns(plan, workload)),
+            };
+            let schedule = Schedule::new(plan.clone(), config.architecture.groups())
+                .context("the nemesis cannot do what it was told")?;
+            let present = Rc::clone(&present);
+            Some(Nemesis::new(
+                cluster, load, times, schedule, directory, present,
+            )?)
+        }
+        None => None,
+    };
     let observer = &mut *stages.observer;
     let mut last = (clock.now_ns(), 0);
     let tell = |progress: Progress| {
         let now_ns = clock.now_ns();
         let rate = (progress.ok - last.1) as f64 * 1e9 / (now_ns - last.0).max(1) as f64;
         last = (now_ns, progress.ok);
-        observer.progress(describe(progress, rate, now_ns, measured_from_ns, end_ns));
+        let mut told = describe(progress, rate, now_ns, measured_from_ns, end_ns);
+        if !present.borrow().is_empty() {
+            told += &format!("; {}", present.borrow());
+        }
+        observer.progress(told);
     };
-    let recorder = load.drive(plan, interrupt.asked(), tell).await?;
+    let driving = load.drive(plan, interrupt.asked(), tell);
+    let (recorder, faults) = beset(driving, nemesis, interrupt).await;
+    let recorder = recorder?;
     // What the store took after the end, in an open loop that it could not keep up with, took time
     // as well: else it would seem faster than it is.
     let ended_ns = clock.now_ns().min(end_ns);
     let last_ok_ns = load.with_driver(Driver::last_ok_ns);
-    recorder
+    let measured = recorder
         .expect("a run phase measures")
         .finish(ended_ns.max(last_ok_ns))
-        .context("writing the latency log")
+        .context("writing the latency log")?;
+    Ok((measured, faults))
+}
+
+/// Drives the load while the nemesis is at work, which undoes everything when the load has ended or
+/// the user asks for an end.
+async fn beset<T>(
+    driving: impl Future<Output = T>,
+    nemesis: Option<Nemesis<'_>>,
+    interrupt: &Interrupt,
+) -> (T, FaultsRecord) {
+    let Some(nemesis) = nemesis else {
+        return (driving.await, FaultsRecord::default());
+    };
+    let (ended, has_ended) = oneshot::channel::<()>();
+    let stop = async {
+        tokio::select! {
+            // An error is the end of the load as well.
+            _ = has_ended => {}
+            () = interrupt.asked() => {}
+        }
+    };
+    let driving = async {
+        let driven = driving.await;
+        drop(ended);
+        driven
+    };
+    tokio::join!(driving, nemesis.run(stop))
+}
+
+/// How long the load goes on after the last fault that comes at random, in ns: so that it is seen
+/// how the store recovers.
+fn recovery_ns(plan: &nemesis::Plan, workload: &Workload) -> u64 {
+    let lasts = workload.time_limit().unwrap_or(Duration::MAX).as_nanos();
+    let quarter = u64::try_from(lasts / 4).unwrap_or(u64::MAX);
+    plan.interval_ns.min(quarter)
 }
 
 fn describe(progress: Progress, rate: f64, now_ns: u64, from_ns: u64, end_ns: u64) -> String {

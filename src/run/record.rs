@@ -36,6 +36,8 @@ pub(super) struct Findings<'a> {
     /// Whether replicas still disagreed when the workload began.
     pub(super) load_diverged: bool,
     pub(super) quiescence: Option<Quiescence>,
+    /// What the nemesis did.
+    pub(super) faults: FaultsRecord,
     /// Inserts that became updates.
     pub(super) inserts_withheld: u64,
     pub(super) nodes: Vec<(NodeId, Result<NodeStatus, String>)>,
@@ -100,7 +102,7 @@ pub(super) fn assemble(
         phases: findings.phases,
         statistics,
         staleness,
-        faults: FaultsRecord::default(),
+        faults: findings.faults,
         nodes: nodes.collect(),
         void,
         verdict,
@@ -154,6 +156,7 @@ fn node_record(
             replica,
             counters,
             usage,
+            faults: _,
         }) => NodeRecord {
             node,
             group,

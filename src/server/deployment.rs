@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::paper::Paper;
 use super::ports::{Group, Route, ServerPorts};
 use super::{Architecture, ReplicaKind, ReplicaSpec, Settings, ShardStep};
 use crate::bug::Bug;
@@ -51,6 +52,17 @@ impl Deployment {
 }
 
 impl Architecture {
+    /// The nodes of each replica group, as every host numbers them.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Vec<NodeId>> {
+        let mut paper = Paper::default();
+        let deployment = self.reserve(&mut paper);
+        // Which lattice it is makes no difference to the groups.
+        let ports = Self::run(&mut paper, &deployment, Lattice::Causal);
+        let groups = ports.groups().iter();
+        groups.map(|group| group.nodes.clone()).collect()
+    }
+
     /// Reserves the nodes.
     pub fn reserve(&self, host: &mut impl Host) -> Deployment {
         match self {

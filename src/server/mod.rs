@@ -9,7 +9,6 @@
 
 mod architecture;
 mod deployment;
-#[cfg(test)]
 mod paper;
 mod parse;
 mod ports;

@@ -1,4 +1,4 @@
-//! The host of tests that need only the router: it deploys on paper.
+//! The host of those who need only the router: it deploys on paper.
 
 use super::{Host, ReplicaSpec};
 use crate::bug::Bug;
@@ -11,6 +11,7 @@ pub(crate) struct Paper {
     bug: Option<Bug>,
 }
 
+#[cfg(test)]
 impl Paper {
     /// A store with this planted bug.
     pub(crate) const fn with_bug(bug: Option<Bug>) -> Self {

@@ -11,6 +11,7 @@ use super::error::WorkloadError;
 use super::humane;
 use super::key::KEY_COUNT_MAX;
 use super::value_size::ValueSize;
+use crate::nemesis::FaultKind;
 
 /// The most sessions of a run.
 pub const SESSIONS_MAX: u32 = 65_536;
@@ -63,6 +64,29 @@ pub struct Workload {
         skip_serializing_if = "Option::is_none"
     )]
     pub operations: Option<u64>,
+    /// Faults that come at given times of the measured part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nemesis: Vec<FaultStep>,
+}
+
+/// A fault that a workload asks for. What it does not say is drawn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultStep {
+    /// When it comes, from the start of the measured part.
+    #[serde(with = "humane::duration")]
+    pub at: Duration,
+    /// How long it lasts.
+    #[serde(rename = "for", with = "humane::duration")]
+    pub lasts: Duration,
+    /// Its kind.
+    pub fault: FaultKind,
+    /// The shape of a partition, or what happens to packets, clocks or disks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
+    /// The nodes that it acts on, by their numbers; of a partition, those that are cut off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<u16>,
 }
 
 /// The proportions of the kinds of operation; they sum to 1.
@@ -97,6 +121,7 @@ impl Default for Workload {
             warmup: Duration::from_secs(1),
             duration: None,
             operations: None,
+            nemesis: Vec::new(),
         }
     }
 }

@@ -29,7 +29,7 @@ mod zipf;
 
 pub use arrivals::{ArrivalProcess, Arrivals};
 pub use catalogue::{Catalogued, catalogue};
-pub use definition::{Mix, RATE_MAX, SESSIONS_MAX, Workload};
+pub use definition::{FaultStep, Mix, RATE_MAX, SESSIONS_MAX, Workload};
 pub use distribution::Distribution;
 pub use error::WorkloadError;
 pub use frontier::UNACKNOWLEDGED_INSERTS_MAX;

@@ -58,8 +58,13 @@ const LAYERS: &[Layer] = &[
         io: Io::Never,
     },
     Layer {
-        module: "workload",
+        module: "nemesis",
         may_use: &["protocol"],
+        io: Io::Never,
+    },
+    Layer {
+        module: "workload",
+        may_use: &["protocol", "nemesis"],
         io: Io::Files,
     },
     Layer {
@@ -131,6 +136,7 @@ const LAYERS: &[Layer] = &[
         module: "run",
         may_use: &[
             "workload",
+            "nemesis",
             "protocol",
             "bug",
             "values",
@@ -151,6 +157,7 @@ const LAYERS: &[Layer] = &[
         module: "cli",
         may_use: &[
             "workload",
+            "nemesis",
             "protocol",
             "bug",
             "values",

@@ -260,6 +260,7 @@ fn start_nodes_with(program: &str, results: &Path) -> String {
         seed: 1,
         bug: None,
         host: HostKind::Process,
+        nemesis: None,
         traced: false,
         results: results.to_owned(),
         history_limit: None,
