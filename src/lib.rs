@@ -23,6 +23,7 @@ pub mod client;
 pub mod nemesis;
 pub mod node;
 pub mod run;
+pub mod storage;
 pub mod transport;
 
 // A world of virtual time.

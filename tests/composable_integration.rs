@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use kvs_zoo::client::{Client, ClientError};
 use kvs_zoo::measure::{RunRecord, VerdictWord};
-use kvs_zoo::node::HostKind;
+use kvs_zoo::node::{Durability, HostKind};
 use kvs_zoo::protocol::{Lattice, NodeId, Refusal};
 use kvs_zoo::run::{self, Cluster, ClusterConfig, Config, Observer};
 use kvs_zoo::server::{
@@ -339,6 +339,7 @@ fn judged<V: Value, S: KVSServer<V>>() -> RunRecord {
         seed: 7,
         bug: None,
         host: HostKind::Process,
+        durability: Durability::Memory,
         nemesis: None,
         traced: false,
         results: results.path().to_owned(),

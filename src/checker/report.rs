@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ladder::{Rung, Standing};
 use super::model::Model;
 use super::options::Engine;
-use super::property::Property;
+use super::property::{AnomalyKind, Property};
 use super::search::{Found, Search};
 use super::verdict::{Anomaly, Check, Verdict};
 use crate::history::{Dominance, Promise};
@@ -181,13 +181,26 @@ impl Report {
             .filter(move |rung| models.contains(&rung.model))
     }
 
-    /// Whether the verdict rests on a property, so that what breaks it is shown.
+    /// Whether the verdict rests on a property, so that what breaks it is shown. A lost write breaks
+    /// linearizability too, and says more plainly what happened.
     #[must_use]
     pub fn is_judged(&self, property: Property) -> bool {
         property == Property::Integrity
+            || property == Property::LostWrites && self.is_namesake(Model::Linearizable)
             || self
                 .judged()
                 .any(|rung| rung.model.properties().contains(&property))
+    }
+
+    /// How many acknowledged puts the final reads show to be lost; none where they say nothing.
+    #[must_use]
+    pub fn lost_writes(&self) -> Option<u64> {
+        let of_writes = |check: &&Check| check.property == Property::LostWrites;
+        match &self.checks.iter().find(of_writes)?.verdict {
+            Verdict::Valid => Some(0),
+            Verdict::Invalid { found, .. } => found.get(&AnomalyKind::LostWrite).copied(),
+            Verdict::Unknown { .. } | Verdict::NotApplicable { .. } => None,
+        }
     }
 
     /// What the history is held to, in a word.

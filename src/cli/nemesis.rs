@@ -6,6 +6,7 @@ use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
 use crate::nemesis::{FaultKind, PartitionShape, Plan, Schedule, Step, Target};
+use crate::node::Durability;
 use crate::protocol::NodeId;
 use crate::server::Architecture;
 use crate::workload::{Workload, humane};
@@ -49,11 +50,22 @@ impl NemesisArgs {
         &self,
         architecture: &Architecture,
         workload: &Workload,
+        durability: Durability,
         seed: u64,
     ) -> Result<Option<Plan>, Failure> {
-        let kinds = self.kinds()?;
+        let kinds = self.kinds(durability)?;
         if kinds.is_empty() && workload.nemesis.is_empty() {
             return Ok(None);
+        }
+        let disks = kinds.contains(&FaultKind::Disk)
+            || workload
+                .nemesis
+                .iter()
+                .any(|step| step.fault == FaultKind::Disk);
+        if disks && durability == Durability::Memory {
+            return Err(Failure::bad_arguments(anyhow!(
+                "there is no disk that could fail: add --durability disk"
+            )));
         }
         let steps = workload.nemesis.iter().map(|step| Step {
             at_ns: step.at.as_nanos() as u64,
@@ -75,11 +87,14 @@ impl NemesisArgs {
         Ok(Some(plan))
     }
 
-    fn kinds(&self) -> Result<Vec<FaultKind>, Failure> {
+    /// The kinds of fault. `all` are those that there can be: memory has no disk that fails.
+    fn kinds(&self, durability: Durability) -> Result<Vec<FaultKind>, Failure> {
         let mut kinds = Vec::new();
         for name in &self.nemesis {
             if name == ALL {
-                kinds.extend(FaultKind::ALL);
+                let possible =
+                    |kind: &FaultKind| *kind != FaultKind::Disk || durability == Durability::Disk;
+                kinds.extend(FaultKind::ALL.into_iter().filter(possible));
             } else {
                 let kind = FaultKind::from_str(name, true).map_err(|_| {
                     let known = FaultKind::ALL.map(FaultKind::name).join(", ");

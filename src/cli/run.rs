@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use crate::bug::Bug;
-use crate::node::HostKind;
+use crate::node::{Durability, HostKind};
 use crate::protocol::Lattice;
 use crate::report;
 use crate::run::{self, Config};
@@ -30,6 +30,10 @@ pub(super) struct RunArgs {
     /// What replicated stores promise for concurrent puts.
     #[arg(long, short, value_enum, default_value_t = LatticeArg::Causal)]
     lattice: LatticeArg,
+
+    /// What nodes acknowledge: what is in memory, or what is synced to disk.
+    #[arg(long, value_enum, default_value_t = Durability::Memory)]
+    durability: Durability,
 
     /// Where the nodes run.
     #[arg(long, value_enum, default_value_t = HostKind::Process)]
@@ -242,7 +246,7 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
     let workload = workload(args)?;
     let nemesis = args
         .nemesis
-        .plan(&architecture, &workload, args.load.seed)?;
+        .plan(&architecture, &workload, args.durability, args.load.seed)?;
     Ok(Config {
         workload,
         nemesis,
@@ -262,6 +266,7 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
         lattice,
         bug,
         host: args.host,
+        durability: args.durability,
         traced: *trace,
     })
 }

@@ -325,7 +325,7 @@ impl Keeper {
             let node = self.here.node.get();
             match Link::dial(&self.endpoint, node.address, node.node).await {
                 // It may have moved on in the meantime.
-                Ok(link) if self.here.node.get().incarnation == node.incarnation => {
+                Ok(link) if self.here.node.get().address == node.address => {
                     self.attach(&link, node.incarnation);
                     return link;
                 }

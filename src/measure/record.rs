@@ -195,6 +195,15 @@ pub struct NodeRecord {
     pub keys: Option<u64>,
     /// Bytes a key beyond key and value.
     pub overhead_bytes_per_key: Option<f64>,
+    /// Batches that it made durable; absent where it keeps nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commits: Option<u64>,
+    /// How long half of these took at most, in ns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit_ns_p50: Option<u64>,
+    /// How long 99 in 100 of these took at most, in ns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit_ns_p99: Option<u64>,
     /// How it ended, when not as asked: crashed, killed.
     pub fate: Option<String>,
 }

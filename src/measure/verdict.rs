@@ -31,6 +31,9 @@ pub struct VerdictRecord {
     pub engines: Vec<EngineRecord>,
     /// The ladder of models.
     pub models: Vec<ModelRecord>,
+    /// How many acknowledged puts the final reads show to be lost; absent where they do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_writes: Option<u64>,
     /// What proves an invalid verdict.
     pub anomalies: Vec<AnomalyRecord>,
 }

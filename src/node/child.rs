@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::control::{Answer, Command, NodeStatus, Start};
 use super::owner::{ASKS_MAX, Ask, Owner, Recipe, tail};
 use crate::protocol::NodeId;
+use crate::storage::DiskFault;
 use crate::transport::faults::NetworkFaults;
 
 /// How long a node may take to say that it serves. It takes milliseconds; a machine that compiles
@@ -191,6 +192,14 @@ impl NodeHandle {
     /// When it has exited, or does not answer in time.
     pub async fn network(&self, faults: NetworkFaults) -> Result<(), NodeError> {
         self.command_done(Command::Network { faults }).await
+    }
+
+    /// Has this go wrong with its disk, and nothing else.
+    ///
+    /// # Errors
+    /// When it has exited, does not answer in time, or has no disk.
+    pub async fn disk(&self, fault: DiskFault) -> Result<(), NodeError> {
+        self.command_done(Command::Disk { fault }).await
     }
 
     /// Tells it something without waiting for the answer: a paused node hears of it when it goes on.

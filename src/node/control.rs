@@ -9,9 +9,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::counters::{Counters, Usage};
+use super::counters::{Counters, DiskUsage, Usage};
 use crate::protocol::NodeId;
 use crate::replica::{ReplicaSpec, Status};
+use crate::storage::DiskFault;
 use crate::transport::Identity;
 use crate::transport::faults::{FaultCounts, NetworkFaults};
 
@@ -36,6 +37,8 @@ pub struct Start {
     pub parent: Option<u32>,
     /// Where what its replica is given is to be recorded, if it is.
     pub trace: Option<PathBuf>,
+    /// The file in which it keeps its state, if it does.
+    pub disk: Option<PathBuf>,
 }
 
 /// What the launcher asks of a running node.
@@ -58,6 +61,11 @@ pub enum Command {
     Network {
         /// What goes wrong.
         faults: NetworkFaults,
+    },
+    /// From now on this goes wrong with the node's disk, and nothing else.
+    Disk {
+        /// What.
+        fault: DiskFault,
     },
     /// Answer, then exit in good order.
     Shutdown,
@@ -92,6 +100,8 @@ pub struct NodeStatus {
     pub counters: Counters,
     /// Datagrams that met a fault of the network.
     pub faults: FaultCounts,
+    /// What its disk did, if it has one.
+    pub disk: Option<DiskUsage>,
     /// What it has used of the machine.
     pub usage: Usage,
 }

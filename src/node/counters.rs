@@ -41,6 +41,25 @@ pub struct Counters {
     pub dials_failed: u64,
 }
 
+/// What a node's disk did since the node started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskUsage {
+    /// Batches that were made durable.
+    pub commits: u64,
+    /// Changes that they held.
+    pub changes: u64,
+    /// How long half of the commits took at most, in ns.
+    pub commit_ns_p50: u64,
+    /// How long 99 in 100 of them took at most, in ns.
+    pub commit_ns_p99: u64,
+    /// The size of the file, in bytes.
+    pub file_bytes: u64,
+    /// Keys that were found again when the node started.
+    pub keys_restored: u64,
+    /// How long that took, in ns.
+    pub restore_ns: u64,
+}
+
 /// What a node has used of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {

@@ -26,6 +26,9 @@ use crate::transport::{CertificateAuthority, Endpoint, EndpointError, Identity, 
 /// Exits that may wait to be heard of; what comes beyond shows in the nodes' logs alone.
 const EXITS_MAX: usize = 4096;
 
+/// What the name of a node's file ends with.
+pub const STORE_EXTENSION: &str = "redb";
+
 /// Why nodes could not be launched. Those that had started are killed.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
@@ -52,6 +55,28 @@ pub enum LaunchError {
     /// No such node was ever given to this host.
     #[error("node {0} is not part of this deployment")]
     Unknown(NodeId),
+}
+
+/// What a node acknowledges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// What is in memory: a node that is killed comes back empty.
+    #[default]
+    Memory,
+    /// What is synced to its disk: a node that is killed comes back with it.
+    Disk,
+}
+
+impl Durability {
+    /// Its name, as the command line has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+        }
+    }
 }
 
 /// Where the nodes run.
@@ -88,6 +113,9 @@ pub struct Launcher {
     bug: Option<Bug>,
     traced: bool,
     host: HostKind,
+    durability: Durability,
+    /// How often each node was started again.
+    restarts: BTreeMap<NodeId, u32>,
     /// The nodes' namespaces, once they were launched, if they have any.
     network: Option<Network>,
     reserved: u16,
@@ -118,6 +146,8 @@ impl Launcher {
             bug: None,
             traced: false,
             host: HostKind::default(),
+            durability: Durability::default(),
+            restarts: BTreeMap::new(),
             network: None,
             reserved: 0,
             specs: BTreeMap::new(),
@@ -149,11 +179,18 @@ impl Launcher {
         self
     }
 
-    /// Lets every node record what its replica is given, in `logs/<id>.trace`; a life after the
-    /// first in `logs/<id>.<incarnation>.trace`.
+    /// Lets every node record what its replica is given, in `logs/<id>.trace`; after it was started
+    /// again for the n-th time in `logs/<id>.<n>.trace`.
     #[must_use]
     pub const fn with_traces(mut self, traced: bool) -> Self {
         self.traced = traced;
+        self
+    }
+
+    /// Says what nodes acknowledge. Their files are `logs/<id>.redb`.
+    #[must_use]
+    pub const fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
         self
     }
 
@@ -203,6 +240,7 @@ impl Launcher {
             .ok_or(LaunchError::Unknown(node))?;
         spec.incarnation = incarnation;
         let spec = spec.clone();
+        *self.restarts.entry(node).or_default() += 1;
         let (recipe, start) = self.prepare(spec)?;
         let handle = NodeHandle::start(recipe, start).await?;
         let addresses: Vec<_> = { self.addresses().into_iter() }
@@ -225,7 +263,11 @@ impl Launcher {
     /// As [`Launcher::restart`].
     pub async fn revive(&mut self, node: NodeId) -> Result<(), LaunchError> {
         let spec = self.specs.get(&node).ok_or(LaunchError::Unknown(node))?;
-        self.restart(node, spec.incarnation + 1).await
+        let incarnation = match self.durability {
+            Durability::Memory => spec.incarnation + 1,
+            Durability::Disk => spec.incarnation,
+        };
+        self.restart(node, incarnation).await
     }
 
     /// Has these faults, and no others, meet what a node sends and receives. A node that is
@@ -348,9 +390,9 @@ impl Launcher {
             log: self.logs.join(format!("{node}.log")),
             exits: self.exits.clone(),
         };
-        let life = match spec.incarnation {
-            0 => node.to_string(),
-            incarnation => format!("{node}.{incarnation}"),
+        let life = match self.restarts.get(&node) {
+            None => node.to_string(),
+            Some(restarts) => format!("{node}.{restarts}"),
         };
         let trace = self.logs.join(format!("{life}.trace"));
         let addr = match &self.network {
@@ -364,6 +406,10 @@ impl Launcher {
             seed: self.seed.wrapping_add(u64::from(node.0)),
             parent: Some(std::process::id()),
             trace: self.traced.then_some(trace),
+            disk: match self.durability {
+                Durability::Memory => None,
+                Durability::Disk => Some(self.logs.join(format!("{node}.{STORE_EXTENSION}"))),
+            },
         };
         Ok((recipe, start))
     }

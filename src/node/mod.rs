@@ -13,6 +13,7 @@ mod child;
 mod connections;
 mod control;
 mod counters;
+mod disk;
 mod kernel;
 mod launcher;
 mod namespace;
@@ -23,8 +24,8 @@ mod service;
 
 pub use child::{NodeError, NodeHandle, UnexpectedExit};
 pub use control::{Answer, Command, NodeStatus, Start};
-pub use counters::{Counters, Usage};
-pub use launcher::{HostKind, LaunchError, Launcher};
+pub use counters::{Counters, DiskUsage, Usage};
+pub use launcher::{Durability, HostKind, LaunchError, Launcher, STORE_EXTENSION};
 pub use namespace::NetworkError;
 pub use process::{run_if_node, run_node};
 

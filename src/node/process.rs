@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 
 use super::control::{Answer, Command, LINE_BYTES_MAX, Start};
+use super::disk::Stored;
 use super::service::Service;
 use super::{NODE_ARGUMENT, log};
 use crate::replica::ReplicaSpec;
@@ -82,7 +83,11 @@ async fn serve() -> anyhow::Result<()> {
         .trace
         .map(|path| new_trace(&path, &start.spec))
         .transpose()?;
-    let service = Service::start(start.spec, start.seed, endpoint.clone(), trace);
+    let disk = start
+        .disk
+        .map(|path| Stored::open(&path, &start.spec))
+        .transpose()?;
+    let service = Service::start(start.spec, start.seed, endpoint.clone(), trace, disk)?;
     tokio::task::spawn_local(Rc::clone(&service).accept_all(endpoint.clone()));
     log(format_args!("node {node} serves at {addr}"));
     answer(&Answer::Ready { addr })?;
@@ -105,6 +110,15 @@ async fn serve() -> anyhow::Result<()> {
                 log(format_args!("network faults: {faults:?}"));
                 endpoint.set_faults(faults);
                 answer(&Answer::Done)?;
+            }
+            Ok(Command::Disk { fault }) => {
+                log(format_args!("disk fault: {fault:?}"));
+                answer(&if service.set_disk_fault(fault) {
+                    Answer::Done
+                } else {
+                    let reason = "it keeps nothing on disk".to_owned();
+                    Answer::Failed { reason }
+                })?;
             }
             Ok(Command::Shutdown) => {
                 answer(&Answer::Done)?;

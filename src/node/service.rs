@@ -15,10 +15,12 @@ use smallvec::SmallVec;
 use super::connections::{ConnectionId, Connections};
 use super::control::NodeStatus;
 use super::counters::{Counters, Usage};
+use super::disk::{Commits, Disk, Held, Stored};
 use super::log;
 use super::peers::Peers;
 use crate::protocol::{Dot, Message, NodeId, Refusal, Response};
-use crate::replica::{Effects, Input, ReplicaSpec, RequestId, Timer};
+use crate::replica::{Effects, Input, Persist, ReplicaSpec, RequestId, Timer};
+use crate::storage::{DiskFault, StorageError};
 use crate::trace::{Stopped, TracedReplica, Tracer};
 use crate::transport::frame::{GOSSIP_BYTES_MAX, REQUEST_BYTES_MAX, decode_gossip};
 use crate::transport::pump::{Bounds, FrameHandler, StreamEnd, pump};
@@ -44,6 +46,8 @@ pub(super) struct Service {
 
 /// Where the replica's effects go.
 struct Outputs {
+    /// Where the state is kept, if it is.
+    disk: Option<Disk>,
     connections: Connections,
     peers: Rc<Peers>,
     counters: Rc<RefCell<Counters>>,
@@ -63,10 +67,21 @@ impl Service {
         seed: u64,
         endpoint: Endpoint,
         trace: Option<Tracer<File>>,
-    ) -> Rc<Self> {
+        disk: Option<Stored>,
+    ) -> Result<Rc<Self>, StorageError> {
         let counters = Rc::<RefCell<Counters>>::default();
         let peers = Rc::new(Peers::new(spec.node, endpoint, Rc::clone(&counters)));
+        let is_traced = trace.is_some();
+        let mut replica = TracedReplica::new(&spec, trace);
+        let (disk, commits) = match disk {
+            Some(stored) => {
+                let (disk, commits) = stored.bring_back(&spec, &mut replica)?;
+                (Some(disk), Some(commits))
+            }
+            None => (None, None),
+        };
         let outputs = Outputs {
+            disk,
             connections: Connections::default(),
             peers: Rc::clone(&peers),
             counters: Rc::clone(&counters),
@@ -74,8 +89,6 @@ impl Service {
             open: BTreeSet::new(),
             timers: SmallVec::new(),
         };
-        let is_traced = trace.is_some();
-        let replica = TracedReplica::new(&spec, trace);
         let service = Rc::new(Self {
             drawn: RefCell::new((spec.peers.clone(), Pcg32::seed_from_u64(seed))),
             spec,
@@ -89,11 +102,48 @@ impl Service {
             .replica
             .borrow_mut()
             .start(&mut *service.outputs.borrow_mut());
-        service.arm_timers();
+        service.after_input();
         if is_traced {
             tokio::task::spawn_local(Rc::clone(&service).flush_trace());
         }
-        service
+        if let Some(commits) = commits {
+            tokio::task::spawn_local(Rc::clone(&service).see_commits(commits));
+        }
+        Ok(service)
+    }
+
+    /// Lets leave what waited for each commit, for as long as the node lives. A disk that fails
+    /// ends the node: nobody can know what is durable (Rebello et al., *Can applications recover
+    /// from fsync failures?*, 2020).
+    async fn see_commits(self: Rc<Self>, mut commits: Commits) {
+        while let Some(committed) = commits.recv().await {
+            match committed {
+                Ok(took) => {
+                    self.outputs.borrow_mut().committed(took);
+                    self.after_input();
+                }
+                Err(error) => {
+                    log(format_args!("giving up: {error}"));
+                    std::process::exit(1);
+                }
+            }
+        }
+    }
+
+    /// Has a fault meet the node's disk. Whether it has one.
+    pub(super) fn set_disk_fault(&self, fault: DiskFault) -> bool {
+        let outputs = self.outputs.borrow();
+        let disk = outputs.disk.as_ref();
+        disk.inspect(|disk| disk.set_fault(fault)).is_some()
+    }
+
+    /// After each batch of inputs: begins a commit if there is something to commit and none is under
+    /// way, and arms the timers that were set.
+    fn after_input(self: &Rc<Self>) {
+        if let Some(disk) = &mut self.outputs.borrow_mut().disk {
+            disk.begin_commit(self.replica.borrow().replica());
+        }
+        self.arm_timers();
     }
 
     /// Hands what the trace has gathered to the system, again and again while it goes on.
@@ -147,6 +197,7 @@ impl Service {
             replica: self.replica.borrow().replica().status(),
             counters: *self.counters.borrow(),
             faults: endpoint.fault_counts(),
+            disk: self.outputs.borrow().disk.as_ref().map(Disk::usage),
             usage: Usage::now(),
         }
     }
@@ -249,7 +300,7 @@ impl Service {
                 .borrow_mut()
                 .handle_timer(timer, &input, &mut *outputs);
         }
-        self.arm_timers();
+        self.after_input();
     }
 
     /// Lets the timers that were set fire when their time has come.
@@ -271,6 +322,34 @@ impl Service {
     }
 }
 
+impl Outputs {
+    /// Answers at once that there is too much to do, which shows nothing of the state.
+    fn refuse(&mut self, id: RequestId, number: u32) {
+        self.handled = None;
+        if let Some((outbox, _)) = self.connections.destination(id) {
+            self.counters.borrow_mut().responses += 1;
+            outbox
+                .response(number, &Response::Refused(Refusal::Overloaded))
+                .expect("a refusal is short");
+        }
+    }
+
+    /// A commit has ended well: what waited for it leaves.
+    fn committed(&mut self, took: Duration) {
+        let Some(disk) = &mut self.disk else { return };
+        disk.committed(took);
+        while let Some(held) = disk.release() {
+            match held {
+                Held::Reply(to, frame) => match self.connections.destination(to) {
+                    Some((outbox, _)) => outbox.encoded(&frame),
+                    None => self.counters.borrow_mut().responses_undeliverable += 1,
+                },
+                Held::Message(to, message) => self.peers.send(to, &message),
+            }
+        }
+    }
+}
+
 impl Effects for Outputs {
     fn reply(&mut self, to: RequestId, response: &Response<'_>) {
         // Nearly every request is answered while it is handled, and costs this comparison.
@@ -285,9 +364,15 @@ impl Effects for Outputs {
             return;
         };
         counters.responses += 1;
-        if outbox.response(number, response).is_err() {
+        let refusal = Response::Refused(Refusal::Overloaded);
+        if let Some(disk) = self.disk.as_mut().filter(|disk| disk.holds()) {
+            let frame = Outbox::encode(number, response).unwrap_or_else(|_| {
+                counters.responses_too_long += 1;
+                Outbox::encode(number, &refusal).expect("a refusal is short")
+            });
+            disk.hold(Held::Reply(to, frame));
+        } else if outbox.response(number, response).is_err() {
             counters.responses_too_long += 1;
-            let refusal = Response::Refused(Refusal::Overloaded);
             outbox
                 .response(number, &refusal)
                 .expect("a refusal is short");
@@ -295,7 +380,16 @@ impl Effects for Outputs {
     }
 
     fn send(&mut self, to: NodeId, message: Message) {
-        self.peers.send(to, &message);
+        match self.disk.as_mut().filter(|disk| disk.holds()) {
+            Some(disk) => disk.hold(Held::Message(to, message)),
+            None => self.peers.send(to, &message),
+        }
+    }
+
+    fn persist(&mut self, change: &Persist<'_>) {
+        if let Some(disk) = &mut self.disk {
+            disk.note(change);
+        }
     }
 
     fn set_timer(&mut self, timer: Timer) {
@@ -333,6 +427,10 @@ impl FrameHandler for Requests<'_> {
         }
         service.counters.borrow_mut().requests += 1;
         outputs.handled = Some(id);
+        if outputs.disk.as_ref().is_some_and(Disk::is_full) {
+            outputs.refuse(id, number);
+            return Ok(());
+        }
         let mut replica = service.replica.borrow_mut();
         replica.handle_request(id, &request, &input, &mut *outputs);
         if let Some(deferred) = outputs.handled.take() {
@@ -343,7 +441,7 @@ impl FrameHandler for Requests<'_> {
 
     fn batch_end(&mut self) {
         self.wall_ns = None;
-        self.service.arm_timers();
+        self.service.after_input();
     }
 }
 
@@ -376,6 +474,6 @@ impl FrameHandler for Gossip<'_> {
     }
 
     fn batch_end(&mut self) {
-        self.service.arm_timers();
+        self.service.after_input();
     }
 }

@@ -50,6 +50,15 @@ pub enum Persist<'a> {
     End(Cow<'a, End>),
 }
 
+/// All that a replica has of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept<'a> {
+    /// Unreplicated: the value.
+    Value(&'a [u8]),
+    /// The puts that are left of it, in ascending order of their dots.
+    Updates(Vec<Update>),
+}
+
 /// Where a replica's effects go.
 pub trait Effects {
     /// Keeps a change of the state. No later reply and no later message of this replica may leave

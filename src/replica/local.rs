@@ -2,7 +2,7 @@
 
 use super::shard::{ShardStep, owns};
 use super::store::Store;
-use super::{Counters, Effects, Input, Persist, ReplicaSpec, RequestId, Status};
+use super::{Counters, Effects, Input, Kept, Persist, ReplicaSpec, RequestId, Status};
 use crate::bug::Bug;
 use crate::protocol::{
     Dot, Operation, Origin, PutWitness, Record, Refusal, Request, Response, Sibling,
@@ -80,6 +80,11 @@ impl Local {
                 panic!("an unreplicated replica persists puts")
             }
         }
+    }
+
+    pub(super) fn kept(&self, key: &[u8]) -> Option<Kept<'_>> {
+        let entry = self.store.find(key)?;
+        Some(Kept::Value(entry.record().value()))
     }
 
     pub(super) const fn ignore_message(&mut self) {

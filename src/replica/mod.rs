@@ -19,7 +19,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use effects::{Effects, Input, Persist, RequestId, Timer};
+pub use effects::{Effects, Input, Kept, Persist, RequestId, Timer};
 pub use gossip::Gossip;
 pub use local::Local;
 pub use shard::{ShardStep, shard_of};
@@ -97,6 +97,13 @@ impl Replica {
     /// When the change is one of another kind of replica.
     pub fn restore(&mut self, change: &Persist<'_>) {
         each!(self, inner => inner.restore(change));
+    }
+
+    /// All that it has of a key, for a host that keeps keys rather than changes; none when it has
+    /// nothing of it.
+    #[must_use]
+    pub fn kept(&self, key: &[u8]) -> Option<Kept<'_>> {
+        each!(self, inner => inner.kept(key))
     }
 
     /// Takes a client's request. It is answered exactly once, now or during a later `handle_*`.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::bug::Bug;
 use crate::client::{Client, NodeAddress};
-use crate::node::{HostKind, Launcher, NodeError, NodeStatus};
+use crate::node::{Durability, HostKind, Launcher, NodeError, NodeStatus};
 use crate::protocol::{Lattice, NodeId};
 use crate::server::{Architecture, KVSServer, ServerPorts};
 use crate::session::Policy;
@@ -28,6 +28,8 @@ pub struct ClusterConfig {
     pub traced: bool,
     /// Where the nodes run.
     pub host: HostKind,
+    /// What they acknowledge.
+    pub durability: Durability,
     /// Decides the nodes' choices of peers.
     pub seed: u64,
     /// Where the nodes' logs go; a temporary directory when absent.
@@ -54,6 +56,7 @@ impl ClusterConfig {
             bug: None,
             traced: false,
             host: HostKind::Process,
+            durability: Durability::Memory,
             seed: 1,
             logs: None,
             program: None,
@@ -92,7 +95,8 @@ impl Cluster {
         launcher = launcher
             .with_bug(config.bug)
             .with_traces(config.traced)
-            .with_host(config.host);
+            .with_host(config.host)
+            .with_durability(config.durability);
         let deployment = config.architecture.reserve(&mut launcher);
         let ports = Architecture::run(&mut launcher, &deployment, config.lattice);
         launcher.launch().await?;

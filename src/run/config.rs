@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::bug::Bug;
 use crate::checker::Engine;
 use crate::nemesis;
-use crate::node::HostKind;
+use crate::node::{Durability, HostKind};
 use crate::protocol::Lattice;
 use crate::server::Architecture;
 use crate::session::Policy;
@@ -27,6 +27,8 @@ pub struct Config {
     pub lattice: Lattice,
     /// Where the nodes run.
     pub host: HostKind,
+    /// What they acknowledge.
+    pub durability: Durability,
     /// The load; it must be valid.
     pub workload: Workload,
     /// How sessions behave.

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::node::STORE_EXTENSION;
+
 /// The history of every operation.
 pub const HISTORY_FILE: &str = "history.arrows";
 /// The link to the newest run.
@@ -66,6 +68,17 @@ impl Directory {
     #[must_use]
     pub fn nodes(&self) -> PathBuf {
         self.path.join("nodes")
+    }
+
+    /// Removes what the nodes stored on disk.
+    pub fn remove_stores(&self) {
+        for entry in fs::read_dir(self.nodes()).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|it| it == STORE_EXTENSION) {
+                // It only takes room.
+                let _ = fs::remove_file(path);
+            }
+        }
     }
 
     /// Writes a file, in a directory that is made when missing.

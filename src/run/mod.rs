@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::client::{self, Clock, Driver, Load};
 use crate::history;
-use crate::measure::{Measured, RunRecord};
+use crate::measure::{Measured, RunRecord, VerdictWord};
 use crate::node::NodeStatus;
 use crate::protocol::NodeId;
 use crate::transport;
@@ -176,6 +176,13 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         quiescence,
         faults,
     } = driven;
+    let kept = judged
+        .as_ref()
+        .is_some_and(|judged| judged.verdict.verdict == VerdictWord::Valid);
+    if kept {
+        // What nodes stored is evidence only of a promise that was not kept.
+        directory.remove_stores();
+    }
     let interrupted = interrupt.is_asked() && judged.is_none();
     let findings = Findings {
         start,
@@ -207,6 +214,7 @@ fn cluster_config(config: &Config, directory: &Directory) -> ClusterConfig {
         bug: config.bug,
         traced: config.traced,
         host: config.host,
+        durability: config.durability,
         seed: config.seed,
         logs: Some(directory.nodes()),
         program: config.program.clone(),

@@ -17,9 +17,10 @@ use serde::Serialize;
 
 use crate::client::{Clock, Load};
 use crate::measure::{FaultWindow, FaultsRecord};
-use crate::nemesis::{Deafness, Event, Fault, PacketFault, Schedule};
+use crate::nemesis::{self, Deafness, Event, Fault, PacketFault, Schedule};
 use crate::node::{Command, NodeError};
 use crate::protocol::NodeId;
+use crate::storage::DiskFault;
 use crate::transport::faults::{NetworkFaults, PacketFaults};
 
 use super::cluster::Cluster;
@@ -198,9 +199,8 @@ impl<'a> Nemesis<'a> {
         let done = match &event.fault {
             Fault::Kill(nodes) => self.kill(nodes).await,
             Fault::Pause(nodes) => self.pause(nodes).await,
-            Fault::Partition { .. } | Fault::Packet(..) | Fault::Clock(..) | Fault::Disk(..) => {
-                Ok(())
-            }
+            Fault::Disk(disk, nodes) => self.set_disks(storage_fault(*disk), nodes).await,
+            Fault::Partition { .. } | Fault::Packet(..) | Fault::Clock(..) => Ok(()),
         };
         let until_ns = self.times.from_ns + event.at_ns + event.lasts_ns;
         self.active.push(Active {
@@ -223,7 +223,7 @@ impl<'a> Nemesis<'a> {
             Fault::Kill(nodes) => self.revive(nodes).await,
             Fault::Pause(nodes) => self.resume(nodes).await,
             Fault::Clock(_, nodes) => self.right_clocks(nodes).await,
-            Fault::Disk(..) => Ok(()),
+            Fault::Disk(_, nodes) => self.mend_disks(nodes).await,
         };
         self.record.windows[over.window].to_ns = self.times.clock.now_ns();
         self.note("heal", &over.fault, done);
@@ -293,6 +293,45 @@ impl<'a> Nemesis<'a> {
         let network = self.set_networks().await;
         let clocks = self.turn_clocks().await;
         network.and(clocks)
+    }
+
+    async fn set_disks(&mut self, fault: DiskFault, nodes: &[NodeId]) -> Result<(), String> {
+        for &node in nodes {
+            let Some(handle) = self.cluster.launcher().node(node) else {
+                continue;
+            };
+            if self.paused.contains(&node) {
+                handle.tell(Command::Disk { fault });
+                continue;
+            }
+            match handle.disk(fault).await {
+                Ok(()) | Err(NodeError::Exited { .. }) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Mends disks, and brings back the nodes that their faults have ended, as they should.
+    async fn mend_disks(&mut self, nodes: &[NodeId]) -> Result<(), String> {
+        let mut ended = Vec::new();
+        for &node in nodes {
+            let Some(handle) = self.cluster.launcher().node(node) else {
+                continue;
+            };
+            let fault = DiskFault::None;
+            if self.paused.contains(&node) {
+                handle.tell(Command::Disk { fault });
+                continue;
+            }
+            match handle.disk(fault).await {
+                Ok(()) => {}
+                Err(NodeError::Exited { .. }) => ended.push(node),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        self.kill(&ended).await?;
+        self.revive(&ended).await
     }
 
     async fn pause(&mut self, nodes: &[NodeId]) -> Result<(), String> {
@@ -422,6 +461,15 @@ impl<'a> Nemesis<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// What the node's file does for a fault of the nemesis.
+const fn storage_fault(fault: nemesis::DiskFault) -> DiskFault {
+    match fault {
+        nemesis::DiskFault::Full => DiskFault::Full,
+        nemesis::DiskFault::SyncFails => DiskFault::SyncFails,
+        nemesis::DiskFault::TornWrite => DiskFault::TornWrite,
     }
 }
 

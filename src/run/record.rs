@@ -126,7 +126,7 @@ fn configuration(config: &Config, ports: &ServerPorts) -> Configuration {
         routing: config.policy.routing.name().to_owned(),
         context: config.policy.context,
         host: config.host.name().to_owned(),
-        durability: "memory".to_owned(),
+        durability: config.durability.name().to_owned(),
         workload: WorkloadRecord {
             name: workload.name.clone(),
             summary: workload.to_string(),
@@ -157,6 +157,7 @@ fn node_record(
             counters,
             usage,
             faults: _,
+            disk,
         }) => NodeRecord {
             node,
             group,
@@ -168,6 +169,9 @@ fn node_record(
             resident_bytes: Some(usage.resident_bytes_max),
             keys: Some(replica.keys),
             overhead_bytes_per_key: (replica.keys > 0).then(|| replica.overhead_bytes_per_key()),
+            commits: disk.map(|disk| disk.commits),
+            commit_ns_p50: disk.map(|disk| disk.commit_ns_p50),
+            commit_ns_p99: disk.map(|disk| disk.commit_ns_p99),
             fate: None,
         },
         Err(reason) => NodeRecord {
@@ -250,6 +254,7 @@ fn unjudged(config: &Config, interrupted: bool) -> VerdictRecord {
         disagreement: false,
         engines: Vec::new(),
         models: Vec::new(),
+        lost_writes: None,
         anomalies: Vec::new(),
     }
 }

@@ -132,6 +132,7 @@ fn verdict_record(report: &Report) -> VerdictRecord {
                 reason: rung.reason.clone(),
             })
             .collect(),
+        lost_writes: report.lost_writes(),
         anomalies: report
             .anomalies()
             .take(ANOMALIES_MAX)

@@ -60,6 +60,26 @@ impl Outbox {
         self.append(|out| codec::append_response(out, id, response))
     }
 
+    /// Appends a whole frame that was encoded before, by [`Outbox::encode`].
+    pub fn encoded(&self, frame: &[u8]) {
+        let append = |out: &mut Vec<u8>| {
+            out.extend_from_slice(frame);
+            Ok(())
+        };
+        self.append(append)
+            .expect("its length was seen to be legal");
+    }
+
+    /// The frame of a response, to be appended later.
+    ///
+    /// # Errors
+    /// When a part is longer than the protocol allows.
+    pub fn encode(id: u32, response: &Response<'_>) -> Result<Vec<u8>, TooLong> {
+        let mut frame = Vec::new();
+        codec::append_response(&mut frame, id, response)?;
+        Ok(frame)
+    }
+
     /// Appends a gossip message.
     ///
     /// # Errors

@@ -318,6 +318,7 @@ fn start_line(parent: Option<u32>) -> String {
         seed: 1,
         parent,
         trace: None,
+        disk: None,
     };
     serde_json::to_string(&start).unwrap()
 }

@@ -96,8 +96,14 @@ const LAYERS: &[Layer] = &[
         io: Io::Any,
     },
     Layer {
+        module: "storage",
+        may_use: &["protocol", "replica", "values"],
+        io: Io::Any,
+    },
+    Layer {
         module: "node",
         may_use: &[
+            "storage",
             "replica",
             "trace",
             "server",
@@ -144,6 +150,7 @@ const LAYERS: &[Layer] = &[
             "server",
             "session",
             "transport",
+            "storage",
             "node",
             "client",
             "history",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kvs_zoo::history::{History, Outcome, Phase};
 use kvs_zoo::measure::{RunRecord, VerdictWord};
-use kvs_zoo::node::HostKind;
+use kvs_zoo::node::{Durability, HostKind};
 use kvs_zoo::protocol::Lattice;
 use kvs_zoo::run::{self, Config, Observer};
 use kvs_zoo::session::Policy;
@@ -260,6 +260,7 @@ fn start_nodes_with(program: &str, results: &Path) -> String {
         seed: 1,
         bug: None,
         host: HostKind::Process,
+        durability: Durability::Memory,
         nemesis: None,
         traced: false,
         results: results.to_owned(),

@@ -24,10 +24,12 @@ use self::transfer::{Chunk, Incoming, Outgoing};
 use self::waiting::Waiting;
 use super::shard::ShardStep;
 use super::store::Store;
-use super::{Counters, Effects, Input, Persist, ReplicaSpec, RequestId, Settings, Status, Timer};
+use super::{
+    Counters, Effects, Input, Kept, Persist, ReplicaSpec, RequestId, Settings, Status, Timer,
+};
 use crate::bug::Bug;
 use crate::protocol::{Body, Dot, End, Message, NodeId, Origin, Update};
-use crate::values::{HybridClock, Value, VectorClock};
+use crate::values::{HybridClock, UpdateRef, Value, VectorClock};
 
 /// How many fresh updates wait for the next push at most; the rest is left to anti-entropy.
 const RUMOURS_MAX: usize = 1 << 16;
@@ -138,6 +140,11 @@ impl<V: Value> Gossip<V> {
             }
             Persist::Put { .. } => panic!("a replica of a group persists updates"),
         }
+    }
+
+    pub(super) fn kept(&self, key: &[u8]) -> Option<Kept<'_>> {
+        let puts = self.store.find(key)?.updates();
+        Some(Kept::Updates(puts.map(UpdateRef::to_update).collect()))
     }
 
     fn restore_update(&mut self, update: Update) {
