@@ -58,6 +58,9 @@ pub struct Facts {
     pub real: Option<&'static [&'static str]>,
 }
 
+/// A node whose peers neither hear it nor are heard, for longer than requests may wait.
+const CUT_OFF: &str = r#"nemesis=[{ at = "200ms", for = "2s", fault = "partition", nodes = [1] }]"#;
+
 /// One row a bug, in the order of `Bug::ALL`.
 pub(super) const TABLE: [Facts; 17] = [
     Facts {
@@ -173,7 +176,7 @@ pub(super) const TABLE: [Facts; 17] = [
         provoked_by: Some(Fault::CrashWithoutState),
         model: true,
         sim: true,
-        real: None,
+        real: Some(&["lonely-restart", "--timeout-ms", "200"]),
     },
     Facts {
         name: "stale-after-pause",
@@ -185,7 +188,7 @@ pub(super) const TABLE: [Facts; 17] = [
         provoked_by: Some(Fault::Cut),
         model: true,
         sim: true,
-        real: None,
+        real: Some(&["contended", "--set", CUT_OFF]),
     },
     Facts {
         name: "resurrected-sibling",
@@ -221,7 +224,13 @@ pub(super) const TABLE: [Facts; 17] = [
         provoked_by: Some(Fault::ClockSkew),
         model: true,
         sim: true,
-        real: None,
+        real: Some(&[
+            "contended",
+            "--nemesis",
+            "clock",
+            "--nemesis-interval",
+            "500ms",
+        ]),
     },
     Facts {
         name: "no-repair",
@@ -245,7 +254,13 @@ pub(super) const TABLE: [Facts; 17] = [
         provoked_by: Some(Fault::Cut),
         model: true,
         sim: true,
-        real: None,
+        real: Some(&[
+            "contended",
+            "--nemesis",
+            "partition,pause",
+            "--nemesis-interval",
+            "500ms",
+        ]),
     },
     Facts {
         name: "ack-before-sync",
@@ -256,6 +271,14 @@ pub(super) const TABLE: [Facts; 17] = [
         provoked_by: Some(Fault::CrashBeforeSync),
         model: true,
         sim: true,
-        real: None,
+        real: Some(&[
+            "contended",
+            "--durability",
+            "disk",
+            "--nemesis",
+            "kill",
+            "--nemesis-interval",
+            "500ms",
+        ]),
     },
 ];

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod export;
 mod list;
+mod matrix;
 mod nemesis;
 mod parallel;
 mod progress;
@@ -73,6 +74,8 @@ enum Command {
     List,
     /// The planted bugs: list them, or have them caught.
     Bugs(bugs::BugsArgs),
+    /// Run every store under every fault, and compare what comes of it with what theory says.
+    Matrix(matrix::MatrixArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }
@@ -207,6 +210,7 @@ pub fn main() -> ExitStatus {
         Command::Report(args) => report::main(&args),
         Command::List => list::main(),
         Command::Bugs(args) => bugs::main(&args),
+        Command::Matrix(args) => matrix::main(&args),
         Command::Completions(args) => completions::main(&args),
     };
     match result {

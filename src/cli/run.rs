@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 
 use crate::bug::Bug;
 use crate::node::{Durability, HostKind};
@@ -17,7 +17,7 @@ use crate::session::{Policy, Routing};
 use crate::workload::Workload;
 
 use super::progress::Terminal;
-use super::{ExitStatus, Failure};
+use super::{Cli, ExitStatus, Failure};
 
 /// The arguments of `kvs-bench run`.
 #[derive(Debug, Args)]
@@ -269,6 +269,19 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
         durability: args.durability,
         traced: *trace,
     })
+}
+
+/// The run that these words of a command line ask for.
+pub(super) fn config_of(words: &[String]) -> Result<Config, Failure> {
+    let program = "kvs-bench".to_owned();
+    let mut command = program.clone();
+    for word in words {
+        command.push(' ');
+        command += &quoted(word);
+    }
+    let cli = Cli::try_parse_from(std::iter::once(&program).chain(words))
+        .map_err(Failure::bad_arguments)?;
+    config(&cli.run, command)
 }
 
 /// The workload with everything that the arguments set, judged as a whole.

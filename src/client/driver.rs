@@ -8,6 +8,7 @@
 mod settle;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -183,6 +184,12 @@ impl Driver {
     #[must_use]
     pub fn is_done(&self, now_ns: u64) -> bool {
         self.failure.is_some() || self.idle.len() == self.lanes.len() && self.work.is_done(now_ns)
+    }
+
+    /// How long an answer may take.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_nanos(self.settings.timeout_ns)
     }
 
     /// How far the phase has got.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::history::RecordError;
 use crate::measure;
 use crate::protocol::{NodeId, Request, Response};
-use crate::transport::{CloseCode, DialError, Endpoint, Link, Outbox};
+use crate::transport::{CloseCode, DialError, Endpoint, Link, Outbox, link};
 
 use super::driver::{Driver, Progress, Sent, Wire};
 use super::timer::Timer;
@@ -27,7 +27,10 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 /// How long after a broken connection the first attempt is made to connect again.
 const REDIAL_FIRST: Duration = Duration::from_millis(20);
 /// The longest pause between two attempts to connect again.
-const REDIAL_MAX: Duration = Duration::from_secs(1);
+const REDIAL_MAX: Duration = Duration::from_millis(250);
+/// How long one attempt may take: a handshake takes milliseconds, and a fresh attempt finds a node
+/// sooner after a cut than the repetitions of an old one.
+const REDIAL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The run's clock: nanoseconds since the run began, the same for every session.
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +160,7 @@ impl Load {
                 links: Rc::clone(&links),
                 lane_came_free: Rc::clone(&lane_came_free),
                 clock,
+                patience: driver.borrow().timeout(),
             };
             keeper.attach(&link, node.incarnation);
             connections.spawn_local(keeper.keep(link));
@@ -265,6 +269,8 @@ struct Keeper {
     links: Rc<Links>,
     lane_came_free: Rc<Notify>,
     clock: Clock,
+    /// How long an answer may take.
+    patience: Duration,
 }
 
 impl Keeper {
@@ -286,7 +292,7 @@ impl Keeper {
     /// Serves `link`, and the links after it, for as long as the load lasts.
     async fn keep(self, mut link: Link) {
         loop {
-            let connection = link.connection().clone();
+            let (connection, outbox) = (link.connection().clone(), link.outbox());
             let served = link.run(|id: u32, response: &Response<'_>| {
                 let now_ns = self.clock.now_ns();
                 let mut wire = &*self.links;
@@ -302,7 +308,12 @@ impl Keeper {
                 () = self.here.moved.notified() => {
                     connection.close(CloseCode::Done.into(), b"you have moved");
                 }
+                // Every request that waits there has timed out.
+                () = link::silence(&connection, self.patience) => {
+                    connection.close(CloseCode::Done.into(), b"silence");
+                }
             }
+            outbox.abandon();
             *self.place() = None;
             let now_ns = self.clock.now_ns();
             let mut wire = &*self.links;
@@ -323,9 +334,10 @@ impl Keeper {
                 () = self.here.moved.notified() => pause = REDIAL_FIRST,
             }
             let node = self.here.node.get();
-            match Link::dial(&self.endpoint, node.address, node.node).await {
+            let dial = Link::dial(&self.endpoint, node.address, node.node);
+            match tokio::time::timeout(REDIAL_TIMEOUT, dial).await {
                 // It may have moved on in the meantime.
-                Ok(link) if self.here.node.get().address == node.address => {
+                Ok(Ok(link)) if self.here.node.get().address == node.address => {
                     self.attach(&link, node.incarnation);
                     return link;
                 }

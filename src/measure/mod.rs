@@ -12,6 +12,7 @@ mod interval;
 mod kind;
 mod machine;
 mod measured_file;
+mod pulse;
 mod record;
 mod record_file;
 mod recorder;
@@ -26,6 +27,7 @@ pub use hgrm::write_hgrm;
 pub use histogram::{Histogram, LATENCY_NS_MAX, SIGNIFICANT_DIGITS, Summary};
 pub use interval::INTERVALS_QUEUED_MAX;
 pub use kind::OperationKind;
+pub use pulse::Pulse;
 pub use record::{
     Configuration, HistoryRecord, Machine, NodeRecord, PhaseRecord, RUN_RECORD_VERSION, RunRecord,
     StalenessRecord, Versions, WorkloadRecord,

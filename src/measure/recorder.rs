@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::histogram::Histogram;
 use super::interval::{Collected, INTERVALS_QUEUED_MAX, Interval, collect};
 use super::kind::OperationKind;
+use super::pulse::Pulse;
 use super::series::IntervalSeries;
 
 /// How a [`Recorder`] counts.
@@ -67,6 +68,8 @@ pub struct Measured {
     pub response: [Histogram; OperationKind::COUNT],
     /// The course of the run.
     pub series: IntervalSeries,
+    /// Successes and errors by tenth of a second.
+    pub pulse: Pulse,
     /// Errors by kind of operation and of error.
     pub errors: Vec<ErrorRecord>,
     /// Arrivals whose intended time lies in the measured part; absent in a closed loop.
@@ -93,6 +96,7 @@ pub struct Recorder {
     recycled: Receiver<Box<Interval>>,
     collector: JoinHandle<io::Result<Collected>>,
     progress: Progress,
+    pulse: Pulse,
     errors: Vec<ErrorRecord>,
     offered: u64,
     offers_until_ns: Option<u64>,
@@ -130,6 +134,7 @@ impl Recorder {
             recycled,
             collector,
             progress: Progress::default(),
+            pulse: Pulse::starting_at(settings.start_ns),
             errors: Vec::new(),
             offered: 0,
             offers_until_ns: None,
@@ -145,6 +150,7 @@ impl Recorder {
             self.roll(at_ns);
         }
         self.progress.operations += 1;
+        self.pulse.success(at_ns);
         self.current.service[kind as usize].saturating_record(service_ns);
         if self.settings.open_loop {
             self.current.response[kind as usize].saturating_record(response_ns);
@@ -164,6 +170,7 @@ impl Recorder {
             self.roll(at_ns);
         }
         self.progress.errors += 1;
+        self.pulse.error(at_ns);
         self.current.errors[kind as usize] += 1;
         let same =
             |e: &&mut ErrorRecord| e.kind == kind && e.error == error && e.outcome == outcome;
@@ -222,6 +229,7 @@ impl Recorder {
             settings,
             finished,
             collector,
+            pulse,
             mut errors,
             offered,
             offers_until_ns,
@@ -240,6 +248,7 @@ impl Recorder {
             service: collected.service,
             response: collected.response,
             series: collected.series,
+            pulse,
             errors,
             offered: settings.open_loop.then_some(offered),
             offered_until_ns: offers_until_ns.unwrap_or(end_ns).min(end_ns),

@@ -50,7 +50,7 @@ impl IntervalRow {
 
 const COLUMNS: &str = "start_s,end_s,kind,operations,operations_per_s,errors,offered,late,\
     response_p50_ns,response_p90_ns,response_p99_ns,response_p999_ns,response_max_ns,\
-    service_p50_ns,service_p90_ns,service_p99_ns,service_p999_ns,service_max_ns";
+    service_p50_ns,service_p90_ns,service_p99_ns,service_p999_ns,service_max_ns,available";
 
 impl IntervalSeries {
     /// Writes the series as CSV: one line for each interval and kind that did anything, and one
@@ -102,7 +102,10 @@ fn write_line(
             write!(writer, ",{}", field(value))?;
         }
     }
-    writeln!(writer)
+    // The share of operations that succeeded; nothing where there were none.
+    let all = operations + cells.errors;
+    let available = (all > 0).then(|| format!("{:.6}", operations as f64 / all as f64));
+    writeln!(writer, ",{}", available.unwrap_or_default())
 }
 
 fn field(value: Option<u64>) -> String {

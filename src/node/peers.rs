@@ -14,18 +14,21 @@ use super::counters::Counters;
 use super::log;
 use crate::protocol::{Message, NodeId};
 use crate::transport::pump::{Bounds, FrameHandler, pump};
-use crate::transport::{Endpoint, Malformed, Outbox, Role, link};
+use crate::transport::{CloseCode, Endpoint, Malformed, Outbox, Role, link};
 
 /// How many bytes of gossip may wait for one peer. At the bound new messages are dropped: what
 /// they carry will be asked for by digests.
 const QUEUE_BYTES_MAX: usize = 4 << 20;
-/// How long one attempt to reach a peer may take: the first packet and one repetition of it. A
-/// fresh attempt after a partition recovers sooner than waiting for a third.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long one attempt to reach a peer may take: a handshake takes milliseconds. Fresh attempts
+/// find a peer sooner after a cut than repetitions of an old one, whose intervals double.
+const DIAL_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a peer may leave what is sent to it without any answer before it is dialled anew. Longer
+/// than a busy machine makes a node wait, and short beside the cuts that are worth noticing.
+const SILENCE_MAX: Duration = Duration::from_secs(1);
 /// Pauses between attempts, doubling from the one to the other: a peer that was just restarted
 /// is found at once, and one that is gone costs little.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_millis(250);
 
 /// All peers of a node.
 pub(super) struct Peers {
@@ -148,9 +151,19 @@ impl Peer {
             frame_bytes_max: 0,
             outbox_bytes_max: usize::MAX,
         };
-        let end = pump(send, recv, &outbox, &mut NothingExpected, bounds).await;
-        link::close(&connection, &end);
-        log(format_args!("connection to node {}: {end}", self.id));
+        let mut nothing = NothingExpected;
+        tokio::select! {
+            end = pump(send, recv, &outbox, &mut nothing, bounds) => {
+                link::close(&connection, &end);
+                log(format_args!("connection to node {}: {end}", self.id));
+            }
+            () = link::silence(&connection, SILENCE_MAX) => {
+                connection.close(CloseCode::Done.into(), b"silence");
+                log(format_args!("connection to node {}: silent, given up", self.id));
+            }
+        }
+        // Whoever still holds it need not fill it.
+        outbox.abandon();
         counters.borrow_mut().gossip_lost_bytes += outbox.lost_bytes() as u64;
         *self.connection.borrow_mut() = None;
         *self.outbox.borrow_mut() = Rc::default();

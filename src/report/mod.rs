@@ -3,6 +3,7 @@
 //! [`text()`] is the one screen that a run ends with; [`load`] reads the record of any run directory
 //! again, so that every report can be made later. Nothing here measures or judges.
 
+mod faults;
 mod layout;
 mod number;
 mod proof;

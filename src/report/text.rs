@@ -1,7 +1,8 @@
 //! The one screen that a run ends with.
 
-use crate::measure::{KindRecord, NodeRecord, RunRecord, Summary, VerdictWord};
+use crate::measure::{Configuration, KindRecord, NodeRecord, RunRecord, Summary, VerdictWord};
 
+use super::faults;
 use super::layout::{join, label, labelled, plural, quoted, table};
 use super::number::{self, Unit, optional};
 use super::proof::{anomalies, verdict};
@@ -23,6 +24,7 @@ const ANOMALY_LINES_MIN: usize = 8;
 pub fn text(record: &RunRecord) -> String {
     let mut before = heading(record);
     before.extend(performance(record));
+    before.extend(faults::lines(&record.faults));
     before.extend(staleness(record));
     let verdict = verdict(record);
     let ending = ending(record);
@@ -44,13 +46,13 @@ fn heading(record: &RunRecord) -> Vec<String> {
     let lattice = configuration.lattice.as_ref();
     let lattice = lattice.map_or_else(String::new, |lattice| format!(", {lattice}"));
     let store = format!(
-        "{}{lattice}; {}, {}; routing {}, context {}; stored in {}; {}",
+        "{}{lattice}; {}, {}; routing {}, context {}; {}; {}",
         configuration.architecture,
         plural(u64::from(configuration.nodes), "node"),
         plural(u64::from(configuration.groups), "group"),
         configuration.routing,
         if configuration.context { "on" } else { "off" },
-        configuration.durability,
+        stored(configuration),
         plural(u64::from(configuration.connections), "connection"),
     );
     let workload = &configuration.workload;
@@ -78,6 +80,21 @@ fn heading(record: &RunRecord) -> Vec<String> {
     lines.extend(labelled("Machine", &join(known.into_iter().flatten())));
     lines.extend(labelled("Phases", &join(phases)));
     lines
+}
+
+/// Where values are, and what a kill would lose of them.
+fn stored(configuration: &Configuration) -> String {
+    let host = match configuration.host.as_str() {
+        "process" => String::new(),
+        host => format!(", host {host}"),
+    };
+    match (configuration.durability.as_str(), &configuration.lattice) {
+        ("memory", None) => format!("stored in memory (a killed node loses all it has){host}"),
+        ("memory", Some(_)) => {
+            format!("stored in memory (a killed node loses what it alone has){host}")
+        }
+        (durability, _) => format!("stored on {durability}, acknowledged when synced{host}"),
+    }
 }
 
 fn performance(record: &RunRecord) -> Vec<String> {

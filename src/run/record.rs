@@ -84,6 +84,16 @@ pub(super) fn assemble(
         .nodes
         .iter()
         .map(|(node, status)| node_record(ports, *node, status));
+    let mut faults = findings.faults;
+    if let Some(measured) = findings.measured {
+        let Measured {
+            pulse,
+            series,
+            end_ns,
+            ..
+        } = measured;
+        pulse.judge(&mut faults.windows, series, *end_ns);
+    }
     let recorded = findings.recorded.unwrap_or_default();
     let (verdict, staleness) = match findings.judged {
         Some(Judged {
@@ -102,7 +112,7 @@ pub(super) fn assemble(
         phases: findings.phases,
         statistics,
         staleness,
-        faults: findings.faults,
+        faults,
         nodes: nodes.collect(),
         void,
         verdict,

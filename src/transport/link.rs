@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::codec;
 use super::frame::{CloseCode, Malformed, RESPONSE_BYTES_MAX, Role};
@@ -98,6 +99,33 @@ impl Link {
         let end = pump(send, recv, &self.outbox, &mut decoder, bounds).await;
         close(&connection, &end);
         end
+    }
+}
+
+/// How often a connection is looked at to see whether anything comes over it, within the patience
+/// that one has.
+const LOOKS: u32 = 8;
+
+/// Returns when nothing has come over a connection for as long as `patience`, though something was
+/// sent. QUIC itself goes on for longer: it probes a silent path at intervals that double, so that
+/// a cut costs up to its own length again; to connect anew finds out sooner that it is over.
+pub async fn silence(connection: &quinn::Connection, patience: Duration) {
+    let datagrams = || {
+        let stats = connection.stats();
+        (stats.udp_rx.datagrams, stats.udp_tx.datagrams)
+    };
+    let (mut received, mut sent) = datagrams();
+    // Looks are counted, and not the time, which passes for a process that is stopped as well.
+    let mut silent = 0;
+    while silent < LOOKS {
+        tokio::time::sleep(patience / LOOKS).await;
+        let now = datagrams();
+        if now.0 != received {
+            (received, sent) = now;
+            silent = 0;
+        } else if now.1 != sent {
+            silent += 1;
+        }
     }
 }
 

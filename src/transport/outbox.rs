@@ -130,6 +130,13 @@ impl Outbox {
         self.waiting.take();
     }
 
+    /// Marks the stream as gone, for a pump that was dropped.
+    pub fn abandon(&self) {
+        if self.state.get() != State::Closed {
+            self.close();
+        }
+    }
+
     pub(super) fn is_finishing(&self) -> bool {
         self.state.get() == State::Finishing
     }

@@ -33,7 +33,7 @@ macro_rules! embed {
     };
 }
 
-const CATALOGUE: [Catalogued; 10] = embed![
+const CATALOGUE: [Catalogued; 11] = embed![
     "zipf",
     "uniform",
     "latest",
@@ -44,6 +44,7 @@ const CATALOGUE: [Catalogued; 10] = embed![
     "ycsb-d",
     "ycsb-f",
     "contended",
+    "lonely-restart",
 ];
 
 /// Every workload that comes with the program.

@@ -20,7 +20,7 @@ const fn setting(field: &'static str, expects: &'static str) -> Setting {
 
 const PROPORTION: &str = "a proportion from 0 to 1, such as 0.5";
 const FRACTION: &str = "a fraction between 0 and 1, such as 0.2 (hotspot, exponential)";
-const SETTINGS: [Setting; 20] = [
+const SETTINGS: [Setting; 21] = [
     setting("records", "a whole number of keys, such as 10000 or 10k"),
     setting("mix.read", PROPORTION),
     setting("mix.update", PROPORTION),
@@ -50,6 +50,10 @@ const SETTINGS: [Setting; 20] = [
     setting("warmup", "a time with its unit, such as 1s or 500ms"),
     setting("duration", "a time with its unit, such as 5s or 500ms"),
     setting("operations", "a whole number, such as 100000 or 100k"),
+    setting(
+        "nemesis",
+        "faults, such as [{ at = \"1s\", for = \"2s\", fault = \"kill\", nodes = [1] }]",
+    ),
 ];
 
 /// Every field of a workload that a file or `--set` may give.
@@ -220,6 +224,7 @@ mod tests {
             "warmup=250ms",
             "duration=2m",
             "operations=1M",
+            r#"nemesis=[{ at = "1s", for = "2s", fault = "kill", nodes = [1] }]"#,
         ] {
             let mut workload = Workload::default();
             if given.starts_with("distribution.") && !given.contains("theta") {

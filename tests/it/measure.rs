@@ -4,10 +4,11 @@ use std::fs;
 use std::time::SystemTime;
 
 use kvs_zoo::measure::{
-    AnomalyRecord, Configuration, EngineRecord, ErrorRecord, FaultsRecord, HistoryRecord,
-    KindRecord, Machine, Measured, ModelRecord, NodeRecord, OperationKind, Outcome, PhaseRecord,
-    RUN_RECORD_VERSION, Recorder, RecorderSettings, RunRecord, StalenessRecord, Statistics,
-    Summary, Throughput, VerdictRecord, VerdictWord, Versions, WorkloadRecord,
+    AnomalyRecord, Configuration, EngineRecord, ErrorRecord, FaultWindow, FaultsRecord,
+    HistoryRecord, KindRecord, Machine, Measured, ModelRecord, NodeRecord, OperationKind, Outcome,
+    PeriodRecord, PhaseRecord, RUN_RECORD_VERSION, Recorder, RecorderSettings, RunRecord,
+    StalenessRecord, Statistics, Summary, Throughput, VerdictRecord, VerdictWord, Versions,
+    WorkloadRecord,
 };
 use kvs_zoo::report;
 
@@ -174,6 +175,7 @@ fn valid() -> RunRecord {
                 .chain(["cc", "ccv", "linearizable"].map(|name| model(name, None)))
                 .collect(),
             disagreement: false,
+            lost_writes: Some(0),
             anomalies: Vec::new(),
         },
         history: HistoryRecord {
@@ -300,6 +302,39 @@ fn the_screen_of_a_valid_run() {
 #[test]
 fn the_screen_of_an_invalid_run_shows_the_operations_that_prove_it() {
     insta::assert_snapshot!(screen(&invalid()));
+}
+
+#[test]
+fn the_screen_of_a_run_under_a_nemesis_says_what_clients_noticed_and_what_failed() {
+    let period = |operations, errors, p99_ms: u64| PeriodRecord {
+        seconds: 2.0,
+        operations,
+        errors,
+        p99_ns: Some(p99_ms * MILLISECOND),
+        max_ns: Some(3 * p99_ms * MILLISECOND),
+    };
+    let window = |kind: &str, errors, recovery_ns| FaultWindow {
+        kind: kind.to_owned(),
+        fault: format!("{kind} n1"),
+        nodes: vec![1],
+        from_ns: 1_000 * MILLISECOND,
+        to_ns: 3_000 * MILLISECOND,
+        before: period(20_000, 0, 1),
+        during: period(9_000, errors, 40),
+        after: period(19_000, 0, 2),
+        recovery_ns,
+    };
+    let mut record = valid();
+    record.configuration.durability = "disk".to_owned();
+    record.faults = FaultsRecord {
+        windows: vec![
+            window("kill", 1_000, Some(300 * MILLISECOND)),
+            window("partition", 0, Some(0)),
+            window("kill", 10, None),
+        ],
+        failures: vec!["could not heal pause n1: node n1 did not answer within 5s".to_owned()],
+    };
+    insta::assert_snapshot!(screen(&record));
 }
 
 #[test]

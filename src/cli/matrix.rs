@@ -1,0 +1,153 @@
+//! `kvs-bench matrix`: every store under every fault, with what theory says must come of it beside
+//! what came.
+
+mod cell;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::node::HostKind;
+use crate::report;
+use crate::run::{self, Config};
+
+use super::progress::Terminal;
+use super::{ExitStatus, Failure};
+use cell::Cell;
+use table::Row;
+
+/// The arguments of `kvs-bench matrix`.
+#[derive(Debug, Args)]
+pub(super) struct MatrixArgs {
+    /// How long each store is measured under each fault.
+    #[arg(long, short, value_name = "TIME", default_value = "20s")]
+    duration: String,
+
+    /// The time from the start of one fault to the start of the next.
+    #[arg(long, value_name = "TIME", default_value = "3s")]
+    interval: String,
+
+    /// Arrivals a second, so that every store has the same load; a closed loop without it.
+    #[arg(long, value_name = "RATE", default_value = "2k")]
+    rate: Option<String>,
+
+    /// Only cells in whose name each of these words stands, such as "replicated lww disk kill".
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    only: String,
+
+    /// Plants a known mistake in every store of the matrix that can have it: its rows must turn red.
+    #[arg(long, value_name = "NAME")]
+    bug: Option<String>,
+
+    /// Where the nodes run.
+    #[arg(long, value_enum, default_value_t = HostKind::Process)]
+    host: HostKind,
+
+    /// Decides all that is drawn.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+
+    /// Where the runs' directories are made; those of rows that are as they must be are deleted
+    /// when this is not given.
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+
+    /// Writes the table as Markdown into this file as well.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Prints the names of the cells and runs nothing.
+    #[arg(long)]
+    list: bool,
+}
+
+pub(super) fn main(args: &MatrixArgs) -> Result<ExitStatus, Failure> {
+    let words: Vec<&str> = args.only.split_whitespace().collect();
+    let cells: Vec<Cell> = Cell::all()
+        .into_iter()
+        .filter(|cell| cell.has_words(&words))
+        .collect();
+    if args.list {
+        let names: Vec<String> = cells.iter().map(Cell::name).collect();
+        super::print(&names.join("\n"))?;
+        return Ok(ExitStatus::Valid);
+    }
+    let scratch = tempfile::tempdir().context("making a directory for the runs")?;
+    let results = args.results.as_deref().unwrap_or_else(|| scratch.path());
+    let mut rows = Vec::new();
+    let mut interrupted = false;
+    for cell in cells {
+        let Some(config) = config(&cell, args, results)? else {
+            continue;
+        };
+        let Some(row) = judge(cell, &config)? else {
+            interrupted = true;
+            break;
+        };
+        // The table comes in an hour.
+        eprintln!("{row}");
+        rows.push(row);
+    }
+    super::print(&table::text(&rows))?;
+    if let Some(file) = &args.out {
+        std::fs::write(file, table::markdown(&rows))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if interrupted {
+        return Ok(ExitStatus::Interrupted);
+    }
+    if rows.is_empty() {
+        return Err(Failure::bad_arguments(anyhow::anyhow!(
+            "no cell of the matrix is like that: `kvs-bench matrix --list` has their names"
+        )));
+    }
+    Ok(if rows.iter().any(Row::failed) {
+        ExitStatus::HarnessFailure
+    } else if rows.iter().all(Row::is_as_it_must_be) {
+        ExitStatus::Valid
+    } else {
+        ExitStatus::Invalid
+    })
+}
+
+/// The run of a cell; none when its store cannot have the planted bug.
+fn config(cell: &Cell, args: &MatrixArgs, results: &Path) -> Result<Option<Config>, Failure> {
+    let mut words = cell.arguments();
+    let mut add = |flag: &str, value: &str| words.extend([flag.to_owned(), value.to_owned()]);
+    add("--duration", &args.duration);
+    if cell.has_faults() {
+        add("--nemesis-interval", &args.interval);
+    }
+    if let Some(rate) = &args.rate {
+        add("--rate", rate);
+    }
+    add("--seed", &args.seed.to_string());
+    add("--host", args.host.name());
+    add("--results", &results.display().to_string());
+    if let Some(bug) = &args.bug {
+        let bug = super::bugs::named(bug)?;
+        if !cell.can_have(bug) {
+            return Ok(None);
+        }
+        add("--bug", bug.name());
+    }
+    super::run::config_of(&words).map(Some)
+}
+
+/// Runs a cell. None when it was interrupted.
+fn judge(cell: Cell, config: &Config) -> Result<Option<Row>, Failure> {
+    let mut terminal = Terminal::new();
+    let finished = run::run(config, &mut terminal);
+    drop(terminal);
+    let finished = finished.with_context(|| format!("{} has no result", cell.name()))?;
+    if finished.interrupted {
+        return Ok(None);
+    }
+    let record = &finished.record;
+    finished
+        .save(&report::text(record))
+        .with_context(|| format!("{} has a result", cell.name()))?;
+    Ok(Some(Row::new(cell, record)))
+}

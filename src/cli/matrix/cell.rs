@@ -1,0 +1,193 @@
+//! The cells: a store, what it acknowledges, what is done to it, and what theory says of that.
+
+use crate::bug::Bug;
+use crate::nemesis::FaultKind;
+use crate::node::Durability;
+
+/// The stores, each with its lattice where it has one.
+const STORES: [(&str, Option<&str>); 6] = [
+    ("local", None),
+    ("sharded", None),
+    ("replicated", Some("causal")),
+    ("replicated", Some("lww")),
+    ("sharded_replicated", Some("causal")),
+    ("sharded_replicated", Some("lww")),
+];
+
+/// What is done to a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Faults {
+    None,
+    Of(FaultKind),
+    All,
+}
+
+impl Faults {
+    fn every() -> impl Iterator<Item = Self> {
+        let kinds = FaultKind::ALL.map(Self::Of);
+        std::iter::once(Self::None).chain(kinds).chain([Self::All])
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Of(kind) => kind.name(),
+            Self::All => "all",
+        }
+    }
+
+    /// Whether processes end without being asked to.
+    const fn kills(self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Of(kind) => matches!(kind, FaultKind::Kill | FaultKind::Disk),
+            Self::All => true,
+        }
+    }
+}
+
+/// What theory says that comes of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// The promise is kept and nothing acknowledged is lost.
+    Kept,
+    /// Acknowledged puts are lost, and the checker finds that out: the only copy was in memory.
+    Loses,
+    /// Acknowledged puts may be lost, those that a killed node had not sent on yet; or all of
+    /// them where every node of a group was down at once. Nothing else goes wrong.
+    MayLose,
+}
+
+impl Expected {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Loses => "loses",
+            Self::MayLose => "may lose",
+        }
+    }
+}
+
+/// A store under a fault.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    store: (&'static str, Option<&'static str>),
+    durability: Durability,
+    faults: Faults,
+}
+
+impl Cell {
+    /// Every cell, in the order of the table.
+    pub(super) fn all() -> Vec<Self> {
+        let mut cells = Vec::new();
+        for store in STORES {
+            for durability in [Durability::Memory, Durability::Disk] {
+                for faults in Faults::every() {
+                    let cell = Self {
+                        store,
+                        durability,
+                        faults,
+                    };
+                    if cell.is_possible() {
+                        cells.push(cell);
+                    }
+                }
+            }
+        }
+        cells
+    }
+
+    /// Memory has no disk that could fail.
+    fn is_possible(&self) -> bool {
+        self.durability == Durability::Disk || self.faults != Faults::Of(FaultKind::Disk)
+    }
+
+    /// Its four words.
+    pub(super) fn words(&self) -> [&'static str; 4] {
+        let (arch, lattice) = self.store;
+        [
+            arch,
+            lattice.unwrap_or("-"),
+            self.durability.name(),
+            self.faults.name(),
+        ]
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.words().join(" ")
+    }
+
+    pub(super) fn has_words(&self, words: &[&str]) -> bool {
+        words.iter().all(|word| self.words().contains(word))
+    }
+
+    pub(super) fn has_faults(&self) -> bool {
+        self.faults != Faults::None
+    }
+
+    /// Whether its store has the part that the bug is in.
+    pub(super) fn can_have(&self, bug: Bug) -> bool {
+        let facts = bug.facts();
+        facts.arch == self.store.0
+            && facts
+                .lattice
+                .is_none_or(|lattice| self.store.1 == Some(lattice))
+    }
+
+    pub(super) const fn expected(&self) -> Expected {
+        match (self.durability, self.faults.kills(), self.store.1) {
+            (Durability::Disk, ..) | (Durability::Memory, false, _) => Expected::Kept,
+            (Durability::Memory, true, None) => Expected::Loses,
+            (Durability::Memory, true, Some(_)) => Expected::MayLose,
+        }
+    }
+
+    /// The run, as the command line has it.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let (arch, lattice) = self.store;
+        let mut words = vec!["--arch", arch, "--durability", self.durability.name()];
+        if let Some(lattice) = lattice {
+            words.extend(["--lattice", lattice]);
+        }
+        if self.has_faults() {
+            words.extend(["--nemesis", self.faults.name()]);
+        }
+        // Few keys, so that faults meet puts of one key; where what is lost is only seen in keys that
+        // are not put again, more than are put before the end. A time-out well below the faults'.
+        let records = if lattice.is_some() { "200" } else { "5000" };
+        words.extend(["--workload", "contended", "--records", records]);
+        words.extend(["--timeout-ms", "500", "--warmup", "500ms"]);
+        words.into_iter().map(str::to_owned).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_kills_of_what_is_in_memory_may_lose_anything() {
+        let cells = Cell::all();
+        // Six stores; in memory seven columns, on disk eight.
+        assert_eq!(cells.len(), 6 * (7 + 8));
+        for cell in cells {
+            let [_, lattice, durability, faults] = cell.words();
+            let kills = ["kill", "all"].contains(&faults) && durability == "memory";
+            let expected = match (kills, lattice) {
+                (false, _) => Expected::Kept,
+                (true, "-") => Expected::Loses,
+                (true, _) => Expected::MayLose,
+            };
+            assert_eq!(cell.expected(), expected, "{}", cell.name());
+        }
+    }
+
+    #[test]
+    fn cells_are_chosen_by_their_words() {
+        let chosen = Cell::all()
+            .into_iter()
+            .filter(|cell| cell.has_words(&["replicated", "lww", "disk", "kill"]));
+        let names: Vec<String> = chosen.map(|cell| cell.name()).collect();
+        assert_eq!(names, ["replicated lww disk kill"]);
+    }
+}

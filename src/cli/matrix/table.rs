@@ -1,0 +1,200 @@
+//! What came of the cells: a line each, as text and as Markdown.
+
+use std::fmt;
+
+use crate::measure::{FaultWindow, RunRecord, VerdictWord};
+use crate::report::table;
+
+use super::cell::{Cell, Expected};
+
+const HEADER: [&str; 13] = [
+    "store",
+    "lattice",
+    "durability",
+    "faults",
+    "count",
+    "operations",
+    "available",
+    "p99 ms",
+    "recovery s",
+    "lost",
+    "verdict",
+    "theory",
+    "",
+];
+
+const LEGEND: &str = "\
+count: faults that came         available: operations that succeeded, of all that were measured
+p99: the worst of any second during a fault, of response times, or of all where there is no fault
+recovery: the median and the longest time from the end of a fault until operations succeed as before it
+lost: acknowledged puts that the final reads do not show, nor what supersedes them";
+
+/// What came of a cell.
+#[derive(Debug)]
+pub(super) struct Row {
+    cell: Cell,
+    faults: usize,
+    failures: Vec<String>,
+    operations: u64,
+    errors: u64,
+    p99_ns: Option<u64>,
+    /// The median and the longest; none where there was no fault, or it was not seen.
+    recovery_ns: Option<(u64, u64)>,
+    unrecovered: usize,
+    lost: Option<u64>,
+    verdict: VerdictWord,
+    /// The first anomaly's kind, or why there is no verdict.
+    why: String,
+}
+
+impl Row {
+    pub(super) fn new(cell: Cell, record: &RunRecord) -> Self {
+        let windows = &record.faults.windows;
+        let mut recoveries: Vec<u64> = windows
+            .iter()
+            .filter_map(|window| window.recovery_ns)
+            .collect();
+        recoveries.sort_unstable();
+        let median = recoveries.get(recoveries.len() / 2).copied();
+        let verdict = &record.verdict;
+        let why = match verdict.verdict {
+            VerdictWord::Valid => String::new(),
+            VerdictWord::Invalid => { &verdict.anomalies }
+                .first()
+                .map_or_else(String::new, |anomaly| anomaly.kind.clone()),
+            VerdictWord::Unknown => { &verdict.engines }
+                .iter()
+                .find_map(|engine| engine.reason.clone())
+                .unwrap_or_default(),
+        };
+        let throughput = &record.statistics.throughput;
+        Self {
+            cell,
+            faults: windows.len(),
+            failures: record.faults.failures.clone(),
+            operations: throughput.operations,
+            errors: throughput.errors,
+            p99_ns: p99_during(windows).or_else(|| p99_of_all(record)),
+            recovery_ns: median.zip(recoveries.last().copied()),
+            unrecovered: windows.len() - recoveries.len(),
+            lost: verdict.lost_writes,
+            verdict: verdict.verdict,
+            why,
+        }
+    }
+
+    /// Whether it is what theory says.
+    pub(super) fn is_as_it_must_be(&self) -> bool {
+        let enough = !self.cell.has_faults() || self.faults > 0;
+        let lost = self.lost.unwrap_or(0);
+        let only_lost = self.verdict == VerdictWord::Invalid && self.why == "lost-write";
+        let as_expected = match self.cell.expected() {
+            Expected::Kept => self.verdict == VerdictWord::Valid && lost == 0,
+            Expected::Loses => only_lost && lost > 0,
+            Expected::MayLose => self.verdict == VerdictWord::Valid || only_lost,
+        };
+        enough && as_expected && !self.failed()
+    }
+
+    /// Whether the nemesis could not do its work.
+    pub(super) fn failed(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
+    fn word(&self) -> &'static str {
+        match (self.failed(), self.is_as_it_must_be()) {
+            (true, _) => "FAILED",
+            (false, true) => "ok",
+            (false, false) => "RED",
+        }
+    }
+
+    fn cells(&self) -> [String; HEADER.len()] {
+        let [store, lattice, durability, faults] = self.cell.words();
+        let all = self.operations + self.errors;
+        let available = match all {
+            0 => "-".to_owned(),
+            all => format!("{:.3} %", self.operations as f64 / all as f64 * 100.0),
+        };
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        let recovery = match (self.recovery_ns, self.unrecovered) {
+            (None, _) => "-".to_owned(),
+            (Some((median, longest)), 0) => {
+                format!("{:.1} {:.1}", seconds(median), seconds(longest))
+            }
+            (Some((median, _)), unseen) => {
+                format!("{:.1}, {unseen} not seen", seconds(median))
+            }
+        };
+        let verdict = match self.verdict {
+            VerdictWord::Valid => "valid".to_owned(),
+            VerdictWord::Invalid => format!("invalid: {}", self.why),
+            VerdictWord::Unknown => format!("unknown: {}", self.why),
+        };
+        [
+            store.to_owned(),
+            lattice.to_owned(),
+            durability.to_owned(),
+            faults.to_owned(),
+            self.faults.to_string(),
+            self.operations.to_string(),
+            available,
+            self.p99_ns
+                .map_or_else(|| "-".to_owned(), |ns| format!("{:.1}", ns as f64 / 1e6)),
+            recovery,
+            self.lost
+                .map_or_else(|| "-".to_owned(), |lost| lost.to_string()),
+            verdict,
+            self.cell.expected().name().to_owned(),
+            self.word().to_owned(),
+        ]
+    }
+}
+
+/// The worst that clients noticed during any fault.
+fn p99_during(windows: &[FaultWindow]) -> Option<u64> {
+    windows
+        .iter()
+        .filter_map(|window| window.during.p99_ns)
+        .max()
+}
+
+fn p99_of_all(record: &RunRecord) -> Option<u64> {
+    { &record.statistics.kinds }
+        .iter()
+        .filter_map(|kind| kind.response.unwrap_or(kind.service).p99)
+        .max()
+}
+
+/// One line, and why it is not as it must be.
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cells = self.cells();
+        write!(f, "{:<6} {}", self.word(), cells[..4].join(" "))?;
+        for (name, cell) in HEADER[4..11].iter().zip(&cells[4..11]) {
+            write!(f, "; {name} {cell}")?;
+        }
+        for failure in &self.failures {
+            write!(f, "; the nemesis failed: {failure}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The table of the screen.
+pub(super) fn text(rows: &[Row]) -> String {
+    let cells = rows.iter().map(|row| row.cells().to_vec()).collect();
+    let lines = table(&HEADER.map(str::to_owned), cells);
+    format!("{}\n\n{LEGEND}\n", lines.join("\n"))
+}
+
+/// The table for a page.
+pub(super) fn markdown(rows: &[Row]) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(&HEADER.map(str::to_owned));
+    text += &line(&HEADER.map(|_| "---".to_owned()));
+    for row in rows {
+        text += &line(&row.cells());
+    }
+    text
+}

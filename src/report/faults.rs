@@ -1,0 +1,100 @@
+//! What the nemesis did, on the screen: a line for each kind of fault.
+
+use crate::measure::{FaultWindow, FaultsRecord, PeriodRecord};
+
+use super::layout::{labelled, plural, table};
+use super::number::{self, optional};
+
+/// Failures of the nemesis that are listed one by one.
+const FAILURES_SHOWN_MAX: usize = 3;
+
+/// The faults by kind, with the worst that clients noticed of any; nothing without a nemesis.
+pub(super) fn lines(faults: &FaultsRecord) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !faults.windows.is_empty() {
+        let all = plural(faults.windows.len() as u64, "fault");
+        let title = format!(
+            "{all}: successes a second before, during and after, and the worst of the rest"
+        );
+        lines.extend(labelled("Nemesis", &title));
+        let header = [
+            "fault",
+            "count",
+            "before",
+            "during",
+            "after",
+            "available",
+            "p99",
+            "max",
+            "recovery",
+        ]
+        .map(str::to_owned);
+        let mut kinds: Vec<&str> = Vec::new();
+        for window in &faults.windows {
+            if !kinds.contains(&window.kind.as_str()) {
+                kinds.push(&window.kind);
+            }
+        }
+        let rows = kinds.iter().map(|kind| {
+            let of_kind = |window: &&FaultWindow| window.kind == *kind;
+            row(
+                kind,
+                &faults.windows.iter().filter(of_kind).collect::<Vec<_>>(),
+            )
+        });
+        lines.extend(table(&header, rows.collect()));
+    }
+    for failure in faults.failures.iter().take(FAILURES_SHOWN_MAX) {
+        lines.extend(labelled("", &format!("THE NEMESIS FAILED: {failure}")));
+    }
+    if faults.failures.len() > FAILURES_SHOWN_MAX {
+        let rest = faults.failures.len() - FAILURES_SHOWN_MAX;
+        lines.extend(labelled("", &format!("… and {rest} more times")));
+    }
+    lines
+}
+
+fn row(kind: &str, windows: &[&FaultWindow]) -> Vec<String> {
+    let rate = |part: fn(&FaultWindow) -> &PeriodRecord| {
+        let periods = windows.iter().map(|window| part(window));
+        let (operations, seconds) = periods.fold((0, 0.0), |(operations, seconds), period| {
+            (operations + period.operations, seconds + period.seconds)
+        });
+        optional(
+            (seconds > 0.0).then(|| operations as f64 / seconds),
+            number::rate,
+        )
+    };
+    let during = windows.iter().map(|window| &window.during);
+    let availability = { during.clone() }
+        .filter(|period| period.operations + period.errors > 0)
+        .map(|period| period.operations as f64 / (period.operations + period.errors) as f64)
+        .min_by(f64::total_cmp);
+    let recovered = windows.iter().map(|window| window.recovery_ns);
+    // A fault after which it did not recover in time is the worst.
+    let recovery = if recovered.clone().any(|recovery| recovery.is_none()) {
+        "not seen".to_owned()
+    } else {
+        optional(recovered.flatten().max(), |ns| match ns {
+            0 => "at once".to_owned(),
+            ns => number::time(ns),
+        })
+    };
+    vec![
+        kind.to_owned(),
+        windows.len().to_string(),
+        rate(|window| &window.before),
+        rate(|window| &window.during),
+        rate(|window| &window.after),
+        optional(availability, |share| format!("{:.2} %", share * 100.0)),
+        optional(
+            during.clone().filter_map(|period| period.p99_ns).max(),
+            number::time,
+        ),
+        optional(
+            during.filter_map(|period| period.max_ns).max(),
+            number::time,
+        ),
+        recovery,
+    ]
+}
