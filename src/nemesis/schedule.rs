@@ -95,6 +95,9 @@ pub struct Event {
     pub lasts_ns: u64,
     /// What it does.
     pub fault: Fault,
+    /// Whether it was written down, and comes in any case; one that comes at random is left out
+    /// where it would not be over in time.
+    pub is_written: bool,
 }
 
 /// Faults in the order of their times. Those that come at random never end.
@@ -144,6 +147,7 @@ impl Schedule {
                 at_ns: step.at_ns,
                 lasts_ns: step.lasts_ns,
                 fault,
+                is_written: true,
             });
         }
         if let [shape] = schedule.plan.shapes[..]
@@ -308,6 +312,7 @@ impl Schedule {
             at_ns,
             lasts_ns: (self.plan.interval_ns as f64 * part) as u64,
             fault: self.draw(kind),
+            is_written: false,
         }
     }
 }

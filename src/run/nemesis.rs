@@ -157,14 +157,15 @@ impl<'a> Nemesis<'a> {
             .min()
     }
 
-    /// When the next fault comes, if one does that is over in time.
+    /// When the next fault comes, if one does.
     fn next_event_ns(&mut self) -> Option<u64> {
         if self.active.len() >= ACTIVE_MAX {
             return None;
         }
         let event = self.schedule.peek()?;
         let at_ns = self.times.from_ns + event.at_ns;
-        (at_ns + event.lasts_ns <= self.times.until_ns).then_some(at_ns)
+        let in_time = at_ns + event.lasts_ns <= self.times.until_ns;
+        (event.is_written || in_time).then_some(at_ns)
     }
 
     async fn act(&mut self) {

@@ -12,6 +12,7 @@ mod launcher;
 mod layering;
 mod measure;
 mod namespaces;
+mod nemesis;
 mod open_loop;
 mod program;
 mod replica_scripts;

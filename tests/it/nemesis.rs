@@ -1,0 +1,298 @@
+//! The nemesis on real processes: what it says it did was done and undone, and what came of it is
+//! judged.
+
+use std::path::Path;
+use std::process::Command;
+
+use kvs_zoo::measure::{RunRecord, VerdictWord};
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::{Ended, PROGRAM, Running, bench, is_alive, run_directory, signal, until};
+
+/// A cut of node 1 in the middle of three seconds.
+const CUT: &str = r#"nemesis=[{ at = "1s", for = "1s", fault = "partition", nodes = [1] }]"#;
+
+/// A short run with these arguments: how it ended, and what it recorded.
+fn run(arguments: &[&str]) -> (Ended, RunRecord, Vec<Value>, TempDir) {
+    let results = tempfile::tempdir().unwrap();
+    let to = format!("--results={}", results.path().display());
+    let short = [
+        "--warmup=100ms",
+        "--set=records=200",
+        "--timeout-ms=500",
+        &to,
+    ];
+    let ended = bench(&[&short, arguments].concat());
+    let directory =
+        run_directory(results.path()).unwrap_or_else(|| panic!("{}{}", ended.stdout, ended.stderr));
+    let record = RunRecord::load(&directory)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", ended.stdout, ended.stderr));
+    let log = log(&directory);
+    (ended, record, log, results)
+}
+
+/// What the nemesis has written down.
+fn log(directory: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(directory.join("nemesis.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// That every fault was installed and healed, and nothing failed.
+#[track_caller]
+fn all_undone(record: &RunRecord, log: &[Value]) {
+    assert_eq!(record.faults.failures, [""; 0]);
+    let count = |outcome: &str| log.iter().filter(|line| line["outcome"] == outcome).count();
+    assert_eq!(count("installed"), record.faults.windows.len());
+    assert_eq!(count("healed"), record.faults.windows.len());
+    for window in &record.faults.windows {
+        assert!(window.from_ns < window.to_ns, "{window:?}");
+    }
+}
+
+#[test]
+fn a_partition_is_felt_while_it_lasts_and_over_when_it_is_healed() {
+    let (ended, record, log, _results) = run(&[
+        "--arch=replicated",
+        "--routing=sticky",
+        "--duration=4s",
+        "--set",
+        CUT,
+    ]);
+    assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
+    all_undone(&record, &log);
+    let [window] = &record.faults.windows[..] else {
+        panic!("{:?}", record.faults)
+    };
+    assert_eq!(window.nodes, [0, 1, 2]);
+    // What is put on one side appears on the other only when the cut is over.
+    let lag = record.staleness.unwrap().visibility_lag_ns;
+    assert!(lag.max.unwrap() > 500_000_000, "{lag:?}");
+    assert!(lag.p50.unwrap() < 100_000_000, "the control: {lag:?}");
+    assert!(ended.stdout.contains("partition"), "{}", ended.stdout);
+}
+
+#[test]
+fn clients_that_are_cut_from_a_node_feel_it_and_find_it_again() {
+    let cut = r#"nemesis=[{ at = "1s", for = "1s", fault = "partition", what = "clients" }]"#;
+    let (ended, record, log, _results) = run(&[
+        "--arch=local",
+        "--duration=4s",
+        "--sessions=4",
+        "--set",
+        cut,
+    ]);
+    assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
+    all_undone(&record, &log);
+    let window = &record.faults.windows[0];
+    assert!(window.during.errors > 0, "{window:?}");
+    // A request that was on its way when the cut began may have got through.
+    assert!(
+        window.during.operations < window.before.operations / 100,
+        "{window:?}"
+    );
+    assert!(
+        window.after.operations > window.before.operations / 10,
+        "{window:?}"
+    );
+}
+
+#[test]
+fn a_killed_node_comes_back_and_clients_find_it_at_its_new_address() {
+    let kill = r#"nemesis=[{ at = "500ms", for = "500ms", fault = "kill", nodes = [1] }]"#;
+    let (ended, record, log, results) = run(&["--arch=replicated", "--duration=3s", "--set", kill]);
+    assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
+    all_undone(&record, &log);
+    assert!(record.nodes.iter().all(|node| node.fate.is_none()));
+    // All of this it has done in its second life.
+    assert!(record.nodes[1].requests > 0, "{:?}", record.nodes[1]);
+    let told = std::fs::read_to_string(run_directory(results.path()).unwrap().join("nodes/n1.log"));
+    assert_eq!(told.unwrap().matches("serves at").count(), 2);
+}
+
+#[test]
+fn a_lone_node_that_is_killed_in_memory_is_found_to_have_lost_writes() {
+    let kill = r#"nemesis=[{ at = "1s", for = "300ms", fault = "kill" }]"#;
+    let arguments = [
+        "--arch=local",
+        "--records=5000",
+        "--sessions=2",
+        "--duration=2s",
+    ];
+    let (ended, record, log, _results) = run(&[&arguments[..], &["--set", kill]].concat());
+    assert_eq!(ended.code(), 1, "{}{}", ended.stdout, ended.stderr);
+    all_undone(&record, &log);
+    assert_eq!(record.verdict.anomalies[0].kind, "lost-write");
+    assert!(record.verdict.lost_writes.unwrap() > 100);
+    // The same on disk loses nothing.
+    let disk = ["--durability=disk", "--set", kill];
+    let (ended, record, log, results) = run(&[&arguments[..], &disk].concat());
+    assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
+    all_undone(&record, &log);
+    assert_eq!(record.configuration.durability, "disk");
+    assert!(record.nodes[0].commits.unwrap() > 0);
+    let nodes = run_directory(results.path()).unwrap().join("nodes");
+    assert!(
+        !nodes.join("n0.redb").exists(),
+        "what was stored is removed"
+    );
+}
+
+#[test]
+fn a_node_whose_disk_fails_gives_up_and_comes_back_with_all_it_acknowledged() {
+    for what in ["full", "sync-fails", "torn-write"] {
+        let disk = format!(
+            r#"nemesis=[{{ at = "500ms", for = "500ms", fault = "disk", what = "{what}" }}]"#
+        );
+        let (ended, record, log, results) = run(&[
+            "--arch=local",
+            "--durability=disk",
+            "--sessions=4",
+            "--duration=2s",
+            "--set",
+            &disk,
+        ]);
+        assert_eq!(ended.code(), 0, "{what}: {}{}", ended.stdout, ended.stderr);
+        all_undone(&record, &log);
+        let path = run_directory(results.path()).unwrap().join("nodes/n0.log");
+        let told = std::fs::read_to_string(path).unwrap();
+        assert_eq!(told.matches("serves at").count(), 2, "{what}: {told}");
+        let says_why = told.contains("giving up: cannot make changes durable");
+        assert_eq!(says_why, what != "torn-write", "{what}: {told}");
+        assert!(record.statistics.throughput.errors > 0, "{what}");
+    }
+}
+
+#[test]
+fn packets_and_clocks_and_pauses_leave_the_promise_whole() {
+    let (ended, record, log, _results) = run(&[
+        "--arch=sharded_replicated",
+        "--workload=contended",
+        "--nemesis=pause,packet,clock",
+        "--nemesis-interval=600ms",
+        "--duration=5s",
+    ]);
+    assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
+    all_undone(&record, &log);
+    for kind in ["pause", "packet", "clock"] {
+        let came = { &record.faults.windows }
+            .iter()
+            .any(|window| window.kind == kind);
+        assert!(came, "{kind}");
+    }
+}
+
+#[test]
+fn an_interrupted_run_undoes_its_faults_at_once() {
+    let results = tempfile::tempdir().unwrap();
+    let pause = r#"nemesis=[{ at = "100ms", for = "1h", fault = "pause", nodes = [0, 1] }]"#;
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["--arch=replicated", "--duration=1h", "--warmup=0s"])
+        .args(["--records=200", "--timeout-ms=500", "--set", pause])
+        .arg(format!("--results={}", results.path().display()));
+    let running = Running::start(&mut command);
+    let is_installed = || {
+        run_directory(results.path()).is_some_and(|directory| {
+            std::fs::read_to_string(directory.join("nemesis.jsonl"))
+                .is_ok_and(|log| log.contains("installed"))
+        })
+    };
+    until("the fault is installed", is_installed);
+    let nodes = running.children();
+    signal(running.pid(), Signal::INT);
+    let ended = running.wait();
+    assert_eq!(ended.code(), 130, "{}", ended.stderr);
+    assert!(!nodes.iter().any(|node| is_alive(*node)), "nodes are left");
+    let directory = run_directory(results.path()).unwrap();
+    let log = log(&directory);
+    assert_eq!(log.last().unwrap()["outcome"], "healed");
+    let record = RunRecord::load(&directory).unwrap();
+    assert_eq!(record.verdict.verdict, VerdictWord::Unknown);
+    assert_eq!(record.faults.failures, [""; 0]);
+}
+
+#[test]
+fn a_fault_that_cannot_be_undone_fails_the_harness_and_not_the_verdict() {
+    // While node 0 is down its program is taken away, so that it cannot be started again.
+    let place = tempfile::tempdir().unwrap();
+    let program = place.path().join("kvs-bench");
+    std::fs::copy(PROGRAM, &program).unwrap();
+    let results = place.path().join("results");
+    let kill = r#"nemesis=[{ at = "100ms", for = "500ms", fault = "kill", nodes = [0] }]"#;
+    let mut command = Command::new(&program);
+    command
+        .args(["--arch=sharded", "--duration=1500ms", "--warmup=0s"])
+        .args(["--records=50", "--timeout-ms=200", "--set", kill])
+        .arg(format!("--results={}", results.display()));
+    let running = Running::start(&mut command);
+    until("the fault is installed", || {
+        run_directory(&results).is_some_and(|directory| {
+            std::fs::read_to_string(directory.join("nemesis.jsonl"))
+                .is_ok_and(|log| log.contains("installed"))
+        })
+    });
+    std::fs::remove_file(&program).unwrap();
+    let ended = running.wait();
+    let directory = run_directory(&results).unwrap();
+    let record = RunRecord::load(&directory).unwrap();
+    assert_eq!(record.faults.failures.len(), 1, "{:?}", record.faults);
+    assert!(
+        ended.stdout.contains("THE NEMESIS FAILED"),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stdout.contains("Verdict"), "{}", ended.stdout);
+    let expected = if record.verdict.verdict == VerdictWord::Invalid {
+        1
+    } else {
+        255
+    };
+    assert_eq!(ended.code(), expected, "{}{}", ended.stdout, ended.stderr);
+}
+
+#[test]
+fn what_a_nemesis_cannot_do_is_said_before_anything_starts() {
+    let cases: [(&[&str], &str); 6] = [
+        (
+            &["--nemesis=earthquake"],
+            "there is no fault \"earthquake\"",
+        ),
+        (&["--nemesis=disk"], "--durability disk"),
+        (
+            &["--nemesis=kill", "--nemesis-interval=soon"],
+            "a time with its unit",
+        ),
+        (
+            &[
+                "--set",
+                r#"nemesis=[{ at = "1s", for = "1s", fault = "kill", nodes = [9] }]"#,
+            ],
+            "n9",
+        ),
+        (
+            &[
+                "--set",
+                r#"nemesis=[{ at = "1s", for = "1s", fault = "packet", what = "rain" }]"#,
+            ],
+            "rain",
+        ),
+        (
+            &[
+                "--arch=local",
+                "--nemesis=partition",
+                "--nemesis-partitions=bridge",
+            ],
+            "bridge",
+        ),
+    ];
+    for (arguments, told) in cases {
+        let ended = bench(arguments);
+        assert_eq!(ended.code(), 254, "{arguments:?}: {}", ended.stderr);
+        let line = ended.error_line();
+        assert!(line.contains(told), "{arguments:?}: {line}");
+    }
+}
