@@ -254,13 +254,7 @@ pub(super) const TABLE: [Facts; 17] = [
         provoked_by: Some(Fault::Cut),
         model: true,
         sim: true,
-        real: Some(&[
-            "contended",
-            "--nemesis",
-            "partition,pause",
-            "--nemesis-interval",
-            "500ms",
-        ]),
+        real: None,
     },
     Facts {
         name: "ack-before-sync",

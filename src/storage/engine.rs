@@ -436,14 +436,15 @@ fn checksum_of(sealed: &[u8]) -> u64 {
 }
 
 fn unusable(path: &Path, error: DatabaseError) -> StorageError {
-    match error {
-        DatabaseError::Storage(redb::StorageError::Io(source)) => StorageError::Open {
+    if let DatabaseError::Storage(redb::StorageError::Io(source)) = error {
+        StorageError::Open {
             path: path.to_owned(),
             source,
-        },
-        damaged => StorageError::Damaged {
+        }
+    } else {
+        StorageError::Damaged {
             path: path.to_owned(),
-            what: damaged.to_string(),
-        },
+            what: error.to_string(),
+        }
     }
 }
