@@ -187,6 +187,8 @@ pub struct NodeRecord {
     pub message_bytes_sent: u64,
     /// Frames that it refused as malformed.
     pub refused_frames: u64,
+    /// Connections that it refused for who wanted them.
+    pub refused_connections: u64,
     /// Processor time, user and system.
     pub cpu_seconds: Option<f64>,
     /// The largest resident set, in bytes.

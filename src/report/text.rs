@@ -289,7 +289,12 @@ fn troubles(nodes: &[NodeRecord]) -> Vec<String> {
     for node in nodes {
         let refused = (node.refused_frames > 0)
             .then(|| format!("refused {}", plural(node.refused_frames, "malformed frame")));
-        let troubles: Vec<_> = refused.into_iter().chain(node.fate.clone()).collect();
+        let strangers = (node.refused_connections > 0)
+            .then(|| format!("refused {}", plural(node.refused_connections, "connection")));
+        let troubles: Vec<_> = { refused.into_iter() }
+            .chain(strangers)
+            .chain(node.fate.clone())
+            .collect();
         if !troubles.is_empty() {
             lines.extend(labelled("", &format!("n{}: {}", node.node, join(troubles))));
         }

@@ -175,6 +175,7 @@ fn node_record(
             messages_sent: counters.gossip_out,
             message_bytes_sent: counters.gossip_out_bytes,
             refused_frames: counters.frames_malformed,
+            refused_connections: counters.connections_refused,
             cpu_seconds: Some(usage.cpu_ns as f64 / 1e9),
             resident_bytes: Some(usage.resident_bytes_max),
             keys: Some(replica.keys),

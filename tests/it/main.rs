@@ -1,5 +1,6 @@
 //! The integration tests but for the zoo's contract: one binary, one module a subject.
 
+mod abuse;
 mod bugs;
 mod checker_corpus;
 mod cli;
