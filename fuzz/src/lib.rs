@@ -8,6 +8,9 @@ use std::cell::OnceCell;
 use std::path::Path;
 
 use kvs_zoo::history::{Format, History, ImportOptions, ReadError, read_history, write_json_lines};
+use kvs_zoo::protocol::Message;
+use kvs_zoo::transport::codec;
+use kvs_zoo::transport::frame::{PREFIX_BYTES, append_gossip, decode_gossip};
 
 /// The longest input that is tried, in bytes: longer ones find nothing that short ones do not.
 const INPUT_BYTES_MAX: usize = 1 << 16;
@@ -46,6 +49,37 @@ pub fn imports(data: &[u8]) {
 /// Makes a small history of bytes and judges it by every model.
 pub fn checkers(data: &[u8]) {
     judge::by_every_model(&bytes::history(data));
+}
+
+/// Decodes bytes as each thing that crosses the wire. What decodes is encoded again, and decodes to
+/// the same.
+pub fn codec(data: &[u8]) {
+    let (mut dots, mut again) = (Vec::new(), Vec::new());
+    if let Ok((id, request)) = codec::decode_request(data, &mut dots) {
+        let key = codec::key_of_request(data);
+        assert_eq!(key, Some(request.key), "a key is found without decoding");
+        let mut frame = Vec::new();
+        codec::append_request(&mut frame, id, &request).expect("what was decoded is legal");
+        let second = codec::decode_request(&frame[PREFIX_BYTES..], &mut again);
+        assert_eq!(second, Ok((id, request)), "a request is what was encoded");
+    }
+    let mut frame = Vec::new();
+    let decoded = codec::decode_response(data, &mut dots, |id, response| {
+        codec::append_response(&mut frame, id, response).expect("what was decoded is legal");
+        format!("{id} {response:?}")
+    });
+    if let Ok(first) = decoded {
+        let second = codec::decode_response(&frame[PREFIX_BYTES..], &mut again, |id, response| {
+            format!("{id} {response:?}")
+        });
+        assert_eq!(second, Ok(first), "a response is what was encoded");
+    }
+    if let Ok(message) = decode_gossip::<Message>(data) {
+        let mut frame = Vec::new();
+        append_gossip(&mut frame, &message).expect("what was decoded is legal");
+        let second = decode_gossip::<Message>(&frame[PREFIX_BYTES..]);
+        assert_eq!(second, Ok(message), "a message is what was encoded");
+    }
 }
 
 fn read_and_write(data: &[u8], format: Format, options: &ImportOptions) {

@@ -112,16 +112,41 @@ impl CertificateAuthority {
         )
     }
 
+    /// A client's identity whose time is over: every node refuses it, which is what it is for.
+    ///
+    /// # Errors
+    /// When the random source or the signature fails.
+    pub fn expired_client(&self) -> Result<Identity, TlsError> {
+        let mut params = Self::parameters(
+            CLIENT_NAME.to_owned(),
+            &[ExtendedKeyUsagePurpose::ClientAuth],
+        )?;
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        self.sign(&params)
+    }
+
     fn issue(
         &self,
         name: String,
         usages: &[ExtendedKeyUsagePurpose],
     ) -> Result<Identity, TlsError> {
+        self.sign(&Self::parameters(name, usages)?)
+    }
+
+    fn parameters(
+        name: String,
+        usages: &[ExtendedKeyUsagePurpose],
+    ) -> Result<CertificateParams, TlsError> {
         let mut params = CertificateParams::new(vec![name.clone()])?;
         params.distinguished_name.push(DnType::CommonName, name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = usages.to_vec();
         params.use_authority_key_identifier_extension = true;
+        Ok(params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Result<Identity, TlsError> {
         let key = KeyPair::generate()?;
         Ok(Identity {
             authority: self.issuer.pem(),

@@ -58,7 +58,7 @@ fn a_bug_is_caught_by_a_real_run() {
 /// The clocks of one machine agree, so that no real run shows it.
 #[test]
 fn a_bug_that_no_view_can_show_which_was_asked_is_missed() {
-    let (code, found) = hunted(&["clock-not-carried", "--view", "real"]);
+    let (code, found) = hunted(&["forgotten-context-on-failover", "--view", "real"]);
     assert_eq!(
         (code, &found["passed"]),
         (1, &Value::Bool(false)),

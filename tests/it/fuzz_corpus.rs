@@ -16,9 +16,10 @@ const SEEDS_BYTES_MAX: u64 = 1 << 20;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 4] = [
+const TARGETS: [(&str, Target); 5] = [
     ("arrow", targets::arrow),
     ("checkers", targets::checkers),
+    ("codec", targets::codec),
     ("imports", targets::imports),
     ("jsonl", targets::jsonl),
 ];
@@ -64,6 +65,11 @@ fn no_seed_of_foreign_histories_crashes_an_import() {
 #[test]
 fn no_seed_of_small_histories_crashes_a_check_or_makes_answers_contradict() {
     assert!(replay("checkers") >= 10);
+}
+
+#[test]
+fn no_seed_of_the_wire_crashes_the_codec_or_decodes_to_something_else() {
+    assert!(replay("codec") >= 10);
 }
 
 #[test]

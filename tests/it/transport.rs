@@ -218,6 +218,14 @@ fn a_node_of_another_run_is_refused_by_the_client() {
 }
 
 #[test]
+fn a_client_whose_certificate_has_expired_is_refused_by_the_node() {
+    check_refused(
+        |authority| Endpoint::client(&authority.expired_client().unwrap()).unwrap(),
+        NODE,
+    );
+}
+
+#[test]
 fn a_client_without_a_certificate_is_refused() {
     check_refused(
         |authority| Endpoint::anonymous(&authority.client().unwrap()).unwrap(),

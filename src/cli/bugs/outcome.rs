@@ -343,7 +343,10 @@ mod tests {
             hunt.complete = true;
             hunt.exit_status()
         };
-        assert_eq!(real_only(&[Bug::ForgottenContextOnFailover]), ExitStatus::Invalid);
+        assert_eq!(
+            real_only(&[Bug::ForgottenContextOnFailover]),
+            ExitStatus::Invalid
+        );
         let both = [Bug::ForgottenContextOnFailover, Bug::StaleReads];
         assert_eq!(real_only(&both), ExitStatus::Valid, "it is not judged");
     }
