@@ -15,6 +15,8 @@ use super::Failure;
 
 /// The time from one fault to the next, unless told otherwise: Jepsen's.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// The least time: the launcher tells nodes of faults no faster.
+const INTERVAL_MIN: Duration = Duration::from_millis(10);
 /// Or so many of them in a run that is short.
 const FAULTS_MIN: u32 = 5;
 /// Every kind of fault, as `--nemesis` takes it.
@@ -117,10 +119,11 @@ impl NemesisArgs {
                 Ok(part.unwrap_or(INTERVAL).min(INTERVAL))
             }
             Some(given) => humane::parse_duration(given)
-                .filter(|interval| !interval.is_zero())
+                .filter(|interval| *interval >= INTERVAL_MIN)
                 .ok_or_else(|| {
                     Failure::bad_arguments(anyhow!(
-                        "--nemesis-interval takes a time with its unit, such as 10s: {given:?} is none"
+                        "--nemesis-interval takes a time with its unit, from 10ms on, such as 10s: \
+                         {given:?} is none"
                     ))
                 }),
         }

@@ -159,14 +159,15 @@ impl Disk {
         self.held_bytes > WAITING_BYTES_MAX || self.changes.bytes() > WAITING_BYTES_MAX
     }
 
-    /// Keeps back what may not leave before all that was noted is durable.
-    pub(super) fn hold(&mut self, what: Held) {
+    /// Keeps back what may not leave before all that was noted is durable. Whether there was room.
+    pub(super) fn hold(&mut self, what: Held) -> bool {
         match &what {
-            Held::Message(..) if self.messages_held >= MESSAGES_HELD_MAX => return,
+            Held::Message(..) if self.messages_held >= MESSAGES_HELD_MAX => return false,
             Held::Message(..) => self.messages_held += 1,
             Held::Reply(_, frame) => self.held_bytes += frame.len(),
         }
         self.held.push_back((self.noted, what));
+        true
     }
 
     /// Begins a commit if one is needed and none is under way.

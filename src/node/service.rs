@@ -381,7 +381,10 @@ impl Effects for Outputs {
 
     fn send(&mut self, to: NodeId, message: Message) {
         match self.disk.as_mut().filter(|disk| disk.holds()) {
-            Some(disk) => disk.hold(Held::Message(to, message)),
+            Some(disk) => {
+                let dropped = !disk.hold(Held::Message(to, message));
+                self.counters.borrow_mut().gossip_dropped += u64::from(dropped);
+            }
             None => self.peers.send(to, &message),
         }
     }

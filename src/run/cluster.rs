@@ -149,9 +149,14 @@ impl Cluster {
     /// How each node is, in the order of their ids, or why it does not say, in a few words.
     pub async fn statuses(&self) -> Vec<(NodeId, Result<NodeStatus, String>)> {
         let statuses = self.launcher.statuses().await.into_iter();
-        statuses
+        let mut statuses: BTreeMap<NodeId, Result<NodeStatus, String>> = statuses
             .map(|(node, status)| (node, status.map_err(|error| in_short(&error))))
-            .collect()
+            .collect();
+        for node in self.ports.nodes() {
+            let not_running = || Err("is down, and was not started again".to_owned());
+            statuses.entry(node).or_insert_with(not_running);
+        }
+        statuses.into_iter().collect()
     }
 
     /// The nodes that have exited without having been asked to since this was asked last, and with

@@ -298,9 +298,8 @@ async fn fates(cluster: &mut Cluster, silent: BTreeMap<NodeId, String>) -> NodeS
     for node in silent.keys() {
         cluster.kill(*node).await;
     }
-    let mut statuses = cluster.statuses().await;
+    let mut statuses: BTreeMap<_, _> = cluster.statuses().await.into_iter().collect();
     statuses.extend(silent.into_iter().map(|(node, reason)| (node, Err(reason))));
-    statuses.sort_unstable_by_key(|(node, _)| *node);
     let exits = cluster.exits();
     for (node, status) in &mut statuses {
         if let Err(fate) = status {
@@ -311,7 +310,7 @@ async fn fates(cluster: &mut Cluster, silent: BTreeMap<NodeId, String>) -> NodeS
             cluster.kill(*node).await;
         }
     }
-    statuses
+    statuses.into_iter().collect()
 }
 
 fn driver(config: &Config, cluster: &Cluster, directory: &Directory) -> anyhow::Result<Driver> {

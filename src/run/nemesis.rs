@@ -277,13 +277,17 @@ impl<'a> Nemesis<'a> {
 
     /// Brings nodes back, unless another fault keeps them down.
     async fn revive(&mut self, nodes: &[NodeId]) -> Result<(), String> {
+        let mut failed = Ok(());
         for &node in nodes {
             let held = |active: &Active| matches!(&active.fault, Fault::Kill(nodes) if nodes.contains(&node));
             if !self.down.contains(&node) || self.active.iter().any(held) {
                 continue;
             }
-            let revived = self.cluster.launcher().revive(node).await;
-            revived.map_err(|error| one_line(&error.into()))?;
+            if let Err(error) = self.cluster.launcher().revive(node).await {
+                // The others can come back all the same.
+                failed = Err(one_line(&error.into()));
+                continue;
+            }
             self.down.remove(&node);
             self.networks.remove(&node);
             let addresses = self.cluster.addresses();
@@ -293,7 +297,7 @@ impl<'a> Nemesis<'a> {
         // Who is deaf to a node is so wherever it is, and the new life has no faults yet.
         let network = self.set_networks().await;
         let clocks = self.turn_clocks().await;
-        network.and(clocks)
+        failed.and(network).and(clocks)
     }
 
     async fn set_disks(&mut self, fault: DiskFault, nodes: &[NodeId]) -> Result<(), String> {

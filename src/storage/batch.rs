@@ -74,25 +74,21 @@ impl Changes {
     }
 
     /// All of them, with what `replica` has of the keys now: call it when every change that the
-    /// replica made was noted.
-    ///
-    /// # Panics
-    /// When the replica lacks a key that it persisted.
+    /// replica made was noted. A key that it has lost, which only a planted bug does, stays as it was.
     pub fn take(&mut self, replica: &Replica) -> Batch {
         let merged_state = std::mem::take(&mut self.merged_state);
         self.bytes = 0;
         let kept = |key: Vec<u8>| {
-            let kept = replica.kept(&key).expect("a key that was persisted");
-            let encoded = match kept {
+            let encoded = match replica.kept(&key)? {
                 Kept::Value(value) => value.to_vec(),
                 Kept::Updates(updates) => encode(&updates),
             };
-            (key, encoded)
+            Some((key, encoded))
         };
         Batch {
             records: std::mem::take(&mut self.keys)
                 .into_iter()
-                .map(kept)
+                .filter_map(kept)
                 .collect(),
             updates: std::mem::take(&mut self.updates),
             ends: std::mem::take(&mut self.ends),

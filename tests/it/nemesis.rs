@@ -240,6 +240,8 @@ fn a_fault_that_cannot_be_undone_fails_the_harness_and_not_the_verdict() {
     let directory = run_directory(&results).unwrap();
     let record = RunRecord::load(&directory).unwrap();
     assert_eq!(record.faults.failures.len(), 1, "{:?}", record.faults);
+    let fate = record.nodes[0].fate.as_ref().expect("its fate is stated");
+    assert!(fate.contains("not started again"), "{fate}");
     assert!(
         ended.stdout.contains("THE NEMESIS FAILED"),
         "{}",
