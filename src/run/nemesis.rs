@@ -356,6 +356,7 @@ impl<'a> Nemesis<'a> {
 
     /// Lets nodes go on, unless another fault stops them.
     async fn resume(&mut self, nodes: &[NodeId]) -> Result<(), String> {
+        let mut resumed = Vec::new();
         for &node in nodes {
             let held = |active: &Active| matches!(&active.fault, Fault::Pause(nodes) if nodes.contains(&node));
             if self.active.iter().any(held) || !self.paused.remove(&node) {
@@ -363,12 +364,14 @@ impl<'a> Nemesis<'a> {
             }
             if let Some(handle) = self.cluster.launcher().node(node) {
                 match handle.resume().await {
-                    Ok(()) | Err(NodeError::Exited { .. }) => {}
+                    Ok(()) => resumed.push(node),
+                    Err(NodeError::Exited { .. }) => {}
                     Err(error) => return Err(error.to_string()),
                 }
             }
         }
-        Ok(())
+        // Their clocks may have been turned, or put right, while they stood still.
+        self.right_clocks(&resumed).await
     }
 
     /// Tells each node what is wrong with its network, if that has changed.
@@ -456,8 +459,8 @@ impl<'a> Nemesis<'a> {
             let Some(handle) = self.cluster.launcher().node(node) else {
                 continue;
             };
+            // It is told when it goes on; until then commands would only heap up.
             if self.paused.contains(&node) {
-                handle.tell(Command::ClockOffset { offset_ns });
                 continue;
             }
             match handle.clock_offset(offset_ns).await {

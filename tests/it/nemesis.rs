@@ -186,6 +186,20 @@ fn packets_and_clocks_and_pauses_leave_the_promise_whole() {
 }
 
 #[test]
+fn a_clock_that_moves_while_its_node_stands_still_heaps_up_no_commands() {
+    // More turns of the clock than commands that a node may leave unanswered.
+    let both = r#"nemesis=[
+        { at = "100ms", for = "1800ms", fault = "clock", what = "drift", nodes = [1] },
+        { at = "200ms", for = "1500ms", fault = "pause", nodes = [1] }]"#
+        .replace('\n', " ");
+    let (ended, record, log, _results) =
+        run(&["--arch=replicated", "--duration=3s", "--set", &both]);
+    assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
+    all_undone(&record, &log);
+    assert_eq!(record.faults.windows.len(), 2);
+}
+
+#[test]
 fn an_interrupted_run_undoes_its_faults_at_once() {
     let results = tempfile::tempdir().unwrap();
     let pause = r#"nemesis=[{ at = "100ms", for = "1h", fault = "pause", nodes = [0, 1] }]"#;
