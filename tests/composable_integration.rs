@@ -345,6 +345,7 @@ fn judged<V: Value, S: KVSServer<V>>() -> RunRecord {
         results: results.path().to_owned(),
         history_limit: Some(1_000_000),
         engine: kvs_zoo::checker::Engine::Both,
+        slo: None,
         budget: Duration::from_secs(1),
         program: Some(program()),
         command: String::new(),

@@ -1,11 +1,13 @@
 //! `kvs-bench report`: the result screen of a finished run again, from its directory alone.
 
+use std::fs;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 
 use crate::measure::{RunRecord, VerdictWord};
-use crate::report;
+use crate::report::{self, html};
 
 use super::{ExitStatus, Failure};
 
@@ -19,11 +21,18 @@ pub(super) struct ReportArgs {
     /// Prints the run record as JSON.
     #[arg(long)]
     json: bool,
+
+    /// Makes report.html of the directory again, and prints where it is.
+    #[arg(long, conflicts_with = "json")]
+    html: bool,
 }
 
 pub(super) fn main(args: &ReportArgs) -> Result<ExitStatus, Failure> {
     let record = report::load(&args.directory).map_err(Failure::bad_arguments)?;
-    if args.json {
+    if args.html {
+        let page = write_page(&record).context("cannot make the page")?;
+        super::print(&page.display().to_string())?;
+    } else if args.json {
         super::print(&record.to_json())?;
     } else {
         super::print(&report::text(&record))?;
@@ -31,14 +40,27 @@ pub(super) fn main(args: &ReportArgs) -> Result<ExitStatus, Failure> {
     Ok(exit_status(&record))
 }
 
+/// Makes the page of a run in its directory, and says where it is.
+pub(super) fn write_page(record: &RunRecord) -> anyhow::Result<PathBuf> {
+    let directory = PathBuf::from(&record.directory);
+    let page = html::run_page(record, &directory)?;
+    let path = directory.join(html::RUN_PAGE);
+    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
 /// How a run with this record ends: by its verdict; a valid run whose numbers are void is unknown.
 /// Engines that disagree are the harness's mistake, whatever the verdicts; a nemesis that failed is
-/// so unless the store broke its promise all the same.
+/// so unless the store broke its promise all the same. A run that missed an objective has failed.
 pub(super) fn exit_status(record: &RunRecord) -> ExitStatus {
     if record.verdict.disagreement {
         return ExitStatus::HarnessFailure;
     }
+    let missed = { &record.objectives }
+        .iter()
+        .any(|objective| objective.met == Some(false));
     match record.verdict.verdict {
+        VerdictWord::Valid if missed && record.faults.failures.is_empty() => ExitStatus::Invalid,
         VerdictWord::Valid | VerdictWord::Unknown if !record.faults.failures.is_empty() => {
             ExitStatus::HarnessFailure
         }

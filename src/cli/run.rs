@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, Parser, ValueEnum};
 
 use crate::bug::Bug;
+use crate::measure::Slo;
 use crate::node::{Durability, HostKind};
 use crate::protocol::Lattice;
 use crate::report;
@@ -166,6 +167,11 @@ struct OutputArgs {
     #[command(flatten)]
     engines: super::EngineArgs,
 
+    /// Service level objectives, such as "p99<5ms" or "read:p99.9<20ms,errors<0.1%"; a run that
+    /// misses one ends with 1. Latency is response time in an open loop.
+    #[arg(long, value_name = "OBJECTIVES", help_heading = "Judgement")]
+    slo: Option<Slo>,
+
     /// Prints the run record as JSON instead of the result screen.
     #[arg(long)]
     json: bool,
@@ -214,6 +220,14 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
         super::print(&screen)?;
     }
     saved.context("the run has a result")?;
+    match super::report::write_page(record) {
+        Ok(page) if !args.output.json => {
+            super::print(&format!("Page        {}", page.display()))?;
+        }
+        Ok(_) => {}
+        // The result stands without it.
+        Err(error) => eprintln!("warning: there is no page of this run: {error:#}"),
+    }
     if let Err(error) = finished.link_latest() {
         eprintln!(
             "warning: {}/latest is not this run: {error}",
@@ -241,6 +255,7 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
         history_limit,
         engines,
         trace,
+        slo,
         ..
     } = &args.output;
     let workload = workload(args)?;
@@ -260,6 +275,7 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
         history_limit: (!no_history).then_some(*history_limit),
         engine: engines.engine.into(),
         budget: engines.budget()?,
+        slo: slo.clone(),
         program: None,
         command,
         architecture,

@@ -120,6 +120,7 @@ impl Fixture {
             interval_ns: 10 * MS,
             open_loop: self.workload.rate.is_some(),
             began_at: SystemTime::UNIX_EPOCH,
+            groups: Vec::new(),
         };
         let log = Box::new(std::io::sink());
         let measured = measure::Recorder::start(settings, log).expect("a thread");

@@ -320,7 +320,7 @@ impl Run {
                 }
                 self.measured.offered();
                 self.measured
-                    .error(at_ns, kind(step.kind), NOT_STARTED, Outcome::Fail);
+                    .error(at_ns, kind(step.kind), None, NOT_STARTED, Outcome::Fail);
                 self.operations_left -= 1;
             }
             *next_ns = arrivals

@@ -5,7 +5,7 @@
 
 use std::io::{self, BufWriter, Write};
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{
@@ -14,7 +14,8 @@ use hdrhistogram::serialization::interval_log::{
 
 use super::histogram::{Histogram, LATENCY_NS_MAX, SIGNIFICANT_DIGITS, summarise};
 use super::kind::OperationKind;
-use super::series::{IntervalRow, IntervalSeries, KindRow};
+use super::recorder::RecorderSettings;
+use super::series::{IntervalRow, IntervalSeries, KindRow, PlaceRow};
 
 /// Finished intervals that may wait for the collecting thread. When all wait, the current interval
 /// goes on until one is taken: its row says how long it was, and nothing is lost.
@@ -22,6 +23,18 @@ pub const INTERVALS_QUEUED_MAX: usize = 4;
 
 /// A histogram of one interval: 32-bit counts halve the memory, and a second holds fewer.
 pub(super) type Counts = hdrhistogram::Histogram<u32>;
+
+/// Digits kept of what each node took: there are many nodes, and their latencies are drawn, not
+/// quoted. 18 KiB a node.
+const NODE_SIGNIFICANT_DIGITS: u8 = 2;
+
+/// What one node did in an interval.
+#[derive(Debug)]
+pub(super) struct NodeCounts {
+    pub(super) errors: u64,
+    /// Response time in an open loop, service time in a closed one.
+    pub(super) latency: Counts,
+}
 
 /// What one interval counted.
 #[derive(Debug)]
@@ -34,13 +47,19 @@ pub(super) struct Interval {
     pub(super) service: [Counts; OperationKind::COUNT],
     /// Empty in a closed loop, where the response time is the service time.
     pub(super) response: [Counts; OperationKind::COUNT],
+    /// By node; as many as the settings have groups for.
+    pub(super) nodes: Vec<NodeCounts>,
+}
+
+fn counts(digits: u8) -> Counts {
+    Counts::new_with_bounds(1, LATENCY_NS_MAX, digits).expect("the bounds are valid constants")
 }
 
 impl Interval {
-    pub(super) fn starting_at(start_ns: u64) -> Self {
-        let counts = || {
-            Counts::new_with_bounds(1, LATENCY_NS_MAX, SIGNIFICANT_DIGITS)
-                .expect("the bounds are valid constants")
+    pub(super) fn starting_at(start_ns: u64, nodes: usize) -> Self {
+        let empty = |_| NodeCounts {
+            errors: 0,
+            latency: counts(NODE_SIGNIFICANT_DIGITS),
         };
         Self {
             start_ns,
@@ -48,8 +67,9 @@ impl Interval {
             offered: 0,
             late: 0,
             errors: [0; OperationKind::COUNT],
-            service: std::array::from_fn(|_| counts()),
-            response: std::array::from_fn(|_| counts()),
+            service: std::array::from_fn(|_| counts(SIGNIFICANT_DIGITS)),
+            response: std::array::from_fn(|_| counts(SIGNIFICANT_DIGITS)),
+            nodes: (0..nodes).map(empty).collect(),
         }
     }
 
@@ -58,7 +78,14 @@ impl Interval {
         self.offered = 0;
         self.late = 0;
         self.errors = [0; OperationKind::COUNT];
-        for counts in self.service.iter_mut().chain(&mut self.response) {
+        let nodes = self.nodes.iter_mut().map(|node| {
+            node.errors = 0;
+            &mut node.latency
+        });
+        for counts in { self.service.iter_mut() }
+            .chain(&mut self.response)
+            .chain(nodes)
+        {
             if !counts.is_empty() {
                 counts.reset();
             }
@@ -78,10 +105,15 @@ pub(super) struct Collected {
 pub(super) fn collect(
     finished: &Receiver<Box<Interval>>,
     recycled: &SyncSender<Box<Interval>>,
-    open_loop: bool,
+    settings: &RecorderSettings,
     log: Box<dyn Write + Send>,
-    began_at: SystemTime,
 ) -> io::Result<Collected> {
+    let RecorderSettings {
+        open_loop,
+        began_at,
+        ref groups,
+        ..
+    } = *settings;
     let mut writer = BufWriter::new(log);
     let mut serializer = V2DeflateSerializer::new();
     let mut log = IntervalLogWriterBuilder::new()
@@ -98,7 +130,7 @@ pub(super) fn collect(
     };
     while let Ok(mut interval) = finished.recv() {
         collected.fold(&interval);
-        let row = row_of(&interval, open_loop);
+        let row = row_of(&interval, open_loop, groups);
         write_log(&mut log, &interval)?;
         interval.clear();
         // Nobody takes it back after the last interval.
@@ -120,7 +152,7 @@ impl Collected {
     }
 }
 
-fn row_of(interval: &Interval, open_loop: bool) -> IntervalRow {
+fn row_of(interval: &Interval, open_loop: bool, groups: &[u32]) -> IntervalRow {
     let row = |response: &Counts, service: &Counts, errors| KindRow {
         response: open_loop.then(|| summarise(response)),
         service: summarise(service),
@@ -151,7 +183,35 @@ fn row_of(interval: &Interval, open_loop: bool) -> IntervalRow {
                 interval.errors[kind],
             )
         }),
+        nodes: interval.nodes.iter().map(place_row).collect(),
+        groups: group_rows(&interval.nodes, groups),
     }
+}
+
+fn place_row(counts: &NodeCounts) -> PlaceRow {
+    PlaceRow {
+        latency: summarise(&counts.latency),
+        errors: counts.errors,
+    }
+}
+
+/// The nodes of each group taken together.
+fn group_rows(nodes: &[NodeCounts], groups: &[u32]) -> Vec<PlaceRow> {
+    let count = groups.iter().max().map_or(0, |last| *last as usize + 1);
+    (0..count as u32)
+        .map(|group| {
+            let mut sum = NodeCounts {
+                errors: 0,
+                latency: counts(NODE_SIGNIFICANT_DIGITS),
+            };
+            for (node, _) in nodes.iter().zip(groups).filter(|(_, of)| **of == group) {
+                sum.errors += node.errors;
+                let same_bounds = sum.latency.add(&node.latency);
+                same_bounds.expect("all nodes' histograms have the same bounds");
+            }
+            place_row(&sum)
+        })
+        .collect()
 }
 
 fn write_log<W: Write>(

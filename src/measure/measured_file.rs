@@ -12,14 +12,21 @@ impl Measured {
     /// The file of the HDR interval log in a run directory; the caller gives it to the recorder.
     pub const LOG_FILE_NAME: &'static str = "latency.hlog";
 
-    /// Writes `timeseries.csv` and, for each kind of operation and of time that was measured,
+    /// The course of the run, kind by kind.
+    pub const SERIES_FILE_NAME: &'static str = "timeseries.csv";
+    /// The course of the run, node by node and group by group.
+    pub const PLACES_FILE_NAME: &'static str = "nodes.csv";
+
+    /// Writes `timeseries.csv`, `nodes.csv` and, for each kind of operation and of time that was measured,
     /// `<kind>.<time>.hgrm` into `directory`.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, directory: &Path) -> io::Result<()> {
         let create = |name: &str| File::create(directory.join(name)).map(BufWriter::new);
-        self.series.write_csv(create("timeseries.csv")?)?;
+        self.series.write_csv(create(Self::SERIES_FILE_NAME)?)?;
+        self.series
+            .write_places_csv(create(Self::PLACES_FILE_NAME)?)?;
         for (time, histograms) in [("service", &self.service), ("response", &self.response)] {
             for (kind, histogram) in OperationKind::ALL.iter().zip(histograms) {
                 if histogram.count() > 0 {

@@ -17,6 +17,7 @@ mod record;
 mod record_file;
 mod recorder;
 mod series;
+mod slo;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub use record::{
 };
 pub use record_file::RecordError;
 pub use recorder::{ErrorRecord, Measured, Outcome, Progress, Recorder, RecorderSettings};
-pub use series::{IntervalRow, IntervalSeries, KindRow};
+pub use series::{IntervalRow, IntervalSeries, KindRow, PlaceRow};
+pub use slo::{ObjectiveRecord, ObjectiveUnit, Slo, SloError};
 pub use statistics::{KindRecord, Statistics, Throughput};
 pub use verdict::{AnomalyRecord, EngineRecord, ModelRecord, VerdictRecord, VerdictWord};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::FaultsRecord;
 use super::histogram::Summary;
+use super::slo::ObjectiveRecord;
 use super::statistics::Statistics;
 use super::verdict::VerdictRecord;
 
@@ -43,6 +44,9 @@ pub struct RunRecord {
     pub faults: FaultsRecord,
     /// What each node did.
     pub nodes: Vec<NodeRecord>,
+    /// The service level objectives, if there were any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objectives: Vec<ObjectiveRecord>,
     /// Why the performance numbers must not be used; empty when they may.
     pub void: Vec<String>,
     /// Whether the store kept its promise.

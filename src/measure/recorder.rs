@@ -14,7 +14,7 @@ use super::pulse::Pulse;
 use super::series::IntervalSeries;
 
 /// How a [`Recorder`] counts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RecorderSettings {
     /// When the measured part begins, in ns since the run began.
     pub start_ns: u64,
@@ -24,6 +24,9 @@ pub struct RecorderSettings {
     pub open_loop: bool,
     /// The wall-clock time at which the run began (time 0), for the interval log.
     pub began_at: SystemTime,
+    /// The replica group of each node, counted from 0, by the node's id. What nodes did that are not
+    /// in it is not told apart.
+    pub groups: Vec<u32>,
 }
 
 /// How an operation that did not succeed ended.
@@ -113,28 +116,24 @@ impl Recorder {
     /// When the interval is 0.
     pub fn start(settings: RecorderSettings, log: Box<dyn Write + Send>) -> io::Result<Self> {
         assert!(settings.interval_ns > 0, "an interval has a length");
+        let start_ns = settings.start_ns;
         let (finished, receiver) = mpsc::sync_channel(INTERVALS_QUEUED_MAX);
         // Room for every interval there is, so that none is thrown away on its way back.
         let (sender, recycled) = mpsc::sync_channel(INTERVALS_QUEUED_MAX + 2);
+        let told = settings.clone();
         let collector = std::thread::Builder::new()
             .name("measure".to_owned())
-            .spawn(move || {
-                let RecorderSettings {
-                    open_loop,
-                    began_at,
-                    ..
-                } = settings;
-                collect(&receiver, &sender, open_loop, log, began_at)
-            })?;
+            .spawn(move || collect(&receiver, &sender, &told, log))?;
+        let first = Interval::starting_at(settings.start_ns, settings.groups.len());
         Ok(Self {
-            current: Box::new(Interval::starting_at(settings.start_ns)),
+            current: Box::new(first),
             due_ns: settings.start_ns + settings.interval_ns,
             settings,
             finished,
             recycled,
             collector,
             progress: Progress::default(),
-            pulse: Pulse::starting_at(settings.start_ns),
+            pulse: Pulse::starting_at(start_ns),
             errors: Vec::new(),
             offered: 0,
             offers_until_ns: None,
@@ -142,27 +141,42 @@ impl Recorder {
         })
     }
 
-    /// Counts an operation that succeeded at `at_ns`, which never decreases by more than an
-    /// interval. `response_ns` counts from the intended start; a closed loop ignores it.
+    /// Counts an operation that `node` did and that succeeded at `at_ns`, which never decreases by
+    /// more than an interval. `response_ns` counts from the intended start; a closed loop ignores
+    /// it.
     #[inline]
-    pub fn record(&mut self, at_ns: u64, kind: OperationKind, response_ns: u64, service_ns: u64) {
+    pub fn record(
+        &mut self,
+        at_ns: u64,
+        kind: OperationKind,
+        node: usize,
+        response_ns: u64,
+        service_ns: u64,
+    ) {
         if at_ns >= self.due_ns {
             self.roll(at_ns);
         }
         self.progress.operations += 1;
         self.pulse.success(at_ns);
         self.current.service[kind as usize].saturating_record(service_ns);
-        if self.settings.open_loop {
+        let latency_ns = if self.settings.open_loop {
             self.current.response[kind as usize].saturating_record(response_ns);
+            response_ns
+        } else {
+            service_ns
+        };
+        if let Some(node) = self.current.nodes.get_mut(node) {
+            node.latency.saturating_record(latency_ns);
         }
     }
 
-    /// Counts an operation that did not succeed. There are as many names of errors as the program
+    /// Counts an operation that was meant for `node`, if it had one yet, and did not succeed. There are as many names of errors as the program
     /// has, so the list stays short.
     pub fn error(
         &mut self,
         at_ns: u64,
         kind: OperationKind,
+        node: Option<usize>,
         error: &'static str,
         outcome: Outcome,
     ) {
@@ -172,6 +186,9 @@ impl Recorder {
         self.progress.errors += 1;
         self.pulse.error(at_ns);
         self.current.errors[kind as usize] += 1;
+        if let Some(node) = node.and_then(|node| self.current.nodes.get_mut(node)) {
+            node.errors += 1;
+        }
         let same =
             |e: &&mut ErrorRecord| e.kind == kind && e.error == error && e.outcome == outcome;
         match self.errors.iter_mut().find(same) {
@@ -270,7 +287,7 @@ impl Recorder {
         let boundary = at_ns - (at_ns - start_ns) % interval_ns;
         let mut next = match self.recycled.try_recv() {
             Ok(interval) => interval,
-            Err(_) => Box::new(Interval::starting_at(boundary)),
+            Err(_) => Box::new(Interval::starting_at(boundary, self.settings.groups.len())),
         };
         next.start_ns = boundary;
         next.end_ns = boundary;

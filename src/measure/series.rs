@@ -27,6 +27,10 @@ pub struct IntervalRow {
     pub all: KindRow,
     /// Each kind, in the order of [`OperationKind::ALL`].
     pub kinds: [KindRow; OperationKind::COUNT],
+    /// Each node, by id.
+    pub nodes: Vec<PlaceRow>,
+    /// Each replica group.
+    pub groups: Vec<PlaceRow>,
 }
 
 /// One kind of operation in one interval.
@@ -37,6 +41,16 @@ pub struct KindRow {
     /// Service time, from the actual start. Its count is the operations that succeeded.
     pub service: Summary,
     /// Operations that failed or whose outcome is unknown.
+    pub errors: u64,
+}
+
+/// One node, or one replica group, in one interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PlaceRow {
+    /// Latency of the operations that succeeded there, to two digits: response time in an open loop,
+    /// service time in a closed one.
+    pub latency: Summary,
+    /// Operations sent there that failed or whose outcome is unknown.
     pub errors: u64,
 }
 
@@ -52,7 +66,27 @@ const COLUMNS: &str = "start_s,end_s,kind,operations,operations_per_s,errors,off
     response_p50_ns,response_p90_ns,response_p99_ns,response_p999_ns,response_max_ns,\
     service_p50_ns,service_p90_ns,service_p99_ns,service_p999_ns,service_max_ns,available";
 
+const PLACE_COLUMNS: &str =
+    "start_s,end_s,scope,id,operations,operations_per_s,errors,p50_ns,p99_ns,p999_ns,max_ns";
+
 impl IntervalSeries {
+    /// Writes what each node and each replica group did as CSV: one line for each in each interval.
+    /// An absent number is an empty field.
+    ///
+    /// # Errors
+    /// What `writer` returns.
+    pub fn write_places_csv(&self, mut writer: impl Write) -> io::Result<()> {
+        writeln!(writer, "{PLACE_COLUMNS}")?;
+        for row in &self.rows {
+            for (scope, places) in [("node", &row.nodes), ("group", &row.groups)] {
+                for (id, place) in places.iter().enumerate() {
+                    write_place(&mut writer, row, scope, id, place)?;
+                }
+            }
+        }
+        writer.flush()
+    }
+
     /// Writes the series as CSV: one line for each interval and kind that did anything, and one
     /// for all kinds together. An absent number is an empty field.
     ///
@@ -73,6 +107,37 @@ impl IntervalSeries {
     }
 }
 
+fn write_place(
+    writer: &mut impl Write,
+    row: &IntervalRow,
+    scope: &str,
+    id: usize,
+    place: &PlaceRow,
+) -> io::Result<()> {
+    let latency = &place.latency;
+    writeln!(
+        writer,
+        "{:.3},{:.3},{scope},{id},{},{},{},{},{},{},{}",
+        row.start_ns as f64 / 1e9,
+        row.end_ns as f64 / 1e9,
+        latency.count,
+        per_second(latency.count, row),
+        place.errors,
+        field(latency.p50),
+        field(latency.p99),
+        field(latency.p999),
+        field(latency.max),
+    )
+}
+
+/// Operations a second; nothing for an interval without length.
+fn per_second(operations: u64, row: &IntervalRow) -> String {
+    let rate = operations as f64 / row.seconds();
+    rate.is_finite()
+        .then(|| format!("{rate:.1}"))
+        .unwrap_or_default()
+}
+
 fn write_line(
     writer: &mut impl Write,
     row: &IntervalRow,
@@ -81,14 +146,12 @@ fn write_line(
     arrivals: &str,
 ) -> io::Result<()> {
     let operations = cells.service.count;
-    let rate = operations as f64 / row.seconds();
-    let rate = rate.is_finite().then(|| format!("{rate:.1}"));
     write!(
         writer,
         "{:.3},{:.3},{kind},{operations},{},{},{arrivals}",
         row.start_ns as f64 / 1e9,
         row.end_ns as f64 / 1e9,
-        rate.unwrap_or_default(),
+        per_second(operations, row),
         cells.errors,
     )?;
     for summary in [cells.response.unwrap_or_default(), cells.service] {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::histogram::Summary;
+use super::histogram::{Histogram, Summary};
 use super::kind::OperationKind;
 use super::recorder::{ErrorRecord, Measured};
 
@@ -12,6 +12,12 @@ use super::recorder::{ErrorRecord, Measured};
 pub struct Statistics {
     /// How much was asked and done.
     pub throughput: Throughput,
+    /// Response times of all kinds together; absent in a closed loop, or when nothing succeeded.
+    #[serde(default)]
+    pub response: Option<Summary>,
+    /// Service times of all kinds together; absent when nothing succeeded.
+    #[serde(default)]
+    pub service: Option<Summary>,
     /// Latencies by kind of operation; a kind that did nothing is left out.
     pub kinds: Vec<KindRecord>,
     /// Errors by kind of operation and of error.
@@ -72,7 +78,16 @@ impl From<&Measured> for Statistics {
                 service: service.summary(),
             })
             .collect();
+        let together = |all: &[Histogram; OperationKind::COUNT]| {
+            let mut sum = Histogram::new();
+            for histogram in all {
+                sum.add(histogram);
+            }
+            (sum.count() > 0).then(|| sum.summary())
+        };
         Self {
+            response: together(&measured.response),
+            service: together(&measured.service),
             throughput: Throughput {
                 seconds,
                 operations,
@@ -85,6 +100,15 @@ impl From<&Measured> for Statistics {
             kinds,
             errors: measured.errors.clone(),
         }
+    }
+}
+
+impl Statistics {
+    /// What a client waited, all kinds together: response time in an open loop, service time in a
+    /// closed one.
+    #[must_use]
+    pub fn latency(&self) -> Option<&Summary> {
+        self.response.as_ref().or(self.service.as_ref())
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-use super::{OperationKind, Outcome, Recorder, RecorderSettings, Statistics};
+use super::{OperationKind, Outcome, PlaceRow, Recorder, RecorderSettings, Statistics};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -32,6 +32,7 @@ fn settings(open_loop: bool) -> RecorderSettings {
         interval_ns: SECOND,
         open_loop,
         began_at: SystemTime::UNIX_EPOCH,
+        groups: Vec::new(),
     }
 }
 
@@ -42,11 +43,17 @@ fn totals_series_and_log_agree_on_what_was_counted() {
     for n in 0..1000 {
         let at = 2 * SECOND + n * 3_500_000;
         recorder.offered();
-        recorder.record(at, OperationKind::Read, 2_000_000 + n, 1_000_000 + n);
-        recorder.record(at, OperationKind::Insert, 5_000_000, 4_000_000);
+        recorder.record(at, OperationKind::Read, 0, 2_000_000 + n, 1_000_000 + n);
+        recorder.record(at, OperationKind::Insert, 0, 5_000_000, 4_000_000);
     }
     recorder.late();
-    recorder.error(5_400_000_000, OperationKind::Read, "timeout", Outcome::Info);
+    recorder.error(
+        5_400_000_000,
+        OperationKind::Read,
+        None,
+        "timeout",
+        Outcome::Info,
+    );
     let measured = recorder.finish(5_500_000_000).unwrap();
 
     let rows = &measured.series.rows;
@@ -107,7 +114,7 @@ fn decode_base64(text: &str) -> Vec<u8> {
 #[test]
 fn a_closed_loop_has_one_time_and_offers_nothing() {
     let mut recorder = Recorder::start(settings(false), Box::new(io::sink())).unwrap();
-    recorder.record(2 * SECOND, OperationKind::Update, 9, 7);
+    recorder.record(2 * SECOND, OperationKind::Update, 0, 9, 7);
     let measured = recorder.finish(3 * SECOND).unwrap();
     let statistics = Statistics::from(&measured);
     assert_eq!(statistics.throughput.offered, None);
@@ -118,7 +125,7 @@ fn a_closed_loop_has_one_time_and_offers_nothing() {
 #[test]
 fn seconds_without_an_answer_are_rows_of_their_own() {
     let mut recorder = Recorder::start(settings(false), Box::new(io::sink())).unwrap();
-    recorder.record(2 * SECOND, OperationKind::Read, 5, 5);
+    recorder.record(2 * SECOND, OperationKind::Read, 0, 5, 5);
     for tenth in 21..=60 {
         recorder.advance(tenth * SECOND / 10);
     }
@@ -146,7 +153,7 @@ fn a_log_that_cannot_be_written_is_an_error_in_the_end() {
     }
     let mut recorder = Recorder::start(settings(false), Box::new(Full)).unwrap();
     for second in 2..200 {
-        recorder.record(second * SECOND, OperationKind::Read, 5, 5);
+        recorder.record(second * SECOND, OperationKind::Read, 0, 5, 5);
     }
     let error = recorder.finish(200 * SECOND).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
@@ -167,4 +174,61 @@ fn a_run_in_which_nothing_happened_has_no_nan() {
     measured.series.write_csv(&mut csv).unwrap();
     let csv = String::from_utf8(csv).unwrap();
     assert!(!csv.contains("NaN") && !csv.contains("inf"), "{csv}");
+}
+
+#[test]
+fn nodes_and_their_groups_are_told_apart_and_together_make_up_the_whole() {
+    let settings = RecorderSettings {
+        groups: vec![0, 0, 1],
+        ..settings(false)
+    };
+    let mut recorder = Recorder::start(settings, Box::new(io::sink())).unwrap();
+    for n in 0..60 {
+        let node = n % 3;
+        let latency_ns = (node as u64 + 1) * 1_000_000;
+        recorder.record(2 * SECOND, OperationKind::Read, node, 0, latency_ns);
+    }
+    let node = Some(1);
+    recorder.error(
+        2 * SECOND,
+        OperationKind::Read,
+        node,
+        "timeout",
+        Outcome::Info,
+    );
+    recorder.error(
+        2 * SECOND,
+        OperationKind::Read,
+        None,
+        "not-started",
+        Outcome::Fail,
+    );
+    // The second interval shows that the first was cleared.
+    recorder.record(3 * SECOND + 1, OperationKind::Read, 2, 0, 1_000);
+    let measured = recorder.finish(3 * SECOND + 2).unwrap();
+
+    let row = &measured.series.rows[0];
+    let counts = |places: &[PlaceRow]| {
+        let counts = places.iter().map(|at| (at.latency.count, at.errors));
+        counts.collect::<Vec<_>>()
+    };
+    assert_eq!(counts(&row.nodes), [(20, 0), (20, 1), (20, 0)]);
+    assert_eq!(counts(&row.groups), [(40, 1), (20, 0)]);
+    let max = row.groups[0].latency.max.unwrap() as f64;
+    assert!((max / 2e6 - 1.0).abs() < 0.01, "{max}");
+    assert_eq!(
+        counts(&measured.series.rows[1].nodes),
+        [(0, 0), (0, 0), (1, 0)]
+    );
+
+    let mut csv = Vec::new();
+    measured.series.write_places_csv(&mut csv).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!(lines.len(), 1 + 2 * 5, "{csv}");
+    assert!(
+        lines[4].starts_with("2.000,3.000,group,0,40,40.0,1,"),
+        "{csv}"
+    );
+    assert!(lines[6].ends_with(",node,0,0,0.0,0,,,,"), "{csv}");
 }

@@ -1,12 +1,14 @@
 //! What people read of a run, made from its saved record and nothing else.
 //!
-//! [`text()`] is the one screen that a run ends with; [`load`] reads the record of any run directory
+//! [`text()`] is the one screen that a run ends with, [`html`] the page of it; [`load`] reads the record of any run directory
 //! again, so that every report can be made later. Nothing here measures or judges.
 
 mod faults;
+pub mod html;
 mod layout;
 mod number;
 mod proof;
+mod tables;
 mod text;
 
 use std::path::Path;

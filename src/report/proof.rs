@@ -1,6 +1,6 @@
 //! The verdict on the screen, and the operations that prove it.
 
-use crate::measure::{AnomalyRecord, RunRecord, VerdictWord};
+use crate::measure::{AnomalyRecord, RunRecord, VerdictRecord, VerdictWord};
 
 use super::layout::{join, labelled, wrap};
 use super::number::{self, optional};
@@ -12,14 +12,7 @@ const CONTINUED_COLUMNS: usize = 4;
 /// The verdict, what each engine covered, and which models the history satisfies.
 pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
     let verdict = &record.verdict;
-    let promise = &verdict.promise;
-    let sentence = match verdict.verdict {
-        VerdictWord::Valid => format!("VALID: the store kept its promise, {promise}"),
-        VerdictWord::Invalid => format!("INVALID: the store broke its promise, {promise}"),
-        VerdictWord::Unknown => {
-            format!("UNKNOWN: it is not known whether the store kept its promise, {promise}")
-        }
-    };
+    let sentence = sentence(verdict);
     let mut lines = vec![String::new()];
     lines.extend(labelled("Verdict", &sentence));
     if let Some(reason) = &verdict.reason {
@@ -45,12 +38,7 @@ pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
     }
     if !verdict.models.is_empty() {
         let models = verdict.models.iter().map(|model| {
-            let standing = match model.verdict {
-                Some(VerdictWord::Valid) => "held",
-                Some(VerdictWord::Invalid) => "broken",
-                Some(VerdictWord::Unknown) => "unknown",
-                None => "not applicable",
-            };
+            let standing = standing(model.verdict);
             let promised = if model.promised { " (promised)" } else { "" };
             format!("{} {standing}{promised}", model.name)
         });
@@ -61,7 +49,30 @@ pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
     lines
 }
 
-fn history(record: &RunRecord) -> String {
+/// The verdict on the promise.
+pub(super) fn sentence(verdict: &VerdictRecord) -> String {
+    let promise = &verdict.promise;
+    match verdict.verdict {
+        VerdictWord::Valid => format!("VALID: the store kept its promise, {promise}"),
+        VerdictWord::Invalid => format!("INVALID: the store broke its promise, {promise}"),
+        VerdictWord::Unknown => {
+            format!("UNKNOWN: it is not known whether the store kept its promise, {promise}")
+        }
+    }
+}
+
+/// How a model fared.
+pub(super) const fn standing(verdict: Option<VerdictWord>) -> &'static str {
+    match verdict {
+        Some(VerdictWord::Valid) => "held",
+        Some(VerdictWord::Invalid) => "broken",
+        Some(VerdictWord::Unknown) => "unknown",
+        None => "not applicable",
+    }
+}
+
+/// How much of what was done was recorded.
+pub(super) fn history(record: &RunRecord) -> String {
     let history = &record.history;
     let recorded = number::count(history.recorded);
     let operations = number::count(history.operations);
@@ -78,7 +89,7 @@ fn history(record: &RunRecord) -> String {
     )
 }
 
-const fn word(verdict: VerdictWord) -> &'static str {
+pub(super) const fn word(verdict: VerdictWord) -> &'static str {
     match verdict {
         VerdictWord::Valid => "valid",
         VerdictWord::Invalid => "invalid",

@@ -1,11 +1,12 @@
 //! The one screen that a run ends with.
 
-use crate::measure::{Configuration, KindRecord, NodeRecord, RunRecord, Summary, VerdictWord};
+use crate::measure::{Configuration, KindRecord, NodeRecord, RunRecord, VerdictWord};
 
 use super::faults;
 use super::layout::{join, label, labelled, plural, quoted, table};
-use super::number::{self, Unit, optional};
+use super::number::{self, optional};
 use super::proof::{anomalies, verdict};
+use super::tables;
 
 /// A screen is at most this many lines; anomalies are cut to fit.
 pub const LINES_MAX: usize = 45;
@@ -83,7 +84,7 @@ fn heading(record: &RunRecord) -> Vec<String> {
 }
 
 /// Where values are, and what a kill would lose of them.
-fn stored(configuration: &Configuration) -> String {
+pub(super) fn stored(configuration: &Configuration) -> String {
     let host = match configuration.host.as_str() {
         "process" => String::new(),
         host => format!(", host {host}"),
@@ -111,64 +112,33 @@ fn performance(record: &RunRecord) -> Vec<String> {
         }
     }
     lines.extend(labelled("Errors", &errors(record)));
+    for objective in &record.objectives {
+        let met = match objective.met {
+            Some(true) => "met",
+            Some(false) => "MISSED",
+            None => "nobody can tell, since the numbers are void",
+        };
+        let text = format!(
+            "{}: {met} ({} measured)",
+            objective.objective,
+            tables::measured(objective)
+        );
+        lines.extend(labelled("Objective", &text));
+    }
     lines
 }
 
 /// The latency table, in the one unit that suits the fastest median.
 fn latencies(kinds: &[KindRecord]) -> Vec<String> {
-    let Some(fastest) = kinds.iter().filter_map(|kind| kind.service.p50).min() else {
+    let Some(tabled) = tables::latencies(kinds) else {
         return labelled("Latency", "no operation succeeded in the measured part");
     };
-    let unit = Unit::fitting(fastest);
-    let open_loop = kinds.iter().any(|kind| kind.response.is_some());
-    let title = if open_loop {
-        "open loop: response time is from the intended start, service time from the actual one"
-    } else {
-        "closed loop: a session sends when its answer is in, so response time is service time"
-    };
-    let header = [
-        "operation".to_owned(),
-        "count".to_owned(),
-        "ops/s".to_owned(),
-        format!("p50 {}", unit.name()),
-        "p90".to_owned(),
-        "p99".to_owned(),
-        "p99.9".to_owned(),
-        "p99.99".to_owned(),
-        "max".to_owned(),
-    ];
-    let row = |name: String, kind: &KindRecord, summary: &Summary| {
-        let rate = optional(kind.per_s, number::rate);
-        let mut row = vec![name, number::count(summary.count), rate];
-        row.extend(quantiles(summary).map(|ns| optional(ns, |ns| unit.of(ns))));
-        row
-    };
-    let mut rows = Vec::new();
-    for kind in kinds {
-        if let Some(response) = &kind.response {
-            rows.push(row(format!("{} response", kind.kind), kind, response));
-            rows.push(row(format!("{} service", kind.kind), kind, &kind.service));
-        } else {
-            rows.push(row(kind.kind.to_string(), kind, &kind.service));
-        }
-    }
-    let mut lines = labelled("Latency", title);
-    lines.extend(table(&header, rows));
+    let mut lines = labelled("Latency", tables::loop_kind(kinds));
+    lines.extend(table(&tabled.header, tabled.rows));
     lines
 }
 
-fn quantiles(summary: &Summary) -> [Option<u64>; 6] {
-    [
-        summary.p50,
-        summary.p90,
-        summary.p99,
-        summary.p999,
-        summary.p9999,
-        summary.max,
-    ]
-}
-
-fn throughput(record: &RunRecord) -> String {
+pub(super) fn throughput(record: &RunRecord) -> String {
     let throughput = &record.statistics.throughput;
     let achieved = optional(throughput.achieved_per_s, number::rate);
     let done = format!(
@@ -219,33 +189,10 @@ fn staleness(record: &RunRecord) -> Vec<String> {
     let Some(staleness) = &record.staleness else {
         return Vec::new();
     };
-    let mut summary = format!(
-        "{} of {} reads missed an acknowledged put ({})",
-        number::count(staleness.stale_reads),
-        number::count(staleness.reads),
-        number::percent(staleness.stale_reads, staleness.reads)
-    );
-    if let Some(inversions) = staleness.clock_inversions {
-        summary += &format!("; {} clock inversions", number::count(inversions));
-    }
-    let mut lines = labelled("Staleness", &summary);
-    let header = ["", "p50", "p90", "p99", "p99.9", "p99.99", "max"].map(str::to_owned);
-    let times = |name: &str, summary: &Summary| {
-        let cells = quantiles(summary).map(|ns| optional(ns, number::time));
-        std::iter::once(name.to_owned()).chain(cells).collect()
-    };
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    if staleness.stale_reads > 0 {
-        rows.push(times("Δ, a read's age", &staleness.delta_ns));
-        let missed = quantiles(&staleness.k).map(|k| optional(k, number::count));
-        let name = std::iter::once("k, puts missed".to_owned());
-        rows.push(name.chain(missed).collect());
-    }
-    if staleness.visibility_lag_ns.count > 0 {
-        rows.push(times("visibility lag", &staleness.visibility_lag_ns));
-    }
-    if !rows.is_empty() {
-        lines.extend(table(&header, rows));
+    let mut lines = labelled("Staleness", &tables::stale_sentence(staleness));
+    let tabled = tables::staleness(staleness);
+    if !tabled.rows.is_empty() {
+        lines.extend(table(&tabled.header, tabled.rows));
     }
     lines
 }
@@ -255,27 +202,15 @@ fn nodes(nodes: &[NodeRecord], room: usize) -> Vec<String> {
     if nodes.is_empty() {
         return Vec::new();
     }
-    let header = [
-        "node",
-        "group",
-        "requests",
-        "messages",
-        "sent",
-        "CPU",
-        "resident",
-        "keys",
-        "overhead B/key",
-    ]
-    .map(str::to_owned);
     let troubles = troubles(nodes);
     // A blank line, the header, and perhaps the line that counts the others.
     let room = room.saturating_sub(troubles.len() + 3);
     let shown = room
         .clamp(NODES_SHOWN_MIN, NODES_SHOWN_MAX)
         .min(nodes.len());
-    let rows = nodes[..shown].iter().map(node_row).collect();
+    let tabled = tables::nodes(&nodes[..shown]);
     let mut lines = vec![String::new()];
-    lines.extend(table(&header, rows));
+    lines.extend(table(&tabled.header, tabled.rows));
     if nodes.len() > shown {
         lines.push(format!("  + {} more in run.json", nodes.len() - shown));
     }
@@ -286,38 +221,14 @@ fn nodes(nodes: &[NodeRecord], room: usize) -> Vec<String> {
 /// One line for each of the first nodes that did not end as asked or were sent nonsense.
 fn troubles(nodes: &[NodeRecord]) -> Vec<String> {
     let mut lines = Vec::new();
-    for node in nodes {
-        let refused = (node.refused_frames > 0)
-            .then(|| format!("refused {}", plural(node.refused_frames, "malformed frame")));
-        let strangers = (node.refused_connections > 0)
-            .then(|| format!("refused {}", plural(node.refused_connections, "connection")));
-        let troubles: Vec<_> = { refused.into_iter() }
-            .chain(strangers)
-            .chain(node.fate.clone())
-            .collect();
-        if !troubles.is_empty() {
-            lines.extend(labelled("", &format!("n{}: {}", node.node, join(troubles))));
-        }
+    for trouble in tables::troubles(nodes) {
+        lines.extend(labelled("", &trouble));
     }
     if lines.len() > NODES_SHOWN_MAX {
         lines.truncate(NODES_SHOWN_MAX);
         lines.extend(labelled("", "… and others in run.json"));
     }
     lines
-}
-
-fn node_row(node: &NodeRecord) -> Vec<String> {
-    vec![
-        format!("n{}", node.node),
-        node.group.to_string(),
-        number::count(node.requests),
-        number::count(node.messages_sent),
-        number::bytes(node.message_bytes_sent),
-        optional(node.cpu_seconds, number::seconds),
-        optional(node.resident_bytes, number::bytes),
-        optional(node.keys, number::count),
-        optional(node.overhead_bytes_per_key, |bytes| format!("{bytes:.0}")),
-    ]
 }
 
 fn ending(record: &RunRecord) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::bug::Bug;
 use crate::checker::Engine;
+use crate::measure::Slo;
 use crate::nemesis;
 use crate::node::{Durability, HostKind};
 use crate::protocol::Lattice;
@@ -51,6 +52,8 @@ pub struct Config {
     pub engine: Engine,
     /// How long the second engine may search.
     pub budget: Duration,
+    /// What the measurements must be, if anything.
+    pub slo: Option<Slo>,
     /// The program that nodes run instead of this one; see [`super::ClusterConfig::program`].
     pub program: Option<PathBuf>,
     /// The command that runs it again.

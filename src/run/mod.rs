@@ -40,7 +40,7 @@ pub use verdict::{check_history, history_path};
 use interrupt::Interrupt;
 use phases::{Driven, Stages, drive};
 use record::Findings;
-use verdict::{Judged, Proof};
+use verdict::{Attachment, Judged};
 
 /// The stack of the thread that checks: as large as a main thread's.
 const CHECKER_STACK_BYTES: usize = 8 << 20;
@@ -61,7 +61,7 @@ pub struct Finished {
     /// Whether it was interrupted: then it was not checked.
     pub interrupted: bool,
     measured: Option<Measured>,
-    proofs: Vec<Proof>,
+    attachments: Vec<Attachment>,
     directory: Directory,
 }
 
@@ -76,7 +76,7 @@ impl Finished {
             &self.directory,
             &self.record,
             self.measured.as_ref(),
-            &self.proofs,
+            &self.attachments,
             screen,
         )
         .map_err(|reason| Error::Save {
@@ -164,9 +164,9 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         stages.begin("check");
         judged = judge(config, &directory, &interrupt).await?;
     }
-    let proofs = judged
+    let attachments = judged
         .as_mut()
-        .map_or_else(Vec::new, |judged| std::mem::take(&mut judged.proofs));
+        .map_or_else(Vec::new, |judged| std::mem::take(&mut judged.attachments));
     stages.end();
 
     let Driven {
@@ -202,7 +202,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         record: record::assemble(config, &ports, &directory, findings),
         interrupted,
         measured,
-        proofs,
+        attachments,
         directory,
     })
 }

@@ -143,6 +143,7 @@ async fn run_workload(
         interval_ns: INTERVAL_NS,
         open_loop: workload.rate.is_some(),
         began_at: stages.began_at,
+        groups: groups_of_nodes(cluster),
     };
     let mut recorder = measure::Recorder::start(settings, Box::new(BufWriter::new(log)))
         .context("starting to measure")?;
@@ -198,6 +199,18 @@ async fn run_workload(
         .finish(ended_ns.max(last_ok_ns))
         .context("writing the latency log")?;
     Ok((measured, faults))
+}
+
+/// The replica group of each node, by the node's id.
+fn groups_of_nodes(cluster: &Cluster) -> Vec<u32> {
+    let ports = cluster.ports();
+    let mut groups = vec![0; ports.nodes().count()];
+    for (at, group) in ports.groups().iter().enumerate() {
+        for node in &group.nodes {
+            groups[usize::from(node.0)] = at as u32;
+        }
+    }
+    groups
 }
 
 /// Drives the load while the nemesis is at work, which undoes everything when the load has ended or

@@ -18,10 +18,7 @@ use crate::workload::UNACKNOWLEDGED_INSERTS_MAX;
 use super::config::{Config, HISTORY_SAMPLE};
 use super::directory::Directory;
 use super::quiesce::Quiescence;
-use super::verdict::{Judged, Proof};
-
-/// Where the operations go that prove an invalid verdict, a history an anomaly.
-const ANOMALIES_DIRECTORY: &str = "anomalies";
+use super::verdict::{Attachment, Judged};
 
 /// What was shown of the result.
 const REPORT_FILE: &str = "report.txt";
@@ -80,6 +77,9 @@ pub(super) fn assemble(
         .measured
         .map_or_else(Statistics::default, Statistics::from);
     let void = void_reasons(&findings, &statistics);
+    let objectives = config.slo.as_ref();
+    let objectives =
+        objectives.map_or_else(Vec::new, |slo| slo.judge(&statistics, !void.is_empty()));
     let nodes = findings
         .nodes
         .iter()
@@ -114,6 +114,7 @@ pub(super) fn assemble(
         staleness,
         faults,
         nodes: nodes.collect(),
+        objectives,
         void,
         verdict,
         history: HistoryRecord {
@@ -275,7 +276,7 @@ pub(super) fn save(
     directory: &Directory,
     record: &RunRecord,
     measured: Option<&Measured>,
-    proofs: &[Proof],
+    attachments: &[Attachment],
     screen: &str,
 ) -> anyhow::Result<()> {
     if let Some(measured) = measured {
@@ -283,10 +284,9 @@ pub(super) fn save(
             .save(directory.path())
             .context("writing the measurements")?;
     }
-    for proof in proofs {
-        let name = format!("{ANOMALIES_DIRECTORY}/{}", proof.name);
+    for Attachment { name, contents } in attachments {
         directory
-            .write(&name, &proof.contents)
+            .write(name, contents)
             .with_context(|| format!("writing {name}"))?;
     }
     directory

@@ -10,7 +10,7 @@ use crate::checker::{
 use crate::history::{self, History, ReadError, Staleness, staleness};
 use crate::measure::{
     AnomalyRecord, EngineRecord, Histogram, ModelRecord, StalenessRecord, VerdictRecord,
-    VerdictWord,
+    VerdictWord, write_hgrm,
 };
 
 use super::directory::HISTORY_FILE;
@@ -23,17 +23,20 @@ const ANOMALIES_MAX: usize = 20;
 pub(super) struct Judged {
     pub(super) verdict: VerdictRecord,
     pub(super) staleness: Option<StalenessRecord>,
-    pub(super) proofs: Vec<Proof>,
+    /// The operations that show each anomaly, and how stale reads were, as files of their own.
+    pub(super) attachments: Vec<Attachment>,
 }
 
-/// The operations that show an anomaly, as a file of their own.
+/// A file of the run directory.
 #[derive(Debug)]
-pub(super) struct Proof {
-    /// Its name.
+pub(super) struct Attachment {
+    /// Its name within the directory.
     pub(super) name: String,
-    /// The anomaly in words as comments, then the operations as JSON lines.
     pub(super) contents: Vec<u8>,
 }
+
+/// Where the operations go that prove an invalid verdict, a history an anomaly.
+const ANOMALIES_DIRECTORY: &str = "anomalies";
 
 /// Judges a history; stateright may take as long as `budget`.
 #[must_use]
@@ -71,16 +74,18 @@ pub fn history_path(path: &Path) -> PathBuf {
 pub(super) fn judge(path: &Path, engine: Engine, budget: Duration) -> Result<Judged, ReadError> {
     let history = History::read(path)?;
     let report = check_history(&history, JudgedBy::Promise, engine, budget);
-    let staleness = staleness_record(&history, report.clock_inversions);
+    let mut attachments = proofs(&history, &report);
+    let staleness = staleness_record(&history, report.clock_inversions, &mut attachments);
     Ok(Judged {
         verdict: verdict_record(&report),
         staleness: Some(staleness),
-        proofs: proofs(&history, &report),
+        attachments,
     })
 }
 
-/// The anomalies of the run record, each as a history that `kvs-bench check` judges invalid again.
-fn proofs(history: &History, report: &Report) -> Vec<Proof> {
+/// The anomalies of the run record, each as a history that `kvs-bench check` judges invalid again:
+/// the anomaly in words as comments, then the operations as JSON lines.
+fn proofs(history: &History, report: &Report) -> Vec<Attachment> {
     let anomalies: Vec<Anomaly> = report.anomalies().take(ANOMALIES_MAX).cloned().collect();
     let histories = crate::checker::proofs(history, &anomalies);
     (1..)
@@ -93,8 +98,8 @@ fn proofs(history: &History, report: &Report) -> Vec<Proof> {
                 contents.extend_from_slice(format!("// {line}\n").as_bytes());
             }
             history::write_json_lines(history, &mut contents).expect("memory takes all");
-            Proof {
-                name: format!("{number:02}-{}.jsonl", anomaly.kind),
+            Attachment {
+                name: format!("{ANOMALIES_DIRECTORY}/{number:02}-{}.jsonl", anomaly.kind),
                 contents,
             }
         })
@@ -212,8 +217,12 @@ fn anomaly_text(anomaly: &Anomaly) -> String {
     lines.join("\n  ")
 }
 
-/// How stale the reads of the run phase were.
-fn staleness_record(history: &History, clock_inversions: Option<u64>) -> StalenessRecord {
+/// How stale the reads of the run phase were; the distributions go to files.
+fn staleness_record(
+    history: &History,
+    clock_inversions: Option<u64>,
+    attachments: &mut Vec<Attachment>,
+) -> StalenessRecord {
     let (mut delta, mut k, mut lag) = (Histogram::new(), Histogram::new(), Histogram::new());
     let mut stale_reads = 0;
     staleness(history, |what, value| match what {
@@ -224,6 +233,16 @@ fn staleness_record(history: &History, clock_inversions: Option<u64>) -> Stalene
         Staleness::Versions => k.record(value),
         Staleness::VisibilityLag => lag.record(value),
     });
+    for (name, histogram) in [("staleness", &delta), ("visibility-lag", &lag)] {
+        if histogram.count() > 0 {
+            let mut contents = Vec::new();
+            write_hgrm(histogram, &mut contents).expect("memory takes all");
+            attachments.push(Attachment {
+                name: format!("{name}.hgrm"),
+                contents,
+            });
+        }
+    }
     StalenessRecord {
         stale_reads,
         reads: delta.count(),

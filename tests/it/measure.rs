@@ -116,6 +116,8 @@ fn valid() -> RunRecord {
         })
         .to_vec(),
         statistics: Statistics {
+            response: None,
+            service: Some(summary(116_000, 85)),
             throughput: Throughput {
                 seconds: 5.0,
                 operations: 123_702,
@@ -157,6 +159,7 @@ fn valid() -> RunRecord {
         }),
         faults: FaultsRecord::default(),
         nodes: (0..3).map(node).collect(),
+        objectives: Vec::new(),
         void: Vec::new(),
         verdict: VerdictRecord {
             promise: "causal + session guarantees + convergence".to_owned(),
@@ -394,17 +397,19 @@ fn what_was_measured_becomes_files_for_other_tools() {
         interval_ns: 1_000 * MILLISECOND,
         open_loop: true,
         began_at: SystemTime::UNIX_EPOCH,
+        groups: Vec::new(),
     };
     let directory = tempfile::tempdir().unwrap();
     let log = fs::File::create(directory.path().join(Measured::LOG_FILE_NAME)).unwrap();
     let mut recorder = Recorder::start(settings, Box::new(log)).unwrap();
     for n in 0..2_000 {
         recorder.offered();
-        recorder.record(n * MILLISECOND, OperationKind::Read, 300 + n, 200 + n);
+        recorder.record(n * MILLISECOND, OperationKind::Read, 0, 300 + n, 200 + n);
     }
     recorder.error(
         1_999 * MILLISECOND,
         OperationKind::Insert,
+        None,
         "timeout",
         Outcome::Info,
     );
@@ -417,6 +422,7 @@ fn what_was_measured_becomes_files_for_other_tools() {
     names.sort();
     let expected = [
         "latency.hlog",
+        "nodes.csv",
         "read.response.hgrm",
         "read.service.hgrm",
         "timeseries.csv",

@@ -38,6 +38,7 @@ fn run_plan(workload: &Workload, now_ns: u64) -> Plan {
         interval_ns: SECOND_NS,
         open_loop: true,
         began_at: SystemTime::now(),
+        groups: Vec::new(),
     };
     let recorder = measure::Recorder::start(settings, Box::new(std::io::sink())).unwrap();
     Plan::Run {

@@ -266,6 +266,7 @@ fn start_nodes_with(program: &str, results: &Path) -> String {
         results: results.to_owned(),
         history_limit: None,
         engine: kvs_zoo::checker::Engine::Both,
+        slo: None,
         budget: Duration::ZERO,
         program: Some(program.into()),
         command: String::new(),

@@ -67,19 +67,21 @@ impl Driver {
             && task.due.measured
         {
             let kind = work::kind(step.kind);
+            let place = usize::from(node.0);
             match outcome {
                 Outcome::Ok => {
                     self.last_ok_ns = now_ns;
                     let response_ns = now_ns - task.due.intended_ns;
-                    measured.record(now_ns, kind, response_ns, now_ns - task.started_ns);
+                    let service_ns = now_ns - task.started_ns;
+                    measured.record(now_ns, kind, place, response_ns, service_ns);
                 }
                 Outcome::Fail(trouble) => {
                     let error = error_kind(trouble).name();
-                    measured.error(planned_ns, kind, error, measure::Outcome::Fail);
+                    measured.error(planned_ns, kind, Some(place), error, measure::Outcome::Fail);
                 }
                 Outcome::Info(trouble) => {
                     let error = error_kind(trouble).name();
-                    measured.error(planned_ns, kind, error, measure::Outcome::Info);
+                    measured.error(planned_ns, kind, Some(place), error, measure::Outcome::Info);
                 }
             }
         }
