@@ -48,7 +48,20 @@ awk 'BEGIN {
 }' >"$results/hour/nodes.csv"
 "$bench" report --html "$results/hour" >/dev/null
 
+"$bench" serve "$results/all" --port 0 >"$results/served" &
+server=$!
+for _ in $(seq 100); do
+  grep -q http "$results/served" && break
+  sleep 0.1
+done
+url=$(grep -o 'http://[^ ]*/' "$results/served")
+runs=$(cd "$results/all" && ls -d 2*)
+first=$(sed -n 1p <<<"$runs")
+second=$(sed -n 2p <<<"$runs")
+
 "${CARGO_TARGET_DIR:-target}/debug/kvs-zoo-page-test" "$screenshots" \
   "$results/valid/report.html=VALID" "$results/open-loop/report.html=VALID" \
   "$results/invalid/report.html=INVALID" "$results/nothing/report.html=UNKNOWN" \
-  "$results/hour/report.html=VALID"
+  "$results/hour/report.html=VALID" \
+  "$url=Runs" "${url}runs/$first/=VALID" "${url}compare?run=$first&run=$second=NOTHING" \
+  "${url}compare?run=$first&run=$first=TOO FEW"

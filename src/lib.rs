@@ -35,5 +35,6 @@ pub mod evidence;
 pub mod history;
 pub mod measure;
 pub mod report;
+pub mod serve;
 
 pub mod cli;

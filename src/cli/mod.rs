@@ -3,6 +3,7 @@
 
 mod bugs;
 mod check;
+mod compare;
 mod completions;
 mod export;
 mod list;
@@ -14,7 +15,10 @@ mod replay;
 mod report;
 mod run;
 mod scale;
+mod serve;
 mod sim;
+mod sweep;
+mod tui;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -60,6 +64,9 @@ Exit status:
 enum Command {
     /// Run a workload against an architecture and judge the history (the default).
     Run(Box<run::RunArgs>),
+    /// Step the offered load: latency against throughput, the knee, and the largest rate that meets
+    /// an objective, store by store in one picture.
+    Sweep(sweep::SweepArgs),
     /// Simulate an architecture in virtual time, many seeds at once, and judge each history.
     Sim(Box<sim::SimArgs>),
     /// Measure how updates spread among up to 2,048 simulated replicas, beside what theory says.
@@ -68,8 +75,12 @@ enum Command {
     Check(check::CheckArgs),
     /// Write a stored history for other programs: JSON lines, Jepsen's EDN, CSV.
     Export(export::ExportArgs),
-    /// Print the result of a finished run again.
+    /// Print the result of a finished run again, or make its page again.
     Report(report::ReportArgs),
+    /// Say whether two runs, or two sets of repeated runs, differ: statistics, not impressions.
+    Compare(compare::CompareArgs),
+    /// Show results in a browser: sort, filter, open, compare.
+    Serve(serve::ServeArgs),
     /// List what there is to choose from: architectures, workloads, lattices, distributions.
     List,
     /// The planted bugs: list them, or have them caught.
@@ -203,11 +214,14 @@ pub fn main() -> ExitStatus {
         .unwrap_or_else(|| Command::Run(Box::new(cli.run)))
     {
         Command::Run(args) => run::main(&args),
+        Command::Sweep(args) => sweep::main(&args),
         Command::Sim(args) => sim::main(&args),
         Command::Scale(args) => scale::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Export(args) => export::main(&args),
         Command::Report(args) => report::main(&args),
+        Command::Compare(args) => compare::main(&args),
+        Command::Serve(args) => serve::main(&args),
         Command::List => list::main(),
         Command::Bugs(args) => bugs::main(&args),
         Command::Matrix(args) => matrix::main(&args),

@@ -1,6 +1,7 @@
 //! `kvs-bench run`, the main job: its arguments become a [`Config`], the run does the work, and
 //! the result is one screen.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::session::{Policy, Routing};
 use crate::workload::Workload;
 
 use super::progress::Terminal;
+use super::tui::Tui;
 use super::{Cli, ExitStatus, Failure};
 
 /// The arguments of `kvs-bench run`.
@@ -175,6 +177,10 @@ struct OutputArgs {
     /// Prints the run record as JSON instead of the result screen.
     #[arg(long)]
     json: bool,
+
+    /// Shows the run as it goes on, on the whole terminal: rates, percentiles, nodes, faults.
+    #[arg(long)]
+    tui: bool,
 }
 
 /// `Lattice`, as the command line has it.
@@ -207,9 +213,16 @@ pub(super) enum Switch {
 /// Runs, and prints the result.
 pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
     let config = config(args, command_line())?;
-    let mut terminal = Terminal::new();
-    let finished = run::run(&config, &mut terminal);
-    drop(terminal);
+    let finished = if args.output.tui {
+        if !std::io::stdout().is_terminal() {
+            return Err(Failure::bad_arguments(anyhow!("--tui needs a terminal")));
+        }
+        let title = format!("{}: {}", config.architecture, config.workload);
+        let mut tui = Tui::start(title).context("cannot take the terminal over")?;
+        run::run(&config, &mut tui)
+    } else {
+        run::run(&config, &mut Terminal::new())
+    };
     let finished = finished.context("the run has no result")?;
     let record = &finished.record;
     let screen = report::text(record);
@@ -358,7 +371,7 @@ fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
 }
 
 /// The command that runs this again, quoted for a shell.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let mut words = vec!["kvs-bench".to_owned()];
     words.extend(
         std::env::args_os()

@@ -121,6 +121,7 @@ impl Fixture {
             open_loop: self.workload.rate.is_some(),
             began_at: SystemTime::UNIX_EPOCH,
             groups: Vec::new(),
+            live: None,
         };
         let log = Box::new(std::io::sink());
         let measured = measure::Recorder::start(settings, log).expect("a thread");

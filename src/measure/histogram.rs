@@ -42,6 +42,11 @@ impl Histogram {
         same_bounds.expect("all histograms have the same bounds");
     }
 
+    /// Counts everything that a histogram of the same bounds counted; none when it has others.
+    pub(super) fn add_all(&mut self, counts: &hdrhistogram::Histogram<u64>) -> Option<()> {
+        self.0.add(counts).ok()
+    }
+
     /// Counts everything that an interval counted.
     pub(super) fn add_counts(&mut self, counts: &hdrhistogram::Histogram<u32>) {
         for bucket in counts.iter_recorded() {

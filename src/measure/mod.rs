@@ -9,6 +9,7 @@ mod fault;
 mod hgrm;
 mod histogram;
 mod interval;
+mod interval_log;
 mod kind;
 mod machine;
 mod measured_file;
@@ -27,6 +28,7 @@ pub use fault::{FaultWindow, FaultsRecord, PeriodRecord};
 pub use hgrm::write_hgrm;
 pub use histogram::{Histogram, LATENCY_NS_MAX, SIGNIFICANT_DIGITS, Summary};
 pub use interval::INTERVALS_QUEUED_MAX;
+pub use interval_log::{IntervalLogError, merge_interval_log};
 pub use kind::OperationKind;
 pub use pulse::Pulse;
 pub use record::{

@@ -11,7 +11,7 @@ use super::histogram::Histogram;
 use super::interval::{Collected, INTERVALS_QUEUED_MAX, Interval, collect};
 use super::kind::OperationKind;
 use super::pulse::Pulse;
-use super::series::IntervalSeries;
+use super::series::{IntervalRow, IntervalSeries};
 
 /// How a [`Recorder`] counts.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct RecorderSettings {
     /// The replica group of each node, counted from 0, by the node's id. What nodes did that are not
     /// in it is not told apart.
     pub groups: Vec<u32>,
+    /// Takes each interval as soon as it is over; those that it has no room for are left out.
+    pub live: Option<SyncSender<IntervalRow>>,
 }
 
 /// How an operation that did not succeed ended.

@@ -133,9 +133,11 @@ fn write_place(
 /// Operations a second; nothing for an interval without length.
 fn per_second(operations: u64, row: &IntervalRow) -> String {
     let rate = operations as f64 / row.seconds();
-    rate.is_finite()
-        .then(|| format!("{rate:.1}"))
-        .unwrap_or_default()
+    if rate.is_finite() {
+        format!("{rate:.1}")
+    } else {
+        String::new()
+    }
 }
 
 fn write_line(

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use hdrhistogram::serialization::Deserializer;
-use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
-
-use super::{OperationKind, Outcome, PlaceRow, Recorder, RecorderSettings, Statistics};
+use super::{
+    IntervalLogError, OperationKind, Outcome, PlaceRow, Recorder, RecorderSettings, Statistics,
+    merge_interval_log,
+};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -33,6 +33,7 @@ fn settings(open_loop: bool) -> RecorderSettings {
         open_loop,
         began_at: SystemTime::UNIX_EPOCH,
         groups: Vec::new(),
+        live: None,
     }
 }
 
@@ -82,33 +83,31 @@ fn totals_series_and_log_agree_on_what_was_counted() {
 /// How many values the log holds under `tag`.
 fn logged(log: &SharedLog, tag: &str) -> u64 {
     let bytes = log.0.lock().unwrap().clone();
-    let mut deserializer = Deserializer::new();
-    IntervalLogIterator::new(&bytes)
-        .map(|entry| match entry.unwrap() {
-            LogEntry::Interval(interval) if interval.tag().unwrap().as_str() == tag => {
-                let bytes = decode_base64(interval.encoded_histogram());
-                let counts: hdrhistogram::Histogram<u64> =
-                    deserializer.deserialize(&mut &bytes[..]).unwrap();
-                counts.len()
-            }
-            LogEntry::Interval(_) | LogEntry::BaseTime(_) | LogEntry::StartTime(_) => 0,
-        })
-        .sum()
+    match merge_interval_log(&bytes, Some(tag)) {
+        Ok(histogram) => histogram.count(),
+        Err(IntervalLogError::NoSuchTag { .. }) => 0,
+        Err(error) => panic!("{error}"),
+    }
 }
 
-fn decode_base64(text: &str) -> Vec<u8> {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
-    for character in text.trim_end_matches('=').bytes() {
-        let digit = DIGITS.iter().position(|d| *d == character).unwrap();
-        bits = bits << 6 | digit as u32;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    bytes
+#[test]
+fn an_interval_log_that_is_damaged_or_lacks_a_tag_is_a_clear_error() {
+    let log = SharedLog::default();
+    let mut recorder = Recorder::start(settings(false), Box::new(log.clone())).unwrap();
+    recorder.record(2 * SECOND, OperationKind::Read, 0, 5, 5);
+    recorder.finish(3 * SECOND).unwrap();
+    let bytes = log.0.lock().unwrap().clone();
+    assert_eq!(merge_interval_log(&bytes, None).unwrap().count(), 1);
+    let error = merge_interval_log(&bytes, Some("read.response")).unwrap_err();
+    assert!(
+        error.to_string().contains("there are: read.service"),
+        "{error}"
+    );
+    let text = String::from_utf8(bytes).unwrap();
+    // A character of the histogram is no longer base64.
+    let damaged = text.replace("HISTFAAA", "HIST?AAA");
+    assert_ne!(damaged, text);
+    assert!(merge_interval_log(damaged.as_bytes(), None).is_err());
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! What people read of a run, made from its saved record and nothing else.
 //!
-//! [`text()`] is the one screen that a run ends with, [`html`] the page of it; [`load`] reads the record of any run directory
+//! [`text()`] is the one screen that a run ends with, [`html`] the page of it, [`compare`] says whether runs differ; [`load`] reads the record of any run directory
 //! again, so that every report can be made later. Nothing here measures or judges.
 
+pub mod compare;
 mod faults;
 pub mod html;
 mod layout;
+mod list;
 mod number;
 mod proof;
+pub mod sweep;
 mod tables;
 mod text;
 
@@ -16,6 +19,8 @@ use std::path::Path;
 use crate::measure::{RecordError, RunRecord};
 
 pub(crate) use layout::table;
+pub use list::{Cells, cells};
+pub(crate) use number::{rate as rate_text, time as time_text};
 pub use text::{COLUMNS_MAX, LINES_MAX, text};
 
 /// Reads the record of a run directory; its `directory` then is where it was found.

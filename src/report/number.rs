@@ -45,7 +45,7 @@ impl Unit {
 }
 
 /// A time with the unit that fits.
-pub(super) fn time(ns: u64) -> String {
+pub(crate) fn time(ns: u64) -> String {
     let unit = Unit::fitting(ns);
     format!("{} {}", unit.of(ns), unit.name())
 }
@@ -69,7 +69,7 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// A rate, with k or M.
-pub(super) fn rate(per_second: f64) -> String {
+pub(crate) fn rate(per_second: f64) -> String {
     scaled(per_second, 1000.0, &["", "k", "M", "G"])
 }
 

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::client::{self, Clock, Driver, Load};
 use crate::history;
-use crate::measure::{Measured, RunRecord, VerdictWord};
+use crate::measure::{IntervalRow, Measured, RunRecord, VerdictWord};
 use crate::node::NodeStatus;
 use crate::protocol::NodeId;
 use crate::transport;
@@ -51,6 +51,10 @@ pub trait Observer {
     fn stage(&mut self, name: &'static str);
     /// How far the stage has got.
     fn progress(&mut self, message: String);
+    /// A second of the measured part is over.
+    fn second(&mut self, _row: &IntervalRow) {}
+    /// The faults that are present, now and then; empty when there are none.
+    fn faults(&mut self, _present: &str) {}
 }
 
 /// What came of a run.

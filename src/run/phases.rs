@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufWriter;
 use std::rc::Rc;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -25,6 +26,9 @@ use super::quiesce::{self, Quiescence};
 
 /// The length of the intervals of the time series.
 const INTERVAL_NS: u64 = 1_000_000_000;
+
+/// Seconds that wait to be shown.
+const SECONDS_SHOWN_MAX: usize = 16;
 
 /// How long each phase took, in order.
 pub(super) struct Stages<'a> {
@@ -138,12 +142,14 @@ async fn run_workload(
     let log = File::create(&log_path).context("creating the latency log")?;
     let clock = stages.clock;
     let measured_from_ns = clock.now_ns() + workload.warmup.as_nanos() as u64;
+    let (live, seconds) = sync_channel(SECONDS_SHOWN_MAX);
     let settings = measure::RecorderSettings {
         start_ns: measured_from_ns,
         interval_ns: INTERVAL_NS,
         open_loop: workload.rate.is_some(),
         began_at: stages.began_at,
         groups: groups_of_nodes(cluster),
+        live: Some(live),
     };
     let mut recorder = measure::Recorder::start(settings, Box::new(BufWriter::new(log)))
         .context("starting to measure")?;
@@ -184,6 +190,10 @@ async fn run_workload(
         let mut told = describe(progress, rate, now_ns, measured_from_ns, end_ns);
         if !present.borrow().is_empty() {
             told += &format!("; {}", present.borrow());
+        }
+        observer.faults(&present.borrow());
+        for second in seconds.try_iter() {
+            observer.second(&second);
         }
         observer.progress(told);
     };

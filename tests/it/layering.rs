@@ -139,6 +139,11 @@ const LAYERS: &[Layer] = &[
         io: Io::Files,
     },
     Layer {
+        module: "serve",
+        may_use: &["measure", "report"],
+        io: Io::Any,
+    },
+    Layer {
         module: "run",
         may_use: &[
             "workload",
@@ -182,6 +187,7 @@ const LAYERS: &[Layer] = &[
             "checker",
             "measure",
             "report",
+            "serve",
         ],
         io: Io::Any,
     },

@@ -398,6 +398,7 @@ fn what_was_measured_becomes_files_for_other_tools() {
         open_loop: true,
         began_at: SystemTime::UNIX_EPOCH,
         groups: Vec::new(),
+        live: None,
     };
     let directory = tempfile::tempdir().unwrap();
     let log = fs::File::create(directory.path().join(Measured::LOG_FILE_NAME)).unwrap();
@@ -506,4 +507,54 @@ fn more_than_one_late_arrival_in_a_hundred_voids_the_numbers() {
     assert!(throughput.void_reason().is_some());
     throughput.offered = None;
     assert_eq!(throughput.void_reason(), None);
+}
+
+#[test]
+fn a_record_from_before_faults_were_known_is_read_shown_and_made_a_page_of() {
+    let stored = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/testdata/records/before-faults.json"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    fs::copy(stored, directory.path().join("run.json")).unwrap();
+    let record = report::load(directory.path()).unwrap();
+    assert_eq!(record.configuration.host, "process");
+    assert!(record.faults.windows.is_empty() && record.objectives.is_empty());
+    let screen = report::text(&record);
+    assert!(
+        screen.contains("VALID: the store kept its promise"),
+        "{screen}"
+    );
+    let page = report::html::run_page(&record, directory.path()).unwrap();
+    assert!(page.contains("VALID: causal kept"));
+    // What was not recorded then is said to be missing.
+    assert!(page.contains("timeseries.csv is missing"));
+}
+
+#[test]
+fn a_page_is_whole_by_itself_and_no_text_of_a_run_becomes_markup() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut record = invalid();
+    let hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>";
+    record.warnings.push(hostile.to_owned());
+    record.command = hostile.to_owned();
+    record.verdict.anomalies[0].text = hostile.to_owned();
+    record.configuration.workload.name = hostile.to_owned();
+    let page = report::html::run_page(&record, directory.path()).unwrap();
+    assert!(
+        !page.contains("<script>alert") && !page.contains("<img"),
+        "not escaped"
+    );
+    assert!(page.contains("&lt;script&gt;alert(1)"), "not shown either");
+    // Nothing is fetched: no address stands where a browser would follow it by itself.
+    for loads in [
+        "<link rel=\"stylesheet",
+        "src=\"http",
+        "url(http",
+        "@import",
+        "fetch(",
+    ] {
+        assert!(!page.contains(loads), "{loads}");
+    }
+    assert!(page.contains("default-src 'none'"));
 }

@@ -39,6 +39,7 @@ fn run_plan(workload: &Workload, now_ns: u64) -> Plan {
         open_loop: true,
         began_at: SystemTime::now(),
         groups: Vec::new(),
+        live: None,
     };
     let recorder = measure::Recorder::start(settings, Box::new(std::io::sink())).unwrap();
     Plan::Run {

@@ -9,7 +9,7 @@ const DIGITS: i32 = 4;
 #[derive(Clone, Debug, Serialize)]
 pub(in crate::report) struct Chart {
     /// The id of its figure.
-    pub(in crate::report) id: &'static str,
+    pub(in crate::report) id: String,
     pub(in crate::report) title: String,
     /// What one should know to read it.
     pub(in crate::report) note: String,
@@ -36,6 +36,10 @@ pub(in crate::report) enum Axis {
     Latency,
     /// Operations a second.
     Rate,
+    /// How many.
+    Count,
+    /// Bytes.
+    Bytes,
     /// Seconds since the run began.
     Seconds,
     /// A quantile q as 1 / (1 - q).

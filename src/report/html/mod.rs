@@ -21,6 +21,7 @@ use thiserror::Error;
 
 pub(super) use chart::{Axis, Chart, Curve, Shade, Variant};
 pub use run::{RUN_PAGE, run_page};
+pub(super) use spectrum::overlaid_spectra;
 
 /// Why there is no page.
 #[derive(Debug, Error)]
@@ -43,10 +44,14 @@ pub enum PageError {
     },
 }
 
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("base.html", include_str!("assets/base.html")),
+    ("files.html", include_str!("assets/files.html")),
+    ("list.html", include_str!("assets/list.html")),
     ("parts.html", include_str!("assets/parts.html")),
+    ("compare.html", include_str!("assets/compare.html")),
     ("run.html", include_str!("assets/run.html")),
+    ("sweep.html", include_str!("assets/sweep.html")),
     ("topology.svg", include_str!("assets/topology.svg")),
 ];
 
@@ -70,8 +75,13 @@ struct Drawn<'a> {
     shades: &'a [Shade],
 }
 
+/// A page without charts.
+pub(crate) fn plain_page<F: Serialize>(template: &str, title: &str, facts: F) -> String {
+    render(template, title, &[], &[], facts)
+}
+
 /// Fills a template.
-fn render<F: Serialize>(
+pub(super) fn render<F: Serialize>(
     template: &str,
     title: &str,
     charts: &[&Chart],

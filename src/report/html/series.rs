@@ -234,7 +234,7 @@ fn chart(
     variants: Vec<Variant>,
 ) -> Chart {
     Chart {
-        id,
+        id: id.to_owned(),
         title: title.to_owned(),
         note,
         x: Axis::Seconds,
@@ -392,7 +392,8 @@ mod tests {
         };
         let all = [sample(0, 100, None), sample(1, 100, None), last];
         let grid = Grid::over(&all);
-        let rates: Vec<f64> = { grid.thin(&all).iter() }.map(|place| place.rate).collect();
+        let places = grid.thin(&all);
+        let rates: Vec<f64> = places.iter().map(|place| place.rate).collect();
         assert_eq!(rates.len(), 2);
         assert!((rates[1] - 190.0 / 1.01).abs() < 1e-9, "{rates:?}");
     }

@@ -14,10 +14,12 @@ const NS_PER_MS: f64 = 1e6;
 /// A percentile distribution: 1 / (1 - quantile), and the value in ns.
 type Distribution = Vec<(f64, f64)>;
 
+const KINDS: [&str; 4] = ["read", "update", "insert", "read-modify-write"];
+
 /// The spectrum of every kind of operation; nothing when no file is there.
 pub(super) fn latency(directory: &Path) -> Result<Option<Chart>, PageError> {
     let mut curves = Vec::new();
-    for kind in ["read", "update", "insert", "read-modify-write"] {
+    for kind in KINDS {
         for time in ["response", "service"] {
             let path = directory.join(format!("{kind}.{time}.hgrm"));
             if let Some(distribution) = read(&path)? {
@@ -28,7 +30,29 @@ pub(super) fn latency(directory: &Path) -> Result<Option<Chart>, PageError> {
     let note = "Half of the operations took at most the time at 50 %, and so on; each further nine \
                 is as wide as the one before. Response time is from the intended start of an \
                 operation, service time from the actual one.";
-    Ok(chart("spectrum", "Latency by percentile", note, curves))
+    let id = "spectrum".to_owned();
+    Ok(chart(id, "Latency by percentile", note, curves))
+}
+
+/// The spectra of several runs over one another; nothing when no file is there.
+pub(in crate::report) fn overlaid_spectra(
+    id: String,
+    runs: &[(&str, &Path)],
+) -> Result<Option<Chart>, PageError> {
+    let mut curves = Vec::new();
+    for kind in KINDS {
+        for (name, directory) in runs {
+            // Response time where there is one: it is what a client waited.
+            let response = read(&directory.join(format!("{kind}.response.hgrm")))?;
+            let distribution = match response {
+                None => read(&directory.join(format!("{kind}.service.hgrm")))?,
+                response => response,
+            };
+            curves.extend(distribution.map(|it| (format!("{name} {kind}"), it)));
+        }
+    }
+    let note = "What clients waited in the run of each set whose throughput is the median.";
+    Ok(chart(id, "Latency by percentile", note, curves))
 }
 
 /// The distributions of staleness and of visibility lag; nothing when neither file is there.
@@ -46,11 +70,11 @@ pub(super) fn staleness(directory: &Path) -> Result<Option<Chart>, PageError> {
                 acknowledged; a read that missed none has none. Visibility lag: from the \
                 acknowledgement of a put until it is seen at each other replica.";
     let title = "Staleness and visibility lag by percentile";
-    Ok(chart("staleness", title, note, curves))
+    Ok(chart("staleness".to_owned(), title, note, curves))
 }
 
 fn chart(
-    id: &'static str,
+    id: String,
     title: &str,
     note: &str,
     curves: Vec<(String, Distribution)>,

@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     let browser = Browser::new(options).context("starting Chromium")?;
     let mut seen = 0;
     for argument in arguments {
-        let (page, text) = argument.split_once('=').context("PAGE=TEXT")?;
+        let (page, text) = argument.rsplit_once('=').context("PAGE=TEXT")?;
         for width in WIDTHS {
             let place = screenshots.join(format!("{}-{width}.png", name(page)));
             look(&browser, page, text, width, &place)
@@ -60,22 +60,7 @@ fn name(page: &str) -> String {
 
 fn look(browser: &Browser, page: &str, text: &str, width: u32, place: &Path) -> Result<()> {
     let tab = browser.new_tab()?;
-    tab.call_method(Emulation::SetDeviceMetricsOverride {
-        width,
-        height: HEIGHT,
-        device_scale_factor: 1.0,
-        mobile: width < 600,
-        scale: None,
-        screen_width: None,
-        screen_height: None,
-        position_x: None,
-        position_y: None,
-        dont_set_visible_size: None,
-        screen_orientation: None,
-        viewport: None,
-        display_feature: None,
-        device_posture: None,
-    })?;
+    screen(&tab, width, HEIGHT)?;
     let troubles = troubles(&tab)?;
     let is_file = !page.starts_with("http");
     let url = if is_file {
@@ -98,7 +83,10 @@ fn look(browser: &Browser, page: &str, text: &str, width: u32, place: &Path) -> 
         "it opened in {took:?}, not within {OPENS_WITHIN:?}"
     );
 
-    let shown = string(&tab, "(document.querySelector('.tile') ?? document.querySelector('h1')).innerText")?;
+    let shown = string(
+        &tab,
+        "(document.querySelector('.tile') ?? document.querySelector('h1')).innerText",
+    )?;
     ensure!(shown.contains(text), "{shown:?} does not say {text:?}");
     let asked = number(
         &tab,
@@ -116,12 +104,11 @@ fn look(browser: &Browser, page: &str, text: &str, width: u32, place: &Path) -> 
     }
     let troubles = troubles.lock().expect("nobody panicked").clone();
     ensure!(troubles.is_empty(), "the console says: {troubles:?}");
-    let image = tab.capture_screenshot(
-        Page::CaptureScreenshotFormatOption::Png,
-        None,
-        Some(whole_page(&tab)?),
-        true,
-    )?;
+    let height = number(&tab, "document.documentElement.scrollHeight")?;
+    screen(&tab, width, height as u32)?;
+    tab.evaluate("scrollTo(0, 0)", false)?;
+    let format = Page::CaptureScreenshotFormatOption::Png;
+    let image = tab.capture_screenshot(format, None, None, true)?;
     std::fs::write(place, image)?;
     println!(
         "ok   {page} at {width}: opened in {} ms, {drawn} charts",
@@ -253,14 +240,25 @@ fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     Ok(())
 }
 
-fn whole_page(tab: &Arc<Tab>) -> Result<Page::Viewport> {
-    Ok(Page::Viewport {
-        x: 0.0,
-        y: 0.0,
-        width: number(tab, "document.documentElement.clientWidth")?,
-        height: number(tab, "document.documentElement.scrollHeight")?,
-        scale: 1.0,
-    })
+/// Makes the screen this large.
+fn screen(tab: &Arc<Tab>, width: u32, height: u32) -> Result<()> {
+    tab.call_method(Emulation::SetDeviceMetricsOverride {
+        width,
+        height,
+        device_scale_factor: 1.0,
+        mobile: width < 600,
+        scale: None,
+        screen_width: None,
+        screen_height: None,
+        position_x: None,
+        position_y: None,
+        dont_set_visible_size: None,
+        screen_orientation: None,
+        viewport: None,
+        display_feature: None,
+        device_posture: None,
+    })?;
+    Ok(())
 }
 
 fn number(tab: &Arc<Tab>, expression: &str) -> Result<f64> {

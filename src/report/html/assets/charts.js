@@ -16,6 +16,8 @@
   const FORMATS = {
     latency: (ns) => scaled(ns, [" ns", " µs", " ms", " s"], 1000),
     rate: (perSecond) => scaled(perSecond, ["/s", "k/s", "M/s"], 1000),
+    count: (count) => scaled(count, ["", "k", "M"], 1000),
+    bytes: (bytes) => scaled(bytes, [" B", " KiB", " MiB", " GiB"], 1024),
     seconds: (s) => digits(s) + " s",
     // The odds of 1 in so many: 1,000 is the 99.9th percentile.
     odds: (odds) => Number((100 * (1 - 1 / odds)).toFixed(7)) + " %",
@@ -85,7 +87,7 @@
   const csv = (chart, variant) => {
     const { series, y, xs } = chart.variants[variant];
     const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
-    const unit = { latency: "ns", rate: "per s", seconds: "s", odds: "1/(1-percentile)" };
+    const unit = { latency: "ns", rate: "per s", count: "count", bytes: "B", seconds: "s", odds: "1/(1-percentile)" };
     const head = [`${chart.x_label} (${unit[chart.x]})`].concat(series.map((one) => `${one.name} (${unit[y]})`)).map(quoted);
     const rows = (xs || chart.xs).map((x, at) => [x].concat(series.map((one) => one.values[at] ?? "")).join(","));
     return [head.join(",")].concat(rows).join("\n") + "\n";

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Compares the performance of two commits: builds both, runs them interleaved on this machine
+# (A B B A A B …) over a small matrix, and writes what CI services read. Exits with 1 only when
+# something is both largely and certainly worse, or a promise broke.
+#   scripts/ci-perf.sh BASE HEAD [OUTPUT]                     (default output: results/ci-perf)
+# ROUNDS=10 runs of each commit and cell, DURATION=2s each; CELLS as below. The working tree is left
+# alone. In a GitHub job, the summary is appended to the job's.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+base=$(git rev-parse --verify "${1:?usage: scripts/ci-perf.sh BASE HEAD [OUTPUT]}^{commit}")
+head=$(git rev-parse --verify "${2:?usage: scripts/ci-perf.sh BASE HEAD [OUTPUT]}^{commit}")
+output=${3:-results/ci-perf}
+rounds=${ROUNDS:-10}
+duration=${DURATION:-2s}
+cells=${CELLS:-"--arch local --workload zipf
+--arch replicated --workload zipf
+--arch sharded_replicated --lattice lww --workload contended"}
+
+mkdir -p "$output"
+output=$(cd "$output" && pwd)
+rm -rf "$output/A" "$output/B"
+work=$(mktemp -d)
+trap 'git worktree remove --force "$work/tree" 2>/dev/null || true; rm -rf "$work"; git worktree prune' EXIT
+
+# Both are built in one place, so that what they have in common is built once, dependencies included.
+git worktree add --quiet --detach "$work/tree" "$base"
+build() {
+  git -C "$work/tree" checkout --quiet --detach "$2"
+  (cd "$work/tree" && CARGO_TARGET_DIR="$target" cargo build --release --quiet --bin kvs-bench)
+  cp "$target/release/kvs-bench" "$work/$1"
+}
+target=${CARGO_TARGET_DIR:-$PWD/target}
+build A "$base"
+build B "$head"
+
+# One run of a program in a cell. A broken promise is the comparison's business.
+run() {
+  local program=$1 seed=$2
+  shift 2
+  "$work/$program" "$@" --duration "$duration" --warmup 300ms --records 1000 --seed "$seed" \
+    --engine direct --results "$output/$program" >/dev/null 2>>"$output/errors.txt" || [ $? -le 2 ]
+}
+: >"$output/errors.txt"
+for round in $(seq "$rounds"); do
+  order="A B"
+  [ $((round % 2)) = 1 ] || order="B A"
+  while read -r cell; do
+    for program in $order; do
+      # shellcheck disable=SC2086
+      run "$program" "$round" $cell
+    done
+  done <<<"$cells"
+done
+
+# The comparison is that of this checkout, not of the commits, so that it is the same for both.
+cargo build --release --quiet --bin kvs-bench
+status=0
+"$target/release/kvs-bench" compare "$output/A" "$output/B" --gate --ci "$output" || status=$?
+if [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
+  cat "$output/summary.md" >>"$GITHUB_STEP_SUMMARY"
+fi
+echo "summary.md, compare.html, benchmark-*.json, bencher.json and junit.xml are in $output"
+exit "$status"

@@ -1,0 +1,119 @@
+//! `kvs-bench compare`: whether two runs, or two sets of repeated runs, differ.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
+
+use crate::report::compare::{self, Comparison, Settings};
+
+use super::{ExitStatus, Failure};
+
+/// The arguments of `kvs-bench compare`.
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    /// A run directory, or a directory of repeated runs: what there was.
+    #[arg(value_name = "A")]
+    a: PathBuf,
+
+    /// The same of what there is now.
+    #[arg(value_name = "B")]
+    b: PathBuf,
+
+    /// How to write the comparison.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+
+    /// The file to write to, instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Also writes summary.md, compare.html, benchmark-*.json for github-action-benchmark,
+    /// bencher.json and junit.xml into this directory.
+    #[arg(long, value_name = "DIR")]
+    ci: Option<PathBuf>,
+
+    /// Ends with 1 when something is certainly and largely worse in B, or a promise broke there.
+    #[arg(long)]
+    gate: bool,
+
+    /// From which change on a difference is large, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 10.0)]
+    large: f64,
+
+    /// Below which p-value, corrected for the number of measures, a difference is certain.
+    #[arg(long, value_name = "P", default_value_t = 0.01)]
+    certain: f64,
+}
+
+/// How a comparison is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Tables for a terminal.
+    Text,
+    /// For the summary of a CI job.
+    Markdown,
+    /// A self-contained page, with the curves of both over one another.
+    Html,
+    /// Everything, for other programs.
+    Json,
+}
+
+pub(super) fn main(args: &CompareArgs) -> Result<ExitStatus, Failure> {
+    let in_range = (0.0..=1000.0).contains(&args.large) && (0.0..=1.0).contains(&args.certain);
+    if !in_range {
+        let error = anyhow!("--large is a percentage and --certain a probability from 0 to 1");
+        return Err(Failure::bad_arguments(error));
+    }
+    let settings = Settings {
+        large: args.large / 100.0,
+        certain: args.certain,
+    };
+    let load = |path: &Path| compare::load_runs(path).map_err(Failure::bad_arguments);
+    let comparison = compare::compare(&load(&args.a)?, &load(&args.b)?, settings);
+    let text = written(&comparison, args.format)?;
+    match &args.output {
+        Some(path) => write(path, &text)?,
+        None => super::print(&text)?,
+    }
+    if let Some(directory) = &args.ci {
+        fs::create_dir_all(directory)
+            .with_context(|| format!("cannot create {}", directory.display()))?;
+        write(
+            &directory.join("summary.md"),
+            &compare::markdown(&comparison),
+        )?;
+        write(
+            &directory.join("compare.html"),
+            &written(&comparison, Format::Html)?,
+        )?;
+        for file in compare::ci_files(&comparison) {
+            write(&directory.join(file.name), &file.contents)?;
+        }
+    }
+    if comparison.cells.is_empty() {
+        return Ok(ExitStatus::Unknown);
+    }
+    if args.gate && comparison.is_refused() {
+        return Ok(ExitStatus::Invalid);
+    }
+    Ok(ExitStatus::Valid)
+}
+
+fn written(comparison: &Comparison, format: Format) -> Result<String, Failure> {
+    Ok(match format {
+        Format::Text => compare::text(comparison),
+        Format::Markdown => compare::markdown(comparison),
+        Format::Html => compare::page(comparison).map_err(Failure::bad_arguments)?,
+        Format::Json => {
+            serde_json::to_string_pretty(comparison).expect("plain data with text keys")
+        }
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text)
+        .with_context(|| format!("cannot write {}", path.display()))
+        .map_err(Failure::from)
+}

@@ -1,0 +1,263 @@
+//! What two samples say of the difference between what they come from.
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use serde::Serialize;
+use statrs::stats_tests::Alternative;
+use statrs::stats_tests::mannwhitneyu::{MannWhitneyUMethod, mannwhitneyu};
+
+/// Resamples of the bootstrap.
+const RESAMPLES: usize = 4_000;
+/// Of the interval that the bootstrap gives.
+const CONFIDENCE: f64 = 0.95;
+/// Splits of a set into halves, to see how much halves of the same differ.
+const SPLITS: usize = 500;
+/// From so many runs on halves can be compared.
+const NOISE_RUNS_MIN: usize = 4;
+/// Up to so many runs of both sets together p-values are exact, unless numbers are the same.
+const EXACT_RUNS_MAX: usize = 60;
+/// The same numbers give the same answer.
+const SEED: u64 = 1;
+
+/// What two samples say of the difference.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The median of A.
+    pub median_a: f64,
+    /// The median of B.
+    pub median_b: f64,
+    /// The median of B by that of A; absent when that is 0.
+    pub ratio: Option<f64>,
+    /// 95 % confidence interval of the ratio, by the percentile bootstrap (Efron 1979).
+    pub interval: Option<(f64, f64)>,
+    /// Cliff's delta (1993), from -1 to 1: how much likelier it is that a run of B has more than a
+    /// run of A than that it has less.
+    pub effect: f64,
+    /// The p-value of the test of Mann and Whitney (1947), both sides; absent with one run.
+    pub p: Option<f64>,
+    /// The least p-value that so few runs can have.
+    pub least_p: f64,
+    /// Noise: 95 % of the random halves of one set differ from its other half by less than this
+    /// share. Absent with fewer than four runs in both sets.
+    pub noise: Option<f64>,
+}
+
+/// Estimates the difference of B from A; neither is empty.
+pub(super) fn estimate(a: &[f64], b: &[f64]) -> Estimate {
+    let mut random = Pcg64Mcg::seed_from_u64(SEED);
+    let (median_a, median_b) = (median(a), median(b));
+    let several = a.len() > 1 && b.len() > 1;
+    let p = several.then(|| p_value(a, b)).flatten();
+    Estimate {
+        median_a,
+        median_b,
+        ratio: ratio(median_a, median_b),
+        interval: several.then(|| bootstrap(a, b, &mut random)).flatten(),
+        effect: effect(a, b),
+        p,
+        least_p: least_p(a.len(), b.len()),
+        noise: [a, b]
+            .into_iter()
+            .filter_map(|set| noise(set, &mut random))
+            .reduce(f64::max),
+    }
+}
+
+fn ratio(a: f64, b: f64) -> Option<f64> {
+    (a != 0.0).then_some(b / a)
+}
+
+/// The median.
+pub(super) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        f64::midpoint(sorted[middle - 1], sorted[middle])
+    }
+}
+
+fn bootstrap(a: &[f64], b: &[f64], random: &mut Pcg64Mcg) -> Option<(f64, f64)> {
+    let mut draw = |from: &[f64]| {
+        let drawn: Vec<f64> = { 0..from.len() }
+            .map(|_| from[random.random_range(0..from.len())])
+            .collect();
+        median(&drawn)
+    };
+    let mut ratios: Vec<f64> = (0..RESAMPLES)
+        .filter_map(|_| ratio(draw(a), draw(b)))
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    let at = |share: f64| ratios.get((share * (ratios.len() as f64 - 1.0)).round() as usize);
+    let tail = (1.0 - CONFIDENCE) / 2.0;
+    Some((*at(tail)?, *at(1.0 - tail)?))
+}
+
+/// 95 % confidence interval of the median.
+pub(super) fn median_interval(values: &[f64]) -> (f64, f64) {
+    let mut random = Pcg64Mcg::seed_from_u64(SEED);
+    bootstrap(&[1.0], values, &mut random).unwrap_or_else(|| (median(values), median(values)))
+}
+
+fn effect(a: &[f64], b: &[f64]) -> f64 {
+    let mut balance = 0_i64;
+    for one in a {
+        for other in b {
+            balance += match other.total_cmp(one) {
+                std::cmp::Ordering::Less => -1,
+                std::cmp::Ordering::Equal => 0,
+                std::cmp::Ordering::Greater => 1,
+            };
+        }
+    }
+    balance as f64 / (a.len() * b.len()) as f64
+}
+
+fn p_value(a: &[f64], b: &[f64]) -> Option<f64> {
+    let mut all = [a, b].concat();
+    all.sort_by(f64::total_cmp);
+    let has_ties = all.windows(2).any(|pair| pair[0] == pair[1]);
+    if all.first() == all.last() {
+        return Some(1.0);
+    }
+    if has_ties || all.len() > EXACT_RUNS_MAX {
+        let method = MannWhitneyUMethod::AsymptoticInclContinuityCorrection;
+        let tested = mannwhitneyu(a, b, method, Alternative::TwoSided);
+        return tested.ok().map(|(_, p)| p).filter(|p| !p.is_nan());
+    }
+    let rank = |value: &f64| all.partition_point(|other| other < value);
+    let ranks: usize = a.iter().map(rank).sum();
+    let pairs = a.len() * b.len();
+    // Of how many pairs the one of A is larger.
+    let larger = ranks - a.len() * (a.len() - 1) / 2;
+    let ways = ways_by_pairs(a.len(), b.len());
+    let tail: f64 = ways[..=larger.min(pairs - larger)].iter().sum();
+    Some((2.0 * tail / ways.iter().sum::<f64>()).min(1.0))
+}
+
+/// In how many of the orders of `a` and `b` different numbers how many pairs have the larger number
+/// in A. (statrs has this as well, but where A is not the larger set it returns the complement.)
+fn ways_by_pairs(a: usize, b: usize) -> Vec<f64> {
+    // The number that comes next is of A, and larger than all of B so far, or of B: the recurrence
+    // of Mann and Whitney, over how many of A and of B there are.
+    let mut ways = vec![vec![vec![0.0; a * b + 1]; b + 1]; a + 1];
+    for of_a in 0..=a {
+        for of_b in 0..=b {
+            for pairs in 0..=of_a * of_b {
+                ways[of_a][of_b][pairs] = if of_a == 0 && of_b == 0 {
+                    1.0
+                } else {
+                    let from_a = if of_a > 0 && pairs >= of_b {
+                        ways[of_a - 1][of_b][pairs - of_b]
+                    } else {
+                        0.0
+                    };
+                    let from_b = if of_b > 0 {
+                        ways[of_a][of_b - 1][pairs]
+                    } else {
+                        0.0
+                    };
+                    from_a + from_b
+                };
+            }
+        }
+    }
+    ways.swap_remove(a).swap_remove(b)
+}
+
+/// Two in the number of ways to deal the runs out: when all of one set lie on one side.
+fn least_p(a: usize, b: usize) -> f64 {
+    let ways: f64 = { 1..=a }.map(|at| (b + at) as f64 / at as f64).product();
+    2.0 / ways
+}
+
+/// How much random halves of one set differ.
+fn noise(values: &[f64], random: &mut Pcg64Mcg) -> Option<f64> {
+    if values.len() < NOISE_RUNS_MIN {
+        return None;
+    }
+    let mut shuffled = values.to_vec();
+    let mut changes: Vec<f64> = (0..SPLITS)
+        .filter_map(|_| {
+            for at in (1..shuffled.len()).rev() {
+                shuffled.swap(at, random.random_range(0..=at));
+            }
+            let (one, other) = shuffled.split_at(shuffled.len() / 2);
+            // Halves differ more than wholes would, by the root of two.
+            let change = (ratio(median(one), median(other))? - 1.0).abs();
+            Some(change / std::f64::consts::SQRT_2)
+        })
+        .collect();
+    changes.sort_by(f64::total_cmp);
+    changes
+        .get((CONFIDENCE * (changes.len() as f64 - 1.0)).round() as usize)
+        .copied()
+}
+
+/// Corrects p-values for their number, so that the chance of any false alarm is what it says (Holm
+/// 1979).
+pub(super) fn holm(p: &[Option<f64>]) -> Vec<Option<f64>> {
+    let mut order: Vec<usize> = (0..p.len()).filter(|at| p[*at].is_some()).collect();
+    order.sort_by(|one, other| p[*one].unwrap_or(1.0).total_cmp(&p[*other].unwrap_or(1.0)));
+    let mut corrected = p.to_vec();
+    let mut largest = 0.0_f64;
+    for (rank, at) in order.iter().enumerate() {
+        let times = (order.len() - rank) as f64;
+        largest = largest.max((p[*at].unwrap_or(1.0) * times).min(1.0));
+        corrected[*at] = Some(largest);
+    }
+    corrected
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_p_value_is_that_of_samples_that_do_not_overlap() {
+        let low = [1.0, 2.0, 3.0, 4.0, 5.0];
+        let high = [11.0, 12.0, 13.0, 14.0, 15.0];
+        let p = p_value(&low, &high).expect("a p-value");
+        assert!((p - 2.0 / 252.0).abs() < 1e-9, "{p}");
+        assert!((least_p(5, 5) - p).abs() < 1e-12);
+        // Of scipy's documentation: U is 17 of 20 pairs.
+        let (male, female) = ([19.0, 22.0, 16.0, 29.0, 24.0], [20.0, 11.0, 17.0, 12.0]);
+        for p in [p_value(&male, &female), p_value(&female, &male)] {
+            assert!(
+                (p.expect("a p-value") - 0.111_111_111).abs() < 1e-6,
+                "{p:?}"
+            );
+        }
+        assert!((effect(&low, &high) - 1.0).abs() < 1e-12);
+        assert_eq!(p_value(&[1.0, 1.0], &[1.0, 1.0]), Some(1.0));
+    }
+
+    #[test]
+    fn more_questions_make_each_answer_less_certain() {
+        let corrected = holm(&[Some(0.01), None, Some(0.04), Some(0.03)]);
+        let near = |value: Option<f64>, expected: f64| {
+            (value.expect("a p-value") - expected).abs() < 1e-12
+        };
+        assert!(near(corrected[0], 0.03));
+        assert!(near(corrected[3], 0.06));
+        // Never smaller than one that was smaller before.
+        assert!(near(corrected[2], 0.06));
+        assert_eq!(corrected[1], None);
+    }
+
+    #[test]
+    fn the_interval_of_the_ratio_holds_the_ratio() {
+        let a: Vec<f64> = (0..10).map(|n| 100.0 + f64::from(n)).collect();
+        let b: Vec<f64> = a.iter().map(|value| value * 1.2).collect();
+        let estimate = estimate(&a, &b);
+        let (low, high) = estimate.interval.expect("an interval");
+        assert!(
+            low < 1.2 && 1.2 < high && low > 1.1 && high < 1.3,
+            "{low} {high}"
+        );
+        let noise = estimate.noise.expect("ten runs have halves");
+        assert!(noise > 0.0 && noise < 0.09, "{noise}");
+    }
+}

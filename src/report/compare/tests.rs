@@ -1,0 +1,173 @@
+//! Known differences are found, and none is found where there is none.
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use super::*;
+use crate::measure::{NodeRecord, Summary};
+
+/// A run with this throughput, whose latency is the inverse of it.
+fn run(per_second: f64, verdict: VerdictWord) -> RunRecord {
+    let mut run: RunRecord = serde_json::from_str(include_str!(
+        "../../../tests/testdata/records/before-faults.json"
+    ))
+    .expect("a record");
+    run.statistics.throughput.achieved_per_s = Some(per_second);
+    let ns = (1e9 / per_second) as u64;
+    run.statistics.service = Some(Summary {
+        count: 1000,
+        p50: Some(ns),
+        p99: Some(ns * 9),
+        ..Summary::default()
+    });
+    run.nodes = vec![NodeRecord {
+        requests: 1000,
+        cpu_seconds: Some(1.0 / per_second),
+        resident_bytes: Some(1_000_000),
+        ..NodeRecord::default()
+    }];
+    run.verdict.verdict = verdict;
+    run
+}
+
+/// Runs around a throughput, with noise of some percent.
+fn runs(count: usize, per_second: f64, noise: f64, random: &mut Pcg64Mcg) -> Vec<RunRecord> {
+    (0..count)
+        .map(|_| {
+            // The sum of uniform numbers is bell-shaped enough.
+            let bell: f64 = (0..6).map(|_| random.random::<f64>() - 0.5).sum();
+            run(per_second * (1.0 + noise * bell), VerdictWord::Valid)
+        })
+        .collect()
+}
+
+#[test]
+fn a_slowdown_of_a_seventh_is_found_and_refused() {
+    let mut random = Pcg64Mcg::seed_from_u64(7);
+    for _ in 0..20 {
+        let a = runs(10, 50_000.0, 0.04, &mut random);
+        let b = runs(10, 42_500.0, 0.04, &mut random);
+        let comparison = compare(&a, &b, Settings::default());
+        assert!(comparison.is_refused(), "{}", text(&comparison));
+        assert!(
+            comparison.headline().starts_with("WORSE"),
+            "{}",
+            comparison.headline()
+        );
+        let other_way = compare(&b, &a, Settings::default());
+        assert!(!other_way.is_refused(), "{}", text(&other_way));
+    }
+}
+
+#[test]
+fn runs_of_the_same_are_called_different_at_most_once_in_a_hundred_times() {
+    let mut random = Pcg64Mcg::seed_from_u64(11);
+    let settings = Settings {
+        // Whatever is certain counts here, however small.
+        large: 0.0,
+        ..Settings::default()
+    };
+    let alarms = (0..400)
+        .filter(|_| {
+            let a = runs(10, 50_000.0, 0.1, &mut random);
+            let b = runs(10, 50_000.0, 0.1, &mut random);
+            let comparison = compare(&a, &b, settings);
+            comparison.has(Finding::Worse) || comparison.has(Finding::Better)
+        })
+        .count();
+    assert!(alarms <= 4, "{alarms} of 400");
+}
+
+#[test]
+fn single_runs_differ_as_they_may_and_nothing_is_said_of_it() {
+    let (a, b) = (
+        run(50_000.0, VerdictWord::Valid),
+        run(20_000.0, VerdictWord::Valid),
+    );
+    let comparison = compare(&[a], &[b], Settings::default());
+    assert!(!comparison.is_refused());
+    assert!(
+        comparison.headline().starts_with("TOO FEW RUNS"),
+        "{}",
+        comparison.headline()
+    );
+}
+
+#[test]
+fn a_promise_that_broke_is_refused_however_fast_the_store_was() {
+    let a = run(50_000.0, VerdictWord::Valid);
+    let b = run(90_000.0, VerdictWord::Invalid);
+    let comparison = compare(&[a], &[b], Settings::default());
+    assert!(comparison.is_refused());
+    let summary = markdown(&comparison);
+    assert!(summary.starts_with("## ❌ A PROMISE BROKE"), "{summary}");
+    assert!(summary.contains("Do not merge"), "{summary}");
+    let files = ci_files(&comparison);
+    let junit = files
+        .iter()
+        .find(|file| file.name == "junit.xml")
+        .expect("junit");
+    assert!(
+        junit.contents.contains("failures=\"1\""),
+        "{}",
+        junit.contents
+    );
+}
+
+#[test]
+fn a_void_run_does_not_count_and_a_cell_of_one_set_is_not_compared() {
+    let a = run(50_000.0, VerdictWord::Valid);
+    let mut void = a.clone();
+    void.void.push("the load generator was late".to_owned());
+    let mut other = a.clone();
+    other.configuration.architecture = "local".to_owned();
+    let comparison = compare(&[a], &[void, other], Settings::default());
+    assert!(comparison.cells.is_empty());
+    assert_eq!(comparison.headline(), "NOTHING WAS COMPARED");
+    let notes = comparison.notes.join("\n");
+    assert!(
+        notes.contains("does not count") && notes.contains("in B only"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn the_files_for_ci_have_the_shapes_that_their_readers_want() {
+    let mut random = Pcg64Mcg::seed_from_u64(3);
+    let a = runs(4, 50_000.0, 0.04, &mut random);
+    let comparison = compare(&a, &a, Settings::default());
+    for file in ci_files(&comparison) {
+        if file.name == "junit.xml" {
+            assert!(file.contents.contains("tests=\"4\""), "{}", file.contents);
+            continue;
+        }
+        let json: serde_json::Value = serde_json::from_str(&file.contents).expect(file.name);
+        if file.name == "bencher.json" {
+            let (_, measures) = json
+                .as_object()
+                .expect("an object")
+                .iter()
+                .next()
+                .expect("one");
+            let latency = &measures["latency"];
+            assert!(
+                latency["lower_value"].as_f64() <= latency["value"].as_f64(),
+                "{json}"
+            );
+            assert!(measures["throughput"]["upper_value"].is_f64(), "{json}");
+        } else {
+            let entry = &json[0];
+            assert!(
+                entry["value"].is_f64() && entry["range"].is_string(),
+                "{json}"
+            );
+            let expected = if file.name.contains("bigger") {
+                "ops/s"
+            } else {
+                "ns"
+            };
+            assert_eq!(entry["unit"], expected);
+        }
+    }
+    assert!(markdown(&comparison).len() < 1_000_000);
+}

@@ -1,0 +1,70 @@
+//! Finding runs and their files, and nothing else.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Entries that are read of a directory.
+const ENTRIES_MAX: usize = 100_000;
+
+/// The names in a directory, sorted. What cannot be read is empty.
+pub(super) fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .take(ENTRIES_MAX)
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The directory of this name in the results, if there is one: it is looked up, never joined.
+pub(super) fn run(results: &Path, name: &str) -> Option<PathBuf> {
+    let known = names(results).into_iter().find(|known| known == name)?;
+    let path = results.join(known);
+    let is_directory = fs::symlink_metadata(&path).is_ok_and(|it| it.is_dir());
+    is_directory.then_some(path)
+}
+
+/// A file or directory within `directory`, whatever links are on the way.
+pub(super) fn within(directory: &Path, file: &str) -> Option<PathBuf> {
+    let directory = directory.canonicalize().ok()?;
+    let path = directory.join(file).canonicalize().ok()?;
+    (path.starts_with(&directory) && path != directory).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_results() {
+        let outside = tempfile::tempdir().expect("a directory");
+        let secret = outside.path().join("secret");
+        fs::write(&secret, "secret").expect("written");
+        let results = outside.path().join("results");
+        let one = results.join("one");
+        fs::create_dir_all(one.join("nodes")).expect("made");
+        fs::write(one.join("run.json"), "{}").expect("written");
+        std::os::unix::fs::symlink(&secret, one.join("link")).expect("linked");
+        std::os::unix::fs::symlink(outside.path(), results.join("latest")).expect("linked");
+
+        assert_eq!(run(&results, "one"), Some(one.clone()));
+        for name in ["..", ".", "", "latest", "one/../..", "/etc", "two"] {
+            assert_eq!(run(&results, name), None, "{name}");
+        }
+        assert!(within(&one, "run.json").is_some());
+        assert!(within(&one, "nodes").is_some());
+        let absolute = secret.to_str().expect("a text");
+        for file in [
+            "../../secret",
+            "nodes/../../../secret",
+            absolute,
+            "link",
+            "..",
+            ".",
+            "missing",
+        ] {
+            assert_eq!(within(&one, file), None, "{file}");
+        }
+    }
+}
