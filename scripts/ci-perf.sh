@@ -21,25 +21,37 @@ mkdir -p "$output"
 output=$(cd "$output" && pwd)
 rm -rf "$output/A" "$output/B"
 work=$(mktemp -d)
-trap 'git worktree remove --force "$work/tree" 2>/dev/null || true; rm -rf "$work"; git worktree prune' EXIT
+trap 'git worktree remove --force "${tree:-}" 2>/dev/null || true; rm -rf "$work"' EXIT
 
-# Both are built in one place, so that what they have in common is built once, dependencies included.
-git worktree add --quiet --detach "$work/tree" "$base"
-build() {
-  git -C "$work/tree" checkout --quiet --detach "$2"
-  (cd "$work/tree" && CARGO_TARGET_DIR="$target" cargo build --release --quiet --bin kvs-bench)
-  cp "$target/release/kvs-bench" "$work/$1"
-}
+# Both are built in one place, so that what they have in common is built once, dependencies included;
+# what was built is kept by its commit.
 target=${CARGO_TARGET_DIR:-$PWD/target}
+tree=$target/ci-perf/tree
+build() {
+  local program=$target/ci-perf/kvs-bench-$2
+  if [ ! -x "$program" ]; then
+    git worktree prune
+    [ -d "$tree" ] || git worktree add --quiet --detach "$tree" "$2"
+    git -C "$tree" checkout --quiet --detach "$2"
+    (cd "$tree" && CARGO_TARGET_DIR="$target" cargo build --release --quiet --bin kvs-bench)
+    cp "$target/release/kvs-bench" "$program"
+  fi
+  cp "$program" "$work/$1"
+}
+mkdir -p "$target/ci-perf"
 build A "$base"
 build B "$head"
 
 # One run of a program in a cell. A broken promise is the comparison's business.
 run() {
-  local program=$1 seed=$2
+  local program=$1 seed=$2 status=0
   shift 2
   "$work/$program" "$@" --duration "$duration" --warmup 300ms --records 1000 --seed "$seed" \
-    --engine direct --results "$output/$program" >/dev/null 2>>"$output/errors.txt" || [ $? -le 2 ]
+    --engine direct --results "$output/$program" >/dev/null 2>>"$output/errors.txt" || status=$?
+  if [ "$status" -gt 2 ]; then
+    echo "error: a run of $program has no result (exit status $status): $(tail -1 "$output/errors.txt")" >&2
+    exit 255
+  fi
 }
 : >"$output/errors.txt"
 for round in $(seq "$rounds"); do
@@ -53,10 +65,9 @@ for round in $(seq "$rounds"); do
   done <<<"$cells"
 done
 
-# The comparison is that of this checkout, not of the commits, so that it is the same for both.
-cargo build --release --quiet --bin kvs-bench
+# The head's comparison judges both.
 status=0
-"$target/release/kvs-bench" compare "$output/A" "$output/B" --gate --ci "$output" || status=$?
+"$work/B" compare "$output/A" "$output/B" --gate --ci "$output" || status=$?
 if [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
   cat "$output/summary.md" >>"$GITHUB_STEP_SUMMARY"
 fi

@@ -57,6 +57,21 @@ step "the planted bugs: caught by two views each, and no false alarm without the
 cargo build --release --quiet --bins
 cargo run --release --quiet -- bugs run all
 
+step "report pages in a browser, and the comparison of two sets of runs"
+command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; } >/dev/null 2>&1 || true
+if command -v chromium >/dev/null; then
+  scripts/page-test.sh
+else
+  echo "not run: no Chromium can be had here"
+fi
+for set in A B; do
+  for seed in 1 2; do
+    cargo run --release --quiet -- --arch local --seed "$seed" --duration 1s --warmup 200ms --records 1000 \
+      --results "$results/$set" >/dev/null
+  done
+done
+cargo run --release --quiet -- compare "$results/A" "$results/B" --gate --ci "$results/ci"
+
 step "licences, bans and sources of the dependencies"
 if ! command -v cargo-deny >/dev/null; then
   cargo install --locked --quiet cargo-deny

@@ -234,8 +234,9 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
     }
     saved.context("the run has a result")?;
     match super::report::write_page(record) {
-        Ok(page) if !args.output.json => {
-            super::print(&format!("Page        {}", page.display()))?;
+        // For whoever looks on; the screen stays as it is kept in report.txt.
+        Ok(page) if std::io::stderr().is_terminal() => {
+            eprintln!("Page        {}", page.display());
         }
         Ok(_) => {}
         // The result stands without it.

@@ -82,8 +82,23 @@ fn ten_thousand_connections_that_come_and_go_leave_no_memory_and_no_descriptor()
     });
 }
 
+/// A frame that cannot be decoded: a length that is legal, before nonsense; or one that is not.
+fn malformed_frame(random: &mut rand_pcg::Pcg64, is_length_legal: bool) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..64).map(|_| random.random()).collect();
+    let (low, high) = if is_length_legal {
+        (60, 0)
+    } else {
+        (0xff, 0xff)
+    };
+    bytes[..4].copy_from_slice(&[low, 0, 0, high]);
+    bytes[4..12].fill(0xff);
+    bytes
+}
+
+/// A malformed frame ends its connection, so each costs its sender a handshake: as many senders as
+/// there can be at a time send as fast as they are let in.
 #[test]
-fn malformed_frames_again_and_again_cost_their_senders_alone() {
+fn ten_thousand_malformed_frames_cost_their_senders_alone() {
     on_runtime(async {
         let logs = tempfile::tempdir().unwrap();
         let launcher = launch(logs.path()).await;
@@ -93,23 +108,35 @@ fn malformed_frames_again_and_again_cost_their_senders_alone() {
             .await
             .unwrap();
         let before = resident(node).await;
-        let mut random = rand_pcg::Pcg64::seed_from_u64(1);
-        let rounds = 500;
-        for round in 0..rounds {
-            let dial = endpoint.dial(node.addr(), NodeId(0), Role::Requests);
-            let mut streams = dial.await.unwrap();
-            let mut bytes: Vec<u8> = (0..64).map(|_| random.random()).collect();
-            // A length that is legal, before nonsense; or one that is not.
-            bytes[..4].copy_from_slice(&[if round % 2 == 0 { 60 } else { 0xff }, 0, 0, 0]);
-            bytes[3] = if round % 2 == 0 { 0 } else { 0xff };
-            bytes[4..12].fill(0xff);
-            streams.send.write_all(&bytes).await.unwrap();
-            let _ = streams.send.finish();
-            streams.connection.closed().await;
-            bystander.call(&get()).await.unwrap();
+        let mut senders = tokio::task::JoinSet::new();
+        for sender in 0..AT_ONCE {
+            let (endpoint, addr) = (endpoint.clone(), node.addr());
+            senders.spawn_local(async move {
+                let mut random = rand_pcg::Pcg64::seed_from_u64(u64::from(sender));
+                for round in 0..CONNECTIONS / AT_ONCE {
+                    let dial = endpoint.dial(addr, NodeId(0), Role::Requests);
+                    let mut streams = dial.await.unwrap();
+                    let frame = malformed_frame(&mut random, round % 2 == 0);
+                    streams.send.write_all(&frame).await.unwrap();
+                    let _ = streams.send.finish();
+                    streams.connection.closed().await;
+                }
+            });
         }
+        let mut answers = 0;
+        while !senders.is_empty() {
+            bystander.call(&get()).await.unwrap();
+            answers += 1;
+            while let Some(done) = senders.try_join_next() {
+                done.unwrap();
+            }
+        }
+        assert!(
+            answers > 100,
+            "the bystander was served all the while: {answers}"
+        );
         let status = node.status().await.unwrap();
-        assert_eq!(status.counters.frames_malformed, rounds);
+        assert_eq!(status.counters.frames_malformed, u64::from(CONNECTIONS));
         let left = status.usage.resident_bytes.saturating_sub(before);
         assert!(left < LEFT_BYTES_MAX, "{left} bytes are left");
         launcher.shutdown_all().await;

@@ -11,6 +11,9 @@ const HALVINGS: u32 = 4;
 /// lower.
 const RETREATS_MAX: u32 = 4;
 const RETREAT: f64 = 0.9;
+/// Tries at one rate whose numbers may be void before it counts as not kept up with: the load
+/// generator was late, perhaps because something else had its processor.
+const VOID_TRIES_MAX: u32 = 3;
 /// One minus the confidence in the share of runs that meet the objectives.
 const DOUBT: f64 = 0.05;
 
@@ -45,10 +48,8 @@ pub(super) fn sweep<E>(
     let mut found = Found::default();
     let ratio = (range.high / range.low).powf(1.0 / f64::from(range.steps - 1));
     for step in 0..range.steps {
-        let one = attempt(range.low * ratio.powi(step as i32))?;
-        let (rate, kept_up) = (one.rate, one.kept_up);
-        found.tries.push(one);
-        if kept_up {
+        let rate = range.low * ratio.powi(step as i32);
+        if found.attempt(rate, &mut attempt)?.kept_up {
             found.knee = Some(rate);
         } else {
             // What lies beyond is overload.
@@ -60,70 +61,91 @@ pub(super) fn sweep<E>(
         let (Some(low), Some(high)) = (found.knee, found.beyond) else {
             break;
         };
-        let one = attempt((low * high).sqrt())?;
-        *(if one.kept_up {
-            &mut found.knee
+        let rate = (low * high).sqrt();
+        if found.attempt(rate, &mut attempt)?.kept_up {
+            found.knee = Some(rate);
         } else {
-            &mut found.beyond
-        }) = Some(one.rate);
-        found.tries.push(one);
+            found.beyond = Some(rate);
+        }
     }
     if let Some(confirmations) = confirmations {
-        find_best(&mut found, confirmations, &mut attempt)?;
+        found.best = found.find_best(confirmations, &mut attempt)?;
     }
     Ok(found)
 }
 
-fn find_best<E>(
-    found: &mut Found,
-    confirmations: u32,
-    attempt: &mut impl FnMut(f64) -> Result<Try, E>,
-) -> Result<(), E> {
-    let met = |one: &&Try| one.met == Some(true);
-    let highest = found.tries.iter().filter(met).map(|one| one.rate);
-    let Some(mut low) = highest.reduce(f64::max) else {
-        return Ok(());
-    };
-    let above = { found.tries.iter() }
-        .map(|one| one.rate)
-        .filter(|rate| *rate > low);
-    if let Some(mut high) = above.reduce(f64::min) {
-        for _ in 0..HALVINGS {
-            let one = attempt((low * high).sqrt())?;
-            *(if one.met == Some(true) {
-                &mut low
-            } else {
-                &mut high
-            }) = one.rate;
-            found.tries.push(one);
+impl Found {
+    /// Tries a rate, again while the numbers are void.
+    fn attempt<E>(
+        &mut self,
+        rate: f64,
+        attempt: &mut impl FnMut(f64) -> Result<Try, E>,
+    ) -> Result<Try, E> {
+        let mut one = attempt(rate)?;
+        self.tries.push(one.clone());
+        for _ in 1..VOID_TRIES_MAX {
+            if !one.void {
+                break;
+            }
+            one = attempt(rate)?;
+            self.tries.push(one.clone());
         }
+        Ok(one)
     }
-    // A rate that met them once may have been lucky.
-    for _ in 0..RETREATS_MAX {
+
+    fn find_best<E>(
+        &mut self,
+        confirmations: u32,
+        attempt: &mut impl FnMut(f64) -> Result<Try, E>,
+    ) -> Result<Option<Best>, E> {
+        let met = |one: &&Try| one.met == Some(true);
+        let highest = self.tries.iter().filter(met).map(|one| one.rate);
+        let Some(mut low) = highest.reduce(f64::max) else {
+            return Ok(None);
+        };
+        let above = self.tries.iter().map(|one| one.rate);
+        if let Some(mut high) = above.filter(|rate| *rate > low).reduce(f64::min) {
+            for _ in 0..HALVINGS {
+                let rate = (low * high).sqrt();
+                if self.attempt(rate, attempt)?.met == Some(true) {
+                    low = rate;
+                } else {
+                    high = rate;
+                }
+            }
+        }
+        // A rate that met them once may have been lucky.
+        for _ in 0..RETREATS_MAX {
+            let best = self.confirm(low, confirmations, attempt)?;
+            if best.met * 2 > confirmations {
+                return Ok(Some(best));
+            }
+            low *= RETREAT;
+        }
+        Ok(None)
+    }
+
+    /// Tries a rate again and again, until half of the tries have missed.
+    fn confirm<E>(
+        &mut self,
+        rate: f64,
+        confirmations: u32,
+        attempt: &mut impl FnMut(f64) -> Result<Try, E>,
+    ) -> Result<Best, E> {
         let mut best = Best {
-            rate: low,
+            rate,
             met: 0,
             tries: 0,
             share_at_least: 0.0,
         };
-        for _ in 0..confirmations {
-            let one = attempt(low)?;
+        while best.tries < confirmations && (best.tries - best.met) * 2 < confirmations {
+            let one = self.attempt(rate, attempt)?;
             best.tries += 1;
             best.met += u32::from(one.met == Some(true));
-            found.tries.push(one);
-            // Half of them at the most may miss.
-            if (best.tries - best.met) * 2 > confirmations {
-                break;
-            }
         }
-        if best.met * 2 > confirmations {
-            best.share_at_least = share_at_least(best.met, best.tries);
-            found.best = Some(best);
-            return Ok(());
-        }
-        low *= RETREAT;
+        best.share_at_least = share_at_least(best.met, best.tries);
+        Ok(best)
     }
-    Ok(())
 }
 
 /// The lower end of the one-sided interval of Clopper and Pearson for `met` of `tries`.
@@ -199,6 +221,24 @@ mod tests {
         assert_eq!(found.best, None);
         assert_eq!(found.knee, None);
         assert_eq!(found.tries.len(), 1, "one try beyond the knee is enough");
+    }
+
+    #[test]
+    fn a_try_that_the_generator_spoiled_is_made_again() {
+        let (mut calls, mut inner) = (0, store(50_000.0));
+        let spoiled = |rate: f64| {
+            calls += 1;
+            let mut one = inner(rate)?;
+            if calls % 3 == 1 {
+                (one.void, one.kept_up, one.met) = (true, false, None);
+            }
+            Ok::<_, ()>(one)
+        };
+        let found = sweep(RANGE, None, spoiled).expect("it never fails");
+        let knee = found.knee.expect("a knee");
+        assert!((50_000.0 * 0.94..50_000.0 / 0.94).contains(&knee), "{knee}");
+        let void = found.tries.iter().filter(|one| one.void).count();
+        assert!(void >= 4, "spoiled tries are on record too");
     }
 
     #[test]

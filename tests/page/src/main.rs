@@ -61,6 +61,15 @@ fn name(page: &str) -> String {
 fn look(browser: &Browser, page: &str, text: &str, width: u32, place: &Path) -> Result<()> {
     let tab = browser.new_tab()?;
     screen(&tab, width, HEIGHT)?;
+    // The desktop is light and the phone dark, so that both are seen.
+    let scheme = if width < 600 { "dark" } else { "light" };
+    tab.call_method(Emulation::SetEmulatedMedia {
+        media: None,
+        features: Some(vec![Emulation::MediaFeature {
+            name: "prefers-color-scheme".to_owned(),
+            value: scheme.to_owned(),
+        }]),
+    })?;
     let troubles = troubles(&tab)?;
     let is_file = !page.starts_with("http");
     let url = if is_file {
