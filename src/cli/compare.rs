@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
+use crate::measure::RunRecord;
 use crate::report::compare::{self, Comparison, Settings};
 
 use super::{ExitStatus, Failure};
@@ -18,8 +19,13 @@ pub(super) struct CompareArgs {
     a: PathBuf,
 
     /// The same of what there is now.
-    #[arg(value_name = "B")]
-    b: PathBuf,
+    #[arg(value_name = "B", required_unless_present = "aa")]
+    b: Option<PathBuf>,
+
+    /// Instead of comparing: how often are runs of A called different from runs of A that ran in
+    /// between? In so many rounds, each a run for either side.
+    #[arg(long, value_name = "ROUNDS", conflicts_with_all = ["b", "ci", "output", "gate"])]
+    aa: Option<u16>,
 
     /// How to write the comparison.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -71,7 +77,12 @@ pub(super) fn main(args: &CompareArgs) -> Result<ExitStatus, Failure> {
         certain: args.certain,
     };
     let load = |path: &Path| compare::load_runs(path).map_err(Failure::bad_arguments);
-    let comparison = compare::compare(&load(&args.a)?, &load(&args.b)?, settings);
+    let a = load(&args.a)?;
+    if let Some(rounds) = args.aa {
+        return alarms(&a, rounds, settings);
+    }
+    let b = load(args.b.as_ref().expect("clap requires it without --aa"))?;
+    let comparison = compare::compare(&a, &b, settings);
     let text = written(&comparison, args.format)?;
     match &args.output {
         Some(path) => write(path, &text)?,
@@ -98,6 +109,28 @@ pub(super) fn main(args: &CompareArgs) -> Result<ExitStatus, Failure> {
     if args.gate && comparison.is_refused() {
         return Ok(ExitStatus::Invalid);
     }
+    Ok(ExitStatus::Valid)
+}
+
+/// Prints how often runs of the same are called different.
+fn alarms(runs: &[RunRecord], rounds: u16, settings: Settings) -> Result<ExitStatus, Failure> {
+    let alarms = compare::false_alarms(runs, usize::from(rounds), settings).ok_or_else(|| {
+        let few = runs.len();
+        Failure::bad_arguments(anyhow!(
+            "{rounds} rounds take twice as many runs, and there are {few}"
+        ))
+    })?;
+    let percent = |count: u32| f64::from(count) * 100.0 / f64::from(compare::TRIALS);
+    super::print(&format!(
+        "{} comparisons of {rounds} with {rounds} runs of the same, out of {}: a change was called certain in {} \
+         ({:.1} %), and refused by the gate in {} ({:.1} %)",
+        compare::TRIALS,
+        runs.len(),
+        alarms.certain,
+        percent(alarms.certain),
+        alarms.refused,
+        percent(alarms.refused)
+    ))?;
     Ok(ExitStatus::Valid)
 }
 

@@ -5,6 +5,7 @@
 //! comparison is of the repetitions of one such [`Cell`] in A with those in B. One number of each run
 //! enters the tests, never single operations: those of one run are not independent.
 
+mod alarms;
 mod ci;
 mod load;
 mod markdown;
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 use crate::measure::{RunRecord, VerdictWord};
 
+pub use alarms::{FalseAlarms, TRIALS, false_alarms};
 pub use ci::{CiFile, ci_files};
 pub use load::load_runs;
 pub use markdown::markdown;

@@ -15,7 +15,7 @@ const CELLS_DRAWN_MAX: usize = 12;
 #[derive(Serialize)]
 struct Facts<'a> {
     headline: String,
-    refused: bool,
+    word: &'static str,
     cells: Vec<CellFacts<'a>>,
     comparison: &'a Comparison,
     method: String,
@@ -48,7 +48,11 @@ pub fn page(comparison: &Comparison) -> Result<String, PageError> {
     }
     let facts = Facts {
         headline: comparison.headline(),
-        refused: comparison.is_refused(),
+        word: match (comparison.is_refused(), comparison.can_tell()) {
+            (true, _) => "invalid",
+            (false, true) => "valid",
+            (false, false) => "unknown",
+        },
         cells: { comparison.cells.iter().zip(&drawn) }
             .map(|(cell, charts)| CellFacts {
                 title: title(cell),

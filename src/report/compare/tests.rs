@@ -79,6 +79,35 @@ fn runs_of_the_same_are_called_different_at_most_once_in_a_hundred_times() {
 }
 
 #[test]
+fn false_alarms_are_counted_and_a_drift_of_the_machine_is_none() {
+    let mut random = Pcg64Mcg::seed_from_u64(5);
+    // The machine gets slower all the while, as a shared one may.
+    let drifting: Vec<RunRecord> = (0..60)
+        .map(|at| {
+            let noise = 1.0 + 0.05 * (random.random::<f64>() - 0.5);
+            run(
+                50_000.0 * (1.0 - f64::from(at) * 0.005) * noise,
+                VerdictWord::Valid,
+            )
+        })
+        .collect();
+    let alarms = false_alarms(&drifting, 10, Settings::default()).expect("enough runs");
+    assert_eq!(alarms, FalseAlarms::default());
+    assert_eq!(false_alarms(&drifting[..19], 10, Settings::default()), None);
+    // The control: a change that is there is seen.
+    let uneven: Vec<RunRecord> = (0..60)
+        .map(|at| {
+            run(
+                if at < 30 { 50_000.0 } else { 10_000.0 } + f64::from(at),
+                VerdictWord::Valid,
+            )
+        })
+        .collect();
+    let halves = compare(&uneven[..30], &uneven[30..], Settings::default());
+    assert!(halves.is_refused(), "a change is seen where there is one");
+}
+
+#[test]
 fn single_runs_differ_as_they_may_and_nothing_is_said_of_it() {
     let (a, b) = (
         run(50_000.0, VerdictWord::Valid),
