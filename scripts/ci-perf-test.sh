@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 trials=${1:-10}
-spin=${SPIN_NS:-850}
+spin=${SPIN_NS:-1100}
 work=$(mktemp -d)
 trap 'git worktree remove --force "$work/slow" 2>/dev/null || true; rm -rf "$work"; git worktree prune' EXIT
 export ROUNDS=${ROUNDS:-10} DURATION=${DURATION:-1s}

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::measure::{RunRecord, VerdictWord};
+use crate::report::sweep::{self, SWEEP_FILE, SWEEP_PAGE, SweepRecord};
 use crate::report::{self, html};
 
 use super::{ExitStatus, Failure};
@@ -14,7 +15,7 @@ use super::{ExitStatus, Failure};
 /// The arguments of `kvs-bench report`.
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// The run directory, such as results/latest.
+    /// The directory of a run or of a sweep, such as results/latest.
     #[arg(value_name = "DIR", default_value = "results/latest")]
     directory: PathBuf,
 
@@ -28,6 +29,9 @@ pub(super) struct ReportArgs {
 }
 
 pub(super) fn main(args: &ReportArgs) -> Result<ExitStatus, Failure> {
+    if args.directory.join(SWEEP_FILE).exists() {
+        return report_sweep(args);
+    }
     let record = report::load(&args.directory).map_err(Failure::bad_arguments)?;
     if args.html {
         let page = write_page(&record).context("cannot make the page")?;
@@ -38,6 +42,28 @@ pub(super) fn main(args: &ReportArgs) -> Result<ExitStatus, Failure> {
         super::print(&report::text(&record))?;
     }
     Ok(exit_status(&record))
+}
+
+/// The result of a sweep again.
+fn report_sweep(args: &ReportArgs) -> Result<ExitStatus, Failure> {
+    let path = args.directory.join(SWEEP_FILE);
+    let json = fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))
+        .map_err(Failure::bad_arguments)?;
+    let swept: SweepRecord = serde_json::from_str(&json)
+        .with_context(|| format!("{} is not a sweep of this version", path.display()))
+        .map_err(Failure::bad_arguments)?;
+    if args.html {
+        let path = args.directory.join(SWEEP_PAGE);
+        fs::write(&path, sweep::page(&swept))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        super::print(&path.display().to_string())?;
+    } else if args.json {
+        super::print(&json)?;
+    } else {
+        super::print(&sweep::text(&swept))?;
+    }
+    Ok(super::sweep::exit_status(&swept))
 }
 
 /// Makes the page of a run in its directory, and says where it is.

@@ -10,7 +10,9 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::measure::{Machine, RunRecord, Slo, VerdictWord, Versions};
-use crate::report::sweep::{self, SWEEP_VERSION, StoreSweep, SweepRecord, Try};
+use crate::report::sweep::{
+    self, SWEEP_FILE, SWEEP_PAGE, SWEEP_VERSION, StoreSweep, SweepRecord, Try,
+};
 use crate::report::text;
 use crate::run;
 use crate::workload::humane;
@@ -132,19 +134,24 @@ pub(super) fn main(args: &SweepArgs) -> Result<ExitStatus, Failure> {
     super::print(&sweep::text(&swept))?;
     super::print(&format!(
         "Page        {}",
-        directory.join("sweep.html").display()
+        directory.join(SWEEP_PAGE).display()
     ))?;
     if interrupted {
         return Ok(ExitStatus::Interrupted);
     }
+    Ok(exit_status(&swept))
+}
+
+/// How a sweep ends: by the worst verdict of its tries.
+pub(super) fn exit_status(swept: &SweepRecord) -> ExitStatus {
     let has = |word| swept.stores.iter().any(|store| store.verdict() == word);
-    Ok(if has(VerdictWord::Invalid) {
+    if has(VerdictWord::Invalid) {
         ExitStatus::Invalid
     } else if has(VerdictWord::Unknown) {
         ExitStatus::Unknown
     } else {
         ExitStatus::Valid
-    })
+    }
 }
 
 fn range(args: &SweepArgs) -> Result<Range, Failure> {
@@ -265,9 +272,9 @@ fn tried(record: &RunRecord, rate: f64) -> Try {
 fn save(swept: &SweepRecord, directory: &Path) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(swept).expect("plain data with text keys");
     for (name, contents) in [
-        ("sweep.json", json + "\n"),
+        (SWEEP_FILE, json + "\n"),
         ("sweep.txt", sweep::text(swept)),
-        ("sweep.html", sweep::page(swept)),
+        (SWEEP_PAGE, sweep::page(swept)),
     ] {
         let path = directory.join(name);
         fs::write(&path, contents).with_context(|| format!("cannot write {}", path.display()))?;

@@ -1,6 +1,6 @@
 //! Latency against offered load, store by store: what consistency costs.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,10 @@ use crate::measure::{Machine, VerdictWord, Versions};
 
 /// The version of the schema of `sweep.json`.
 pub const SWEEP_VERSION: u32 = 1;
+/// A sweep's record within its directory.
+pub const SWEEP_FILE: &str = "sweep.json";
+/// A sweep's page within its directory.
+pub const SWEEP_PAGE: &str = "sweep.html";
 
 /// A sweep, `sweep.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -239,25 +243,23 @@ pub fn page(sweep: &SweepRecord) -> String {
 /// Which percentile, and where a try has it.
 type Percentile = (&'static str, fn(&Try) -> Option<u64>);
 
-/// Latency over throughput, a curve a store; tries whose numbers are void are left out.
+/// Latency over offered load, a curve a store; of several tries at a rate the median, and none whose
+/// numbers are void.
 fn chart(sweep: &SweepRecord) -> Chart {
     const PERCENTILES: [Percentile; 3] = [
         ("p99", |one| one.p99_ns),
         ("p50", |one| one.p50_ns),
         ("p99.9", |one| one.p999_ns),
     ];
-    let mut xs: BTreeMap<u64, ()> = BTreeMap::new();
     let counted = |store: &StoreSweep| -> Vec<Try> {
         let tries = store.tries.iter();
-        tries
-            .filter(|one| !one.void && one.achieved_per_s > 0.0)
-            .cloned()
-            .collect()
+        tries.filter(|one| !one.void).cloned().collect()
     };
-    for one in sweep.stores.iter().flat_map(counted) {
-        // The order of the bits of positive numbers is their own.
-        xs.insert(one.achieved_per_s.to_bits(), ());
-    }
+    // The order of the bits of positive numbers is their own.
+    let rates: BTreeSet<u64> = { sweep.stores.iter() }
+        .flat_map(counted)
+        .map(|one| one.rate.to_bits())
+        .collect();
     let variants = PERCENTILES.iter().map(|(name, of)| Variant {
         name: (*name).to_owned(),
         y: Axis::Latency,
@@ -266,32 +268,32 @@ fn chart(sweep: &SweepRecord) -> Chart {
             .map(|store| {
                 let tries = counted(store);
                 let at = |bits: &u64| {
-                    let here = tries
-                        .iter()
-                        .find(|one| one.achieved_per_s.to_bits() == *bits);
-                    here.and_then(of).map(|ns| ns as f64)
+                    let here = tries.iter().filter(|one| one.rate.to_bits() == *bits);
+                    let mut all: Vec<u64> = here.filter_map(of).collect();
+                    all.sort_unstable();
+                    all.get(all.len() / 2).map(|ns| *ns as f64)
                 };
                 Curve {
                     name: store.name.clone(),
-                    values: xs.keys().map(at).collect(),
+                    values: rates.iter().map(at).collect(),
                 }
             })
             .collect(),
     });
     Chart {
         id: "cost".to_owned(),
-        title: "Latency against throughput".to_owned(),
-        note: "Each point is a run in an open loop: what clients waited, from the intended start of \
-               an operation, when so many operations a second succeeded. Where a curve turns up, the \
-               store does not keep up any more."
+        title: "Latency against offered load".to_owned(),
+        note: "Each point is a rate that was offered in an open loop, and what clients waited, from the intended \
+               start of an operation; of several runs at a rate the median. Where a curve turns up, the store \
+               does not keep up any more."
             .to_owned(),
         x: Axis::Rate,
-        x_label: "operations a second",
+        x_label: "operations a second, offered",
         x_log: true,
         sync: None,
         shaded: false,
         points: true,
         variants: variants.collect(),
-        xs: xs.keys().map(|bits| f64::from_bits(*bits)).collect(),
+        xs: rates.iter().map(|bits| f64::from_bits(*bits)).collect(),
     }
 }
