@@ -79,6 +79,9 @@ fn chart(
     note: &str,
     curves: Vec<(String, Distribution)>,
 ) -> Option<Chart> {
+    // A logarithm has no place for 0, and so none for a curve of nothing else: no read was stale.
+    let is_drawn = |(_, values): &(String, Distribution)| values.iter().any(|(_, ns)| *ns > 0.0);
+    let curves: Vec<(String, Distribution)> = curves.into_iter().filter(is_drawn).collect();
     if curves.is_empty() {
         return None;
     }
@@ -93,7 +96,6 @@ fn chart(
     }
     let series = curves.iter().enumerate().map(|(at, (name, _))| Curve {
         name: name.clone(),
-        // A logarithm has no place for 0.
         values: places
             .values()
             .map(|all| all[at].filter(|ns| *ns > 0.0))
@@ -176,6 +178,11 @@ mod tests {
         let at = chart.xs.iter().position(|odds| (odds - 2.0).abs() < 1e-9);
         let median = curve.values[at.expect("the median")].expect("a value");
         assert!((median / 500e6 - 1.0).abs() < 2e-3, "{median}");
+
+        let zeros = "Value Percentile\n\n0.000 0.5 3\n0.000 1.0 6\n";
+        fs::write(directory.path().join("staleness.hgrm"), zeros).expect("written");
+        let nothing = staleness(directory.path()).expect("read");
+        assert!(nothing.is_none(), "no read was stale: nothing is drawn");
 
         fs::write(&path, "Value Percentile\n\n1.0 1.5 3\n").expect("written");
         let error = latency(directory.path()).expect_err("malformed");

@@ -4,6 +4,8 @@
   const { charts, shades } = JSON.parse(document.getElementById("charts").textContent);
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const COLOURS = 8;
+  // So few places are drawn as points as well: one alone makes no line.
+  const FEW = 30;
   const drawn = new Map();
   window.kvsCharts = drawn;
 
@@ -56,7 +58,7 @@
       axes: [axis(chart.x, { size: 44 }), axis(y, { size: 78 })],
       series: [{ label: chart.x_label, value: (_, v) => format(chart.x)(v) }].concat(series.map((one, at) => ({
         label: one.name, stroke: style(`--c${at % COLOURS}`), width: 1.5, dash: at >= COLOURS ? [6, 4] : undefined,
-        points: { show: chart.points ? true : undefined, size: 5 }, spanGaps: isOdds || chart.points, value: (_, v) => format(y)(v) }))),
+        points: { show: chart.points || chart.xs.length < FEW ? true : undefined, size: 5 }, spanGaps: isOdds || chart.points, value: (_, v) => format(y)(v) }))),
     };
     const u = new uPlot(options, [chart.variants[variant].xs || chart.xs].concat(series.map((one) => one.values)), place);
     if (range) u.setScale("x", range);
