@@ -7,10 +7,12 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 
 use crate::bug::Bug;
+use crate::checker::AnomalyKind;
 use crate::cli::progress::Terminal;
 use crate::cli::run::{config, quoted};
 use crate::cli::{self, Cli};
-use crate::measure::VerdictWord;
+use crate::measure::{RunRecord, VerdictWord};
+use crate::node::Durability;
 use crate::report;
 use crate::run::{self, Config};
 
@@ -179,12 +181,9 @@ impl Target {
         }
         let finding = match verdict.verdict {
             VerdictWord::Valid => Finding::Kept { unknown: 0 },
-            VerdictWord::Invalid => Finding::Broken {
-                how: verdict
-                    .anomalies
-                    .first()
-                    .map_or_else(String::new, |anomaly| anomaly.kind.clone()),
-                seeds: None,
+            VerdictWord::Invalid => match sign_of_a_bug(record) {
+                Some(how) => Finding::Broken { how, seeds: None },
+                None => Finding::Kept { unknown: 0 },
             },
             VerdictWord::Unknown => Finding::Unknown {
                 reason: verdict.reason.clone().unwrap_or_default(),
@@ -197,6 +196,24 @@ impl Target {
         let words = { &self.arguments }.iter().map(String::as_str);
         let words = std::iter::once(self.program).chain(words);
         Cli::try_parse_from(words).expect("the table of bugs has good arguments")
+    }
+}
+
+/// What kind of anomaly shows that the store of an invalid run has a bug. What a killed node alone
+/// had in its memory is lost without any: theory has it so (docs/fault-matrix.md).
+fn sign_of_a_bug(record: &RunRecord) -> Option<String> {
+    let killed = { &record.faults.windows }
+        .iter()
+        .any(|window| window.kind == "kill");
+    let may_lose = killed && record.configuration.durability == Durability::Memory.name();
+    let anomalies = &record.verdict.anomalies;
+    let sign = { anomalies.iter() }
+        .find(|anomaly| !may_lose || anomaly.kind != AnomalyKind::LostWrite.name());
+    match sign {
+        Some(anomaly) => Some(anomaly.kind.clone()),
+        None if may_lose && !anomalies.is_empty() => None,
+        // Invalid for a reason that has no operations to show.
+        None => Some(String::new()),
     }
 }
 
@@ -236,4 +253,33 @@ fn broken_property(said: &str) -> String {
         .nth(1)
         .unwrap_or_else(|| said.trim())
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{AnomalyRecord, FaultWindow};
+
+    #[test]
+    fn a_write_that_a_kill_took_from_memory_is_no_sign_of_a_bug_and_anything_else_is() {
+        let stored = include_str!("../../../tests/testdata/records/before-faults.json");
+        let mut record: RunRecord = serde_json::from_str(stored).expect("a record");
+        let anomaly = |kind: &str| AnomalyRecord {
+            kind: kind.to_owned(),
+            model: "causal".to_owned(),
+            text: String::new(),
+        };
+        record.verdict.anomalies = vec![anomaly("lost-write")];
+        assert_eq!(sign_of_a_bug(&record).as_deref(), Some("lost-write"));
+        record.faults.windows.push(FaultWindow {
+            kind: "kill".to_owned(),
+            ..FaultWindow::default()
+        });
+        assert_eq!(sign_of_a_bug(&record), None);
+        record.verdict.anomalies.push(anomaly("duplicate-dot"));
+        assert_eq!(sign_of_a_bug(&record).as_deref(), Some("duplicate-dot"));
+        record.verdict.anomalies.pop();
+        record.configuration.durability = "disk".to_owned();
+        assert_eq!(sign_of_a_bug(&record).as_deref(), Some("lost-write"));
+    }
 }

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::text::{HEADER, method, row, title};
 use super::{Cell, Comparison, Metric, Unit};
-use crate::report::html::{Axis, Chart, Curve, PageError, Variant, overlaid_spectra, render};
+use crate::report::html::{
+    Axis, Chart, Curve, PageError, Variant, overlaid_courses, overlaid_spectra, render,
+};
 use crate::report::tables::Table;
 
 /// Cells that have charts; the tables have all.
@@ -39,6 +41,7 @@ pub fn page(comparison: &Comparison) -> Result<String, PageError> {
         if at < CELLS_DRAWN_MAX {
             let [a, b] = &cell.typical;
             let sets = [("A", Path::new(a)), ("B", Path::new(b))];
+            charts.extend(overlaid_courses(&format!("course-{at}"), &sets)?);
             charts.extend(overlaid_spectra(format!("spectrum-{at}"), &sets)?);
             if cell.runs_a + cell.runs_b > 2 {
                 charts.push(runs(at, cell));

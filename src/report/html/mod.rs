@@ -21,6 +21,7 @@ use thiserror::Error;
 
 pub(super) use chart::{Axis, Chart, Curve, Shade, Variant};
 pub use run::{RUN_PAGE, run_page};
+pub(super) use series::overlaid_courses;
 pub(super) use spectrum::overlaid_spectra;
 
 /// Why there is no page.

@@ -84,6 +84,52 @@ pub(super) fn time_charts(directory: &Path) -> Result<(Vec<Chart>, Vec<String>),
     Ok((charts, notices))
 }
 
+/// The courses of several runs over one another, from the start of each; nothing when no file is
+/// there.
+pub(in crate::report) fn overlaid_courses(
+    id: &str,
+    runs: &[(&str, &Path)],
+) -> Result<Option<Chart>, PageError> {
+    let mut courses: Vec<(String, Vec<Sample>)> = Vec::new();
+    for (name, directory) in runs {
+        let rows = read::<KindLine>(&directory.join(Measured::SERIES_FILE_NAME))?;
+        let of_all = rows.into_iter().flatten().filter(|row| row.kind == "all");
+        let mut samples: Vec<Sample> = of_all.map(|row| row.sample()).collect();
+        let Some(start_s) = samples.first().map(|first| first.start_s) else {
+            continue;
+        };
+        for sample in &mut samples {
+            sample.start_s -= start_s;
+            sample.end_s -= start_s;
+        }
+        courses.push(((*name).to_owned(), samples));
+    }
+    let Some((_, longest)) = courses.iter().max_by_key(|(_, samples)| samples.len()) else {
+        return Ok(None);
+    };
+    let grid = Grid::over(longest);
+    let named: Vec<(String, Vec<Place>)> = { courses.iter() }
+        .map(|(name, samples)| (name.clone(), grid.thin(samples)))
+        .collect();
+    let mut chart = by_place(id, "Course", &grid, &named);
+    for variant in &mut chart.variants {
+        for (curve, (_, samples)) in variant.series.iter_mut().zip(&courses) {
+            let end_s = samples.last().map_or(0.0, |last| last.end_s);
+            // A run that has ended does not do nothing: it is no more.
+            for (value, (from, _)) in curve.values.iter_mut().zip(&grid.0) {
+                *value = value.filter(|_| *from < end_s);
+            }
+        }
+    }
+    chart.x_label = "time since the measured part began";
+    chart.note = format!(
+        "Second by second, the run of each set whose throughput is the median. {}",
+        thinned(&grid)
+    );
+    (chart.sync, chart.shaded) = (None, false);
+    Ok(Some(chart))
+}
+
 /// A row of `timeseries.csv`, as far as it is drawn.
 #[derive(Deserialize)]
 struct KindLine {
@@ -226,13 +272,7 @@ impl Grid {
     }
 }
 
-fn chart(
-    id: &'static str,
-    title: &str,
-    note: String,
-    grid: &Grid,
-    variants: Vec<Variant>,
-) -> Chart {
+fn chart(id: &str, title: &str, note: String, grid: &Grid, variants: Vec<Variant>) -> Chart {
     Chart {
         id: id.to_owned(),
         title: title.to_owned(),
@@ -305,7 +345,7 @@ fn latency(grid: &Grid, kinds: &[(String, Vec<Place>)]) -> Chart {
     chart("latency", "Latency", note, grid, variants.collect())
 }
 
-fn by_place(id: &'static str, title: &str, grid: &Grid, places: &[(String, Vec<Place>)]) -> Chart {
+fn by_place(id: &str, title: &str, grid: &Grid, places: &[(String, Vec<Place>)]) -> Chart {
     let variant = |name: &str, y, log, value: &dyn Fn(&Place) -> Option<f64>| Variant {
         name: name.to_owned(),
         y,
@@ -382,6 +422,39 @@ mod tests {
         );
         let worst = places.iter().filter(|place| place.latency[1] == Some(9e9));
         assert_eq!(worst.count(), 1);
+    }
+
+    #[test]
+    fn courses_are_laid_over_one_another_from_their_starts_and_end_where_they_end() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let write = |name: &str, start: u64, seconds: u64| {
+            let run = directory.path().join(name);
+            std::fs::create_dir(&run).expect("made");
+            let mut csv = "start_s,end_s,kind,operations,errors,response_p50_ns,response_p99_ns,\
+                response_p999_ns,response_max_ns,service_p50_ns,service_p99_ns,service_p999_ns,\
+                service_max_ns\n"
+                .to_owned();
+            for second in start..start + seconds {
+                csv += &format!("{second},{},all,100,0,,,,,1,2,3,4\n", second + 1);
+            }
+            std::fs::write(run.join("timeseries.csv"), csv).expect("written");
+            run
+        };
+        let (a, b) = (write("a", 1, 4), write("b", 7, 2));
+        let runs = [("A", a.as_path()), ("B", b.as_path())];
+        let chart = overlaid_courses("course", &runs)
+            .expect("read")
+            .expect("a chart");
+        assert_eq!(chart.xs, [0.5, 1.5, 2.5, 3.5]);
+        let rates = |at: usize| chart.variants[0].series[at].values.clone();
+        assert_eq!(rates(0), [Some(100.0); 4]);
+        assert_eq!(rates(1), [Some(100.0), Some(100.0), None, None]);
+        let nowhere = directory.path().join("nowhere");
+        assert!(
+            overlaid_courses("c", &[("A", &nowhere)])
+                .expect("read")
+                .is_none()
+        );
     }
 
     #[test]
