@@ -6,8 +6,12 @@
 //! what contradicts is discarded; what is left is searched with backtracking. Every attempt is
 //! saturated, so that few choices are free.
 
+use std::ops::Range;
+
 use super::saturation::{Contradiction, Missing, Saturation};
 
+/// Likely answers that are tried at once: what several of them change is visited again once.
+const LIKELY_AT_ONCE: usize = 64;
 /// Answers that are tried on their own at most.
 const PROBES_MAX: usize = 20_000;
 /// Choices that the search makes at most.
@@ -84,21 +88,10 @@ fn likeliest(saturation: &mut Saturation<'_, '_>) -> bool {
     let mut answered = true;
     while answered && next_open(saturation, 0).is_some() {
         let mut place = 0;
-        while let Some((open, missing)) = next_open(saturation, place) {
-            place = open + 1;
-            let candidates = candidates(saturation, &missing);
-            answered = candidates.into_iter().any(|candidate| {
-                let before = saturation.mark();
-                saturation.force(missing.put, candidate, missing.get);
-                saturation.pass_on();
-                if saturation.refuted {
-                    saturation.undo(before);
-                }
-                saturation.given_up.is_none() && saturation.precedes(missing.put, candidate)
-            });
-            if !answered {
-                break;
-            }
+        while answered && place < saturation.open.len() {
+            let end = saturation.open.len().min(place + LIKELY_AT_ONCE);
+            answered = at_once(saturation, place..end) || one_by_one(saturation, place..end);
+            place = end;
         }
         if answered {
             saturation.settle(edges);
@@ -107,6 +100,48 @@ fn likeliest(saturation: &mut Saturation<'_, '_>) -> bool {
     }
     saturation.undo(mark);
     answered
+}
+
+/// Gives the likeliest answer to some questions. False, and none is given, when that contradicts
+/// something.
+fn at_once(saturation: &mut Saturation<'_, '_>, places: Range<usize>) -> bool {
+    let mark = saturation.mark();
+    for place in places {
+        let missing = saturation.open[place].clone();
+        if saturation.is_still_open(&missing)
+            && let Some(candidate) = candidates(saturation, &missing).first()
+        {
+            saturation.force(missing.put, *candidate, missing.get);
+        }
+    }
+    saturation.pass_on();
+    let contradicts = saturation.refuted;
+    if contradicts {
+        saturation.undo(mark);
+    }
+    !contradicts && saturation.given_up.is_none()
+}
+
+/// Gives each of some questions the likeliest answer that contradicts nothing. False when there is
+/// none.
+fn one_by_one(saturation: &mut Saturation<'_, '_>, places: Range<usize>) -> bool {
+    places.into_iter().all(|place| {
+        let missing = saturation.open[place].clone();
+        if !saturation.is_still_open(&missing) {
+            return true;
+        }
+        candidates(saturation, &missing)
+            .into_iter()
+            .any(|candidate| {
+                let mark = saturation.mark();
+                saturation.force(missing.put, candidate, missing.get);
+                saturation.pass_on();
+                if saturation.refuted {
+                    saturation.undo(mark);
+                }
+                saturation.given_up.is_none() && saturation.precedes(missing.put, candidate)
+            })
+    })
 }
 
 /// Tries each answer to each question by itself, and discards those that contradict something.

@@ -2,6 +2,7 @@
 
 use super::clock::Clock;
 use super::saturation::{Contradiction, Missing, Saturation};
+use super::world::NONE;
 
 /// Gets that returned a missing put and are asked what they saw, at most.
 const READERS_ASKED: usize = 32;
@@ -63,7 +64,39 @@ impl Saturation<'_, '_> {
     }
 
     fn find_missing(&mut self, get: u32, clock: Clock, returned: &[Clock], found: &mut Vec<u32>) {
-        let (lasts, puts) = self.on_key.lasts(self.world.index.key[get as usize]);
+        let world = self.world;
+        let key = world.index.key[get as usize];
+        let epochs = world.returned(get).map(|put| self.epoch[put as usize]);
+        let epoch = epochs.max().unwrap_or(0);
+        let end = world.index.returned(get as usize);
+        let Some(recent) = self.on_key.recent(key, epoch, end) else {
+            self.find_missing_by_chain(key, clock, returned, found);
+            return;
+        };
+        let clocks = &self.clocks;
+        for put in recent {
+            let (chain, place) = self.position(put);
+            let known = |clock: &Clock| clocks.get(*clock, chain) >= place;
+            if chain == NONE || returned.iter().any(known) || clocks.get(clock, chain) < place {
+                continue;
+            }
+            // The last of a chain speaks for those before it.
+            let is_later = |found: &u32| self.position(*found).0 == chain;
+            if !found.iter().any(is_later) {
+                found.push(put);
+            }
+        }
+    }
+
+    /// The same, for each chain from its last put on the key back.
+    fn find_missing_by_chain(
+        &mut self,
+        key: u32,
+        clock: Clock,
+        returned: &[Clock],
+        found: &mut Vec<u32>,
+    ) {
+        let (lasts, puts) = self.on_key.lasts(key);
         let chains = self.chains.count();
         let is_spread = lasts.len() * SPREAD_FROM > chains;
         if is_spread {
@@ -76,26 +109,20 @@ impl Saturation<'_, '_> {
             }
             self.clocks.spread(clock, &mut self.seen);
         }
-        let clocks = &self.clocks;
+        let (clocks, chain_place) = (&self.clocks, &self.chains.place);
         for (last, put) in lasts.iter().zip(puts) {
-            let known = if is_spread {
-                self.known[last.chain as usize]
+            let (known, seen) = if is_spread {
+                let chain = last.chain as usize;
+                (self.known[chain], self.seen[chain])
             } else {
                 let known = returned.iter().map(|clock| clocks.get(*clock, last.chain));
-                known.max().unwrap_or(0)
+                (known.max().unwrap_or(0), clocks.get(clock, last.chain))
             };
-            if known >= last.place {
+            // Both at once: nothing foretells which of the two fails.
+            if (known >= last.place) | (seen <= known) {
                 continue;
             }
-            let seen = if is_spread {
-                self.seen[last.chain as usize]
-            } else {
-                clocks.get(clock, last.chain)
-            };
-            if seen <= known {
-                continue;
-            }
-            let place = |put: u32| self.chains.place[put as usize];
+            let place = |put: u32| chain_place[put as usize];
             let put = self.on_key.back(*put, |put| place(put) > seen);
             found.extend(put.filter(|put| known < place(*put)));
         }

@@ -14,6 +14,7 @@ mod chains;
 mod choice;
 mod clock;
 mod explain;
+mod frontier;
 mod judge;
 mod on_key;
 mod propagation;
@@ -36,14 +37,17 @@ pub(super) struct Limits {
     /// Nodes that may have grown before that is passed on: what several of them change is then
     /// visited again once.
     pub(super) grown: usize,
+    /// Operations from one epoch to the next, at least.
+    pub(super) epoch: usize,
 }
 
 impl Default for Limits {
-    /// 2 GiB of clocks, 256 nodes.
+    /// 2 GiB of clocks, 256 nodes, 256 operations.
     fn default() -> Self {
         Self {
             clock_lines: clock::LINES_MAX,
             grown: 256,
+            epoch: 256,
         }
     }
 }

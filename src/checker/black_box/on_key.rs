@@ -1,6 +1,20 @@
-//! Each key's puts, by chain, from the last one back.
+//! Each key's puts: by time, and by chain from the last one back.
 
-use super::world::NONE;
+use super::world::{NONE, World};
+
+/// Stands for the epoch of what not everybody has seen.
+const NO_EPOCH: u32 = u32::MAX;
+/// Puts that are looked at one by one, at most.
+const RECENT_MAX: usize = 64;
+
+/// A put in the order of invokes.
+#[derive(Clone, Copy, Debug)]
+struct ByTime {
+    invoke: u64,
+    node: u32,
+    /// The epoch from which on everybody has seen it and all before it, or [`NO_EPOCH`].
+    epoch: u32,
+}
 
 /// The last put of a chain on a key: what clocks are compared with.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +40,26 @@ struct Back {
     depth: u32,
 }
 
+/// How far a key has got.
+#[derive(Clone, Copy, Debug)]
+struct Settled {
+    /// The place in `by_time` of its first put that not everybody has seen.
+    place: u32,
+    /// Puts that were added and not settled.
+    open: u32,
+}
+
 /// All keys.
 #[derive(Debug)]
 pub(super) struct OnKey {
+    /// Key to where its puts start in `by_time`.
+    starts: Vec<u32>,
+    by_time: Vec<ByTime>,
+    settled: Vec<Settled>,
+    /// Keys with open puts.
+    open: Vec<u32>,
+    /// How many puts are open.
+    beyond: usize,
     /// Key to the last of each chain that has put to it.
     keys: Vec<Lasts>,
     /// By node.
@@ -36,13 +67,58 @@ pub(super) struct OnKey {
 }
 
 impl OnKey {
-    pub(super) fn new(nodes: usize, keys: usize) -> Self {
+    pub(super) fn new(world: &World<'_, '_>) -> Self {
+        let key = |node: u32| world.index.key[world.row[node as usize] as usize];
+        let puts = world.order.iter().filter(|row| world.is_put(**row));
+        let puts = puts.map(|row| (world.node[*row as usize], world.index.invoke(*row as usize)));
+        Self::of(puts, key, world.row.len(), world.index.by_key.len())
+    }
+
+    /// Puts and their invokes, in the order of those.
+    fn of(
+        puts: impl Iterator<Item = (u32, u64)> + Clone,
+        key: impl Fn(u32) -> u32,
+        nodes: usize,
+        keys: usize,
+    ) -> Self {
+        let mut starts = vec![0; keys + 1];
+        for (node, _) in puts.clone() {
+            starts[key(node) as usize + 1] += 1;
+        }
+        for key in 0..keys {
+            starts[key + 1] += starts[key];
+        }
+        let none = ByTime {
+            invoke: 0,
+            node: NONE,
+            epoch: NO_EPOCH,
+        };
+        let mut by_time = vec![none; starts[keys] as usize];
+        let mut next = starts.clone();
+        for (node, invoke) in puts {
+            let place = &mut next[key(node) as usize];
+            by_time[*place as usize] = ByTime {
+                invoke,
+                node,
+                ..none
+            };
+            *place += 1;
+        }
+        let first = |place: &u32| Settled {
+            place: *place,
+            open: 0,
+        };
         let alone = Back {
             before: NONE,
             leap: NONE,
             depth: 0,
         };
         Self {
+            settled: starts[..keys].iter().map(first).collect(),
+            starts,
+            by_time,
+            open: Vec::new(),
+            beyond: 0,
             keys: vec![Lasts::default(); keys],
             back: vec![alone; nodes],
         }
@@ -50,6 +126,12 @@ impl OnKey {
 
     /// Adds a put at the end of its chain.
     pub(super) fn add(&mut self, key: u32, put: u32, chain: u32, place: u16) {
+        let settled = &mut self.settled[key as usize];
+        if settled.open == 0 {
+            self.open.push(key);
+        }
+        settled.open += 1;
+        self.beyond += 1;
         let Lasts { lasts, puts } = &mut self.keys[key as usize];
         if let Some(at) = lasts.iter().position(|last| last.chain == chain) {
             lasts[at].place = place;
@@ -61,6 +143,63 @@ impl OnKey {
         puts.push(put);
         // The first of a chain leaps to itself.
         self.back[put as usize].leap = put;
+    }
+
+    /// How many puts not everybody has seen.
+    pub(super) const fn beyond(&self) -> usize {
+        self.beyond
+    }
+
+    /// Gives the epoch to the puts that everybody has seen, and all before them on the key.
+    pub(super) fn settle(&mut self, epoch: u32, is_seen: impl Fn(u32) -> bool) {
+        let Self {
+            starts,
+            by_time,
+            settled,
+            open,
+            beyond,
+            ..
+        } = self;
+        open.retain(|key| {
+            let settled = &mut settled[*key as usize];
+            let end = starts[*key as usize + 1];
+            while settled.place < end && is_seen(by_time[settled.place as usize].node) {
+                by_time[settled.place as usize].epoch = epoch;
+                settled.place += 1;
+                settled.open -= 1;
+                *beyond -= 1;
+            }
+            settled.open > 0
+        });
+    }
+
+    /// The puts on a key that a node of some epoch may not have seen, and that were invoked up to
+    /// `end` (ns), the latest first. `None` if [`Self::lasts`] is the shorter way.
+    pub(super) fn recent(
+        &self,
+        key: u32,
+        epoch: u32,
+        end: u64,
+    ) -> Option<impl Iterator<Item = u32> + Clone> {
+        let start = self.starts[key as usize] as usize;
+        let settled = self.settled[key as usize].place as usize;
+        // What a session reads was settled lately, so that the search begins there.
+        let is_later = |place: usize| self.by_time[place].epoch > epoch;
+        let (mut first, mut step) = (settled, 1);
+        while first > start && is_later(first - 1) {
+            let far = first.saturating_sub(step).max(start);
+            if is_later(far) {
+                (first, step) = (far, 2 * step);
+            } else {
+                let between = &self.by_time[far..first];
+                first = far + between.partition_point(|put| put.epoch <= epoch);
+            }
+        }
+        let puts = &self.by_time[first..self.starts[key as usize + 1] as usize];
+        let most = RECENT_MAX.min(self.keys[key as usize].lasts.len());
+        let count = puts.iter().take(most + 1);
+        let count = count.take_while(|put| put.invoke <= end).count();
+        (count <= most).then(|| puts[..count].iter().rev().map(|put| put.node))
     }
 
     /// The way back of a put that comes after `before`.
@@ -103,10 +242,39 @@ mod tests {
 
     use super::*;
 
+    /// Puts to the keys in turn, invoked at the instant of their number.
+    fn on_keys(puts: u32, keys: u32) -> OnKey {
+        let by_time = (0..puts).map(|put| (put, u64::from(put)));
+        OnKey::of(by_time, |put| put % keys, puts as usize, keys as usize)
+    }
+
+    #[test]
+    fn what_an_epoch_may_have_missed_is_what_was_settled_after_it() {
+        let (puts, chains) = (3_000, 100);
+        let mut on_key = on_keys(puts, 2);
+        // After `put` has been added everybody has seen what is 50 puts older.
+        for put in 0..puts {
+            on_key.add(put % 2, put, put % chains, (put / chains) as u16 + 1);
+            on_key.settle(put + 1, |seen| seen + 50 <= put);
+        }
+        assert_eq!(on_key.beyond(), 50);
+        for epoch in 0..puts {
+            for key in 0..2 {
+                let unseen = epoch.saturating_sub(50);
+                let end = u64::from(epoch + 10);
+                let found = on_key.recent(key, epoch, end).map(Iterator::collect);
+                let expected = (unseen..puts.min(epoch + 11)).rev();
+                let expected: Vec<u32> = expected.filter(|put| put % 2 == key).collect();
+                assert_eq!(found, Some(expected), "epoch {epoch}");
+            }
+        }
+        assert!(on_key.recent(0, 5, 4_000).is_none(), "chains are fewer");
+    }
+
     #[test]
     fn every_chain_of_a_key_has_its_last_put() {
         let chains = 16;
-        let mut on_key = OnKey::new(1_000, 2);
+        let mut on_key = on_keys(1_000, 2);
         for put in 0..200 {
             on_key.add(
                 put % 2,
@@ -133,7 +301,7 @@ mod tests {
     #[test]
     fn going_back_far_takes_few_steps() {
         let puts = 10_000;
-        let mut on_key = OnKey::new(puts as usize, 1);
+        let mut on_key = on_keys(puts, 1);
         for put in 0..puts {
             on_key.add(0, put, 3, put as u16 + 1);
         }

@@ -12,6 +12,7 @@ use super::super::index::Table;
 use super::Limits;
 use super::chains::Chains;
 use super::clock::{Clock, Clocks, Extent, FROZEN};
+use super::frontier::Frontier;
 use super::on_key::OnKey;
 use super::world::{NONE, World};
 
@@ -90,6 +91,10 @@ pub(super) struct Head {
     pub(super) generation: u32,
     /// The next row to visit.
     pub(super) next: u32,
+    /// Whose frontier the clock covers.
+    pub(super) epoch: u32,
+    /// The last round of the frontier in which the session was active.
+    pub(super) active: u32,
 }
 
 /// How a node was before it grew.
@@ -118,6 +123,9 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) clock: Vec<Clock>,
     /// Node to one more than the place in the order of invokes of the latest put up to it.
     pub(super) latest: Vec<u32>,
+    /// Node to epoch: the clock covers its frontier.
+    pub(super) epoch: Vec<u32>,
+    pub(super) frontier: Frontier,
     pub(super) chains: Chains,
     pub(super) on_key: OnKey,
     /// Node to the last forced edge from it, or [`NONE`].
@@ -130,6 +138,8 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) is_changed: Vec<bool>,
     /// How many of them there may be between two operations.
     grown_max: usize,
+    /// Operations from one epoch to the next, at least.
+    pub(super) epoch_min: usize,
     pub(super) open: Vec<Missing>,
     /// What is open already, by what is missing and what was returned.
     pub(super) is_open: Table<(u32, Vec<u32>), ()>,
@@ -157,14 +167,18 @@ impl<'w, 'h> Saturation<'w, 'h> {
             latest: 0,
             generation: FROZEN,
             next: *first,
+            epoch: 0,
+            active: 0,
         });
         let mut saturation = Self {
             world,
-            clocks: Clocks::new(nodes, limits.clock_lines),
+            clocks: Clocks::new(limits.clock_lines),
             clock: vec![Clock::EMPTY; nodes],
             latest: vec![0; nodes],
+            epoch: vec![0; nodes],
+            frontier: Frontier::default(),
             chains: Chains::new(nodes, world.first.len()),
-            on_key: OnKey::new(nodes, world.index.by_key.len()),
+            on_key: OnKey::new(world),
             forced_from: vec![NONE; nodes],
             forced: Vec::new(),
             done: vec![false; world.node.len()],
@@ -172,6 +186,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
             changed: BinaryHeap::new(),
             is_changed: vec![false; nodes],
             grown_max: limits.grown,
+            epoch_min: limits.epoch,
             open: Vec::new(),
             is_open: Table::default(),
             attempt: None,
@@ -263,9 +278,11 @@ impl<'w, 'h> Saturation<'w, 'h> {
                 let other = self.clock[put as usize];
                 head.clock = self.clocks.join(head.clock, other, head.generation);
                 head.latest = head.latest.max(self.latest[put as usize]);
+                head.epoch = head.epoch.max(self.epoch[put as usize]);
             }
         }
         if world.is_node(row) {
+            self.epoch[node as usize] = head.epoch;
             self.clock[node as usize] = head.clock;
             self.latest[node as usize] = head.latest;
             head.generation = self.clocks.generation();
@@ -274,6 +291,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         if head.next == NONE {
             self.chains.end(session);
         }
+        self.frontier.note(session, &mut head);
         self.heads[session] = head;
         self.done[row as usize] = true;
         self.real_time(row, head.latest);
@@ -284,6 +302,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
             self.pass_on();
         }
         self.collect();
+        self.advance();
     }
 
     /// Forgets the clocks that nothing has any more, and gives up when the others are too many.
@@ -305,7 +324,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         }
     }
 
-    fn position(&self, put: u32) -> (u32, u16) {
+    pub(super) fn position(&self, put: u32) -> (u32, u16) {
         let put = put as usize;
         (self.chains.chain[put], self.chains.place[put])
     }

@@ -184,8 +184,8 @@ fn clocks_beyond_the_budget_leave_the_question_open_and_say_so() {
     }
 }
 
-#[test]
-fn when_growth_is_passed_on_changes_no_verdict() {
+/// Judges histories of a few hundred operations, some of them broken, within all these limits.
+fn judge_within(name: &str, all: &[Limits]) {
     let mut invalid = 0;
     for seed in 0..300 {
         let mut random = Random(seed);
@@ -197,25 +197,31 @@ fn when_growth_is_passed_on_changes_no_verdict() {
         let Ok(index) = Index::new(&history) else {
             continue;
         };
-        let verdict = |grown| {
-            let limits = Limits {
-                grown,
-                ..Limits::default()
-            };
-            black_box::check_within(&index, limits).verdict.is_valid()
-        };
-        let at_once = verdict(0);
-        assert!(
-            [1, 10, usize::MAX]
-                .map(verdict)
-                .iter()
-                .all(|v| *v == at_once),
-            "seed {seed}"
-        );
-        invalid += u64::from(!at_once);
+        let verdict = |limits: &Limits| black_box::check_within(&index, *limits).verdict.is_valid();
+        let verdicts: Vec<bool> = all.iter().map(verdict).collect();
+        assert!(verdicts.iter().all(|v| *v == verdicts[0]), "seed {seed}");
+        invalid += u64::from(!verdicts[0]);
     }
-    println!("growth: {invalid} of 300 histories broken");
+    println!("{name}: {invalid} of 300 histories broken");
     assert!((30..270).contains(&invalid), "{invalid}");
+}
+
+#[test]
+fn when_growth_is_passed_on_changes_no_verdict() {
+    let all = [0, 1, 10, usize::MAX].map(|grown| Limits {
+        grown,
+        ..Limits::default()
+    });
+    judge_within("growth", &all);
+}
+
+#[test]
+fn how_often_the_frontier_moves_changes_no_verdict() {
+    let all = [usize::MAX, 0, 10, 50].map(|epoch| Limits {
+        epoch,
+        ..Limits::default()
+    });
+    judge_within("frontier", &all);
 }
 
 #[test]

@@ -279,10 +279,11 @@ fn the_black_box_and_every_visibility_order_agree_on_causal() {
                 may_leave_one_in: 20,
             },
             Rival {
-                name: "growth passed on at once",
+                name: "growth passed on at once, and many epochs",
                 judge: |history| {
                     let limits = black_box::Limits {
                         grown: 0,
+                        epoch: 0,
                         ..black_box::Limits::default()
                     };
                     verdict(&black_box::check_within(&Index::new(history).ok()?, limits))

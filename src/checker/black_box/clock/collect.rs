@@ -1,5 +1,6 @@
 //! Forgets the clocks that nobody refers to any more.
 
+use super::lines::Lines;
 use super::{Clock, Clocks};
 
 /// Lines beyond which it is worth while to look for those that nobody refers to.
@@ -7,7 +8,7 @@ const COLLECTED_MIN: usize = 1 << 16;
 
 /// Lines that there may be before those in use are looked for, when there are `used` of them.
 pub(super) const fn room(used: usize) -> usize {
-    used + used / 2 + COLLECTED_MIN
+    used + used + COLLECTED_MIN
 }
 
 /// Lines in use that leave room for so many others that it pays to look for those.
@@ -60,7 +61,7 @@ impl Marks {
     }
 
     /// Moves each marked line down to its new place, and forgets the others.
-    fn compact<T: Copy>(&self, lines: &mut Vec<T>) {
+    fn compact<T: Copy>(&self, lines: &mut Lines<T>) {
         let mut place = 0;
         for (at, word) in self.words.iter().enumerate() {
             let mut word = *word;
@@ -85,7 +86,7 @@ impl Moved {
         if clock.height() == 0 {
             self.leaves.mark(clock.place());
         } else if self.inner.mark(clock.place()) {
-            for child in &clocks.inner[clock.place()] {
+            for child in &clocks.inner[clock.place()].0 {
                 self.mark(clocks, *child);
             }
         }
@@ -129,8 +130,8 @@ impl Clocks {
         moved.leaves.compact(&mut self.leaf_generation);
         moved.inner.compact(&mut self.inner);
         moved.inner.compact(&mut self.inner_generation);
-        for children in &mut self.inner {
-            for child in children {
+        for children in self.inner.iter_mut() {
+            for child in &mut children.0 {
                 *child = moved.of(*child);
             }
         }

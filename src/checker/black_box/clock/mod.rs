@@ -9,8 +9,10 @@
 //! what is in use, what is in use moves together ([`Clocks::collect`]).
 
 mod collect;
+mod lines;
 
 use collect::room;
+use lines::Lines;
 
 /// Chains in a leaf: one cache line.
 const LEAF_CHAINS: usize = 32;
@@ -45,19 +47,24 @@ impl Clock {
     }
 }
 
-/// A line of entries, or of references to what lies below.
+/// A line of entries.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Leaf([u16; LEAF_CHAINS]);
+
+/// A line of references to what lies below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(64))]
+struct Inner([Clock; CHILDREN]);
 
 /// All clocks. A clock's lines belong to the generation that made them, which alone may change
 /// them in place.
 #[derive(Debug)]
 pub(super) struct Clocks {
-    leaves: Vec<Leaf>,
-    leaf_generation: Vec<u32>,
-    inner: Vec<[Clock; CHILDREN]>,
-    inner_generation: Vec<u32>,
+    leaves: Lines<Leaf>,
+    leaf_generation: Lines<u32>,
+    inner: Lines<Inner>,
+    inner_generation: Lines<u32>,
     generations: u32,
     /// Lines from which on those that are not in use are looked for.
     full: usize,
@@ -73,21 +80,19 @@ pub(super) struct Extent {
 }
 
 impl Clocks {
-    /// Room for `nodes` clocks of one line each and as many lines that are not in use as
-    /// [`Clocks::collect`] leaves there.
-    pub(super) fn new(nodes: usize, lines_max: usize) -> Self {
-        let full = room(nodes).min(lines_max);
-        let mut leaves = Vec::with_capacity(full);
-        leaves.push(Leaf([0; LEAF_CHAINS]));
-        Self {
-            leaves,
-            leaf_generation: vec![FROZEN],
-            inner: Vec::new(),
-            inner_generation: Vec::new(),
+    /// The empty clock alone.
+    pub(super) fn new(lines_max: usize) -> Self {
+        let mut clocks = Self {
+            leaves: Lines::new(),
+            leaf_generation: Lines::new(),
+            inner: Lines::new(),
+            inner_generation: Lines::new(),
             generations: FROZEN,
             full: room(0),
             lines_max,
-        }
+        };
+        clocks.add_leaf(Leaf([0; LEAF_CHAINS]), FROZEN);
+        clocks
     }
 
     /// A generation that has made nothing yet.
@@ -128,7 +133,7 @@ impl Clocks {
                 return self.leaves[clock.place()].0[chain];
             }
             let below = chains_below(height - 1);
-            clock = self.inner[clock.place()][chain / below];
+            clock = self.inner[clock.place()].0[chain / below];
             chain %= below;
         }
     }
@@ -146,7 +151,7 @@ impl Clocks {
             return;
         }
         let parts = entries.chunks_mut(chains_below(clock.height() - 1));
-        for (child, part) in self.inner[clock.place()].iter().zip(parts) {
+        for (child, part) in self.inner[clock.place()].0.iter().zip(parts) {
             self.spread(*child, part);
         }
     }
@@ -214,7 +219,7 @@ impl Clocks {
     /// What lies below the root, were the tree `height` high: a lower one is its first child.
     fn children(&self, clock: Clock, height: u32) -> [Clock; CHILDREN] {
         if clock.height() == height {
-            return self.inner[clock.place()];
+            return self.inner[clock.place()].0;
         }
         let mut children = [Clock::EMPTY; CHILDREN];
         children[0] = clock;
@@ -249,10 +254,10 @@ impl Clocks {
             && generation != FROZEN
             && self.inner_generation[clock.place()] == generation
         {
-            self.inner[clock.place()] = children;
+            self.inner[clock.place()].0 = children;
             return clock;
         }
-        self.inner.push(children);
+        self.inner.push(Inner(children));
         self.inner_generation.push(generation);
         Clock::new(self.inner.len() as u32 - 1, height)
     }
@@ -310,7 +315,7 @@ mod tests {
                 .wrapping_add(1);
             (state >> 33) % bound
         };
-        let mut clocks = Clocks::new(0, LINES_MAX);
+        let mut clocks = Clocks::new(LINES_MAX);
         let chains = 9_000usize;
         let mut all: Vec<(Clock, Vec<u16>)> = vec![(Clock::EMPTY, vec![0; chains])];
         let mut head = (Clock::EMPTY, vec![0u16; chains]);

@@ -1,0 +1,90 @@
+//! What all sessions that go on have seen, so that it need not be looked for again.
+//!
+//! Now and then the smallest of their heads' clocks is the new *frontier*, and an epoch begins. A
+//! node of an epoch comes after the frontier of that epoch, whatever it grows to, so that a get
+//! which returned it has missed nothing up to there. Sessions that did nothing lately do not hold
+//! the frontier up; what they do then is of an older epoch, until they have caught up.
+
+use super::saturation::{Head, Saturation};
+use super::world::NONE;
+
+/// The frontier, and what the next one is made of.
+#[derive(Debug, Default)]
+pub(super) struct Frontier {
+    /// By chain, what everybody has seen of it.
+    entries: Vec<u16>,
+    /// From 1 on, once there is a frontier.
+    epoch: u32,
+    /// How many times a new frontier was looked for.
+    round: u32,
+    /// Operations since then.
+    operations: usize,
+    /// Sessions that have done one of them.
+    active: Vec<u32>,
+    /// Room for what [`Saturation::advance`] needs for a moment.
+    own: Vec<u16>,
+    smallest: Vec<u16>,
+}
+
+impl Frontier {
+    /// Notes that a session has done an operation.
+    pub(super) fn note(&mut self, session: usize, head: &mut Head) {
+        self.operations += 1;
+        if head.active != self.round + 1 {
+            head.active = self.round + 1;
+            self.active.push(session as u32);
+        }
+    }
+}
+
+impl Saturation<'_, '_> {
+    /// Begins a new epoch if that pays by now: when there were as many operations as there are
+    /// chains, and puts beyond the frontier. Never during an attempt, which may take back what
+    /// the sessions have seen.
+    pub(super) fn advance(&mut self) {
+        let chains = self.chains.count();
+        let pays = self.epoch_min.max(chains).max(self.on_key.beyond());
+        if self.frontier.operations < pays || self.attempt.is_some() {
+            return;
+        }
+        let Frontier {
+            entries,
+            epoch,
+            round,
+            operations,
+            active,
+            own,
+            smallest,
+        } = &mut self.frontier;
+        (*operations, *round) = (0, *round + 1);
+        entries.resize(chains, 0);
+        smallest.clear();
+        smallest.resize(chains, u16::MAX);
+        active.retain(|session| {
+            let head = &self.heads[*session as usize];
+            own.clear();
+            own.resize(chains, 0);
+            self.clocks.spread(head.clock, own);
+            let lags = |(own, entry): (&u16, &u16)| own < entry;
+            if head.next == NONE || own.iter().zip(&*entries).any(lags) {
+                return false;
+            }
+            for (smallest, own) in smallest.iter_mut().zip(&*own) {
+                *smallest = (*own).min(*smallest);
+            }
+            true
+        });
+        if !active.is_empty() {
+            *epoch += 1;
+            std::mem::swap(entries, smallest);
+            for session in active.drain(..) {
+                self.heads[session as usize].epoch = *epoch;
+            }
+            let chains = &self.chains;
+            self.on_key.settle(*epoch, |put| {
+                let (chain, place) = (chains.chain[put as usize], chains.place[put as usize]);
+                chain != NONE && place <= entries[chain as usize]
+            });
+        }
+    }
+}
