@@ -14,7 +14,8 @@ use super::{EngineArgs, ExitStatus, Failure};
 /// The arguments of `kvs-bench check`.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// A run directory, or a history of ours or of another tool (docs/foreign-histories.md).
+    /// A run directory, or a history of ours or of another tool (docs/foreign-histories.md), or `-`
+    /// for one on the standard input.
     #[arg(value_name = "PATH", default_value = "results/latest")]
     path: PathBuf,
 

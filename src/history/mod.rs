@@ -19,6 +19,7 @@ mod operation;
 mod read;
 mod recorder;
 mod screen;
+mod source;
 mod staleness;
 
 pub use column::{Column, Lists, TooLarge};

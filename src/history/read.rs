@@ -1,7 +1,6 @@
 //! A whole history in memory, read from an Arrow stream or from JSON lines.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -14,11 +13,10 @@ use super::header::{End, Header, SCHEMA_VERSION};
 use super::jsonl;
 use super::operation::{Kind, Row, Siblings, Witness};
 use super::screen::Screened;
+use super::source::Source;
 
 /// The first bytes of an Arrow IPC stream: the marker of an encapsulated message.
 pub(super) const ARROW_MAGIC: [u8; 4] = [0xff; 4];
-/// Bytes read from the file at a time.
-const READ_BYTES: usize = 1 << 20;
 /// The longest end record, in bytes: what follows an Arrow stream is read no further.
 const END_BYTES_MAX: u64 = 4096;
 
@@ -38,6 +36,16 @@ pub enum ReadError {
     Empty {
         /// The file.
         path: PathBuf,
+    },
+    /// The file is compressed.
+    #[error(
+        "{path} is packed by {by}: unpack it first, as in `{by} -dc {path} | kvs-bench check -`"
+    )]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+        /// The program that unpacks it.
+        by: &'static str,
     },
     /// A line of JSON is not a row.
     #[error("{path}, line {line}: {reason}")]
@@ -73,39 +81,26 @@ pub struct History {
 }
 
 impl History {
-    /// Reads a file; whether it is Arrow or JSON lines is seen from its first bytes.
+    /// Reads a file, or the standard input for `-`; whether it is Arrow or JSON lines is seen from its first bytes.
     ///
     /// A file that was cut short gives the rows up to there, and no end record.
     ///
     /// # Errors
     /// When the file cannot be read, or is not a history.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        let io = |source| ReadError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let mut reader = BufReader::with_capacity(READ_BYTES, File::open(path).map_err(io)?);
-        let start = reader.fill_buf().map_err(io)?;
-        if start.is_empty() {
-            return Err(ReadError::Empty {
-                path: path.to_owned(),
-            });
+        Self::read_from(Source::open(path)?)
+    }
+
+    pub(super) fn read_from(source: Source) -> Result<Self, ReadError> {
+        let path = source.path().to_owned();
+        if source.start().starts_with(&ARROW_MAGIC) {
+            let (reader, bytes) = source.bounded()?;
+            return read_arrow(reader, bytes).map_err(|reason| ReadError::Arrow { path, reason });
         }
-        if start.starts_with(&ARROW_MAGIC) {
-            read_arrow(reader).map_err(|reason| ReadError::Arrow {
-                path: path.to_owned(),
-                reason,
-            })
-        } else {
-            jsonl::read(reader).map_err(|error| match error {
-                jsonl::JsonError::Io(source) => io(source),
-                jsonl::JsonError::Line { line, reason } => ReadError::Line {
-                    path: path.to_owned(),
-                    line,
-                    reason,
-                },
-            })
-        }
+        jsonl::read(source.reader()).map_err(|error| match error {
+            jsonl::JsonError::Io(source) => ReadError::Io { path, source },
+            jsonl::JsonError::Line { line, reason } => ReadError::Line { path, line, reason },
+        })
     }
 
     /// A history of these rows, whole.
@@ -221,12 +216,7 @@ impl History {
     }
 }
 
-fn read_arrow(reader: BufReader<File>) -> Result<History, String> {
-    let bytes = reader
-        .get_ref()
-        .metadata()
-        .map_err(|e| e.to_string())?
-        .len();
+fn read_arrow(reader: impl Read, bytes: u64) -> Result<History, String> {
     let reader = Screened::new(reader, bytes);
     let mut stream = StreamReader::try_new(reader, None).map_err(|e| e.to_string())?;
     let mut history = History {
@@ -275,7 +265,7 @@ fn read_arrow(reader: BufReader<File>) -> Result<History, String> {
 
 /// The next batch. The Arrow reader panics on some damaged files instead of refusing them.
 fn next_batch(
-    stream: &mut StreamReader<Screened<BufReader<File>>>,
+    stream: &mut StreamReader<Screened<impl Read>>,
 ) -> Option<Result<RecordBatch, ArrowError>> {
     let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stream.next()));
     next.unwrap_or_else(|_| Some(Err(ArrowError::IpcError("the batch is damaged".to_owned()))))

@@ -1,15 +1,17 @@
 //! Histories of other tools: what each format means, what is refused, and what is exported.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use kvs_zoo::checker::{JudgedBy, Model, Options, Outcome, Property, Report, Verdict, check};
 use kvs_zoo::history::{
-    FailedCas, Format, Header, History, ImportOptions, Kind, Promise, ReadError, Row, read_history,
-    write_csv, write_jepsen_edn,
+    FailedCas, Format, Header, History, ImportOptions, Kind, Promise, ReadError, Recorder, Row,
+    read_history, write_csv, write_jepsen_edn,
 };
 
-use crate::program::bench;
+use crate::program::{PROGRAM, bench};
 
 const FORMATS: [(&str, Format); 4] = [
     ("jepsen-edn", Format::JepsenEdn),
@@ -344,4 +346,74 @@ fn the_program_judges_and_exports_foreign_histories() {
         bench(&["export", &good, "--format", "jepsen-edn"]).code(),
         254
     );
+}
+
+/// What `kvs-bench check` says of the bytes on its standard input: its status and its output.
+fn piped(bytes: &[u8], arguments: &[&str]) -> (Option<i32>, String) {
+    let mut child = Command::new(PROGRAM)
+        .args(["check", "-", "--engine", "direct"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let bytes = bytes.to_vec();
+    // A program that refuses its input need not read all of it.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&bytes)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn a_history_on_the_standard_input_is_judged_as_its_file_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let ok = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/testdata/histories/linearizable/ok-append.jsonl");
+    let history = History::read(&ok).unwrap();
+    let arrow = directory.path().join("history.arrows");
+    let mut recorder = Recorder::create(&arrow, &history.header).unwrap();
+    for row in 0..history.len() {
+        recorder.push(&history.row(row)).unwrap();
+    }
+    recorder.finish().unwrap();
+    let foreign = corpus().into_iter().map(|(_, path)| path);
+    for path in foreign.chain([ok, arrow]) {
+        let ended = bench(&["check", path.to_str().unwrap(), "--engine", "direct"]);
+        let (status, text) = piped(&fs::read(&path).unwrap(), &[]);
+        assert_eq!(status, ended.status.code(), "{}: {text}", path.display());
+        let file = ended.stdout + &ended.stderr;
+        assert_eq!(text, file.replace(path.to_str().unwrap(), "-"));
+    }
+    assert_eq!(piped(b"", &[]).0, Some(254));
+    assert!(piped(b"", &[]).1.contains("the history - is empty"));
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let text = "\u{feff}w(1,1,0,0)\nr(1,1,0,1)\n";
+    let (status, output) = piped(text.as_bytes(), &["--model", "causal"]);
+    assert_eq!(status, Some(0), "{output}");
+    let text = "\u{feff}{\"session\":0,\"kind\":\"put\",\"key\":\"x\",\"invoke\":0,\"return\":1}\n";
+    let (status, output) = piped(text.as_bytes(), &["--model", "linearizable"]);
+    assert_eq!(status, Some(0), "{output}");
+}
+
+#[test]
+fn a_packed_history_is_refused_with_the_command_that_unpacks_it() {
+    let packed: [(&[u8], &str); 4] = [
+        (b"\x1f\x8b\x08\0\0\0\0\0", "gzip"),
+        (b"\x28\xb5\x2f\xfd\0\0", "zstd"),
+        (b"\xfd7zXZ\0\0", "xz"),
+        (b"BZh91AY&SY", "bzip2"),
+    ];
+    for (bytes, by) in packed {
+        let (status, output) = piped(bytes, &[]);
+        assert_eq!(status, Some(254));
+        let command = format!("`{by} -dc - | kvs-bench check -`");
+        assert!(output.contains(&command), "{output}");
+    }
 }

@@ -16,17 +16,11 @@ mod jepsen_log;
 mod plume;
 mod porcupine_kv;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::operation::Promise;
 use super::read::{ARROW_MAGIC, History, ReadError};
-
-/// The largest file that is imported, in bytes: it is read whole.
-const FILE_BYTES_MAX: u64 = 2 << 30;
-/// Bytes at the start of a file from which its format is guessed.
-const GUESS_BYTES: usize = 1 << 16;
+use super::source::Source;
 
 /// The form of a history in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,25 +83,20 @@ pub fn read_history(
     format: Option<Format>,
     options: &ImportOptions,
 ) -> Result<History, ReadError> {
-    let format = match format {
-        Some(format) => format,
-        None => guess(path)?,
-    };
+    let source = Source::open(path)?;
+    let format = format.unwrap_or_else(|| guess(source.start()));
     if matches!(format, Format::Arrow | Format::JsonLines) {
-        return History::read(path);
+        return History::read_from(source);
     }
-    let bytes = read_whole(path)?;
-    let text = match std::str::from_utf8(&bytes) {
-        Ok(text) => text.trim_start_matches('\u{feff}'),
-        Err(error) => {
-            let before = &bytes[..error.valid_up_to()];
-            return Err(ReadError::Line {
-                path: path.to_owned(),
-                line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
-                reason: "it is not UTF-8: convert the file first".to_owned(),
-            });
+    let bytes = source.whole()?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        ReadError::Line {
+            path: path.to_owned(),
+            line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+            reason: "it is not UTF-8: convert the file first".to_owned(),
         }
-    };
+    })?;
     if text.trim().is_empty() {
         return Err(ReadError::Empty {
             path: path.to_owned(),
@@ -130,42 +119,13 @@ pub fn read_history(
     Ok(history)
 }
 
-fn read_whole(path: &Path) -> Result<Vec<u8>, ReadError> {
-    let io = |source| ReadError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(io)?;
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(io(std::io::Error::other(format!(
-            "it is larger than {} MiB: split it by key",
-            FILE_BYTES_MAX >> 20
-        ))));
-    }
-    Ok(bytes)
-}
-
 /// The format that a file's first bytes look like.
-fn guess(path: &Path) -> Result<Format, ReadError> {
-    let io = |source| ReadError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let mut start = Vec::new();
-    File::open(path)
-        .map_err(io)?
-        .take(GUESS_BYTES as u64)
-        .read_to_end(&mut start)
-        .map_err(io)?;
+fn guess(start: &[u8]) -> Format {
     if start.starts_with(&ARROW_MAGIC) {
-        return Ok(Format::Arrow);
+        Format::Arrow
+    } else {
+        guess_text(&String::from_utf8_lossy(start))
     }
-    let text = String::from_utf8_lossy(&start);
-    Ok(guess_text(text.trim_start_matches('\u{feff}')))
 }
 
 fn guess_text(text: &str) -> Format {
