@@ -88,3 +88,41 @@ impl Saturation<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::index::Index;
+    use super::super::super::tests::causal_history;
+    use super::super::Limits;
+    use super::super::saturation::Saturation;
+    use super::super::world::World;
+
+    #[test]
+    fn whoever_is_of_an_epoch_has_seen_all_that_was_settled_up_to_it() {
+        let (mut settled, mut told) = (0, 0);
+        for seed in 0..40 {
+            let history = causal_history(seed, 300);
+            let index = Index::new(&history).unwrap();
+            let world = World::new(&index, 0).unwrap();
+            let limits = Limits {
+                epoch: 0,
+                ..Limits::default()
+            };
+            let mut saturation = Saturation::new(&world, limits);
+            saturation.run();
+            let nodes = saturation.epoch.iter().zip(&saturation.clock);
+            let heads = saturation.heads.iter();
+            let heads = heads.map(|head| (&head.epoch, &head.clock));
+            let all: Vec<_> = nodes.chain(heads).collect();
+            for (put, epoch) in saturation.on_key.settled() {
+                settled += 1;
+                for (_, clock) in all.iter().filter(|(own, _)| **own >= epoch) {
+                    told += 1;
+                    assert!(saturation.is_in(put, **clock), "seed {seed}, node {put}");
+                }
+            }
+        }
+        println!("{settled} puts settled, {told} times known to be seen");
+        assert!(settled > 1_000 && told > 20_000, "{settled}, {told}");
+    }
+}

@@ -173,6 +173,13 @@ impl OnKey {
         });
     }
 
+    /// The puts that have an epoch, and which.
+    #[cfg(test)]
+    pub(super) fn settled(&self) -> impl Iterator<Item = (u32, u32)> {
+        let settled = self.by_time.iter().filter(|put| put.epoch != NO_EPOCH);
+        settled.map(|put| (put.node, put.epoch))
+    }
+
     /// The puts on a key that a node of some epoch may not have seen, and that were invoked up to
     /// `end` (ns), the latest first. `None` if [`Self::lasts`] is the shorter way.
     pub(super) fn recent(

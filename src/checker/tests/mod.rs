@@ -21,6 +21,12 @@ use super::search::{self, Found};
 use super::{Options, Outcome, check};
 use crate::history::{Header, History, Kind, Promise, Row};
 
+/// What clients of a store that keeps siblings saw.
+pub(super) fn causal_history(seed: u64, operations: usize) -> History {
+    let ops = generate::valid(&mut Random(seed), Store::Causal, operations);
+    generate::history(Store::Causal, &ops)
+}
+
 const PROMISES: [(Store, Promise); 3] = [
     (Store::Register, Promise::Linearizable),
     (Store::Causal, Promise::Causal),
