@@ -181,18 +181,25 @@ impl<'a, 'h> Certificate<'a, 'h> {
             self.names.push(name);
             self.origins.push(origin);
         }
-        let key = |number: &u32| self.index.key[self.puts[*number as usize].row as usize];
-        let mut by_key: Vec<u32> = (0..self.puts.len() as u32).collect();
-        by_key.sort_unstable_by_key(|n| (key(n), self.puts[*n as usize].dot));
-        self.key_starts = vec![0; self.index.by_key.len() + 1];
-        for number in &by_key {
-            self.key_starts[key(number) as usize + 1] += 1;
+        let key = |number: &u32| self.index.key[self.puts[*number as usize].row as usize] as usize;
+        let mut starts = vec![0; self.index.by_key.len() + 1];
+        for number in 0..self.puts.len() as u32 {
+            starts[key(&number) + 1] += 1;
         }
-        for i in 1..self.key_starts.len() {
-            self.key_starts[i] += self.key_starts[i - 1];
+        for i in 1..starts.len() {
+            starts[i] += starts[i - 1];
         }
-        self.by_key_dots = by_key.iter().map(|n| self.puts[*n as usize].dot).collect();
-        self.by_key = by_key;
+        // Origins in the order of their names and their puts by counter: the order of dots.
+        let mut next = starts.clone();
+        self.by_key = vec![NO_PUT; self.puts.len()];
+        for number in self.origins.iter().flat_map(|origin| &origin.puts) {
+            let place = &mut next[key(number)];
+            self.by_key[*place as usize] = *number;
+            *place += 1;
+        }
+        self.key_starts = starts;
+        let dots = self.by_key.iter().map(|n| self.puts[*n as usize].dot);
+        self.by_key_dots = dots.collect();
     }
 
     /// The origin of a dot. `place` is the dot's in its vector, which mostly has an entry for each

@@ -8,7 +8,8 @@
 //! `propagation.rs`; bad patterns and saturation after Bouajjani et al., *On verifying causal
 //! consistency*, POPL 2017, carried over to multi-value registers). Where several can, each is
 //! tried (`choice.rs`). When all is answered visibility explains every get. O(n·k) and what forced
-//! edges change, for k chains of puts that have not been seen to their ends.
+//! edges change, for k chains of puts that have not been seen to their ends. Only the puts that not
+//! all sessions have seen are asked whether a get missed them (`frontier.rs`).
 
 mod chains;
 mod choice;

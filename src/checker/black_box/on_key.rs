@@ -195,12 +195,12 @@ impl OnKey {
         let (mut first, mut step) = (settled, 1);
         while first > start && is_later(first - 1) {
             let far = first.saturating_sub(step).max(start);
-            if is_later(far) {
-                (first, step) = (far, 2 * step);
-            } else {
+            if !is_later(far) {
                 let between = &self.by_time[far..first];
                 first = far + between.partition_point(|put| put.epoch <= epoch);
+                break;
             }
+            (first, step) = (far, 2 * step);
         }
         let puts = &self.by_time[first..self.starts[key as usize + 1] as usize];
         let most = RECENT_MAX.min(self.keys[key as usize].lasts.len());
