@@ -138,6 +138,12 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) is_changed: Vec<bool>,
     /// How many of them there may be between two operations.
     grown_max: usize,
+    /// Operations visited for the first time since what had grown was last passed on.
+    since: usize,
+    /// Visits that this took. Where they were many, what has grown is kept for as many operations:
+    /// otherwise a put that is read long after it was put would be followed up to the present for
+    /// each of its reads.
+    pass_visits: usize,
     /// Operations from one epoch to the next, at least.
     pub(super) epoch_min: usize,
     pub(super) open: Vec<Missing>,
@@ -186,6 +192,8 @@ impl<'w, 'h> Saturation<'w, 'h> {
             changed: BinaryHeap::new(),
             is_changed: vec![false; nodes],
             grown_max: limits.grown,
+            since: 0,
+            pass_visits: 0,
             epoch_min: limits.epoch,
             open: Vec::new(),
             is_open: Table::default(),
@@ -298,8 +306,11 @@ impl<'w, 'h> Saturation<'w, 'h> {
         if !world.is_put(row) {
             self.judge(row, head.clock);
         }
-        if self.changed.len() > self.grown_max {
+        self.since += 1;
+        if self.changed.len() > self.grown_max && self.since >= self.pass_visits {
+            let before = self.visits;
             self.pass_on();
+            (self.since, self.pass_visits) = (0, self.visits - before);
         }
         self.collect();
         self.advance();
