@@ -45,11 +45,14 @@ fn main() -> ExitCode {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut results = Vec::new();
     let shapes = shapes(&options);
+    table::begin();
     for (number, shape) in shapes.iter().enumerate() {
         eprintln!("{} of {}: {shape:?}", number + 1, shapes.len());
-        results.extend(measure(*shape, directory.path()));
+        let measured = measure(*shape, directory.path());
+        table::add(&measured);
+        results.extend(measured);
     }
-    table::print(&results);
+    table::end(&results);
     ExitCode::SUCCESS
 }
 

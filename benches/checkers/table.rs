@@ -18,21 +18,19 @@ fn target(measured: &Measured) -> Option<&'static str> {
     }
 }
 
-/// Prints all tables.
-pub(crate) fn print(results: &[Measured]) {
-    judging(results);
-    growth(results);
-    reading(results);
-}
-
-fn judging(results: &[Measured]) {
+/// Begins the first table.
+pub(crate) fn begin() {
     println!("\n### Reading from Arrow and judging, direct engine\n");
     println!(
         "| store | history | operations | sessions | keys | read, s of CPU | check, s of CPU | \
          both, s | ns an operation | peak MB | verdict | target |"
     );
     println!("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|---|");
-    for measured in results.iter().filter(|m| m.form == Form::Arrow) {
+}
+
+/// Adds the rows of one cell to the first table: a run that is stopped has shown what it measured.
+pub(crate) fn add(measured: &[Measured]) {
+    for measured in measured.iter().filter(|m| m.form == Form::Arrow) {
         let (shape, cost) = (&measured.shape, &measured.cost);
         let verdict = match cost.answer {
             Answer::Right => "right",
@@ -55,6 +53,12 @@ fn judging(results: &[Measured]) {
             target(measured).unwrap_or_default()
         );
     }
+}
+
+/// Prints the tables that compare cells.
+pub(crate) fn end(results: &[Measured]) {
+    growth(results);
+    reading(results);
 }
 
 /// CPU time an operation.

@@ -92,7 +92,7 @@ fn every_bad_history_shows_the_anomaly_that_its_name_says() {
             .find(|anomaly| anomaly.kind == kind)
             .unwrap_or_else(|| panic!("{}:\n{report}", path.display()));
         assert!(
-            (1..=9).contains(&anomaly.operations.len()),
+            (1..=10).contains(&anomaly.operations.len()),
             "{}: {anomaly}",
             path.display()
         );
