@@ -67,9 +67,11 @@
 
   const zoom = (chart, factor) => {
     const group = charts.filter((other) => other.id === chart.id || (chart.sync && other.sync === chart.sync));
-    for (const { id, xs } of group) {
+    for (const { id } of group) {
       const u = drawn.get(id);
-      const [first, last] = [xs[0], xs[xs.length - 1]];
+      const xs = u.data[0];
+      // A lone point has room around it: between itself and itself there is none.
+      const [first, last] = xs.length > 1 ? [xs[0], xs[xs.length - 1]] : [-Infinity, Infinity];
       if (factor === 0) { u.setData(u.data); continue; }
       const log = u.scales.x.distr === 3;
       const [to, from] = log ? [Math.log, Math.exp] : [(v) => v, (v) => v];
