@@ -15,9 +15,9 @@ pub(super) struct Chains {
     /// Node to chain.
     pub(super) chain: Vec<u32>,
     /// Node to place in the chain, from 1.
-    pub(super) place: Vec<u16>,
+    pub(super) place: Vec<u32>,
     /// The last place of each chain.
-    last: Vec<u16>,
+    last: Vec<u32>,
     /// Session to the chain that it owns, or [`NONE`].
     owned: Vec<u32>,
     free: Vec<u32>,
@@ -42,7 +42,7 @@ impl Chains {
     /// Gives a put of `session`, which comes after `clock`, the next place of a chain.
     pub(super) fn add(&mut self, node: u32, session: usize, clocks: &Clocks, clock: Clock) {
         let mut chain = self.owned[session];
-        if chain == NONE || self.last[chain as usize] == u16::MAX {
+        if chain == NONE || self.last[chain as usize] == clocks.entry_max() {
             chain = self.inherit(clocks, clock).unwrap_or_else(|| {
                 self.last.push(0);
                 self.last.len() as u32 - 1
@@ -65,9 +65,9 @@ impl Chains {
     }
 
     /// Says that a session is over.
-    pub(super) fn end(&mut self, session: usize) {
+    pub(super) fn end(&mut self, session: usize, clocks: &Clocks) {
         let chain = std::mem::replace(&mut self.owned[session], NONE);
-        if chain != NONE && self.last[chain as usize] < u16::MAX {
+        if chain != NONE && self.last[chain as usize] < clocks.entry_max() {
             self.free.push(chain);
         }
     }

@@ -12,7 +12,7 @@ use super::world::NONE;
 #[derive(Debug, Default)]
 pub(super) struct Frontier {
     /// By chain, what everybody has seen of it.
-    entries: Vec<u16>,
+    entries: Vec<u32>,
     /// From 1 on, once there is a frontier.
     epoch: u32,
     /// How many times a new frontier was looked for.
@@ -22,8 +22,8 @@ pub(super) struct Frontier {
     /// Sessions that have done one of them.
     active: Vec<u32>,
     /// Room for what [`Saturation::advance`] needs for a moment.
-    own: Vec<u16>,
-    smallest: Vec<u16>,
+    own: Vec<u32>,
+    smallest: Vec<u32>,
 }
 
 impl Frontier {
@@ -59,13 +59,13 @@ impl Saturation<'_, '_> {
         (*operations, *round) = (0, *round + 1);
         entries.resize(chains, 0);
         smallest.clear();
-        smallest.resize(chains, u16::MAX);
+        smallest.resize(chains, u32::MAX);
         active.retain(|session| {
             let head = &self.heads[*session as usize];
             own.clear();
             own.resize(chains, 0);
             self.clocks.spread(head.clock, own);
-            let lags = |(own, entry): (&u16, &u16)| own < entry;
+            let lags = |(own, entry): (&u32, &u32)| own < entry;
             if head.next == NONE || own.iter().zip(&*entries).any(lags) {
                 return false;
             }

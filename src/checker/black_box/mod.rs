@@ -40,15 +40,18 @@ pub(super) struct Limits {
     pub(super) grown: usize,
     /// Operations from one epoch to the next, at least.
     pub(super) epoch: usize,
+    /// Nodes of the longest session up to which entries of clocks are narrow.
+    pub(super) narrow: usize,
 }
 
 impl Default for Limits {
-    /// 2 GiB of clocks, 256 nodes, 256 operations.
+    /// 2 GiB of clocks, 256 nodes, 256 operations, as many nodes as narrow entries count.
     fn default() -> Self {
         Self {
             clock_lines: clock::LINES_MAX,
             grown: 256,
             epoch: 256,
+            narrow: u16::MAX as usize,
         }
     }
 }

@@ -20,7 +20,7 @@ struct ByTime {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Last {
     pub(super) chain: u32,
-    pub(super) place: u16,
+    pub(super) place: u32,
 }
 
 /// The lasts of one key.
@@ -125,7 +125,7 @@ impl OnKey {
     }
 
     /// Adds a put at the end of its chain.
-    pub(super) fn add(&mut self, key: u32, put: u32, chain: u32, place: u16) {
+    pub(super) fn add(&mut self, key: u32, put: u32, chain: u32, place: u32) {
         let settled = &mut self.settled[key as usize];
         if settled.open == 0 {
             self.open.push(key);
@@ -261,7 +261,7 @@ mod tests {
         let mut on_key = on_keys(puts, 2);
         // After `put` has been added everybody has seen what is 50 puts older.
         for put in 0..puts {
-            on_key.add(put % 2, put, put % chains, (put / chains) as u16 + 1);
+            on_key.add(put % 2, put, put % chains, (put / chains) + 1);
             on_key.settle(put + 1, |seen| seen + 50 <= put);
         }
         assert_eq!(on_key.beyond(), 50);
@@ -283,12 +283,7 @@ mod tests {
         let chains = 16;
         let mut on_key = on_keys(1_000, 2);
         for put in 0..200 {
-            on_key.add(
-                put % 2,
-                put,
-                (put / 2) % chains,
-                (put / 2 / chains) as u16 + 1,
-            );
+            on_key.add(put % 2, put, (put / 2) % chains, (put / 2 / chains) + 1);
         }
         for key in 0..2 {
             let (lasts, puts) = on_key.lasts(key);
@@ -310,7 +305,7 @@ mod tests {
         let puts = 10_000;
         let mut on_key = on_keys(puts, 1);
         for put in 0..puts {
-            on_key.add(0, put, 3, put as u16 + 1);
+            on_key.add(0, put, 3, put + 1);
         }
         for wanted in (0..puts).step_by(97) {
             let asked = Cell::new(0);

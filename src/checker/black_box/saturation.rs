@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 use super::super::index::Table;
 use super::Limits;
 use super::chains::Chains;
-use super::clock::{Clock, Clocks, Extent, FROZEN};
+use super::clock::{Clock, Clocks, Extent, FROZEN, Width};
 use super::frontier::Frontier;
 use super::on_key::OnKey;
 use super::world::{NONE, World};
@@ -115,6 +115,19 @@ pub(super) struct Mark {
     outermost: bool,
 }
 
+/// Wide where some session puts more than narrow entries count.
+fn width(world: &World<'_, '_>, limits: Limits) -> Width {
+    let sessions = world
+        .row
+        .chunk_by(|a, b| world.session(*a) == world.session(*b));
+    let longest = sessions.map(<[u32]>::len).max().unwrap_or(0);
+    if longest > limits.narrow {
+        Width::Wide
+    } else {
+        Width::Narrow
+    }
+}
+
 /// Visibility so far.
 pub(super) struct Saturation<'w, 'h> {
     pub(super) world: &'w World<'w, 'h>,
@@ -159,8 +172,8 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) kept: usize,
     /// Room for what [`Self::judge`] needs for a moment.
     pub(super) missing: Vec<u32>,
-    pub(super) known: Vec<u16>,
-    pub(super) seen: Vec<u16>,
+    pub(super) known: Vec<u32>,
+    pub(super) seen: Vec<u32>,
     /// Why the work was given up.
     pub(super) given_up: Option<String>,
 }
@@ -178,7 +191,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         });
         let mut saturation = Self {
             world,
-            clocks: Clocks::new(limits.clock_lines),
+            clocks: Clocks::new(limits.clock_lines, width(world, limits)),
             clock: vec![Clock::EMPTY; nodes],
             latest: vec![0; nodes],
             epoch: vec![0; nodes],
@@ -297,7 +310,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         }
         head.next = world.next[row as usize];
         if head.next == NONE {
-            self.chains.end(session);
+            self.chains.end(session, &self.clocks);
         }
         self.frontier.note(session, &mut head);
         self.heads[session] = head;
@@ -335,7 +348,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         }
     }
 
-    pub(super) fn position(&self, put: u32) -> (u32, u16) {
+    pub(super) fn position(&self, put: u32) -> (u32, u32) {
         let put = put as usize;
         (self.chains.chain[put], self.chains.place[put])
     }

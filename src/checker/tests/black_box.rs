@@ -225,6 +225,15 @@ fn how_often_the_frontier_moves_changes_no_verdict() {
 }
 
 #[test]
+fn how_wide_the_entries_of_clocks_are_changes_no_verdict() {
+    let all = [usize::MAX, 0].map(|narrow| Limits {
+        narrow,
+        ..Limits::default()
+    });
+    judge_within("width", &all);
+}
+
+#[test]
 fn a_second_thread_changes_no_verdict() {
     for seed in 0..6 {
         let mut random = Random(seed);

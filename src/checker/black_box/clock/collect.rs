@@ -17,7 +17,7 @@ const fn affordable(lines_max: usize) -> usize {
 }
 
 /// The lines that are in use: a bit for each, so that the whole stays in a cache.
-struct Marks {
+pub(super) struct Marks {
     words: Vec<u64>,
     /// How many lines are marked in the words before.
     before: Vec<u32>,
@@ -61,7 +61,7 @@ impl Marks {
     }
 
     /// Moves each marked line down to its new place, and forgets the others.
-    fn compact<T: Copy>(&self, lines: &mut Lines<T>) {
+    pub(super) fn compact<T: Copy>(&self, lines: &mut Lines<T>) {
         let mut place = 0;
         for (at, word) in self.words.iter().enumerate() {
             let mut word = *word;
@@ -126,8 +126,7 @@ impl Clocks {
         moved.mark(self, Clock::EMPTY);
         each(&mut |clock| moved.mark(self, *clock));
         let used = moved.leaves.count() + moved.inner.count();
-        moved.leaves.compact(&mut self.leaves);
-        moved.leaves.compact(&mut self.leaf_generation);
+        self.leaves.compact(&moved.leaves);
         moved.inner.compact(&mut self.inner);
         moved.inner.compact(&mut self.inner_generation);
         for children in self.inner.iter_mut() {

@@ -9,20 +9,21 @@
 //! what is in use, what is in use moves together ([`Clocks::collect`]).
 
 mod collect;
+mod leaves;
 mod lines;
 
 use collect::room;
+use leaves::Leaves;
+pub(super) use leaves::Width;
 use lines::Lines;
 
-/// Chains in a leaf: one cache line.
-const LEAF_CHAINS: usize = 32;
 /// Children of an inner node: one cache line.
 const CHILDREN: usize = 16;
 /// Bits of a reference that hold the height above the leaves.
 const HEIGHT_BITS: u32 = 3;
 
 /// Lines that there may be: 2 GiB of them, with their generations.
-pub(super) const LINES_MAX: usize = (2 << 30) / (size_of::<Leaf>() + size_of::<u32>());
+pub(super) const LINES_MAX: usize = (2 << 30) / (size_of::<Inner>() + size_of::<u32>());
 /// What nobody may change any more.
 pub(super) const FROZEN: u32 = 0;
 
@@ -47,11 +48,6 @@ impl Clock {
     }
 }
 
-/// A line of entries.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-struct Leaf([u16; LEAF_CHAINS]);
-
 /// A line of references to what lies below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
@@ -61,8 +57,7 @@ struct Inner([Clock; CHILDREN]);
 /// them in place.
 #[derive(Debug)]
 pub(super) struct Clocks {
-    leaves: Lines<Leaf>,
-    leaf_generation: Lines<u32>,
+    leaves: Leaves,
     inner: Lines<Inner>,
     inner_generation: Lines<u32>,
     generations: u32,
@@ -81,18 +76,25 @@ pub(super) struct Extent {
 
 impl Clocks {
     /// The empty clock alone.
-    pub(super) fn new(lines_max: usize) -> Self {
-        let mut clocks = Self {
-            leaves: Lines::new(),
-            leaf_generation: Lines::new(),
+    pub(super) fn new(lines_max: usize, width: Width) -> Self {
+        Self {
+            leaves: Leaves::new(width),
             inner: Lines::new(),
             inner_generation: Lines::new(),
             generations: FROZEN,
             full: room(0),
             lines_max,
-        };
-        clocks.add_leaf(Leaf([0; LEAF_CHAINS]), FROZEN);
-        clocks
+        }
+    }
+
+    /// The largest entry that there may be.
+    pub(super) const fn entry_max(&self) -> u32 {
+        self.leaves.entry_max()
+    }
+
+    /// Chains that a tree of some height has room for.
+    const fn chains_below(&self, height: u32) -> usize {
+        self.leaves.chains() << (height * CHILDREN.trailing_zeros())
     }
 
     /// A generation that has made nothing yet.
@@ -116,41 +118,37 @@ impl Clocks {
     /// Forgets all that was made since `extent`. No clock made since may be used again.
     pub(super) fn truncate(&mut self, extent: Extent) {
         self.leaves.truncate(extent.leaves);
-        self.leaf_generation.truncate(extent.leaves);
         self.inner.truncate(extent.inner);
         self.inner_generation.truncate(extent.inner);
     }
 
     /// How many puts of a chain come before.
-    pub(super) fn get(&self, clock: Clock, chain: u32) -> u16 {
+    pub(super) fn get(&self, clock: Clock, chain: u32) -> u32 {
         let (mut clock, mut chain) = (clock, chain as usize);
         loop {
             let height = clock.height();
-            if chain >= chains_below(height) {
+            if chain >= self.chains_below(height) {
                 return 0;
             }
             if height == 0 {
-                return self.leaves[clock.place()].0[chain];
+                return self.leaves.get(clock.place(), chain);
             }
-            let below = chains_below(height - 1);
+            let below = self.chains_below(height - 1);
             clock = self.inner[clock.place()].0[chain / below];
             chain %= below;
         }
     }
 
     /// Raises the entries, one for each chain, to those of a clock.
-    pub(super) fn spread(&self, clock: Clock, entries: &mut [u16]) {
+    pub(super) fn spread(&self, clock: Clock, entries: &mut [u32]) {
         if clock == Clock::EMPTY {
             return;
         }
         if clock.height() == 0 {
-            let leaf = &self.leaves[clock.place()].0;
-            for (entry, own) in entries.iter_mut().zip(leaf) {
-                *entry = (*own).max(*entry);
-            }
+            self.leaves.spread(clock.place(), entries);
             return;
         }
-        let parts = entries.chunks_mut(chains_below(clock.height() - 1));
+        let parts = entries.chunks_mut(self.chains_below(clock.height() - 1));
         for (child, part) in self.inner[clock.place()].0.iter().zip(parts) {
             self.spread(*child, part);
         }
@@ -163,12 +161,7 @@ impl Clocks {
         }
         let height = a.height().max(b.height());
         if height == 0 {
-            let (x, y) = (&self.leaves[a.place()].0, &self.leaves[b.place()].0);
-            let missing = x
-                .iter()
-                .zip(y)
-                .fold(0, |all, (x, y)| all | y.saturating_sub(*x));
-            return missing == 0;
+            return self.leaves.covers(a.place(), b.place());
         }
         let (x, y) = (self.children(a, height), self.children(b, height));
         x.iter().zip(&y).all(|(x, y)| self.covers(*x, *y))
@@ -183,37 +176,10 @@ impl Clocks {
             return b;
         }
         if a.height() == 0 && b.height() == 0 {
-            return self.join_leaves(a, b, generation);
+            let place = self.leaves.join(a.place(), b.place(), generation);
+            return Clock::new(place as u32, 0);
         }
         self.join_inner(a, b, generation)
-    }
-
-    fn join_leaves(&mut self, a: Clock, b: Clock, generation: u32) -> Clock {
-        let (x, y) = (self.leaves[a.place()].0, self.leaves[b.place()].0);
-        let mut larger = [0; LEAF_CHAINS];
-        // Without branches, so that the whole line is compared at once.
-        let (mut over_x, mut over_y) = (0, 0);
-        for (larger, (x, y)) in larger.iter_mut().zip(x.iter().zip(&y)) {
-            *larger = *x.max(y);
-            over_x |= *larger ^ x;
-            over_y |= *larger ^ y;
-        }
-        if over_x == 0 {
-            a
-        } else if over_y == 0 {
-            b
-        } else if generation != FROZEN && self.leaf_generation[a.place()] == generation {
-            self.leaves[a.place()].0 = larger;
-            a
-        } else {
-            self.add_leaf(Leaf(larger), generation)
-        }
-    }
-
-    fn add_leaf(&mut self, leaf: Leaf, generation: u32) -> Clock {
-        self.leaves.push(leaf);
-        self.leaf_generation.push(generation);
-        Clock::new(self.leaves.len() as u32 - 1, 0)
     }
 
     /// What lies below the root, were the tree `height` high: a lower one is its first child.
@@ -263,9 +229,9 @@ impl Clocks {
     }
 
     /// The clock with another entry for one chain.
-    pub(super) fn set(&mut self, clock: Clock, chain: u32, entry: u16, generation: u32) -> Clock {
+    pub(super) fn set(&mut self, clock: Clock, chain: u32, entry: u32, generation: u32) -> Clock {
         let mut height = clock.height();
-        while chain as usize >= chains_below(height) {
+        while chain as usize >= self.chains_below(height) {
             height += 1;
         }
         self.set_at(clock, chain as usize, entry, height, generation)
@@ -275,39 +241,35 @@ impl Clocks {
         &mut self,
         clock: Clock,
         chain: usize,
-        entry: u16,
+        entry: u32,
         height: u32,
         generation: u32,
     ) -> Clock {
         if height == 0 {
-            if generation != FROZEN && self.leaf_generation[clock.place()] == generation {
-                self.leaves[clock.place()].0[chain] = entry;
-                return clock;
-            }
-            let mut leaf = self.leaves[clock.place()];
-            leaf.0[chain] = entry;
-            return self.add_leaf(leaf, generation);
+            let place = self.leaves.set(clock.place(), chain, entry, generation);
+            return Clock::new(place as u32, 0);
         }
         let mut children = self.children(clock, height);
-        let below = chains_below(height - 1);
+        let below = self.chains_below(height - 1);
         let slot = chain / below;
         children[slot] = self.set_at(children[slot], chain % below, entry, height - 1, generation);
         self.put_inner(clock, children, height, generation)
     }
 }
 
-/// Chains that a tree of some height has room for.
-const fn chains_below(height: u32) -> usize {
-    LEAF_CHAINS << (height * CHILDREN.trailing_zeros())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The same sets and joins on plain vectors.
     #[test]
     fn clocks_are_vectors_whose_entries_only_their_owner_sees_change() {
+        for width in [Width::Narrow, Width::Wide] {
+            clocks_are_vectors(width);
+        }
+    }
+
+    /// The same sets and joins on plain vectors.
+    fn clocks_are_vectors(width: Width) {
         let mut state = 1u64;
         let mut random = move |bound: u64| {
             state = state
@@ -315,16 +277,16 @@ mod tests {
                 .wrapping_add(1);
             (state >> 33) % bound
         };
-        let mut clocks = Clocks::new(LINES_MAX);
+        let mut clocks = Clocks::new(LINES_MAX, width);
         let chains = 9_000usize;
-        let mut all: Vec<(Clock, Vec<u16>)> = vec![(Clock::EMPTY, vec![0; chains])];
-        let mut head = (Clock::EMPTY, vec![0u16; chains]);
+        let mut all: Vec<(Clock, Vec<u32>)> = vec![(Clock::EMPTY, vec![0; chains])];
+        let mut head = (Clock::EMPTY, vec![0u32; chains]);
         let mut generation = clocks.generation();
         for step in 0..2_000u64 {
             let bound = [20, 40, 600, chains as u64][(step / 500) as usize];
             let chain = random(bound) as usize;
             if random(2) == 0 {
-                head.1[chain] += 1;
+                head.1[chain] += 1 + random(6) as u32;
                 head.0 = clocks.set(head.0, chain as u32, head.1[chain], generation);
             } else {
                 let other = &all[random(all.len() as u64) as usize];
@@ -352,7 +314,7 @@ mod tests {
             let mut spread = vec![0; chains];
             clocks.spread(*clock, &mut spread);
             assert_eq!(spread, *entries);
-            let larger = |other: &[u16]| entries.iter().zip(other).all(|(a, b)| a >= b);
+            let larger = |other: &[u32]| entries.iter().zip(other).all(|(a, b)| a >= b);
             for (other, other_entries) in all.iter().take(20) {
                 assert_eq!(clocks.covers(*clock, *other), larger(other_entries));
             }
