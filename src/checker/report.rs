@@ -181,6 +181,22 @@ impl Report {
             .filter(move |rung| models.contains(&rung.model))
     }
 
+    /// What broke a promise of several models, where it is not the one that gave it its name.
+    #[must_use]
+    pub fn broken_beside(&self) -> Option<String> {
+        let broken = |rung: &&Rung| rung.standing == Standing::Broken;
+        let broken: Vec<&Rung> = self.judged().filter(broken).collect();
+        if broken.is_empty() || broken.iter().any(|rung| self.is_namesake(rung.model)) {
+            return None;
+        }
+        let names: Vec<&str> = broken.iter().map(|rung| rung.model.name()).collect();
+        let (promise, verb) = (self.held_to(), if names.len() == 1 { "is" } else { "are" });
+        let names = names.join(" and ");
+        Some(format!(
+            "a {promise} store also promises {names}, which {verb} broken"
+        ))
+    }
+
     /// Whether the verdict rests on a property, so that what breaks it is shown. A lost write breaks
     /// linearizability too, and says more plainly what happened.
     #[must_use]

@@ -22,7 +22,8 @@ pub struct VerdictRecord {
     pub promise: String,
     /// The verdict on it.
     pub verdict: VerdictWord,
-    /// Why there is none, where no engine was asked.
+    /// Why there is none, where no engine was asked; or which model broke it, where that is not the
+    /// one that the promise is named after.
     pub reason: Option<String>,
     /// Whether the engines disagreed on what both had judged: one of them has a bug.
     #[serde(default)]

@@ -109,7 +109,7 @@ fn proofs(history: &History, report: &Report) -> Vec<Attachment> {
 fn verdict_record(report: &Report) -> VerdictRecord {
     let reason = match &report.agreement {
         Agreement::Disagree { detail } => Some(format!("the engines disagree: {detail}")),
-        Agreement::Agree | Agreement::NotCompared { .. } => None,
+        Agreement::Agree | Agreement::NotCompared { .. } => report.broken_beside(),
     };
     let mut engines = Vec::new();
     if report.engine != Engine::Stateright {

@@ -14,10 +14,13 @@ const UNDECIDED: [Property; 0] = [];
 /// The anomalies that only those show.
 const UNSHOWN: [AnomalyKind; 0] = [];
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/histories")
+}
+
 fn corpus() -> Vec<(Property, PathBuf)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/histories");
     let mut files = Vec::new();
-    for directory in std::fs::read_dir(root).unwrap() {
+    for directory in std::fs::read_dir(root()).unwrap() {
         let directory = directory.unwrap().path();
         let name = directory.file_name().unwrap().to_str().unwrap().to_owned();
         let property = Property::ALL.iter().find(|p| p.name() == name);
@@ -177,6 +180,17 @@ fn every_anomaly_and_every_property_has_a_history() {
             assert!(corpus.iter().any(has), "{property} has no {prefix} history");
         }
     }
+}
+
+#[test]
+fn what_broke_a_promise_is_named_where_it_is_not_the_promises_own_model() {
+    let judged = |path: &str| judge(&root().join(path)).broken_beside();
+    assert_eq!(
+        judged("lost-writes/bad-lost-write-sibling.jsonl").as_deref(),
+        Some("a causal store also promises eventual, which is broken")
+    );
+    assert_eq!(judged("lost-writes/ok-superseded.jsonl"), None);
+    assert_eq!(judged("causal/bad-missing-sibling.jsonl"), None);
 }
 
 #[test]

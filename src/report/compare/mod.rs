@@ -420,12 +420,16 @@ fn verdict(run: &RunRecord) -> Verdict {
     let verdict = &run.verdict;
     let anomaly = verdict.anomalies.first();
     let anomaly = anomaly.map(|anomaly| format!("{}: {}", anomaly.kind, anomaly.text));
+    let reason = match verdict.disagreement {
+        true => verdict.reason.clone(),
+        false => anomaly.or_else(|| verdict.reason.clone()),
+    };
     Verdict {
         cell: cell_name(run),
         directory: run.directory.clone(),
         promise: verdict.promise.clone(),
         verdict: verdict.verdict,
-        reason: verdict.reason.clone().or(anomaly).unwrap_or_default(),
+        reason: reason.unwrap_or_default(),
     }
 }
 

@@ -34,15 +34,19 @@ fn promise(record: &RunRecord) -> Tile {
     let verdict = &record.verdict;
     let detail = if verdict.disagreement {
         "The engines disagree: one of the checkers has a bug.".to_owned()
-    } else if let Some(reason) = &verdict.reason {
-        reason.clone()
+    } else if verdict.verdict == VerdictWord::Unknown && verdict.reason.is_some() {
+        verdict.reason.clone().unwrap_or_default()
     } else {
         let judged = verdict.engines.iter().map(|engine| engine.covered).max();
         let judged = number::count(judged.unwrap_or(0));
         let lost = verdict.lost_writes.map_or_else(String::new, |lost| {
             format!(" {} acknowledged writes lost.", number::count(lost))
         });
-        format!("{judged} operations judged.{lost}")
+        let reason = verdict.reason.iter().map(|reason| format!(" {reason}."));
+        format!(
+            "{judged} operations judged.{lost}{}",
+            reason.collect::<String>()
+        )
     };
     Tile {
         id: "promise",
