@@ -24,6 +24,9 @@ use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Dominance, Kind, dot_counter, dot_origin, dot_text, id_text};
 
+/// Places of vectors for which a key remembers its own: those of a group's few replicas.
+const NEAR: usize = 4;
+
 /// The dot under which somebody read a put of unknown outcome.
 pub(super) fn dot_of_unknown(index: &Index<'_>, put: usize) -> Option<u64> {
     let rows = index
@@ -70,6 +73,7 @@ pub(super) fn check(index: &Index<'_>) -> Check {
         certificate: &certificate,
         index,
         contexts,
+        near: vec![[0; NEAR]; index.by_key.len()],
         open,
     };
     judge.dots();
@@ -88,6 +92,8 @@ struct Judge<'a, 'h> {
     findings: Findings<'h>,
     /// What supersedes what, where contexts say that.
     contexts: Option<Contexts<'a>>,
+    /// For each key, and by place in a vector, where the search for what a get saw ended last.
+    near: Vec<[u32; NEAR]>,
     /// What could not be decided.
     open: Option<String>,
 }
@@ -338,8 +344,12 @@ impl<'h> Judge<'_, 'h> {
     /// A4.
     fn siblings(&mut self, get: usize, vector: &[u64]) {
         let key = self.index.key[get];
-        let latest = |dot: &u64| self.certificate.latest_on_key(key, *dot);
-        let candidates: Vec<u32> = vector.iter().filter_map(latest).collect();
+        let near = &mut self.near[key as usize];
+        let latest = |(place, dot): (usize, &u64)| {
+            let near = &mut near[place % NEAR];
+            self.certificate.latest_on_key(key, *dot, near)
+        };
+        let candidates: Vec<u32> = vector.iter().enumerate().filter_map(latest).collect();
         let superseding = |put: u32| {
             let dot = self.certificate.dot(put);
             candidates.iter().copied().find(|other| {

@@ -233,14 +233,17 @@ impl<'a, 'h> Certificate<'a, 'h> {
         self.puts[number as usize].dot
     }
 
-    /// For an entry of a vector the latest put of that origin on `key` that it covers.
-    pub(super) fn latest_on_key(&self, key: u32, entry: u64) -> Option<u32> {
+    /// For an entry of a vector the latest put of that origin on `key` that it covers. `near` is
+    /// where such a put was found last: the search begins there, and remembers what it found.
+    pub(super) fn latest_on_key(&self, key: u32, entry: u64, near: &mut u32) -> Option<u32> {
         let (start, end) = (
             self.key_starts[key as usize] as usize,
             self.key_starts[key as usize + 1] as usize,
         );
         let dots = &self.by_key_dots[start..end];
-        let place = dots.partition_point(|dot| *dot <= entry).checked_sub(1)?;
+        let count = count_up_to(dots, entry, *near as usize);
+        *near = count as u32;
+        let place = count.checked_sub(1)?;
         (dot_origin(dots[place]) == dot_origin(entry)).then(|| self.by_key[start + place])
     }
 
@@ -278,6 +281,25 @@ impl<'a, 'h> Certificate<'a, 'h> {
     }
 }
 
+/// How many of the ascending dots are at most `entry`, searched from `near` in steps that double
+/// (Bentley and Yao, *An almost optimal algorithm for unbounded searching*, 1976).
+fn count_up_to(dots: &[u64], entry: u64, near: usize) -> usize {
+    // What lies before `low` is at most `entry`, what lies at `high` and behind is more.
+    let (mut low, mut high) = (near.min(dots.len()), near.min(dots.len()));
+    let mut step = 1;
+    while low > 0 && dots[low - 1] > entry {
+        high = low - 1;
+        low = high.saturating_sub(step);
+        step *= 2;
+    }
+    while high < dots.len() && dots[high] <= entry {
+        low = high + 1;
+        high = (low + step).min(dots.len());
+        step *= 2;
+    }
+    low + dots[low..high].partition_point(|dot| *dot <= entry)
+}
+
 /// The entry of a vector for an origin: 0 for none.
 pub(super) fn entry(vector: &[u64], origin: u32) -> u64 {
     vector
@@ -298,4 +320,26 @@ pub(super) fn not_covered(small: &[u64], large: &[u64]) -> Option<u64> {
         };
         (dot_counter(*dot) > 0 && covered < *dot).then_some(*dot)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_search_begins_changes_nothing_of_what_it_finds() {
+        for len in [0, 1, 2, 7, 40] {
+            let dots: Vec<u64> = (0..len).map(|place| 3 * place + 1).collect();
+            for entry in 0..=3 * len + 2 {
+                let expected = dots.partition_point(|dot| *dot <= entry);
+                for near in 0..=dots.len() + 2 {
+                    assert_eq!(
+                        count_up_to(&dots, entry, near),
+                        expected,
+                        "{len} {entry} {near}"
+                    );
+                }
+            }
+        }
+    }
 }
