@@ -8,7 +8,8 @@
 
 use std::ops::Range;
 
-use super::saturation::{Contradiction, Missing, Saturation};
+use super::contradiction::Contradiction;
+use super::saturation::{Missing, Saturation};
 
 /// Likely answers that are tried at once: what several of them change is visited again once.
 const LIKELY_AT_ONCE: usize = 64;

@@ -3,7 +3,8 @@
 use super::super::index::Table;
 use super::super::property::AnomalyKind;
 use super::super::verdict::{ANOMALIES_KEPT, Findings};
-use super::saturation::{Contradiction, Saturation};
+use super::contradiction::Contradiction;
+use super::saturation::Saturation;
 use super::world::NONE;
 use crate::history::id_text;
 

@@ -1,7 +1,8 @@
 //! What one get says of visibility.
 
 use super::clock::Clock;
-use super::saturation::{Contradiction, Missing, Saturation};
+use super::contradiction::Contradiction;
+use super::saturation::{Missing, Saturation};
 use super::world::NONE;
 
 /// Gets that returned a missing put and are asked what they saw, at most.

@@ -11,9 +11,11 @@
 //! edges change, for k chains of puts that have not been seen to their ends. Only the puts that not
 //! all sessions have seen are asked whether a get missed them (`frontier.rs`).
 
+mod attempt;
 mod chains;
 mod choice;
 mod clock;
+mod contradiction;
 mod explain;
 mod frontier;
 mod judge;

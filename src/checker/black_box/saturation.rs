@@ -3,15 +3,17 @@
 //! Operations are visited causes first. A visible put that a get did not return, and that only one
 //! of the returned can have superseded, gives an edge that joins visibility at once; what had
 //! already been visited is visited again where its clock grows, and nowhere else. Nothing is ever
-//! taken back but by [`Saturation::undo`], which forgets an attempt.
+//! taken back but by [`Saturation::undo`], which forgets an attempt (`attempt.rs`).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::super::index::Table;
 use super::Limits;
+use super::attempt::Grown;
 use super::chains::Chains;
-use super::clock::{Clock, Clocks, Extent, FROZEN, Width};
+use super::clock::{Clock, Clocks, FROZEN, Width};
+use super::contradiction::Contradiction;
 use super::frontier::Frontier;
 use super::on_key::OnKey;
 use super::world::{NONE, World};
@@ -20,52 +22,6 @@ use super::world::{NONE, World};
 const OPEN_MAX: usize = 100_000;
 /// Contradictions that are counted at most.
 const CONTRADICTIONS_MAX: usize = 10_000;
-
-/// What refutes a history, by rows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Contradiction {
-    /// Happens-before goes round in a circle, through this row.
-    CyclicHb(Vec<u32>),
-    /// `before` has to come before `after`, which comes before it.
-    Cyclic {
-        /// The put that has been superseded.
-        before: u32,
-        /// The put that has to have superseded it.
-        after: u32,
-        /// The get that forces it.
-        get: u32,
-    },
-    /// The put is visible to the row, which returned before the put was invoked.
-    Future {
-        /// The put.
-        put: u32,
-        /// The row.
-        row: u32,
-    },
-    /// The get returned `put` although it saw `later`.
-    Stale {
-        /// The put that was returned.
-        put: u32,
-        /// The put that follows it.
-        later: u32,
-        /// The get.
-        get: u32,
-    },
-    /// The get saw the put, and nothing that it returned can have superseded it.
-    Missed {
-        /// The put.
-        put: u32,
-        /// The get.
-        get: u32,
-    },
-    /// The get saw the put, and whatever of what it returned superseded it contradicts the rest.
-    NoChoice {
-        /// The put.
-        put: u32,
-        /// The get.
-        get: u32,
-    },
-}
 
 /// A put (a node) that a get (a row) saw and did not return.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,24 +51,6 @@ pub(super) struct Head {
     pub(super) epoch: u32,
     /// The last round of the frontier in which the session was active.
     pub(super) active: u32,
-}
-
-/// How a node was before it grew.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Grown {
-    node: u32,
-    clock: Clock,
-    latest: u32,
-}
-
-/// An instant to which [`Saturation::undo`] goes back.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
-    grown: usize,
-    forced: usize,
-    open: usize,
-    extent: Extent,
-    outermost: bool,
 }
 
 /// Wide where some session puts more than narrow entries count.
@@ -472,43 +410,6 @@ impl<'w, 'h> Saturation<'w, 'h> {
                     get: forced.get,
                 });
             }
-        }
-    }
-
-    /// Begins an attempt, which [`Saturation::undo`] ends. Attempts may be nested.
-    pub(super) fn mark(&mut self) -> Mark {
-        Mark {
-            outermost: self.attempt.is_none(),
-            grown: self.attempt.get_or_insert_default().len(),
-            forced: self.forced.len(),
-            open: self.open.len(),
-            extent: self.clocks.extent(),
-        }
-    }
-
-    /// Goes back to a mark.
-    pub(super) fn undo(&mut self, mark: Mark) {
-        if let Some(attempt) = &mut self.attempt {
-            for old in attempt.drain(mark.grown..).rev() {
-                self.clock[old.node as usize] = old.clock;
-                self.latest[old.node as usize] = old.latest;
-            }
-        }
-        for forced in self.forced.drain(mark.forced..).rev() {
-            self.forced_from[forced.before as usize] = forced.next;
-        }
-        for Reverse((_, node)) in self.changed.drain() {
-            self.is_changed[node as usize] = false;
-        }
-        for missing in self.open.drain(mark.open..) {
-            let mut returned: Vec<u32> = self.world.returned(missing.get).collect();
-            returned.sort_unstable();
-            self.is_open.remove(&(missing.put, returned));
-        }
-        self.clocks.truncate(mark.extent);
-        self.refuted = false;
-        if mark.outermost {
-            self.attempt = None;
         }
     }
 
