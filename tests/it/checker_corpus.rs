@@ -186,7 +186,7 @@ fn every_anomaly_and_every_property_has_a_history() {
 fn what_broke_a_promise_is_named_where_it_is_not_the_promises_own_model() {
     let judged = |path: &str| judge(&root().join(path)).broken_beside();
     assert_eq!(
-        judged("lost-writes/bad-lost-write-sibling.jsonl").as_deref(),
+        judged("lost-writes/bad-lost-write-its-replica-is-gone.jsonl").as_deref(),
         Some("a causal store also promises eventual, which is broken")
     );
     assert_eq!(judged("lost-writes/ok-superseded.jsonl"), None);
