@@ -40,13 +40,11 @@ fn promise(record: &RunRecord) -> Tile {
         let judged = verdict.engines.iter().map(|engine| engine.covered).max();
         let judged = number::count(judged.unwrap_or(0));
         let lost = verdict.lost_writes.map_or_else(String::new, |lost| {
-            format!(" {} acknowledged writes lost.", number::count(lost))
+            format!(". {} acknowledged writes lost", number::count(lost))
         });
-        let reason = verdict.reason.iter().map(|reason| format!(" {reason}."));
-        format!(
-            "{judged} operations judged.{lost}{}",
-            reason.collect::<String>()
-        )
+        let reason = verdict.reason.as_ref();
+        let reason = reason.map_or_else(String::new, |reason| format!("; {reason}"));
+        format!("{judged} operations judged{lost}{reason}.")
     };
     Tile {
         id: "promise",
