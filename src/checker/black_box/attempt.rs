@@ -1,7 +1,5 @@
 //! Attempts: what is tried and taken back.
 
-use std::cmp::Reverse;
-
 use super::clock::{Clock, Extent};
 use super::saturation::Saturation;
 
@@ -46,9 +44,7 @@ impl Saturation<'_, '_> {
         for forced in self.forced.drain(mark.forced..).rev() {
             self.forced_from[forced.before as usize] = forced.next;
         }
-        for Reverse((_, node)) in self.changed.drain() {
-            self.is_changed[node as usize] = false;
-        }
+        self.sweep.clear();
         for missing in self.open.drain(mark.open..) {
             let mut returned: Vec<u32> = self.world.returned(missing.get).collect();
             returned.sort_unstable();

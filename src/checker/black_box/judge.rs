@@ -12,15 +12,15 @@ const READERS_ASKED: usize = 32;
 const SPREAD_FROM: usize = 16;
 
 impl Saturation<'_, '_> {
-    /// Judges a get that has `clock`: nothing that it returned follows another one, and what it
-    /// saw and did not return has been superseded.
-    pub(super) fn judge(&mut self, get: u32, clock: Clock) {
+    /// Judges a get that saw what any of some clocks covers, beside what it returned: nothing that
+    /// it returned follows another one, and what it saw and did not return has been superseded.
+    pub(super) fn judge(&mut self, get: u32, seen: &[Clock]) {
         let world = self.world;
         if let [put] = world.index.puts_read(get as usize) {
             let own = self.clock[world.node[*put as usize] as usize];
             // What the get saw is what the put that it returned comes after.
-            if own != clock {
-                self.judge_seen(get, clock, &[own]);
+            if seen.iter().any(|clock| *clock != own) {
+                self.judge_seen(get, seen, &[own]);
             }
             return;
         }
@@ -42,14 +42,14 @@ impl Saturation<'_, '_> {
             }
         }
         let clocks: Vec<Clock> = returned.iter().map(|m| self.clock[*m as usize]).collect();
-        self.judge_seen(get, clock, &clocks);
+        self.judge_seen(get, seen, &clocks);
     }
 
     /// Looks for what a get saw on its key, and no returned put comes after. Of each chain the
     /// last such put speaks for those before it.
-    fn judge_seen(&mut self, get: u32, clock: Clock, returned: &[Clock]) {
+    fn judge_seen(&mut self, get: u32, seen: &[Clock], returned: &[Clock]) {
         let mut missing = std::mem::take(&mut self.missing);
-        self.find_missing(get, clock, returned, &mut missing);
+        self.find_missing(get, seen, returned, &mut missing);
         match self.world.index.puts_read(get as usize) {
             [put] if missing.len() > 1 => {
                 self.answer_alone(get, self.world.node[*put as usize], &missing);
@@ -64,21 +64,21 @@ impl Saturation<'_, '_> {
         self.missing = missing;
     }
 
-    fn find_missing(&mut self, get: u32, clock: Clock, returned: &[Clock], found: &mut Vec<u32>) {
+    fn find_missing(&mut self, get: u32, seen: &[Clock], returned: &[Clock], found: &mut Vec<u32>) {
         let world = self.world;
         let key = world.index.key[get as usize];
         let epochs = world.returned(get).map(|put| self.epoch[put as usize]);
         let epoch = epochs.max().unwrap_or(0);
         let end = world.index.returned(get as usize);
         let Some(recent) = self.on_key.recent(key, epoch, end) else {
-            self.find_missing_by_chain(key, clock, returned, found);
+            self.find_missing_by_chain(key, seen, returned, found);
             return;
         };
         let clocks = &self.clocks;
         for put in recent {
             let (chain, place) = self.position(put);
             let known = |clock: &Clock| clocks.get(*clock, chain) >= place;
-            if chain == NONE || returned.iter().any(known) || clocks.get(clock, chain) < place {
+            if chain == NONE || returned.iter().any(known) || !seen.iter().any(known) {
                 continue;
             }
             // The last of a chain speaks for those before it.
@@ -93,7 +93,7 @@ impl Saturation<'_, '_> {
     fn find_missing_by_chain(
         &mut self,
         key: u32,
-        clock: Clock,
+        seen: &[Clock],
         returned: &[Clock],
         found: &mut Vec<u32>,
     ) {
@@ -108,7 +108,9 @@ impl Saturation<'_, '_> {
             for clock in returned {
                 self.clocks.spread(*clock, &mut self.known);
             }
-            self.clocks.spread(clock, &mut self.seen);
+            for clock in seen {
+                self.clocks.spread(*clock, &mut self.seen);
+            }
         }
         let (clocks, chain_place) = (&self.clocks, &self.chains.place);
         for (last, put) in lasts.iter().zip(puts) {
@@ -116,8 +118,11 @@ impl Saturation<'_, '_> {
                 let chain = last.chain as usize;
                 (self.known[chain], self.seen[chain])
             } else {
-                let known = returned.iter().map(|clock| clocks.get(*clock, last.chain));
-                (known.max().unwrap_or(0), clocks.get(clock, last.chain))
+                let most = |of: &[Clock]| {
+                    let entries = of.iter().map(|clock| clocks.get(*clock, last.chain));
+                    entries.max().unwrap_or(0)
+                };
+                (most(returned), most(seen))
             };
             // Both at once: nothing foretells which of the two fails.
             if (known >= last.place) | (seen <= known) {
@@ -221,10 +226,9 @@ impl Saturation<'_, '_> {
             if !self.is_done(*get) {
                 continue;
             }
-            let extent = self.clocks.extent();
-            let clock = self.clock_of_get(*get);
-            candidates.retain(|candidate| !self.is_in(*candidate, clock));
-            self.clocks.truncate(extent);
+            let seen = self.clocks_of_get(*get);
+            let is_seen = |put: u32| seen.iter().any(|clock| self.is_in(put, *clock));
+            candidates.retain(|candidate| !is_seen(*candidate));
         }
     }
 }

@@ -22,6 +22,7 @@ mod judge;
 mod on_key;
 mod propagation;
 mod saturation;
+mod sweep;
 mod world;
 
 use std::collections::BTreeSet;

@@ -1,151 +1,156 @@
-//! What changes when a clock grows: whatever comes after is visited again, as far as it changes.
+//! What changes when a clock grows: whatever comes after grows too, as far as that adds something.
 
-use std::cmp::Reverse;
-
-use super::clock::{Clock, Extent, FROZEN};
+use super::clock::{Clock, FROZEN};
 use super::saturation::Saturation;
 use super::world::NONE;
 
-/// Visits again that are made at most for each operation, and at least in total.
+/// Nodes that are swept at most for each operation, and at least in total.
 const VISITS_EACH_MAX: usize = 64;
 const VISITS_MIN: usize = 1_000_000;
 
 impl Saturation<'_, '_> {
-    /// Visits again what comes after a node whose clock has grown, until nothing grows.
+    /// Passes on what has grown, until nothing grows.
     pub(super) fn pass_on(&mut self) {
-        while let Some(Reverse((_, node))) = self.changed.pop() {
+        let max = VISITS_MIN.max(self.world.order.len().saturating_mul(VISITS_EACH_MAX));
+        while let Some(node) = self.next_due() {
             self.collect();
-            self.is_changed[node as usize] = false;
-            if self.given_up.is_some() || (self.refuted && self.attempt.is_some()) {
-                continue;
-            }
             self.visits += 1;
-            let max = VISITS_MIN.max(self.world.order.len().saturating_mul(VISITS_EACH_MAX));
-            if self.visits > max {
+            if self.visits > max && self.given_up.is_none() {
                 self.given_up = Some(format!(
                     "more than {max} operations had to be visited again"
                 ));
-                continue;
             }
-            let (clock, latest) = (self.clock[node as usize], self.latest[node as usize]);
-            let row = self.world.row[node as usize];
-            self.real_time(row, latest);
-            let mut edge = self.forced_from[node as usize];
-            while edge != NONE {
-                let forced = self.forced[edge as usize];
-                self.raise(forced.after, clock, latest);
-                edge = forced.next;
+            if self.given_up.is_some() || (self.refuted && self.attempt.is_some()) {
+                self.sweep.clear();
+                return;
             }
-            let (extent, kept) = (self.clocks.extent(), self.kept);
-            self.walk(self.world.next[row as usize], clock, latest);
-            self.forget(extent, kept);
-            if self.world.is_put(row) {
-                for get in self.world.readers(node) {
-                    self.reader(*get, node);
-                }
+            if self.sweep.due(node).stale {
+                self.pull(node);
+            }
+            if self.sweep.done().grown {
+                self.push(node);
             }
         }
     }
 
-    /// Visits a get again because the clock of a put that it returned has grown.
-    fn reader(&mut self, get: u32, put: u32) {
-        if !self.done[get as usize] {
+    /// The next node for which something is to be done, in this sweep or in the next.
+    fn next_due(&mut self) -> Option<u32> {
+        if let Some(node) = self.sweep.next() {
+            return Some(node);
+        }
+        while let Some(row) = self.sweep.next_tail() {
+            self.pull_head(row);
+        }
+        self.sweep.turn();
+        self.sweep.next()
+    }
+
+    /// Lets a node grow to what comes before it, and judges the gets up to it again.
+    fn pull(&mut self, node: u32) {
+        let row = self.world.row[node as usize];
+        let (seen, latest) = self.judge_again(self.world.since(row), row);
+        let generation = self.clocks.generation();
+        let mut clock = self.clock[node as usize];
+        for seen in &seen {
+            clock = self.clocks.join(clock, *seen, generation);
+        }
+        self.seen_by = seen;
+        self.grow(node, clock, latest);
+    }
+
+    /// Tells what comes after a node that it has grown.
+    fn push(&mut self, node: u32) {
+        let (clock, latest) = (self.clock[node as usize], self.latest[node as usize]);
+        let row = self.world.row[node as usize];
+        self.real_time(row, latest);
+        let mut edge = self.forced_from[node as usize];
+        while edge != NONE {
+            let forced = self.forced[edge as usize];
+            self.raise(forced.after, clock, latest);
+            edge = forced.next;
+        }
+        self.affect(self.world.next[row as usize]);
+        if self.world.is_put(row) {
+            for get in self.world.readers(node) {
+                self.affect(*get);
+            }
+        }
+    }
+
+    /// Says that what comes before an operation has grown.
+    fn affect(&mut self, row: u32) {
+        if row == NONE || !self.done[row as usize] {
             return;
         }
-        let (clock, latest) = (self.clock[put as usize], self.latest[put as usize]);
-        let base = self.world.node[get as usize];
-        if self.world.is_node(get) {
-            self.raise(base, clock, latest);
-            self.judge(get, self.clock[base as usize]);
-            return;
-        }
-        if base != NONE && self.world.index.puts_read(get as usize).len() == 1 {
-            let (own, own_latest) = (self.clock[base as usize], self.latest[base as usize]);
-            if latest <= own_latest && self.clocks.covers(own, clock) {
+        let mut end = row;
+        while end != NONE && self.done[end as usize] {
+            if self.world.is_node(end) {
+                let node = self.world.node[end as usize];
+                let rank = self.world.rank[node as usize];
+                self.sweep.note(node, rank, |due| due.stale = true);
                 return;
             }
+            end = self.world.next[end as usize];
         }
-        let (extent, kept) = (self.clocks.extent(), self.kept);
-        let (clock, latest) = self.before(get);
-        self.walk(get, clock, latest);
-        self.forget(extent, kept);
+        self.sweep.note_tail(self.world.session(row), row);
     }
 
-    /// Forgets the clocks made since `extent` if none of them was kept since.
-    fn forget(&mut self, extent: Extent, kept: usize) {
-        if self.kept == kept {
-            self.clocks.truncate(extent);
-        }
-    }
-
-    /// The clock just before a get that keeps none.
-    fn before(&mut self, get: u32) -> (Clock, u32) {
-        let base = self.world.node[get as usize];
-        let (mut row, mut clock, mut latest) = match base {
-            NONE => (self.world.first[self.world.session(get)], Clock::EMPTY, 0),
-            base => (
-                self.world.next[self.world.row[base as usize] as usize],
-                self.clock[base as usize],
-                self.latest[base as usize],
-            ),
-        };
-        let generation = self.clocks.generation();
-        while row != get {
-            for put in self.world.returned(row) {
-                let other = self.clock[put as usize];
-                clock = self.clocks.join(clock, other, generation);
-                latest = latest.max(self.latest[put as usize]);
+    /// Lets the head of a session grow to what comes before it, and judges the gets since the
+    /// session's last node again, of which `row` is one.
+    fn pull_head(&mut self, row: u32) {
+        let session = self.world.session(row);
+        let end = self.heads[session].next;
+        let (seen, latest) = self.judge_again(self.world.since(row), end);
+        if end != NONE {
+            let head = &mut self.heads[session];
+            for seen in &seen {
+                head.clock = self.clocks.join(head.clock, *seen, FROZEN);
             }
-            row = self.world.next[row as usize];
-        }
-        (clock, latest)
-    }
-
-    /// The clock of a get.
-    pub(super) fn clock_of_get(&mut self, get: u32) -> Clock {
-        if self.world.is_node(get) {
-            return self.clock[self.world.node[get as usize] as usize];
-        }
-        let (mut clock, _) = self.before(get);
-        let generation = self.clocks.generation();
-        for put in self.world.returned(get) {
-            clock = self
-                .clocks
-                .join(clock, self.clock[put as usize], generation);
-        }
-        clock
-    }
-
-    /// Visits a session's rows again from `row` on, as far as the next node.
-    fn walk(&mut self, row: u32, clock: Clock, latest: u32) {
-        let (mut row, mut clock, mut latest) = (row, clock, latest);
-        let generation = self.clocks.generation();
-        while row != NONE && self.done[row as usize] {
-            let node = self.world.node[row as usize];
-            if self.world.is_put(row) {
-                self.raise(node, clock, latest);
-                return;
-            }
-            for put in self.world.returned(row) {
-                let other = self.clock[put as usize];
-                clock = self.clocks.join(clock, other, generation);
-                latest = latest.max(self.latest[put as usize]);
-            }
-            self.real_time(row, latest);
-            self.judge(row, clock);
-            if self.world.is_node(row) {
-                self.raise(node, clock, latest);
-                return;
-            }
-            row = self.world.next[row as usize];
-        }
-        if row != NONE {
-            let head = &mut self.heads[self.world.session(row)];
-            // Not in place, so that what was kept can be told by the clock itself.
-            let joined = self.clocks.join(head.clock, clock, FROZEN);
-            self.kept += usize::from(joined != head.clock);
-            head.clock = joined;
             head.latest = head.latest.max(latest);
+        }
+        self.seen_by = seen;
+    }
+
+    /// Judges the gets of a session again from a row on, up to `end` and including it. Returns the
+    /// clocks of what comes before `end`, and the latest put of it.
+    fn judge_again(&mut self, start: u32, end: u32) -> (Vec<Clock>, u32) {
+        let mut seen = std::mem::take(&mut self.seen_by);
+        seen.clear();
+        let mut latest = 0;
+        if let Some(node) = self.world.before(start) {
+            seen.push(self.clock[node as usize]);
+            latest = self.latest[node as usize];
+        }
+        let mut row = start;
+        while row != NONE && self.done[row as usize] && !self.world.is_put(row) {
+            for put in self.world.returned(row) {
+                latest = latest.max(self.latest[put as usize]);
+            }
+            self.real_time(row, latest);
+            // What it returned it did not miss, nor what comes before that.
+            self.judge(row, &seen);
+            let returned = self.world.returned(row);
+            seen.extend(returned.map(|put| self.clock[put as usize]));
+            if row == end {
+                break;
+            }
+            row = self.world.next[row as usize];
+        }
+        (seen, latest)
+    }
+
+    /// The clocks of what comes before a get, and of what it returned.
+    pub(super) fn clocks_of_get(&self, get: u32) -> Vec<Clock> {
+        let before = self.world.before(get);
+        let mut seen = Vec::from_iter(before.map(|node| self.clock[node as usize]));
+        let mut row = self.world.since(get);
+        loop {
+            let returned = self.world.returned(row);
+            seen.extend(returned.map(|put| self.clock[put as usize]));
+            if row == get {
+                return seen;
+            }
+            row = self.world.next[row as usize];
         }
     }
 }

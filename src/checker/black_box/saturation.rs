@@ -5,9 +5,6 @@
 //! already been visited is visited again where its clock grows, and nowhere else. Nothing is ever
 //! taken back but by [`Saturation::undo`], which forgets an attempt (`attempt.rs`).
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use super::super::index::Table;
 use super::Limits;
 use super::attempt::Grown;
@@ -16,10 +13,12 @@ use super::clock::{Clock, Clocks, FROZEN, Width};
 use super::contradiction::Contradiction;
 use super::frontier::Frontier;
 use super::on_key::OnKey;
+use super::sweep::Sweep;
 use super::world::{NONE, World};
 
-/// Reads whose question is kept open at most.
-const OPEN_MAX: usize = 100_000;
+/// Reads whose question is kept open at most, for each operation and at least in total.
+const OPEN_EACH_MAX: usize = 1;
+const OPEN_MIN: usize = 100_000;
 /// Contradictions that are counted at most.
 const CONTRADICTIONS_MAX: usize = 10_000;
 
@@ -84,10 +83,9 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) forced: Vec<Forced>,
     pub(super) done: Vec<bool>,
     pub(super) heads: Vec<Head>,
-    /// Nodes whose clock has grown since it was passed on, by their rank, the earliest first.
-    pub(super) changed: BinaryHeap<Reverse<(u32, u32)>>,
-    pub(super) is_changed: Vec<bool>,
-    /// How many of them there may be between two operations.
+    /// What has grown and is to be passed on.
+    pub(super) sweep: Sweep,
+    /// Nodes that there may be in it between two operations.
     grown_max: usize,
     /// Operations visited for the first time since what had grown was last passed on.
     since: usize,
@@ -106,12 +104,11 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) contradictions: Vec<Contradiction>,
     pub(super) told: Table<Contradiction, ()>,
     pub(super) visits: usize,
-    /// How often a clock was kept: what a walk made and did not keep is forgotten.
-    pub(super) kept: usize,
     /// Room for what [`Self::judge`] needs for a moment.
     pub(super) missing: Vec<u32>,
     pub(super) known: Vec<u32>,
     pub(super) seen: Vec<u32>,
+    pub(super) seen_by: Vec<Clock>,
     /// Why the work was given up.
     pub(super) given_up: Option<String>,
 }
@@ -140,8 +137,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
             forced: Vec::new(),
             done: vec![false; world.node.len()],
             heads: heads.collect(),
-            changed: BinaryHeap::new(),
-            is_changed: vec![false; nodes],
+            sweep: Sweep::new(nodes, world.first.len()),
             grown_max: limits.grown,
             since: 0,
             pass_visits: 0,
@@ -153,10 +149,10 @@ impl<'w, 'h> Saturation<'w, 'h> {
             contradictions: Vec::new(),
             told: Table::default(),
             visits: 0,
-            kept: 0,
             missing: Vec::new(),
             known: Vec::new(),
             seen: Vec::new(),
+            seen_by: Vec::new(),
             given_up: None,
         };
         for (place, row) in (1u32..).zip(&world.order) {
@@ -255,10 +251,10 @@ impl<'w, 'h> Saturation<'w, 'h> {
         self.done[row as usize] = true;
         self.real_time(row, head.latest);
         if !world.is_put(row) {
-            self.judge(row, head.clock);
+            self.judge(row, &[head.clock]);
         }
         self.since += 1;
-        if self.changed.len() > self.grown_max && self.since >= self.pass_visits {
+        if self.sweep.len() > self.grown_max && self.since >= self.pass_visits {
             let before = self.visits;
             self.pass_on();
             (self.since, self.pass_visits) = (0, self.visits - before);
@@ -326,9 +322,10 @@ impl<'w, 'h> Saturation<'w, 'h> {
     /// Keeps a question open, unless it is already.
     pub(super) fn keep_open(&mut self, missing: Missing, mut returned: Vec<u32>) {
         returned.sort_unstable();
-        if self.open.len() >= OPEN_MAX {
+        let max = OPEN_MIN.max(self.world.order.len() * OPEN_EACH_MAX);
+        if self.open.len() >= max {
             self.given_up = Some(format!(
-                "more than {OPEN_MAX} reads leave it open which of several puts superseded another"
+                "more than {max} reads leave it open which of several puts superseded another"
             ));
         } else if self.is_open.insert((missing.put, returned), ()).is_none() {
             self.open.push(missing);
@@ -372,13 +369,10 @@ impl<'w, 'h> Saturation<'w, 'h> {
         if let Some(attempt) = &mut self.attempt {
             attempt.push(old);
         }
-        self.kept += 1;
         self.clock[at] = clock;
         self.latest[at] = old.latest.max(latest);
-        if !self.is_changed[at] {
-            self.is_changed[at] = true;
-            self.changed.push(Reverse((self.world.rank[at], node)));
-        }
+        self.sweep
+            .note(node, self.world.rank[at], |due| due.grown = true);
     }
 
     /// Passes on what has grown and answers open questions that have one answer left, until

@@ -143,6 +143,24 @@ impl<'a, 'h> World<'a, 'h> {
         node != NONE && self.row[node as usize] == row
     }
 
+    /// The latest node of a row's session before it.
+    pub(super) fn before(&self, row: u32) -> Option<u32> {
+        let node = self.node[row as usize];
+        if node == NONE || !self.is_node(row) {
+            return (node != NONE).then_some(node);
+        }
+        let before = node.checked_sub(1)?;
+        (self.session(self.row[before as usize]) == self.session(row)).then_some(before)
+    }
+
+    /// The first row of a row's session after the latest node before it.
+    pub(super) fn since(&self, row: u32) -> u32 {
+        match self.before(row) {
+            None => self.first[self.session(row)],
+            Some(before) => self.next[self.row[before as usize] as usize],
+        }
+    }
+
     pub(super) fn session(&self, row: u32) -> usize {
         self.index.session[row as usize] as usize
     }

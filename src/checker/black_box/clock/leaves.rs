@@ -67,14 +67,6 @@ impl<E: Entry, const CHAINS: usize> Pool<E, CHAINS> {
         }
     }
 
-    // Without branches, so that the whole line is compared at once.
-    fn covers(&self, a: usize, b: usize) -> bool {
-        let (x, y) = (&self.leaves[a].0, &self.leaves[b].0);
-        let entries = x.iter().zip(y);
-        let over = entries.fold(E::default(), |over, (x, y)| over | (*x.max(y) ^ *x));
-        over == E::default()
-    }
-
     fn join(&mut self, a: usize, b: usize, generation: u32) -> usize {
         let (x, y) = (self.leaves[a].0, self.leaves[b].0);
         let mut larger = [E::default(); CHAINS];
@@ -178,11 +170,6 @@ impl Leaves {
     /// Raises entries to those of a leaf.
     pub(super) fn spread(&self, place: usize, entries: &mut [u32]) {
         either!(self, spread(place, entries));
-    }
-
-    /// Whether no entry of `b` is larger than that of `a`.
-    pub(super) fn covers(&self, a: usize, b: usize) -> bool {
-        either!(self, covers(a, b))
     }
 
     /// Where the larger of each entry is: at `a` or `b` if that has it already, or if the

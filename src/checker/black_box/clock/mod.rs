@@ -154,19 +154,6 @@ impl Clocks {
         }
     }
 
-    /// Whether no entry of `b` is larger than that of `a`.
-    pub(super) fn covers(&self, a: Clock, b: Clock) -> bool {
-        if a == b || b == Clock::EMPTY {
-            return true;
-        }
-        let height = a.height().max(b.height());
-        if height == 0 {
-            return self.leaves.covers(a.place(), b.place());
-        }
-        let (x, y) = (self.children(a, height), self.children(b, height));
-        x.iter().zip(&y).all(|(x, y)| self.covers(*x, *y))
-    }
-
     /// The larger of two clocks in each entry. It is `a` itself if `b` adds nothing to it.
     pub(super) fn join(&mut self, a: Clock, b: Clock, generation: u32) -> Clock {
         if a == b || b == Clock::EMPTY {
@@ -314,10 +301,6 @@ mod tests {
             let mut spread = vec![0; chains];
             clocks.spread(*clock, &mut spread);
             assert_eq!(spread, *entries);
-            let larger = |other: &[u32]| entries.iter().zip(other).all(|(a, b)| a >= b);
-            for (other, other_entries) in all.iter().take(20) {
-                assert_eq!(clocks.covers(*clock, *other), larger(other_entries));
-            }
             for (chain, entry) in entries.iter().enumerate() {
                 assert_eq!(clocks.get(*clock, chain as u32), *entry);
             }
