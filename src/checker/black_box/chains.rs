@@ -1,7 +1,7 @@
 //! Chains: sequences of puts each of which comes before the next, so that a number says how many
 //! of them an operation has seen. A session's puts are one; when it is over, another session
 //! whose first put comes after its last goes on with it, so that chains are as many as sessions
-//! that live at one time.
+//! that live at one time. Silent puts are in no chain: nobody would ever come after them.
 
 use super::clock::{Clock, Clocks};
 use super::world::NONE;

@@ -5,6 +5,7 @@
 //! which returned it has missed nothing up to there. Sessions that did nothing lately do not hold
 //! the frontier up; what they do then is of an older epoch, until they have caught up.
 
+use super::chains::Chains;
 use super::saturation::{Head, Saturation};
 use super::world::NONE;
 
@@ -80,11 +81,12 @@ impl Saturation<'_, '_> {
             for session in active.drain(..) {
                 self.heads[session as usize].epoch = *epoch;
             }
-            let chains = &self.chains;
-            self.on_key.settle(*epoch, |put| {
-                let (chain, place) = (chains.chain[put as usize], chains.place[put as usize]);
-                chain != NONE && place <= entries[chain as usize]
-            });
+            let Chains { chain, place, .. } = &self.chains;
+            let is_added = |put: u32| chain[put as usize] != NONE;
+            let is_seen = |put: u32| {
+                is_added(put) && place[put as usize] <= entries[chain[put as usize] as usize]
+            };
+            self.on_key.settle(*epoch, is_added, is_seen);
         }
     }
 }

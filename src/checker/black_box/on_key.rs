@@ -1,11 +1,16 @@
-//! Each key's puts: by time, and by chain from the last one back.
+//! Each key's puts but the silent ones: by time, and by chain from the last one back.
 
+use super::super::index::Table;
 use super::world::{NONE, World};
 
 /// Stands for the epoch of what not everybody has seen.
 const NO_EPOCH: u32 = u32::MAX;
 /// Puts that are looked at one by one, at most.
 const RECENT_MAX: usize = 64;
+/// A put that some have not seen holds up those after it until so many of them are seen.
+const HELD_UP_MAX: usize = 32;
+/// Stragglers of a key, at most.
+const STRAGGLERS_MAX: usize = 32;
 
 /// A put in the order of invokes.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +63,9 @@ pub(super) struct OnKey {
     settled: Vec<Settled>,
     /// Keys with open puts.
     open: Vec<u32>,
+    /// Key to the puts that were passed over: all gets are asked about them for ever. What only its
+    /// own session has seen when that ends would hold up its key otherwise.
+    stragglers: Table<u32, Vec<u32>>,
     /// How many puts are open.
     beyond: usize,
     /// Key to the last of each chain that has put to it.
@@ -71,6 +79,7 @@ impl OnKey {
         let key = |node: u32| world.index.key[world.row[node as usize] as usize];
         let puts = world.order.iter().filter(|row| world.is_put(**row));
         let puts = puts.map(|row| (world.node[*row as usize], world.index.invoke(*row as usize)));
+        let puts = puts.filter(|(put, _)| !world.is_silent(*put));
         Self::of(puts, key, world.row.len(), world.index.by_key.len())
     }
 
@@ -118,6 +127,7 @@ impl OnKey {
             starts,
             by_time,
             open: Vec::new(),
+            stragglers: Table::default(),
             beyond: 0,
             keys: vec![Lasts::default(); keys],
             back: vec![alone; nodes],
@@ -133,7 +143,7 @@ impl OnKey {
         settled.open += 1;
         self.beyond += 1;
         let Lasts { lasts, puts } = &mut self.keys[key as usize];
-        if let Some(at) = lasts.iter().position(|last| last.chain == chain) {
+        if let Some(at) = lasts.iter().rposition(|last| last.chain == chain) {
             lasts[at].place = place;
             let before = std::mem::replace(&mut puts[at], put);
             self.back[put as usize] = self.after(before);
@@ -150,21 +160,41 @@ impl OnKey {
         self.beyond
     }
 
-    /// Gives the epoch to the puts that everybody has seen, and all before them on the key.
-    pub(super) fn settle(&mut self, epoch: u32, is_seen: impl Fn(u32) -> bool) {
+    /// Gives the epoch to the puts that everybody has seen, and all before them on the key. Says of
+    /// a put whether it was added, and whether everybody has seen it.
+    pub(super) fn settle(
+        &mut self,
+        epoch: u32,
+        is_added: impl Fn(u32) -> bool,
+        is_seen: impl Fn(u32) -> bool,
+    ) {
         let Self {
             starts,
             by_time,
             settled,
             open,
+            stragglers,
             beyond,
             ..
         } = self;
         open.retain(|key| {
             let settled = &mut settled[*key as usize];
-            let end = starts[*key as usize + 1];
-            while settled.place < end && is_seen(by_time[settled.place as usize].node) {
-                by_time[settled.place as usize].epoch = epoch;
+            let puts = &mut by_time[..starts[*key as usize + 1] as usize];
+            let is_settled = |put: Option<&ByTime>| put.is_some_and(|put| is_seen(put.node));
+            loop {
+                let place = settled.place as usize;
+                if !is_settled(puts.get(place)) {
+                    let holds_up = is_settled(puts.get(place + HELD_UP_MAX));
+                    if !(holds_up && is_added(puts[place].node)) {
+                        break;
+                    }
+                    let others = stragglers.entry(*key).or_default();
+                    if others.len() == STRAGGLERS_MAX {
+                        break;
+                    }
+                    others.push(puts[place].node);
+                }
+                puts[place].epoch = epoch;
                 settled.place += 1;
                 settled.open -= 1;
                 *beyond -= 1;
@@ -177,11 +207,13 @@ impl OnKey {
     #[cfg(test)]
     pub(super) fn settled(&self) -> impl Iterator<Item = (u32, u32)> {
         let settled = self.by_time.iter().filter(|put| put.epoch != NO_EPOCH);
+        let passed_over = |put: u32| self.stragglers.values().flatten().any(|node| *node == put);
+        let settled = settled.filter(move |put| !passed_over(put.node));
         settled.map(|put| (put.node, put.epoch))
     }
 
     /// The puts on a key that a node of some epoch may not have seen, and that were invoked up to
-    /// `end` (ns), the latest first. `None` if [`Self::lasts`] is the shorter way.
+    /// `end` (ns), the latest first, and the stragglers. `None` if [`Self::lasts`] is the shorter way.
     pub(super) fn recent(
         &self,
         key: u32,
@@ -206,7 +238,9 @@ impl OnKey {
         let most = RECENT_MAX.min(self.keys[key as usize].lasts.len());
         let count = puts.iter().take(most + 1);
         let count = count.take_while(|put| put.invoke <= end).count();
-        (count <= most).then(|| puts[..count].iter().rev().map(|put| put.node))
+        let stragglers = self.stragglers.get(&key).map_or(&[][..], Vec::as_slice);
+        let recent = puts[..count].iter().rev().map(|put| put.node);
+        (count <= most).then(|| recent.chain(stragglers.iter().rev().copied()))
     }
 
     /// The way back of a put that comes after `before`.
@@ -262,7 +296,7 @@ mod tests {
         // After `put` has been added everybody has seen what is 50 puts older.
         for put in 0..puts {
             on_key.add(put % 2, put, put % chains, (put / chains) + 1);
-            on_key.settle(put + 1, |seen| seen + 50 <= put);
+            on_key.settle(put + 1, |_| true, |seen| seen + 50 <= put);
         }
         assert_eq!(on_key.beyond(), 50);
         for epoch in 0..puts {
@@ -276,6 +310,39 @@ mod tests {
             }
         }
         assert!(on_key.recent(0, 5, 4_000).is_none(), "chains are fewer");
+    }
+
+    #[test]
+    fn a_put_that_nobody_sees_is_asked_about_and_holds_up_no_other() {
+        let (puts, lost) = (1_000, 300);
+        let mut on_key = on_keys(puts, 1);
+        for put in 0..puts {
+            on_key.add(0, put, put % 100, (put / 100) + 1);
+            let is_seen = |seen| seen != lost && seen + 10 <= put;
+            on_key.settle(put + 1, |_| true, is_seen);
+        }
+        assert_eq!(on_key.beyond(), 10);
+        let found = on_key.recent(0, puts - 5, u64::from(puts));
+        let expected = (puts - 15..puts).rev().chain([lost]);
+        assert_eq!(
+            found.map(Iterator::collect),
+            Some(expected.collect::<Vec<u32>>())
+        );
+        assert!(on_key.settled().all(|(put, _)| put != lost));
+        assert_eq!(on_key.settled().count() as u32, puts - 11);
+    }
+
+    #[test]
+    fn a_put_that_was_not_added_is_not_passed_over() {
+        let mut on_key = on_keys(100, 1);
+        for put in 1..100 {
+            on_key.add(0, put, put, 1);
+        }
+        on_key.settle(1, |put| put != 0, |put| put != 0);
+        assert_eq!(on_key.beyond(), 99);
+        on_key.add(0, 0, 0, 1);
+        on_key.settle(2, |_| true, |_| true);
+        assert_eq!(on_key.beyond(), 0);
     }
 
     #[test]

@@ -222,12 +222,14 @@ impl<'w, 'h> Saturation<'w, 'h> {
         }
         let node = world.node[row as usize];
         if world.is_put(row) {
-            self.chains.add(node, session, &self.clocks, head.clock);
-            let (chain, place) = self.position(node);
-            head.clock = self.clocks.set(head.clock, chain, place, head.generation);
+            if !world.is_silent(node) {
+                self.chains.add(node, session, &self.clocks, head.clock);
+                let (chain, place) = self.position(node);
+                head.clock = self.clocks.set(head.clock, chain, place, head.generation);
+                let key = world.index.key[row as usize];
+                self.on_key.add(key, node, chain, place);
+            }
             head.latest = head.latest.max(self.latest[node as usize]);
-            let key = world.index.key[row as usize];
-            self.on_key.add(key, node, chain, place);
         } else {
             for put in world.returned(row) {
                 let other = self.clock[put as usize];

@@ -1,6 +1,6 @@
 //! One replica group's operations, laid out for following happens-before in both directions.
 
-use super::super::index::Index;
+use super::super::index::{Index, Table};
 use crate::history::Kind;
 
 /// Stands for "none".
@@ -29,6 +29,8 @@ pub(super) struct World<'a, 'h> {
     /// Where each node's readers start in `readers`.
     reader_start: Vec<u32>,
     readers: Vec<u32>,
+    /// Session to its first node from which on its puts are silent.
+    silent_from: Vec<u32>,
 }
 
 impl<'a, 'h> World<'a, 'h> {
@@ -47,11 +49,13 @@ impl<'a, 'h> World<'a, 'h> {
             rank: Vec::new(),
             reader_start: Vec::new(),
             readers: Vec::new(),
+            silent_from: vec![NONE; index.by_session.len()],
         };
         for session in 0..index.by_session.len() {
             world.add_session(session, group);
         }
         world.find_readers()?;
+        world.find_silent();
         world.sort();
         Ok(world)
     }
@@ -105,6 +109,30 @@ impl<'a, 'h> World<'a, 'h> {
         Ok(())
     }
 
+    /// From the end of each session back: as soon as others can see a put they see those before it.
+    fn find_silent(&mut self) {
+        let index = self.index;
+        let mut keys_read: Table<u32, ()> = Table::default();
+        for session in 0..index.by_session.len() {
+            keys_read.clear();
+            for row in index.by_session.at(session).iter().rev().copied() {
+                let node = self.node[row as usize];
+                // Not of this group, or it does not count.
+                if node == NONE && self.is_put(row) {
+                    continue;
+                }
+                let key = index.key[row as usize];
+                if !self.is_put(row) {
+                    keys_read.insert(key, ());
+                } else if self.readers(node).is_empty() && !keys_read.contains_key(&key) {
+                    self.silent_from[session] = node;
+                } else {
+                    break;
+                }
+            }
+        }
+    }
+
     fn sort(&mut self) {
         let time = |row: u32| match self.index.columns.kind[row as usize] {
             Kind::Put | Kind::Cas | Kind::Append => self.index.invoke(row as usize),
@@ -141,6 +169,13 @@ impl<'a, 'h> World<'a, 'h> {
     pub(super) fn is_node(&self, row: u32) -> bool {
         let node = self.node[row as usize];
         node != NONE && self.row[node as usize] == row
+    }
+
+    /// Whether nobody can have missed a put: no get returned it, none of its session read its key
+    /// later, and so it is with all puts of its session that come after it.
+    pub(super) fn is_silent(&self, put: u32) -> bool {
+        let session = self.session(self.row[put as usize]);
+        self.silent_from[session] <= put
     }
 
     /// The latest node of a row's session before it.
