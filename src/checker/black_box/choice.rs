@@ -11,9 +11,8 @@ use std::ops::Range;
 use super::contradiction::Contradiction;
 use super::saturation::{Missing, Saturation};
 
-/// Likely answers that are tried at once: what several of them change is visited again once. More
-/// each time that they contradict nothing.
-const LIKELY_AT_ONCE_MIN: usize = 64;
+/// Likely answers that are tried at once, at most. What several of them change is visited again
+/// once; they are twice as many each time that they contradict nothing.
 const LIKELY_AT_ONCE_MAX: usize = 8_192;
 /// Answers that are tried on their own at most.
 const PROBES_MAX: usize = 20_000;
@@ -90,13 +89,13 @@ fn likeliest(saturation: &mut Saturation<'_, '_>) -> bool {
     let edges = saturation.forced.len();
     let mut answered = true;
     while answered && next_open(saturation, 0).is_some() {
-        let (mut place, mut count) = (0, LIKELY_AT_ONCE_MIN);
+        let (mut place, mut count) = (0, saturation.likely);
         while answered && place < saturation.open.len() {
             let end = saturation.open.len().min(place + count);
             if at_once(saturation, place..end) {
                 count = LIKELY_AT_ONCE_MAX.min(2 * count);
-            } else if count > LIKELY_AT_ONCE_MIN {
-                count = LIKELY_AT_ONCE_MIN;
+            } else if count > saturation.likely {
+                count = saturation.likely;
                 continue;
             } else {
                 answered = one_by_one(saturation, place..end);

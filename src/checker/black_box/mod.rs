@@ -45,16 +45,23 @@ pub(super) struct Limits {
     pub(super) epoch: usize,
     /// Nodes of the longest session up to which entries of clocks are narrow.
     pub(super) narrow: usize,
+    /// Puts on a key, at least one, that wait for one before them that some have not seen.
+    pub(super) held_up: usize,
+    /// Likely answers that are tried at once at first, at least one.
+    pub(super) likely: usize,
 }
 
 impl Default for Limits {
-    /// 2 GiB of clocks, 256 nodes, 256 operations, as many nodes as narrow entries count.
+    /// 2 GiB of clocks, 256 nodes, 256 operations, as many nodes as narrow entries count, 32 puts,
+    /// 64 answers.
     fn default() -> Self {
         Self {
             clock_lines: clock::LINES_MAX,
             grown: 256,
             epoch: 256,
             narrow: u16::MAX as usize,
+            held_up: 32,
+            likely: 64,
         }
     }
 }

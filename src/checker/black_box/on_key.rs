@@ -7,8 +7,6 @@ use super::world::{NONE, World};
 const NO_EPOCH: u32 = u32::MAX;
 /// Puts that are looked at one by one, at most.
 const RECENT_MAX: usize = 64;
-/// A put that some have not seen holds up those after it until so many of them are seen.
-const HELD_UP_MAX: usize = 32;
 /// Stragglers of a key, at most.
 const STRAGGLERS_MAX: usize = 32;
 
@@ -66,6 +64,9 @@ pub(super) struct OnKey {
     /// Key to the puts that were passed over: all gets are asked about them for ever. What only its
     /// own session has seen when that ends would hold up its key otherwise.
     stragglers: Table<u32, Vec<u32>>,
+    /// How far after a put that some have not seen the first is that all have seen, when the put
+    /// is passed over.
+    held_up: usize,
     /// How many puts are open.
     beyond: usize,
     /// Key to the last of each chain that has put to it.
@@ -75,12 +76,13 @@ pub(super) struct OnKey {
 }
 
 impl OnKey {
-    pub(super) fn new(world: &World<'_, '_>) -> Self {
+    pub(super) fn new(world: &World<'_, '_>, held_up: usize) -> Self {
         let key = |node: u32| world.index.key[world.row[node as usize] as usize];
         let puts = world.order.iter().filter(|row| world.is_put(**row));
         let puts = puts.map(|row| (world.node[*row as usize], world.index.invoke(*row as usize)));
         let puts = puts.filter(|(put, _)| !world.is_silent(*put));
-        Self::of(puts, key, world.row.len(), world.index.by_key.len())
+        let (nodes, keys) = (world.row.len(), world.index.by_key.len());
+        Self::of(puts, key, nodes, keys, held_up)
     }
 
     /// Puts and their invokes, in the order of those.
@@ -89,6 +91,7 @@ impl OnKey {
         key: impl Fn(u32) -> u32,
         nodes: usize,
         keys: usize,
+        held_up: usize,
     ) -> Self {
         let mut starts = vec![0; keys + 1];
         for (node, _) in puts.clone() {
@@ -128,6 +131,7 @@ impl OnKey {
             by_time,
             open: Vec::new(),
             stragglers: Table::default(),
+            held_up,
             beyond: 0,
             keys: vec![Lasts::default(); keys],
             back: vec![alone; nodes],
@@ -174,6 +178,7 @@ impl OnKey {
             settled,
             open,
             stragglers,
+            held_up,
             beyond,
             ..
         } = self;
@@ -184,7 +189,7 @@ impl OnKey {
             loop {
                 let place = settled.place as usize;
                 if !is_settled(puts.get(place)) {
-                    let holds_up = is_settled(puts.get(place + HELD_UP_MAX));
+                    let holds_up = is_settled(puts.get(place + *held_up));
                     if !(holds_up && is_added(puts[place].node)) {
                         break;
                     }
@@ -286,7 +291,7 @@ mod tests {
     /// Puts to the keys in turn, invoked at the instant of their number.
     fn on_keys(puts: u32, keys: u32) -> OnKey {
         let by_time = (0..puts).map(|put| (put, u64::from(put)));
-        OnKey::of(by_time, |put| put % keys, puts as usize, keys as usize)
+        OnKey::of(by_time, |put| put % keys, puts as usize, keys as usize, 32)
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub(super) struct Saturation<'w, 'h> {
     pass_visits: usize,
     /// Operations from one epoch to the next, at least.
     pub(super) epoch_min: usize,
+    /// Likely answers that are tried at once at first.
+    pub(super) likely: usize,
     pub(super) open: Vec<Missing>,
     /// What is open already, by what is missing and what was returned.
     pub(super) is_open: Table<(u32, Vec<u32>), ()>,
@@ -132,7 +134,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
             epoch: vec![0; nodes],
             frontier: Frontier::default(),
             chains: Chains::new(nodes, world.first.len()),
-            on_key: OnKey::new(world),
+            on_key: OnKey::new(world, limits.held_up),
             forced_from: vec![NONE; nodes],
             forced: Vec::new(),
             done: vec![false; world.node.len()],
@@ -142,6 +144,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
             since: 0,
             pass_visits: 0,
             epoch_min: limits.epoch,
+            likely: limits.likely,
             open: Vec::new(),
             is_open: Table::default(),
             attempt: None,

@@ -225,6 +225,136 @@ fn how_often_the_frontier_moves_changes_no_verdict() {
 }
 
 #[test]
+fn what_is_passed_over_changes_no_verdict() {
+    let all = [usize::MAX / 2, 1, 3].map(|held_up| Limits {
+        epoch: 0,
+        held_up,
+        ..Limits::default()
+    });
+    judge_within("passed over", &all);
+}
+
+/// One session's put that nobody reads while two others go on, and that one of them then reads
+/// beside their last one. `last` says what that session reads next.
+fn passed_over(last: impl Fn(u64, u64) -> Vec<u64>) -> History {
+    const ROUNDS: u32 = 20;
+    let lonely = value_id(2, 0);
+    let mut rows = vec![(2, 0, Kind::Put, Vec::new())];
+    for round in 0..ROUNDS {
+        rows.push((0, round, Kind::Put, Vec::new()));
+        rows.push((1, round, Kind::Get, vec![value_id(0, round)]));
+    }
+    let newest = value_id(0, ROUNDS - 1);
+    rows.push((0, ROUNDS, Kind::Get, vec![lonely, newest]));
+    rows.push((0, ROUNDS + 1, Kind::Get, last(lonely, newest)));
+    let rows = (0u64..).zip(&rows);
+    let rows = rows
+        .map(|(at, (session, index, kind, read))| op(*session, *index, 0, 10 * at, *kind, read));
+    History::from_rows(Header::default(), rows)
+}
+
+#[test]
+fn a_put_that_was_passed_over_can_be_missed_all_the_same() {
+    let limits = Limits {
+        epoch: 0,
+        held_up: 1,
+        ..Limits::default()
+    };
+    let verdict = |history: &History| {
+        let index = Index::new(history).unwrap();
+        black_box::check_within(&index, limits).verdict
+    };
+    let held = passed_over(|lonely, newest| vec![lonely, newest]);
+    assert!(verdict(&held).is_valid(), "{}", text(&held));
+    let missed = passed_over(|_, newest| vec![newest]);
+    assert!(verdict(&missed).is_invalid(), "{}", text(&missed));
+}
+
+/// One operation after another: its session, its key, and what it returned if it is a get.
+fn one_by_one(ops: &[(u32, u64, Option<&[u64]>)]) -> History {
+    let mut indices = [0u32; 8];
+    let rows = (0u64..).zip(ops).map(|(at, (session, key, read))| {
+        let index = &mut indices[*session as usize];
+        *index += 1;
+        let kind = read.map_or(Kind::Put, |_| Kind::Get);
+        let read = read.unwrap_or_default();
+        op(*session, *index - 1, *key, 10 * at, kind, read)
+    });
+    History::from_rows(Header::default(), rows)
+}
+
+/// What session 0 put to the keys 3, 2 and 1; what others put to 1, 2 and 3.
+const OLD: [u64; 3] = [value_id(0, 0), value_id(0, 1), value_id(0, 2)];
+const ON_1: u64 = value_id(1, 0);
+const ON_2: u64 = value_id(2, 0);
+const ON_3: u64 = value_id(3, 0);
+
+/// A get of key 1 that returned another put after the old one says late that all old puts come
+/// before that, for a session that had seen it and what `then` says of it and others.
+fn known_late(then: &[(u32, u64, Option<&[u64]>)], late: bool) -> Verdict {
+    let mut ops = vec![
+        (0, 3, None),
+        (0, 2, None),
+        (0, 1, None),
+        (3, 3, None),
+        (2, 2, None),
+        (1, 1, None),
+    ];
+    ops.extend_from_slice(then);
+    ops.push((7, 1, Some(&OLD[2..])));
+    if late {
+        ops.push((7, 1, Some(&[ON_1])));
+    }
+    let history = one_by_one(&ops);
+    let index = Index::new(&history).unwrap();
+    black_box::check(&index).verdict
+}
+
+#[test]
+fn what_a_session_returned_before_a_get_counts_when_it_grows_later() {
+    // Session 4 missed the old put on key 2, which session 5 shows not to be superseded. Its own
+    // put knows nothing of it.
+    let (first, second) = ([ON_1], [ON_2]);
+    let siblings = [OLD[1], ON_2];
+    let then: [(u32, u64, Option<&[u64]>); 5] = [
+        (4, 9, None),
+        (4, 1, Some(&first)),
+        (4, 2, Some(&second)),
+        (5, 2, Some(&second)),
+        (5, 2, Some(&siblings)),
+    ];
+    assert!(known_late(&then, false).is_valid());
+    assert!(known_late(&then, true).is_invalid());
+}
+
+#[test]
+fn what_grows_behind_the_sweep_is_passed_on_too() {
+    // Session 4 says that the put on key 2 supersedes the old one, so that session 6, which had
+    // read it, missed the old put on key 3, which session 5 shows not to be superseded.
+    let (first, second, third) = ([ON_1], [ON_2], [ON_3]);
+    let siblings = [OLD[0], ON_3];
+    let then: [(u32, u64, Option<&[u64]>); 6] = [
+        (6, 2, Some(&second)),
+        (6, 3, Some(&third)),
+        (4, 1, Some(&first)),
+        (4, 2, Some(&second)),
+        (5, 3, Some(&third)),
+        (5, 3, Some(&siblings)),
+    ];
+    assert!(known_late(&then, false).is_valid());
+    assert!(known_late(&then, true).is_invalid());
+}
+
+#[test]
+fn how_many_likely_answers_are_tried_at_once_changes_no_verdict() {
+    let all = [64, 1, 2].map(|likely| Limits {
+        likely,
+        ..Limits::default()
+    });
+    judge_within("likely", &all);
+}
+
+#[test]
 fn how_wide_the_entries_of_clocks_are_changes_no_verdict() {
     let all = [usize::MAX, 0].map(|narrow| Limits {
         narrow,

@@ -279,11 +279,13 @@ fn the_black_box_and_every_visibility_order_agree_on_causal() {
                 may_leave_one_in: 20,
             },
             Rival {
-                name: "growth passed on at once, and many epochs",
+                name: "growth passed on at once, many epochs, all passed over",
                 judge: |history| {
                     let limits = black_box::Limits {
                         grown: 0,
                         epoch: 0,
+                        held_up: 1,
+                        likely: 1,
                         ..black_box::Limits::default()
                     };
                     verdict(&black_box::check_within(&Index::new(history).ok()?, limits))
