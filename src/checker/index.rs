@@ -87,10 +87,6 @@ const TIED_RETURN: u8 = 2;
 const TIED_MAX: usize = 64;
 /// Times are counted in quarters of a ns, in 64 bits.
 const TIME_MAX: u64 = (NEVER >> 2) - 1;
-/// What checks by time answer of keys that [`Index::has_untold_ties`].
-pub(super) const UNTOLD_TIES: &str = "sessions did several operations on a key at one instant, \
-    and times alone do not give their order";
-
 impl<'h> Index<'h> {
     /// Indexes a history, under the rule of dominance that its header names.
     ///

@@ -6,8 +6,11 @@
 //! first value comes before the second. Such an order exists iff the values can be taken away one
 //! by one, each when no other that is left has to come before it. Per replica it is enough to know
 //! the earliest return of each value and its latest invoke, so the values left are kept by both.
+//!
+//! Where sessions did several operations on the key at one instant, their order says what times do
+//! not: what each of them did at a replica is a view of its own there, whose time is that order.
 
-use super::index::{Index, NO_PUT, Table, UNTOLD_TIES};
+use super::index::{Index, NO_PUT, Table};
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Kind, NEVER, origin};
@@ -19,29 +22,41 @@ const BEFORE_TIME: u64 = 0;
 /// Stands for the initial value among the puts.
 const INITIAL: u32 = NO_PUT;
 
-/// What one replica showed of one value.
+/// Whose exposures are ordered by one clock: a replica incarnation's by time, or those of one session
+/// there by its order.
+type Viewer = (u32, Option<u32>);
+
+/// That a row showed a value.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    viewer: Viewer,
+    put: u32,
+    row: u32,
+    /// By the viewer's clock, shifted by one.
+    invoke: u64,
+    returned: u64,
+}
+
+/// What one viewer showed of one value.
 #[derive(Clone, Copy, Debug)]
 struct Exposure {
-    value: usize,
+    value: u32,
     earliest_return: u64,
-    returned_by: Option<usize>,
+    returned_by: Option<u32>,
     latest_invoke: u64,
-    invoked_by: Option<usize>,
+    invoked_by: Option<u32>,
     /// Whether another value that is left has to come before it here.
     is_held: bool,
 }
 
-/// One replica incarnation's exposures of one key.
-#[derive(Debug, Default)]
-struct Replica {
+/// One viewer's exposures of one key.
+#[derive(Debug)]
+struct View {
+    /// By earliest return; those before `first` are gone.
     exposures: Vec<Exposure>,
-    /// Value to its exposure.
-    of: Table<usize, usize>,
-    /// Exposures by earliest return; those before `first` are gone.
-    by_return: Vec<usize>,
     first: usize,
-    /// Exposures by latest invoke; those before `free` are held up no longer.
-    by_invoke: Vec<usize>,
+    /// Their places by latest invoke; those before `free` are held up no longer.
+    by_invoke: Vec<u32>,
     free: usize,
 }
 
@@ -71,13 +86,6 @@ pub(super) fn check(index: &Index<'_>) -> Check {
             });
         }
     }
-    if findings.is_empty() && index.has_untold_ties() {
-        return Check {
-            property,
-            checked: 0,
-            verdict: Verdict::unknown(UNTOLD_TIES),
-        };
-    }
     findings.check(checked)
 }
 
@@ -91,68 +99,83 @@ fn obstacle(index: &Index<'_>) -> Option<String> {
     anonymous.then(|| "the history does not say which replica answered".to_owned())
 }
 
+/// Whether a value has been taken away, and in how many views another holds it up.
+#[derive(Clone, Copy, Debug, Default)]
+struct Value {
+    is_gone: bool,
+    holds: u32,
+}
+
 struct Arbitration {
     operations: u64,
-    /// Whether a value has been taken away, and at how many replicas another holds it up.
-    values: Vec<(bool, usize)>,
-    replicas: Vec<Replica>,
+    values: Vec<Value>,
+    views: Vec<View>,
+    /// Each value, a view that shows it and the place of its exposure there, by value.
+    shown_in: Vec<[u32; 3]>,
 }
 
 impl Arbitration {
     fn new(index: &Index<'_>, key: usize) -> Self {
         let columns = index.columns;
-        let mut arbitration = Self {
-            operations: 0,
-            values: Vec::new(),
-            replicas: Vec::new(),
+        let rows = index.by_key.at(key).iter().map(|row| *row as usize);
+        let rows = || rows.clone().filter(|row| exposes(index, *row));
+        let show = |row: usize, session: Option<u32>, times: [u64; 2]| Shown {
+            viewer: (origin(columns.node[row], columns.incarnation[row]), session),
+            put: match columns.kind[row] {
+                Kind::Get => index.puts_read(row).first().copied().unwrap_or(INITIAL),
+                Kind::Put | Kind::Cas | Kind::Append => row as u32,
+            },
+            row: row as u32,
+            invoke: times[0].saturating_add(1),
+            returned: times[1].saturating_add(1),
         };
-        let mut values: Table<u32, usize> = Table::default();
-        let mut replicas: Table<u32, usize> = Table::default();
-        for row in index.by_key.at(key).iter().map(|row| *row as usize) {
-            let acknowledged = columns.kind[row] == Kind::Put && index.returned(row) != NEVER;
-            let put = match index.is_usable_get(row) {
-                true => index.puts_read(row).first().copied().unwrap_or(INITIAL),
-                false if acknowledged => row as u32,
-                false => continue,
-            };
-            let next = values.len();
-            let value = *values.entry(put).or_insert(next);
-            let next = replicas.len();
-            let place = origin(columns.node[row], columns.incarnation[row]);
-            let replica = *replicas.entry(place).or_insert(next);
-            if replica == arbitration.replicas.len() {
-                arbitration.replicas.push(Replica::default());
-            }
-            arbitration.operations += 1;
-            arbitration.replicas[replica].expose(index, row, value, put == INITIAL);
+        let times = |row: usize| [index.fine_invoke(row), index.fine_return(row)];
+        let mut shown: Vec<Shown> = rows().map(|row| show(row, None, times(row))).collect();
+        let operations = shown.len() as u64;
+        if index.has_untold_ties_on(key as u32) {
+            shown.extend(rows().map(|row| {
+                let at = 2 * u64::from(columns.index[row]);
+                show(row, Some(index.session[row]), [at, at + 1])
+            }));
         }
-        arbitration.values = vec![(false, 0); values.len()];
-        for replica in &mut arbitration.replicas {
-            replica.sort();
-            for exposure in &replica.exposures {
-                arbitration.values[exposure.value].1 += 1;
+        let mut puts: Vec<u32> = shown.iter().map(|shown| shown.put).collect();
+        puts.sort_unstable();
+        puts.dedup();
+        shown.sort_unstable_by_key(|shown| (shown.viewer, shown.put, shown.row));
+        let views = shown.chunk_by(|a, b| a.viewer == b.viewer);
+        let views: Vec<View> = views.map(|shown| View::new(shown, &puts)).collect();
+        let mut values = vec![Value::default(); puts.len()];
+        let mut shown_in = Vec::with_capacity(puts.len());
+        for (number, view) in (0..).zip(&views) {
+            for (place, exposure) in (0..).zip(&view.exposures) {
+                values[exposure.value as usize].holds += 1;
+                shown_in.push([exposure.value, number, place]);
             }
         }
-        arbitration
+        shown_in.sort_unstable();
+        Self {
+            operations,
+            values,
+            views,
+            shown_in,
+        }
     }
 
     /// Takes values away as long as that is possible; what is left then contains a circle, given
     /// as pairs of rows the first of which had returned before the second was invoked.
     fn circle(&mut self) -> Option<Vec<[usize; 2]>> {
         let mut ready = Vec::new();
-        for replica in &mut self.replicas {
-            replica.release(&mut self.values, &mut ready);
+        for view in &mut self.views {
+            view.release(&mut self.values, &mut ready);
         }
         let mut left = self.values.len();
         while let Some(value) = ready.pop() {
-            if std::mem::replace(&mut self.values[value].0, true) {
+            if std::mem::replace(&mut self.values[value as usize].is_gone, true) {
                 continue;
             }
             left -= 1;
-            for replica in &mut self.replicas {
-                if replica.of.contains_key(&value) {
-                    replica.release(&mut self.values, &mut ready);
-                }
+            for [_, view, _] in shown_in(&self.shown_in, value) {
+                self.views[*view as usize].release(&mut self.values, &mut ready);
             }
         }
         (left > 0).then(|| self.find_circle())
@@ -160,107 +183,129 @@ impl Arbitration {
 
     /// From any value that is left to one that has to come before it, until one comes again.
     fn find_circle(&self) -> Vec<[usize; 2]> {
-        let mut steps: Vec<(usize, [usize; 2])> = Vec::new();
-        let mut at = self.values.iter().position(|(gone, _)| !gone).unwrap_or(0);
-        loop {
-            if let Some(start) = steps.iter().position(|(value, _)| *value == at) {
-                let circle = steps[start..].iter().rev().take(CIRCLE_MAX);
-                return circle.map(|(_, rows)| *rows).collect();
+        let mut steps: Vec<[u32; 2]> = Vec::new();
+        // Each value on the way, and how many steps led to it.
+        let mut reached: Table<u32, usize> = Table::default();
+        let mut at = self.values.iter().position(|v| !v.is_gone).unwrap_or(0) as u32;
+        let start = loop {
+            if let Some(start) = reached.insert(at, steps.len()) {
+                break start;
             }
-            let held = self.replicas.iter().find_map(|replica| {
-                let own = &replica.exposures[*replica.of.get(&at)?];
-                let other = replica.blocker(own, &self.values)?;
+            let mut shown = shown_in(&self.shown_in, at).iter();
+            let held = shown.find_map(|[_, view, place]| {
+                let view = &self.views[*view as usize];
+                let own = &view.exposures[*place as usize];
+                let other = view.blocker(own, &self.values)?;
                 Some((other.value, [other.returned_by, own.invoked_by]))
             });
             let Some((next, [first, second])) = held else {
-                return steps.into_iter().map(|(_, rows)| rows).collect();
+                break 0;
             };
             // The initial value has no row of its own: whoever found nothing again shows it.
             let second = second.or(first).unwrap_or(0);
-            steps.push((at, [first.unwrap_or(second), second]));
+            steps.push([first.unwrap_or(second), second]);
             at = next;
-        }
+        };
+        let circle = steps[start..].iter().rev().take(CIRCLE_MAX);
+        circle.map(|rows| rows.map(|row| row as usize)).collect()
     }
 }
 
-impl Replica {
-    fn expose(&mut self, index: &Index<'_>, row: usize, value: usize, initial: bool) {
-        let next = self.exposures.len();
-        let place = *self.of.entry(value).or_insert(next);
-        if place == next {
-            self.exposures.push(Exposure {
-                value,
-                earliest_return: if initial { BEFORE_TIME } else { NEVER },
-                returned_by: None,
-                latest_invoke: BEFORE_TIME,
-                invoked_by: None,
-                is_held: true,
-            });
-        }
-        let exposure = &mut self.exposures[place];
-        let shifted = |time: u64| time.saturating_add(1);
-        let (invoke, returned) = (
-            shifted(index.fine_invoke(row)),
-            shifted(index.fine_return(row)),
-        );
-        if returned < exposure.earliest_return {
-            exposure.earliest_return = returned;
-            exposure.returned_by = Some(row);
-        }
-        if invoke > exposure.latest_invoke {
-            exposure.latest_invoke = invoke;
-            exposure.invoked_by = Some(row);
-        }
-    }
+/// The entries of one value among all, which are sorted by value.
+fn shown_in(all: &[[u32; 3]], value: u32) -> &[[u32; 3]] {
+    let start = all.partition_point(|shown| shown[0] < value);
+    let length = all[start..].partition_point(|shown| shown[0] == value);
+    &all[start..start + length]
+}
 
-    fn sort(&mut self) {
-        let exposures = &self.exposures;
-        self.by_return = (0..exposures.len()).collect();
-        self.by_return
-            .sort_by_key(|e| exposures[*e].earliest_return);
-        self.by_invoke = (0..exposures.len()).collect();
-        self.by_invoke.sort_by_key(|e| exposures[*e].latest_invoke);
+/// Whether the row shows a value at its replica.
+fn exposes(index: &Index<'_>, row: usize) -> bool {
+    let is_put = index.columns.kind[row] == Kind::Put;
+    index.is_usable_get(row) || (is_put && index.returned(row) != NEVER)
+}
+
+impl Exposure {
+    /// Sums up what a viewer showed of the value of one put.
+    fn new(shown: &[Shown], value: u32) -> Self {
+        let is_initial = shown.iter().any(|shown| shown.put == INITIAL);
+        let mut exposure = Self {
+            value,
+            earliest_return: if is_initial { BEFORE_TIME } else { NEVER },
+            returned_by: None,
+            latest_invoke: BEFORE_TIME,
+            invoked_by: None,
+            is_held: true,
+        };
+        for shown in shown {
+            if shown.returned < exposure.earliest_return {
+                exposure.earliest_return = shown.returned;
+                exposure.returned_by = Some(shown.row);
+            }
+            if shown.invoke > exposure.latest_invoke {
+                exposure.latest_invoke = shown.invoke;
+                exposure.invoked_by = Some(shown.row);
+            }
+        }
+        exposure
+    }
+}
+
+impl View {
+    /// What a viewer showed, sorted by put; `puts` are those that the key's values are counted by.
+    fn new(shown: &[Shown], puts: &[u32]) -> Self {
+        let values = shown.chunk_by(|a, b| a.put == b.put).map(|shown| {
+            let value = puts.partition_point(|put| *put < shown[0].put);
+            Exposure::new(shown, value as u32)
+        });
+        let mut exposures: Vec<Exposure> = values.collect();
+        exposures.sort_by_key(|exposure| exposure.earliest_return);
+        let mut by_invoke: Vec<u32> = (0..exposures.len() as u32).collect();
+        by_invoke.sort_by_key(|place| exposures[*place as usize].latest_invoke);
+        Self {
+            exposures,
+            first: 0,
+            by_invoke,
+            free: 0,
+        }
     }
 
     /// What is left and returned before the exposure was last invoked, itself not counted.
-    fn blocker(&self, own: &Exposure, values: &[(bool, usize)]) -> Option<&Exposure> {
-        self.by_return[self.first..]
+    fn blocker(&self, own: &Exposure, values: &[Value]) -> Option<&Exposure> {
+        self.exposures[self.first..]
             .iter()
-            .map(|e| &self.exposures[*e])
-            .take_while(|e| e.earliest_return < own.latest_invoke)
-            .find(|e| e.value != own.value && !values[e.value].0)
+            .take_while(|other| other.earliest_return < own.latest_invoke)
+            .find(|other| other.value != own.value && !values[other.value as usize].is_gone)
     }
 
     /// Counts down the values that nothing here holds up any longer.
-    fn release(&mut self, values: &mut [(bool, usize)], ready: &mut Vec<usize>) {
-        let gone = |values: &[(bool, usize)], e: &Exposure| values[e.value].0;
-        while let Some(e) = self.by_return.get(self.first)
-            && gone(values, &self.exposures[*e])
+    fn release(&mut self, values: &mut [Value], ready: &mut Vec<u32>) {
+        while let Some(exposure) = self.exposures.get(self.first)
+            && values[exposure.value as usize].is_gone
         {
             self.first += 1;
         }
-        let left = self.by_return.get(self.first).map(|e| self.exposures[*e]);
-        let bound = left.map_or(NEVER, |e| e.earliest_return);
+        let left = self.exposures.get(self.first).copied();
+        let bound = left.map_or(NEVER, |exposure| exposure.earliest_return);
         // The earliest one does not hold itself up, only the next that is left can.
         if let Some(own) = left
             && self.blocker(&own, values).is_none()
         {
-            self.let_go(self.by_return[self.first], values, ready);
+            self.let_go(self.first, values, ready);
         }
-        while let Some(e) = self.by_invoke.get(self.free).copied()
-            && self.exposures[e].latest_invoke <= bound
+        while let Some(place) = self.by_invoke.get(self.free).map(|place| *place as usize)
+            && self.exposures[place].latest_invoke <= bound
         {
             self.free += 1;
-            self.let_go(e, values, ready);
+            self.let_go(place, values, ready);
         }
     }
 
-    fn let_go(&mut self, e: usize, values: &mut [(bool, usize)], ready: &mut Vec<usize>) {
-        let exposure = &mut self.exposures[e];
+    fn let_go(&mut self, place: usize, values: &mut [Value], ready: &mut Vec<u32>) {
+        let exposure = &mut self.exposures[place];
         if std::mem::replace(&mut exposure.is_held, false) {
-            let holds = &mut values[exposure.value].1;
-            *holds -= 1;
-            if *holds == 0 {
+            let value = &mut values[exposure.value as usize];
+            value.holds -= 1;
+            if value.holds == 0 {
                 ready.push(exposure.value);
             }
         }
