@@ -5,12 +5,14 @@
 //! in its context was seen too: contexts of contexts need not be followed, since what they name
 //! was seen as well.
 
-use super::super::index::Index;
+use super::super::index::{Index, Table};
 
 /// Entries of all puts' knowledge together at most, 256 MiB of them.
 const ENTRIES_MAX: usize = 64 << 20;
 /// Puts that are looked at for all gets at most.
 const LOOKS_MAX: u64 = 4 << 30;
+/// What a step from a put to what supersedes it counts for.
+const STEP_LOOKS: u64 = 16;
 
 /// What is wrong with a get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +201,59 @@ impl<'r> Contexts<'r> {
                 }
             }
         }
+        self.look(looks)?;
+        Ok(wrong)
+    }
+
+    /// The puts of `key` for which a get does not stand that had seen the first `seen` of each run:
+    /// it did not return them, no context of what it returned names them, no context of what those
+    /// name, and so on. `readers` gives the puts whose contexts name a put, and maybe gets.
+    ///
+    /// # Errors
+    /// When all gets together are more work than the check affords.
+    pub(in crate::checker) fn not_stood_for<'i>(
+        &mut self,
+        seen: &[u32],
+        returned: &[u32],
+        key: u32,
+        readers: impl Fn(u32) -> &'i [u32],
+    ) -> Result<Vec<u32>, String> {
+        let placed = returned.iter().copied().filter(|p| self.is_placed(*p));
+        let known = self.known_to(key, &placed.collect::<Vec<u32>>());
+        let mut missing = Vec::new();
+        let mut looks = 0;
+        for (run, puts) in self.runs[key as usize].iter().enumerate() {
+            let (from, to) = (known[run].min(seen[run]), seen[run]);
+            looks += 1 + u64::from(to - from);
+            for put in &puts[from as usize..to as usize] {
+                // From the put to those that supersede it, as far as the get had seen them.
+                let mut entered: Table<u32, ()> = Table::default();
+                let mut left = vec![*put];
+                let mut is_stood_for = false;
+                while let Some(put) = left.pop().filter(|_| !is_stood_for) {
+                    let place = self.places[put as usize];
+                    is_stood_for =
+                        returned.contains(&put) || place.place <= known[place.run as usize];
+                    let readers = readers(put);
+                    looks += STEP_LOOKS + readers.len() as u64;
+                    for by in readers {
+                        let place = self.places[*by as usize];
+                        let was_seen = place.place > 0 && place.place <= seen[place.run as usize];
+                        if was_seen && entered.insert(*by, ()).is_none() {
+                            left.push(*by);
+                        }
+                    }
+                }
+                if !is_stood_for {
+                    missing.push(*put);
+                }
+            }
+        }
+        self.look(looks)?;
+        Ok(missing)
+    }
+
+    fn look(&mut self, looks: u64) -> Result<(), String> {
         self.looks += looks;
         if self.looks > LOOKS_MAX {
             return Err(
@@ -207,6 +262,6 @@ impl<'r> Contexts<'r> {
                     .to_owned(),
             );
         }
-        Ok(wrong)
+        Ok(())
     }
 }

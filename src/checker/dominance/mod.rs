@@ -77,12 +77,7 @@ impl Judge<'_, '_, '_> {
         if !causes.circles.is_empty() {
             return Ok(());
         }
-        let runs = (0..graph.index.by_key.len()).map(|key| {
-            let runs = graph.runs_of(key as u32).map(|run| &graph.runs[run]);
-            runs.map(|run| &graph.on_key[run.start as usize..run.end as usize])
-                .collect()
-        });
-        let mut contexts = Contexts::new(graph.index, runs)?;
+        let mut contexts = Contexts::new(graph.index, graph.all_runs())?;
         let mut clocks = Clocks::new(graph);
         for row in &causes.rows {
             clocks.enter(*row).map_err(|TooMany| {
@@ -130,12 +125,7 @@ impl Judge<'_, '_, '_> {
         let graph = self.graph;
         let index = graph.index;
         let key = index.key[get as usize];
-        let mut seen = Vec::new();
-        for run in graph.runs_of(key).map(|run| graph.runs[run]) {
-            let puts = &graph.on_key[run.start as usize..run.end as usize];
-            let upto = now[run.column as usize];
-            seen.push(puts.partition_point(|put| graph.place[*put as usize] <= upto) as u32);
-        }
+        let seen = graph.seen_on(key, now);
         let id = |put: u32| id_text(index.columns.written[put as usize]);
         let name = || index.name(get as usize);
         for wrong in contexts.judge(key, &seen, index.puts_read(get as usize))? {

@@ -1,4 +1,5 @@
-//! The session guarantees by what clients saw and nothing else.
+//! The session guarantees by what clients saw and nothing else, where a put supersedes all that its
+//! replica had applied.
 //!
 //! A guarantee is violated when, under every order that happens-before allows, the session saw a
 //! state older than one it had to see. Read-your-writes and monotonic reads: a put `w` of the
@@ -12,29 +13,15 @@
 //! was missing had seen what was returned.
 
 use super::super::index::{Index, Table};
-use super::super::property::AnomalyKind;
 use super::super::single_value::clocks::{Clocks, TooMany};
-use super::super::single_value::graph::{Conflicts, Graph, NONE, order};
-use super::super::verdict::{Check, Findings, Verdict};
-use super::PROPERTIES;
+use super::super::single_value::graph::{Conflicts, Graph, order};
+use super::super::verdict::Check;
+use super::along::{Along, VISITS_MAX};
+use super::found::{Found, MR, MW, RYW, WFR, all_unknown, too_many_clocks};
 use crate::history::id_text;
 
 /// Gets with something missing that are gathered at most; beyond it the question is left open.
 const SUSPECTS_MAX: usize = 4 << 20;
-/// Operations that the search along reads visits at most, over all suspects together.
-const VISITS_MAX: usize = 20_000_000;
-
-const RYW: usize = 0;
-const MR: usize = 1;
-const MW: usize = 2;
-const WFR: usize = 3;
-
-const KINDS: [AnomalyKind; 4] = [
-    AnomalyKind::ReadOwnWriteMissed,
-    AnomalyKind::NonMonotonicRead,
-    AnomalyKind::NonMonotonicWrite,
-    AnomalyKind::WriteBeforeRead,
-];
 
 /// A get that lacks a put which had happened before it.
 #[derive(Clone, Copy, Debug)]
@@ -48,45 +35,24 @@ struct Suspect {
 
 pub(super) fn check(index: &Index<'_>) -> [Check; 4] {
     if let Some(key) = super::super::single_value::spread(index) {
-        return all_unknown(format!("{key} belongs to two replica groups"));
+        return all_unknown(&format!("{key} belongs to two replica groups"));
     }
     let graph = Graph::new(index);
-    let checked = graph.rows.len() as u64;
     let mut judge = Judge {
         graph: &graph,
-        findings: PROPERTIES.map(|property| Findings::new(index.history, property)),
+        found: Found::new(&graph),
         visits: 0,
-        open: [const { None }; 4],
     };
     if let Err(reason) = judge.run() {
-        judge.open = [const { None }; 4].map(|_: Option<String>| Some(reason.clone()));
+        judge.found.leave_open(&reason);
     }
-    let mut open = judge.open.into_iter();
-    judge.findings.map(|findings| {
-        let open = open.next().flatten();
-        let refuted = !findings.is_empty();
-        let mut check = findings.check(checked);
-        if let (Some(reason), false) = (open, refuted) {
-            check.verdict = Verdict::unknown(reason);
-        }
-        check
-    })
-}
-
-fn all_unknown(reason: String) -> [Check; 4] {
-    PROPERTIES.map(|property| Check {
-        property,
-        checked: 0,
-        verdict: Verdict::unknown(reason.clone()),
-    })
+    judge.found.checks()
 }
 
 struct Judge<'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
-    findings: [Findings<'h>; 4],
+    found: Found<'g, 'a, 'h>,
     visits: usize,
-    /// Why a guarantee is left open.
-    open: [Option<String>; 4],
 }
 
 impl Judge<'_, '_, '_> {
@@ -96,12 +62,7 @@ impl Judge<'_, '_, '_> {
         if !causes.circles.is_empty() {
             return Err("causes and effects form a circle (see cc)".to_owned());
         }
-        let too_many = |TooMany| {
-            format!(
-                "the clocks of {} sessions are more than the check affords",
-                graph.width
-            )
-        };
+        let too_many = |TooMany| too_many_clocks(graph);
         let mut gather = Gather::new(graph);
         let mut clocks = Clocks::new(graph);
         for row in &causes.rows {
@@ -143,22 +104,16 @@ impl Judge<'_, '_, '_> {
         Ok(())
     }
 
+    /// Reports a get that shows what came before the put it has to show.
     fn add(&mut self, guarantee: usize, missing: u32, get: u32, why: &str) {
         let index = self.graph.index;
-        let returned = self.graph.sources(get);
-        let mut rows = vec![missing as usize];
-        let others = returned.iter().filter(|put| **put != missing);
-        rows.extend(others.map(|put| *put as usize));
-        rows.push(get as usize);
-        self.findings[guarantee].add(KINDS[guarantee], &rows, || {
-            let id = id_text(index.columns.written[missing as usize]);
-            if returned.contains(&missing) {
-                return format!("the get shows {id} and also what came before it, although {why}");
-            }
-            format!(
-                "the get shows neither {id} nor anything that can have replaced it, although {why}"
-            )
-        });
+        let id = id_text(index.columns.written[missing as usize]);
+        let shown = if self.graph.sources(get).contains(&missing) {
+            format!("{id} and also what came before it")
+        } else {
+            format!("neither {id} nor anything that can have replaced it")
+        };
+        self.found.add(guarantee, missing, get, &shown, why);
     }
 
     fn own_past(&mut self, suspect: Suspect) {
@@ -183,7 +138,7 @@ impl Judge<'_, '_, '_> {
             self.follow_reads(get);
         }
         if self.visits > VISITS_MAX {
-            self.open[WFR] = Some(format!("more than {VISITS_MAX} operations along reads"));
+            self.found.open[WFR] = Some(format!("more than {VISITS_MAX} operations along reads"));
         }
     }
 
@@ -211,46 +166,6 @@ impl Judge<'_, '_, '_> {
             }
             if self.visits > VISITS_MAX {
                 return;
-            }
-        }
-    }
-}
-
-/// What comes before an operation along reads: the puts that its session had read, those that
-/// their writers had read before, and so on.
-struct Along<'g, 'a, 'h> {
-    graph: &'g Graph<'a, 'h>,
-    puts: Table<u32, ()>,
-    rows: Table<u32, ()>,
-    visits: usize,
-}
-
-impl<'g, 'a, 'h> Along<'g, 'a, 'h> {
-    fn new(graph: &'g Graph<'a, 'h>) -> Self {
-        Self {
-            graph,
-            puts: Table::default(),
-            rows: Table::default(),
-            visits: 0,
-        }
-    }
-
-    fn reads(&mut self, row: u32, itself: bool) {
-        let graph = self.graph;
-        let mut left = vec![if itself {
-            row
-        } else {
-            graph.previous[row as usize]
-        }];
-        while let Some(mut at) = left.pop() {
-            while at != NONE && self.visits <= VISITS_MAX && self.rows.insert(at, ()).is_none() {
-                self.visits += 1;
-                for put in graph.sources(at) {
-                    if self.puts.insert(*put, ()).is_none() {
-                        left.push(graph.previous[*put as usize]);
-                    }
-                }
-                at = graph.previous[at as usize];
             }
         }
     }

@@ -2,14 +2,17 @@
 //! replicated data*, 1994), each on its own, by the best evidence that a history has: vectors,
 //! versions, or only what clients saw. Contexts are per replica group.
 
+mod along;
 mod black_box;
+mod contexts;
+mod found;
 mod vectors;
 mod versions;
 
 use super::index::Index;
 use super::model::Model;
 use super::property::Property;
-use super::verdict::{Check, Verdict};
+use super::verdict::Check;
 use crate::history::{Dominance, Evidence};
 
 /// The guarantees in the order in which every check gives them.
@@ -54,20 +57,10 @@ impl Judged {
 
 /// Checks read-your-writes, monotonic reads, monotonic writes and writes-follow-reads.
 pub(super) fn check(index: &Index<'_>, judged: Judged) -> [Check; 4] {
-    // What is missing may have been superseded by what the get returned, which contexts decide.
-    if judged == Judged::BlackBox && index.dominance == Dominance::Context {
-        return PROPERTIES.map(|property| Check {
-            property,
-            checked: 0,
-            verdict: Verdict::unknown(
-                "where a put supersedes its context only, the guarantees are judged by vectors, \
-                 or with causal",
-            ),
-        });
-    }
-    match judged {
-        Judged::ByVectors => vectors::check(index),
-        Judged::ByVersions => versions::check(index),
-        Judged::BlackBox => black_box::check(index),
+    match (judged, index.dominance) {
+        (Judged::ByVectors, _) => vectors::check(index),
+        (Judged::ByVersions, _) => versions::check(index),
+        (Judged::BlackBox, Dominance::Applied) => black_box::check(index),
+        (Judged::BlackBox, Dominance::Context) => contexts::check(index),
     }
 }

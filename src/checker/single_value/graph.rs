@@ -177,6 +177,26 @@ impl<'a, 'h> Graph<'a, 'h> {
         self.run_starts[key as usize] as usize..self.run_starts[key as usize + 1] as usize
     }
 
+    /// The puts of each key by runs.
+    pub(in crate::checker) fn all_runs(&self) -> impl Iterator<Item = Vec<&[u32]>> {
+        (0..self.index.by_key.len()).map(|key| {
+            let runs = self.runs_of(key as u32).map(|run| &self.runs[run]);
+            runs.map(|run| &self.on_key[run.start as usize..run.end as usize])
+                .collect()
+        })
+    }
+
+    /// Up to where whoever has the clock had seen each run of a key.
+    pub(in crate::checker) fn seen_on(&self, key: u32, now: &[u32]) -> Vec<u32> {
+        let runs = self.runs_of(key).map(|run| self.runs[run]);
+        runs.map(|run| {
+            let puts = &self.on_key[run.start as usize..run.end as usize];
+            let upto = now[run.column as usize];
+            puts.partition_point(|put| self.place[*put as usize] <= upto) as u32
+        })
+        .collect()
+    }
+
     pub(in crate::checker) fn is_put(&self, row: u32) -> bool {
         self.place[row as usize] > 0
     }

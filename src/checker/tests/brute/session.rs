@@ -1,9 +1,10 @@
 //! The session guarantees (Terry et al., 1994): by recorded vectors, over all pairs of a session;
-//! and by what clients saw, over all pairs of a get and a put that it had to show.
+//! and by what clients saw, over all pairs of a get and a put that it had to show, under either rule
+//! of dominance.
 
-use super::{close, counted};
+use super::{close, context, counted, superseded};
 use crate::checker::index::Index;
-use crate::history::{Evidence, History, Kind, dot_counter, dot_origin};
+use crate::history::{Dominance, Evidence, History, Kind, dot_counter, dot_origin};
 
 fn covers(vector: &[u64], dot: u64) -> bool {
     dot_counter(dot) == 0
@@ -58,7 +59,7 @@ pub(in crate::checker::tests) fn writes_follow_reads(history: &History) -> Optio
 /// What makes one operation come before another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Edges {
-    /// Sessions, and a put before the gets that returned it.
+    /// Sessions, and a put before the gets that returned it and the puts whose context names it.
     HappensBefore,
     /// A put before the later puts of its session.
     PutsOfASession,
@@ -71,6 +72,9 @@ struct Seen<'h> {
     history: &'h History,
     rows: Vec<usize>,
     before: Vec<Vec<bool>>,
+    /// What has which row in its context, or in the context of one there, and so on, where contexts
+    /// decide what supersedes what: `[put][by]`.
+    superseded: Option<Vec<Vec<bool>>>,
 }
 
 impl<'h> Seen<'h> {
@@ -85,10 +89,12 @@ impl<'h> Seen<'h> {
         let happens = of(Edges::HappensBefore);
         let is_circular = (0..rows.len()).any(|a| happens[a][a]);
         let before = of(edges);
-        (!is_circular).then_some(Self {
+        let by_context = history.header.dominance == Some(Dominance::Context);
+        (!is_circular).then(|| Self {
             history,
             rows,
             before,
+            superseded: by_context.then(|| superseded(history)),
         })
     }
 
@@ -107,10 +113,14 @@ impl<'h> Seen<'h> {
         returns(self.history, self.rows[get], self.rows[put])
     }
 
-    /// Whether a session read the put, at or before the get.
+    /// Whether a session read the put, at or before the get: a get returned it, or a put's client
+    /// said that it had seen it.
     fn had_read(&self, get: usize, put: usize) -> bool {
-        self.places(Kind::Get)
-            .any(|other| self.follows(other, get) && self.returns(other, put))
+        (0..self.rows.len()).any(|other| {
+            let named = context(self.history, self.rows[other]);
+            let read = self.returns(other, put) || named.contains(&self.rows[put]);
+            self.follows(other, get) && read
+        })
     }
 
     /// Every get and every put on its key.
@@ -124,14 +134,27 @@ impl<'h> Seen<'h> {
         })
     }
 
+    /// Whether the get shows neither the put nor anything that supersedes it, by contexts.
+    fn lacks(&self, superseded: &[Vec<bool>], get: usize, put: usize) -> bool {
+        let mut shown = self.places(Kind::Put).filter(|s| self.returns(get, *s));
+        let row = |a: usize| self.rows[a];
+        !shown.any(|shown| shown == put || superseded[row(put)][row(shown)])
+    }
+
     /// Whether the get lacks the put and all that it shows comes before that.
     fn is_older(&self, get: usize, put: usize) -> bool {
+        if let Some(superseded) = &self.superseded {
+            return self.lacks(superseded, get, put);
+        }
         let mut shown = self.places(Kind::Put).filter(|s| self.returns(get, *s));
         !self.returns(get, put) && shown.all(|shown| self.before[shown][put])
     }
 
     /// Whether the get shows what comes before the put, or nothing.
     fn is_stale(&self, get: usize, put: usize) -> bool {
+        if let Some(superseded) = &self.superseded {
+            return self.lacks(superseded, get, put);
+        }
         let shown = || self.places(Kind::Put).filter(|s| self.returns(get, *s));
         shown().next().is_none() || shown().any(|shown| self.before[shown][put])
     }
@@ -152,10 +175,16 @@ fn has_edge(history: &History, rows: &[usize], edges: Edges, a: usize, b: usize)
     };
     let puts = columns.kind[a] == Kind::Put && columns.kind[b] == Kind::Put;
     match edges {
-        Edges::HappensBefore => session(a, b) || returns(history, b, a),
+        Edges::HappensBefore => {
+            session(a, b) || returns(history, b, a) || context(history, b).contains(&a)
+        }
         Edges::PutsOfASession => puts && session(a, b),
         Edges::PutsAfterReads => {
-            let read = |get: &usize| returns(history, *get, a) && session(*get, b);
+            let read = |row: &usize| {
+                let named = context(history, *row).contains(&a);
+                let up_to = session(*row, b) || *row == b;
+                up_to && (named || returns(history, *row, a))
+            };
             puts && rows.iter().any(read)
         }
     }
