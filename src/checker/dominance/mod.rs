@@ -15,7 +15,7 @@ pub(super) use context::{Contexts, Wrong};
 
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
-use super::single_value::clocks::{Clocks, TooMany};
+use super::single_value::clocks::{Clocks, Seen, TooMany};
 use super::single_value::graph::{Conflicts, Graph, NONE, order, shortest_circle};
 use super::verdict::{Check, Findings, Verdict};
 use super::{black_box, single_value};
@@ -83,7 +83,7 @@ impl Judge<'_, '_, '_> {
             clocks.enter(*row).map_err(|TooMany| {
                 format!(
                     "the clocks of {} sessions are more than the check affords",
-                    graph.width
+                    graph.columns.len()
                 )
             })?;
             self.real_time(*row);
@@ -121,7 +121,7 @@ impl Judge<'_, '_, '_> {
         self.latest[row as usize] = latest.unwrap_or(NONE);
     }
 
-    fn get(&mut self, get: u32, now: &[u32], contexts: &mut Contexts<'_>) -> Result<(), String> {
+    fn get(&mut self, get: u32, now: Seen<'_>, contexts: &mut Contexts<'_>) -> Result<(), String> {
         let graph = self.graph;
         let index = graph.index;
         let key = index.key[get as usize];

@@ -87,8 +87,7 @@ impl Judge<'_, '_, '_> {
             let start = suspects.partition_point(|s| s.missing < *row);
             for suspect in suspects[start..].iter().take_while(|s| s.missing == *row) {
                 let now = clocks.now(*row);
-                let knew =
-                    |put: &u32| now[graph.column(*put) as usize] >= graph.place[*put as usize];
+                let knew = |put: &u32| now.of(graph.column(*put)) >= graph.place[*put as usize];
                 let returned = graph.sources(suspect.get);
                 if returned.iter().all(knew) {
                     self.own_past(*suspect);
@@ -268,14 +267,14 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         let past = self.pasts.get(&(chain, key));
         let place = |put: u32| graph.place[put as usize];
         for run in graph.runs_of(key).map(|run| graph.runs[run]) {
-            let column = run.column as usize;
-            let known = |put: &u32| clocks.of_put(*put)[column];
+            let column = run.column;
+            let known = |put: &u32| clocks.of_put(*put).of(column);
             let before = returned.iter().map(known).max().unwrap_or(0);
-            if now[column] <= before {
+            if now.of(column) <= before {
                 continue;
             }
             let puts = &graph.on_key[run.start as usize..run.end as usize];
-            let seen = puts.partition_point(|put| place(*put) <= now[column]);
+            let seen = puts.partition_point(|put| place(*put) <= now.of(column));
             let Some(missing) = seen.checked_sub(1).map(|last| puts[last]) else {
                 continue;
             };
@@ -290,7 +289,7 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             }
         }
         let knew = |put: &u32, other: &u32| {
-            put != other && clocks.of_put(*put)[graph.column(*other) as usize] >= place(*other)
+            put != other && clocks.of_put(*put).of(graph.column(*other)) >= place(*other)
         };
         let is_stale = |other: &u32| returned.iter().any(|put| knew(put, other));
         if returned.len() > 1 && returned.iter().any(is_stale) {
@@ -298,10 +297,10 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         }
         let Some(past) = past else { return };
         let mut add = |missing: u32, own: bool| {
-            let column = graph.column(missing) as usize;
+            let column = graph.column(missing);
             let superseded = returned
                 .iter()
-                .any(|put| clocks.of_put(*put)[column] >= place(missing));
+                .any(|put| clocks.of_put(*put).of(column) >= place(missing));
             if !superseded {
                 self.suspects.push(Suspect {
                     missing,

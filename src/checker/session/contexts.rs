@@ -15,7 +15,7 @@
 
 use super::super::dominance::Contexts;
 use super::super::index::{Index, Table};
-use super::super::single_value::clocks::{Clocks, TooMany};
+use super::super::single_value::clocks::{Clocks, Seen, TooMany};
 use super::super::single_value::graph::{Conflicts, Graph, order};
 use super::super::verdict::Check;
 use super::along::{Along, VISITS_MAX};
@@ -108,7 +108,7 @@ impl Judge<'_, '_, '_> {
         Ok(())
     }
 
-    fn get(&mut self, get: u32, now: &[u32], contexts: &mut Contexts<'_>) -> Result<(), String> {
+    fn get(&mut self, get: u32, now: Seen<'_>, contexts: &mut Contexts<'_>) -> Result<(), String> {
         let graph = self.graph;
         let key = graph.index.key[get as usize];
         let seen = graph.seen_on(key, now);

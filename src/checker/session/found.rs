@@ -81,6 +81,6 @@ pub(super) fn all_unknown(reason: &str) -> [Check; 4] {
 pub(super) fn too_many_clocks(graph: &Graph<'_, '_>) -> String {
     format!(
         "the clocks of {} sessions are more than the check affords",
-        graph.width
+        graph.columns.len()
     )
 }

@@ -2,6 +2,8 @@
 //! read, and the conflicts that are added as they are found.
 
 use super::super::index::{Index, Table};
+use super::clocks::Seen;
+use super::lanes::PATIENCE;
 use crate::history::Kind;
 
 /// Stands for "none".
@@ -10,10 +12,12 @@ pub(in crate::checker) const NONE: u32 = u32::MAX;
 /// One session's operations in one replica group: sessions owe causality within a group only.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::checker) struct Chain {
-    /// The column of the clocks that counts its puts, or [`NONE`] when it has none.
+    /// The column that counts its puts, or [`NONE`] when it has none.
     pub(in crate::checker) column: u32,
     /// How many operations it has.
     pub(in crate::checker) length: u32,
+    /// Its replica group, from 0.
+    pub(in crate::checker) group: u32,
 }
 
 /// The puts of one chain on one key: a part of [`Graph::on_key`].
@@ -52,12 +56,18 @@ pub(in crate::checker) struct Graph<'a, 'h> {
     pub(in crate::checker) readers: Vec<u32>,
     /// Puts by key, then chain, then place.
     pub(in crate::checker) on_key: Vec<u32>,
+    /// The places of those puts: what is searched most lies together.
+    pub(super) places_on_key: Vec<u32>,
     /// The parts of `on_key`, by key.
     pub(in crate::checker) runs: Vec<Run>,
     /// Where each key's runs start.
     run_starts: Vec<u32>,
-    /// Columns that the clocks of a group need at most.
-    pub(in crate::checker) width: usize,
+    /// How many puts each column counts: those of one chain.
+    pub(in crate::checker) columns: Vec<u32>,
+    /// A column to its chain.
+    chain_of: Vec<u32>,
+    /// As [`PATIENCE`] is.
+    pub(super) patience: usize,
 }
 
 impl<'a, 'h> Graph<'a, 'h> {
@@ -85,9 +95,12 @@ impl<'a, 'h> Graph<'a, 'h> {
             place: vec![0; rows],
             readers: vec![0; rows],
             on_key: Vec::new(),
+            places_on_key: Vec::new(),
             runs: Vec::new(),
             run_starts: Vec::new(),
-            width: 0,
+            columns: Vec::new(),
+            chain_of: Vec::new(),
+            patience: PATIENCE,
         };
         graph.make_chains();
         graph.group_by_key();
@@ -103,9 +116,9 @@ impl<'a, 'h> Graph<'a, 'h> {
 
     fn make_chains(&mut self) {
         let index = self.index;
-        let mut widths: Table<u16, u32> = Table::default();
-        // The chain of each group in this session, its last row and its puts so far.
-        let mut own: Vec<(u16, u32, u32, u32)> = Vec::new();
+        let mut groups: Table<u16, u32> = Table::default();
+        // The chain of each group in this session and its last row.
+        let mut own: Vec<(u16, u32, u32)> = Vec::new();
         for session in 0..index.by_session.len() {
             own.clear();
             for row in index.by_session.at(session).iter().map(|row| *row as usize) {
@@ -114,27 +127,29 @@ impl<'a, 'h> Graph<'a, 'h> {
                 }
                 let group = index.columns.group[row];
                 let at = own.iter().position(|o| o.0 == group).unwrap_or_else(|| {
+                    let next = groups.len() as u32;
                     let chain = Chain {
                         column: NONE,
                         length: 0,
+                        group: *groups.entry(group).or_insert(next),
                     };
                     self.chains.push(chain);
-                    own.push((group, self.chains.len() as u32 - 1, NONE, 0));
+                    own.push((group, self.chains.len() as u32 - 1, NONE));
                     own.len() - 1
                 });
-                let (_, chain, last, puts) = &mut own[at];
-                self.chain[row] = *chain;
+                let (_, number, last) = &mut own[at];
+                self.chain[row] = *number;
                 self.previous[row] = *last;
                 *last = row as u32;
-                let chain = &mut self.chains[*chain as usize];
+                let chain = &mut self.chains[*number as usize];
                 chain.length += 1;
                 if index.columns.kind[row] == Kind::Put {
-                    if *puts == 0 {
-                        let width = widths.entry(group).or_insert(0);
-                        chain.column = *width;
-                        *width += 1;
-                        self.width = self.width.max(*width as usize);
+                    if chain.column == NONE {
+                        chain.column = self.columns.len() as u32;
+                        self.columns.push(0);
+                        self.chain_of.push(*number);
                     }
+                    let puts = &mut self.columns[chain.column as usize];
                     *puts += 1;
                     self.place[row] = *puts;
                 }
@@ -170,11 +185,23 @@ impl<'a, 'h> Graph<'a, 'h> {
             }
             self.run_starts.push(self.runs.len() as u32);
         }
+        let places = self.on_key.iter().map(|put| self.place[*put as usize]);
+        self.places_on_key = places.collect();
     }
 
     /// The numbers of a key's runs.
     pub(in crate::checker) fn runs_of(&self, key: u32) -> std::ops::Range<usize> {
         self.run_starts[key as usize] as usize..self.run_starts[key as usize + 1] as usize
+    }
+
+    pub(super) fn key_of_run(&self, run: u32) -> u32 {
+        let first = self.on_key[self.runs[run as usize].start as usize];
+        self.index.key[first as usize]
+    }
+
+    /// The chain whose puts a column counts.
+    pub(super) fn on_chain(&self, column: u32) -> Chain {
+        self.chains[self.chain_of[column as usize] as usize]
     }
 
     /// The puts of each key by runs.
@@ -187,11 +214,11 @@ impl<'a, 'h> Graph<'a, 'h> {
     }
 
     /// Up to where whoever has the clock had seen each run of a key.
-    pub(in crate::checker) fn seen_on(&self, key: u32, now: &[u32]) -> Vec<u32> {
+    pub(in crate::checker) fn seen_on(&self, key: u32, now: Seen<'_>) -> Vec<u32> {
         let runs = self.runs_of(key).map(|run| self.runs[run]);
         runs.map(|run| {
             let puts = &self.on_key[run.start as usize..run.end as usize];
-            let upto = now[run.column as usize];
+            let upto = now.of(run.column);
             puts.partition_point(|put| self.place[*put as usize] <= upto) as u32
         })
         .collect()

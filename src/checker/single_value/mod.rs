@@ -8,7 +8,7 @@
 //! besides the conflicts make no circle (`cyclic-cf`): a get that had seen two puts and returned
 //! the second orders the first before it. Reads out of thin air are the integrity check's.
 //!
-//! O(n·k) for k sessions that wrote: clocks for puts only, and for each get and session only the
+//! O(n·k) for k live sessions that wrote: clocks for puts only, and for each get and session only the
 //! last put on the key that it had seen. A conflict that happens-before contains anyway is not
 //! kept. When there is no circle with the conflicts then no get returned what was overwritten
 //! either, since both together are a circle of two; so the second pass, which asks each overwritten
@@ -16,6 +16,8 @@
 
 pub(super) mod clocks;
 pub(super) mod graph;
+mod lanes;
+mod live_runs;
 
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
@@ -23,6 +25,7 @@ use super::verdict::{Check, Findings, Verdict};
 use crate::history::id_text;
 use clocks::{Clocks, TooMany};
 use graph::{Conflict, Conflicts, Graph, NONE, Order, order, shortest_circle};
+use lanes::PATIENCE;
 
 /// Conflicts that are kept at most, 192 MB of them; beyond it the question is left open.
 const CONFLICTS_MAX: usize = 16 << 20;
@@ -35,6 +38,11 @@ const CAUSES_MAX: usize = 6;
 
 /// Checks CC and CCv, in this order.
 pub(super) fn check(index: &Index<'_>) -> [Check; 2] {
+    check_within(index, PATIENCE)
+}
+
+/// The same, with the number of sessions that have to be over before they are folded.
+pub(super) fn check_within(index: &Index<'_>, patience: usize) -> [Check; 2] {
     const PROPERTIES: [Property; 2] = [Property::CausalConsistency, Property::CausalConvergence];
     if let Some(reason) = siblings(index) {
         return PROPERTIES.map(|property| Check {
@@ -50,7 +58,8 @@ pub(super) fn check(index: &Index<'_>) -> [Check; 2] {
             verdict: Verdict::unknown(format!("{key} belongs to two replica groups")),
         });
     }
-    let graph = Graph::new(index);
+    let mut graph = Graph::new(index);
+    graph.patience = patience;
     let checked = graph.rows.len() as u64;
     let mut judge = Judge {
         graph: &graph,
@@ -101,7 +110,7 @@ impl Judge<'_, '_, '_> {
         let too_many = |TooMany| {
             format!(
                 "the clocks of {} sessions are more than the check affords",
-                self.graph.width
+                self.graph.columns.len()
             )
         };
         let mut gather = Gather::new(self.graph);
@@ -117,7 +126,8 @@ impl Judge<'_, '_, '_> {
             clocks.leave(*row);
         }
         gather.compact();
-        let conflicts = Conflicts::new(gather.conflicts);
+        let conflicts = gather.conflicts.into_iter();
+        let conflicts = Conflicts::new(conflicts.map(|c| c.conflict(self.graph)).collect());
         if conflicts.is_empty() {
             return Ok(());
         }
@@ -183,8 +193,8 @@ impl Judge<'_, '_, '_> {
                     .iter()
                     .take_while(|c| c.overwritten == *row);
                 for conflict in own {
-                    let column = self.graph.column(conflict.winner) as usize;
-                    if clocks.now(*row)[column] >= self.graph.place[conflict.winner as usize] {
+                    let column = self.graph.column(conflict.winner);
+                    if clocks.now(*row).of(column) >= self.graph.place[conflict.winner as usize] {
                         write_co_read(self.graph, conflict, &mut self.findings);
                     }
                 }
@@ -209,10 +219,29 @@ fn write_co_read(graph: &Graph<'_, '_>, conflict: &Conflict, findings: &mut [Fin
     }
 }
 
+/// A conflict as it is gathered, which sorts without a look elsewhere.
+#[derive(Clone, Copy)]
+struct Gathered {
+    winner: u32,
+    /// Where the overwritten put stands in [`Graph::on_key`].
+    at: u32,
+    get: u32,
+}
+
+impl Gathered {
+    fn conflict(self, graph: &Graph<'_, '_>) -> Conflict {
+        Conflict {
+            winner: self.winner,
+            overwritten: graph.on_key[self.at as usize],
+            get: self.get,
+        }
+    }
+}
+
 /// The conflicts that the gets have shown so far.
 struct Gather<'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
-    conflicts: Vec<Conflict>,
+    conflicts: Vec<Gathered>,
     /// How many conflicts there may be before the next compaction.
     room: usize,
     /// Where the last search in each run ended: the next one ends near it.
@@ -233,31 +262,26 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         let graph = self.graph;
         let key = graph.index.key[get as usize];
         let Some(winner) = graph.returned_put(get) else {
-            return self.initial_value(get, clocks.now(get), findings);
+            return self.initial_value(get, clocks, findings);
         };
         let (now, known) = (clocks.now(get), clocks.of_put(winner));
-        let column = graph.column(winner);
-        for run in graph.runs_of(key) {
-            let at = graph.runs[run].column;
-            let (seen, before) = (now[at as usize], known[at as usize]);
+        let (runs, column) = (&clocks.lanes.runs, |run: u32| {
+            graph.runs[run as usize].column
+        });
+        for run in runs.live(key, graph).iter().copied() {
+            let (seen, before) = (now.of(column(run)), known.of(column(run)));
             // What the winner had seen comes before it anyway.
-            if seen == before {
-                continue;
+            if seen > before {
+                self.note(get, winner, run, [seen, before], findings);
             }
-            let last = self.last_seen(run, seen);
-            let Some(last) = last.filter(|put| graph.place[*put as usize] > before) else {
-                continue;
-            };
-            let conflict = Conflict {
-                winner,
-                overwritten: last,
-                get,
-            };
-            if at == column {
-                write_co_read(graph, &conflict, findings);
-            } else {
-                self.conflicts.push(conflict);
+        }
+        // What was folded the winner had seen too, but for what was folded since.
+        for run in runs.folded(key, graph).iter().rev().copied() {
+            if clocks.lanes.folded(column(run)).epoch <= known.epoch() {
+                break;
             }
+            let seen = now.of(column(run));
+            self.note(get, winner, run, [seen, 0], findings);
         }
         if self.conflicts.len() > self.room {
             self.compact();
@@ -265,12 +289,43 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         }
     }
 
-    fn initial_value(&mut self, get: u32, now: &[u32], findings: &mut [Findings<'_>; 2]) {
+    /// Notes the last put of a run that a get had seen, if what it returned does not come after.
+    fn note(
+        &mut self,
+        get: u32,
+        winner: u32,
+        run: u32,
+        [seen, before]: [u32; 2],
+        findings: &mut [Findings<'_>; 2],
+    ) {
         let graph = self.graph;
-        let put = graph
-            .runs_of(graph.index.key[get as usize])
-            .find_map(|run| self.last_seen(run, now[graph.runs[run].column as usize]));
-        if let Some(put) = put {
+        let last = self.last_seen(run as usize, seen);
+        let Some(at) = last.filter(|at| graph.places_on_key[*at as usize] > before) else {
+            return;
+        };
+        let gathered = Gathered { winner, at, get };
+        if graph.runs[run as usize].column == graph.column(winner) {
+            write_co_read(graph, &gathered.conflict(graph), findings);
+        } else {
+            self.conflicts.push(gathered);
+        }
+    }
+
+    fn initial_value(
+        &mut self,
+        get: u32,
+        clocks: &Clocks<'_, '_, '_>,
+        findings: &mut [Findings<'_>; 2],
+    ) {
+        let graph = self.graph;
+        let (now, key) = (clocks.now(get), graph.index.key[get as usize]);
+        let runs = &clocks.lanes.runs;
+        let mut known = runs.folded(key, graph).iter().chain(runs.live(key, graph));
+        let at = known.find_map(|run| {
+            let seen = now.of(graph.runs[*run as usize].column);
+            self.last_seen(*run as usize, seen)
+        });
+        if let Some(put) = at.map(|at| graph.on_key[at as usize]) {
             for findings in findings {
                 findings.add(
                     AnomalyKind::WriteCoInitRead,
@@ -286,11 +341,12 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         }
     }
 
-    /// The last put of a run that is among the first `seen` of its session.
+    /// The last put of a run that is among the first `seen` of its session: where it stands in
+    /// [`Graph::on_key`].
     fn last_seen(&mut self, run: usize, seen: u32) -> Option<u32> {
         let graph = self.graph;
         let (start, end) = (graph.runs[run].start, graph.runs[run].end);
-        let is_seen = |at: u32| graph.place[graph.on_key[at as usize] as usize] <= seen;
+        let is_seen = |at: u32| graph.places_on_key[at as usize] <= seen;
         // Doubling steps from where the last search ended, then halving them.
         let mut low = start;
         let mut high;
@@ -320,16 +376,16 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             }
         }
         self.hints[run] = low.saturating_sub(1).max(start);
-        (low > start).then(|| graph.on_key[low as usize - 1])
+        (low > start).then(|| low - 1)
     }
 
     /// Keeps for each winner and session the last put that was overwritten, and sorts by winner.
     fn compact(&mut self) {
         let graph = self.graph;
-        let chain = |c: &Conflict| (c.winner, graph.chain[c.overwritten as usize]);
-        self.conflicts.sort_unstable_by_key(|c| {
-            (chain(c), NONE - graph.place[c.overwritten as usize], c.get)
-        });
-        self.conflicts.dedup_by_key(|c| chain(c));
+        self.conflicts
+            .sort_unstable_by_key(|c| (c.winner, NONE - c.at, c.get));
+        // The puts of a session on a key stand together, in its order.
+        let chain = |at: u32| graph.chain[graph.on_key[at as usize] as usize];
+        self.conflicts.dedup_by_key(|c| (c.winner, chain(c.at)));
     }
 }

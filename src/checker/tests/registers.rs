@@ -60,9 +60,14 @@ fn bad_patterns_and_a_sequence_for_every_operation_agree_on_causal_consistency()
         generate: one_value,
         operations: 4..10,
         brute: |history| Some(brute::weak_causal(history)),
-        rivals: vec![rival("bad patterns", |history| {
-            verdict(&single_value::check(&Index::new(history).ok()?)[0])
-        })],
+        rivals: vec![
+            rival("bad patterns", |history| {
+                verdict(&single_value::check(&Index::new(history).ok()?)[0])
+            }),
+            rival("sessions folded when they are over", |history| {
+                verdict(&single_value::check_within(&Index::new(history).ok()?, 0)[0])
+            }),
+        ],
     }
     .hold();
 }
@@ -74,11 +79,34 @@ fn bad_patterns_and_all_orders_of_the_puts_agree_on_causal_convergence() {
         generate: one_value,
         operations: 4..10,
         brute: |history| Some(brute::causal_convergence(history)),
-        rivals: vec![rival("bad patterns", |history| {
-            verdict(&single_value::check(&Index::new(history).ok()?)[1])
-        })],
+        rivals: vec![
+            rival("bad patterns", |history| {
+                verdict(&single_value::check(&Index::new(history).ok()?)[1])
+            }),
+            rival("sessions folded when they are over", |history| {
+                verdict(&single_value::check_within(&Index::new(history).ok()?, 0)[1])
+            }),
+        ],
     }
     .hold();
+}
+
+#[test]
+fn folding_every_session_that_is_over_changes_no_verdict_of_the_corpus() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/histories");
+    for (model, place) in [("cc", 0), ("ccv", 1)] {
+        let mut histories = 0;
+        for file in std::fs::read_dir(corpus.join(model)).unwrap() {
+            let path = file.unwrap().path();
+            let history = History::read(&path).unwrap();
+            let checks = single_value::check_within(&Index::new(&history).unwrap(), 0);
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let expected = name.starts_with("ok-");
+            assert_eq!(verdict(&checks[place]), Some(expected), "{model}/{name}");
+            histories += 1;
+        }
+        assert!(histories > 5, "{model}: {histories}");
+    }
 }
 
 #[test]
