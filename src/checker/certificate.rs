@@ -6,9 +6,11 @@ use std::ops::Range;
 use super::index::{Index, NO_PUT, Table};
 use crate::history::{Evidence, Kind, NEVER, dot_counter, dot_origin};
 
-/// Counters may be sparse, up to this many times the number of puts, before the lookup by counter
-/// turns from a table into a search.
+/// Counters may be sparse, up to this many times the number of an origin's puts and some more,
+/// before the lookup by counter turns from a table into a search. There may be as many origins as
+/// puts, so that a table for each may be far larger than the history.
 const SPARSE_MAX: usize = 4;
+const SPARSE_MORE: u64 = 256;
 
 /// A put with its evidence: its own reply's, or, for an unknown put, that of a get which read it.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +67,7 @@ impl Origin {
             .collect();
         let largest = self.counters.last().copied().unwrap_or(0);
         let bound = self.counters.len().saturating_mul(SPARSE_MAX) as u64;
-        if largest <= bound + u64::from(u16::MAX) {
+        if largest <= bound + SPARSE_MORE {
             let mut place = 0;
             self.up_to.reserve(largest as usize + 1);
             for counter in 0..=largest {
