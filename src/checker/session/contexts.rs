@@ -14,30 +14,27 @@
 //! O(n·k) for k sessions that wrote, and the search along reads from gets that lack something.
 
 use super::super::dominance::Contexts;
-use super::super::index::{Index, Table};
+use super::super::index::Table;
 use super::super::single_value::clocks::{Clocks, Seen, TooMany};
-use super::super::single_value::graph::{Conflicts, Graph, order};
-use super::super::verdict::Check;
+use super::super::single_value::graph::Graph;
 use super::along::{Along, VISITS_MAX};
-use super::found::{Found, MR, MW, RYW, WFR, all_unknown, too_many_clocks};
+use super::found::{Found, MR, MW, RYW, WFR, too_many_clocks};
 use crate::history::id_text;
 
-pub(super) fn check(index: &Index<'_>) -> [Check; 4] {
-    if let Some(key) = super::super::single_value::spread(index) {
-        return all_unknown(&format!("{key} belongs to two replica groups"));
-    }
-    let graph = Graph::with_contexts(index);
+/// Adds to what was found; an error says what was left open. `causes` are the rows, causes first.
+pub(super) fn find<'g, 'a, 'h>(
+    graph: &'g Graph<'a, 'h>,
+    causes: &[u32],
+    found: &mut Found<'g, 'a, 'h>,
+) -> Result<(), String> {
     let mut judge = Judge {
-        graph: &graph,
-        found: Found::new(&graph),
+        graph,
+        found,
         largest: Table::default(),
-        readers: Readers::new(&graph),
+        readers: Readers::new(graph),
         visits: 0,
     };
-    if let Err(reason) = judge.run() {
-        judge.found.leave_open(&reason);
-    }
-    judge.found.checks()
+    judge.run(causes)
 }
 
 /// For each put the operations of whoever had read it: gets that returned it, puts whose context
@@ -73,25 +70,21 @@ impl Readers {
     }
 }
 
-struct Judge<'g, 'a, 'h> {
+struct Judge<'f, 'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
-    found: Found<'g, 'a, 'h>,
+    found: &'f mut Found<'g, 'a, 'h>,
     /// By chain and column the largest place among the puts that were read.
     largest: Table<(u32, u32), u32>,
     readers: Readers,
     visits: usize,
 }
 
-impl Judge<'_, '_, '_> {
-    fn run(&mut self) -> Result<(), String> {
+impl Judge<'_, '_, '_, '_> {
+    fn run(&mut self, causes: &[u32]) -> Result<(), String> {
         let graph = self.graph;
-        let causes = order(graph, &Conflicts::default());
-        if !causes.circles.is_empty() {
-            return Err("causes and effects form a circle (see causal)".to_owned());
-        }
         let mut contexts = Contexts::new(graph.index, graph.all_runs())?;
         let mut clocks = Clocks::new(graph);
-        for row in &causes.rows {
+        for row in causes {
             clocks
                 .enter(*row)
                 .map_err(|TooMany| too_many_clocks(graph))?;

@@ -69,14 +69,6 @@ impl<'g, 'a, 'h> Found<'g, 'a, 'h> {
     }
 }
 
-pub(super) fn all_unknown(reason: &str) -> [Check; 4] {
-    PROPERTIES.map(|property| Check {
-        property,
-        checked: 0,
-        verdict: Verdict::unknown(reason.to_owned()),
-    })
-}
-
 /// Why clocks were given up.
 pub(super) fn too_many_clocks(graph: &Graph<'_, '_>) -> String {
     format!(

@@ -3,7 +3,7 @@
 //! versions, or only what clients saw. Contexts are per replica group.
 
 mod along;
-mod black_box;
+mod applied;
 mod contexts;
 mod found;
 mod vectors;
@@ -12,8 +12,11 @@ mod versions;
 use super::index::Index;
 use super::model::Model;
 use super::property::Property;
-use super::verdict::Check;
+use super::single_value::graph::{Conflicts, Graph, order};
+use super::single_value::spread;
+use super::verdict::{Check, Verdict};
 use crate::history::{Dominance, Evidence};
+use found::Found;
 
 /// The guarantees in the order in which every check gives them.
 pub(super) const PROPERTIES: [Property; 4] = [
@@ -60,7 +63,34 @@ pub(super) fn check(index: &Index<'_>, judged: Judged) -> [Check; 4] {
     match (judged, index.dominance) {
         (Judged::ByVectors, _) => vectors::check(index),
         (Judged::ByVersions, _) => versions::check(index),
-        (Judged::BlackBox, Dominance::Applied) => black_box::check(index),
-        (Judged::BlackBox, Dominance::Context) => contexts::check(index),
+        (Judged::BlackBox, dominance) => by_what_clients_saw(index, dominance),
     }
+}
+
+fn by_what_clients_saw(index: &Index<'_>, dominance: Dominance) -> [Check; 4] {
+    if let Some(key) = spread(index) {
+        return PROPERTIES.map(|property| Check {
+            property,
+            checked: 0,
+            verdict: Verdict::unknown(format!("{key} belongs to two replica groups")),
+        });
+    }
+    let graph = match dominance {
+        Dominance::Applied => Graph::new(index),
+        Dominance::Context => Graph::with_contexts(index),
+    };
+    let causes = order(&graph, &Conflicts::default());
+    let mut found = Found::new(&graph);
+    let done = if causes.circles.is_empty() {
+        match dominance {
+            Dominance::Applied => applied::find(&graph, &causes.rows, &mut found),
+            Dominance::Context => contexts::find(&graph, &causes.rows, &mut found),
+        }
+    } else {
+        Err("causes and effects form a circle (see causal)".to_owned())
+    };
+    if let Err(reason) = done {
+        found.leave_open(&reason);
+    }
+    found.checks()
 }

@@ -12,12 +12,11 @@
 //! what they had seen, unless what they returned had seen it too; the second asks whether what
 //! was missing had seen what was returned.
 
-use super::super::index::{Index, Table};
+use super::super::index::Table;
 use super::super::single_value::clocks::{Clocks, TooMany};
-use super::super::single_value::graph::{Conflicts, Graph, order};
-use super::super::verdict::Check;
+use super::super::single_value::graph::Graph;
 use super::along::{Along, VISITS_MAX};
-use super::found::{Found, MR, MW, RYW, WFR, all_unknown, too_many_clocks};
+use super::found::{Found, MR, MW, RYW, WFR, too_many_clocks};
 use crate::history::id_text;
 
 /// Gets with something missing that are gathered at most; beyond it the question is left open.
@@ -33,39 +32,33 @@ struct Suspect {
     read: bool,
 }
 
-pub(super) fn check(index: &Index<'_>) -> [Check; 4] {
-    if let Some(key) = super::super::single_value::spread(index) {
-        return all_unknown(&format!("{key} belongs to two replica groups"));
-    }
-    let graph = Graph::new(index);
+/// Adds to what was found; an error says what was left open. `causes` are the rows, causes first.
+pub(super) fn find<'g, 'a, 'h>(
+    graph: &'g Graph<'a, 'h>,
+    causes: &[u32],
+    found: &mut Found<'g, 'a, 'h>,
+) -> Result<(), String> {
     let mut judge = Judge {
-        graph: &graph,
-        found: Found::new(&graph),
+        graph,
+        found,
         visits: 0,
     };
-    if let Err(reason) = judge.run() {
-        judge.found.leave_open(&reason);
-    }
-    judge.found.checks()
+    judge.run(causes)
 }
 
-struct Judge<'g, 'a, 'h> {
+struct Judge<'f, 'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
-    found: Found<'g, 'a, 'h>,
+    found: &'f mut Found<'g, 'a, 'h>,
     visits: usize,
 }
 
-impl Judge<'_, '_, '_> {
-    fn run(&mut self) -> Result<(), String> {
+impl Judge<'_, '_, '_, '_> {
+    fn run(&mut self, causes: &[u32]) -> Result<(), String> {
         let graph = self.graph;
-        let causes = order(graph, &Conflicts::default());
-        if !causes.circles.is_empty() {
-            return Err("causes and effects form a circle (see cc)".to_owned());
-        }
         let too_many = |TooMany| too_many_clocks(graph);
         let mut gather = Gather::new(graph);
         let mut clocks = Clocks::new(graph);
-        for row in &causes.rows {
+        for row in causes {
             clocks.enter(*row).map_err(too_many)?;
             gather.visit(*row, &clocks);
             clocks.leave(*row);
@@ -82,7 +75,7 @@ impl Judge<'_, '_, '_> {
         let mut suspects = gather.suspects;
         suspects.sort_unstable_by_key(|s| (s.missing, s.get));
         let mut clocks = Clocks::new(graph);
-        for row in &causes.rows {
+        for row in causes {
             clocks.enter(*row).map_err(too_many)?;
             let start = suspects.partition_point(|s| s.missing < *row);
             for suspect in suspects[start..].iter().take_while(|s| s.missing == *row) {
