@@ -54,14 +54,15 @@ impl Chains {
         self.place[node as usize] = self.last[chain as usize];
     }
 
-    /// A chain whose owner is over and whose last put comes before `clock`.
+    /// A chain whose owner is over and whose last put comes before `clock`: of those the one that
+    /// was in use last, so that what changes lies together in the clocks.
     fn inherit(&mut self, clocks: &Clocks, clock: Clock) -> Option<u32> {
         let tried = self.free.len().saturating_sub(FREE_TRIED);
-        let place = (tried..self.free.len()).find(|place| {
+        let place = (tried..self.free.len()).rev().find(|place| {
             let chain = self.free[*place];
             clocks.get(clock, chain) == self.last[chain as usize]
         })?;
-        Some(self.free.swap_remove(place))
+        Some(self.free.remove(place))
     }
 
     /// Says that a session is over.

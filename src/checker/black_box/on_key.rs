@@ -150,6 +150,10 @@ impl OnKey {
         if let Some(at) = lasts.iter().rposition(|last| last.chain == chain) {
             lasts[at].place = place;
             let before = std::mem::replace(&mut puts[at], put);
+            // Who has put lately will put soon, and the search begins at the end.
+            let end = lasts.len() - 1;
+            lasts.swap(at, end);
+            puts.swap(at, end);
             self.back[put as usize] = self.after(before);
             return;
         }
