@@ -69,7 +69,15 @@ impl Saturation<'_, '_> {
             self.raise(forced.after, clock, latest);
             edge = forced.next;
         }
-        self.affect(self.world.next[row as usize]);
+        let next = self.world.next[row as usize];
+        if next != NONE && !self.done[next as usize] {
+            // It is the last that its session has done: what that does next comes after it.
+            let head = &mut self.heads[self.world.session(row)];
+            head.clock = self.clocks.join(head.clock, clock, FROZEN);
+            head.latest = head.latest.max(latest);
+        } else {
+            self.affect(next);
+        }
         if self.world.is_put(row) {
             for get in self.world.readers(node) {
                 self.affect(*get);

@@ -346,6 +346,25 @@ fn what_grows_behind_the_sweep_is_passed_on_too() {
 }
 
 #[test]
+fn a_session_whose_last_put_has_grown_comes_after_what_that_comes_after() {
+    // Session 1 read another put instead of its own: that one supersedes its own, and comes after
+    // what it had put to key 2, which the session of the other one then has to see.
+    let verdict = |then: &[u64]| {
+        let (other, ops) = ([value_id(0, 0)], [(1, 2, None), (1, 1, None), (0, 1, None)]);
+        let then = [(1, 1, Some(&other[..])), (0, 2, Some(then))];
+        let history = one_by_one(&[&ops[..], &then].concat());
+        let index = Index::new(&history).unwrap();
+        let limits = Limits {
+            grown: 0,
+            ..Limits::default()
+        };
+        black_box::check_within(&index, limits).verdict
+    };
+    assert!(verdict(&[value_id(1, 0)]).is_valid());
+    assert!(verdict(&[]).is_invalid());
+}
+
+#[test]
 fn how_many_likely_answers_are_tried_at_once_changes_no_verdict() {
     let all = [64, 1, 2].map(|likely| Limits {
         likely,
