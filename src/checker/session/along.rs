@@ -39,7 +39,7 @@ impl<'g, 'a, 'h> Along<'g, 'a, 'h> {
                 self.visits += 1;
                 for put in graph.sources(at) {
                     if self.puts.insert(*put, ()).is_none() {
-                        left.push(graph.previous[*put as usize]);
+                        left.push(*put);
                     }
                 }
                 at = graph.previous[at as usize];
