@@ -87,6 +87,7 @@ const TIED_RETURN: u8 = 2;
 const TIED_MAX: usize = 64;
 /// Times are counted in quarters of a ns, in 64 bits.
 const TIME_MAX: u64 = (NEVER >> 2) - 1;
+
 impl<'h> Index<'h> {
     /// Indexes a history, under the rule of dominance that its header names.
     ///

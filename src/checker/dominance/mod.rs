@@ -15,7 +15,7 @@ pub(super) use context::{Contexts, Wrong};
 
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
-use super::single_value::clocks::{Clocks, Seen, TooMany};
+use super::single_value::clocks::{Clocks, Seen, TooMany, too_many};
 use super::single_value::graph::{Conflicts, Graph, NONE, order, shortest_circle};
 use super::verdict::{Check, Findings, Verdict};
 use super::{black_box, single_value};
@@ -80,12 +80,7 @@ impl Judge<'_, '_, '_> {
         let mut contexts = Contexts::new(graph.index, graph.all_runs())?;
         let mut clocks = Clocks::new(graph);
         for row in &causes.rows {
-            clocks.enter(*row).map_err(|TooMany| {
-                format!(
-                    "the clocks of {} sessions are more than the check affords",
-                    graph.columns.len()
-                )
-            })?;
+            clocks.enter(*row).map_err(|TooMany| too_many(graph))?;
             self.real_time(*row);
             if !graph.is_put(*row) {
                 self.get(*row, clocks.now(*row), &mut contexts)?;

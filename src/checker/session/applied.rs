@@ -13,10 +13,10 @@
 //! was missing had seen what was returned.
 
 use super::super::index::Table;
-use super::super::single_value::clocks::{Clocks, TooMany};
+use super::super::single_value::clocks::{Clocks, TooMany, too_many};
 use super::super::single_value::graph::Graph;
 use super::along::{Along, VISITS_MAX};
-use super::found::{Found, MR, MW, RYW, WFR, too_many_clocks};
+use super::found::{Found, MR, MW, RYW, WFR};
 use crate::history::id_text;
 
 /// Gets with something missing that are gathered at most; beyond it the question is left open.
@@ -55,7 +55,7 @@ struct Judge<'f, 'g, 'a, 'h> {
 impl Judge<'_, '_, '_, '_> {
     fn run(&mut self, causes: &[u32]) -> Result<(), String> {
         let graph = self.graph;
-        let too_many = |TooMany| too_many_clocks(graph);
+        let too_many = |TooMany| too_many(graph);
         let mut gather = Gather::new(graph);
         let mut clocks = Clocks::new(graph);
         for row in causes {

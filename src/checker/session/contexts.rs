@@ -15,10 +15,10 @@
 
 use super::super::dominance::Contexts;
 use super::super::index::Table;
-use super::super::single_value::clocks::{Clocks, Seen, TooMany};
+use super::super::single_value::clocks::{Clocks, Seen, TooMany, too_many};
 use super::super::single_value::graph::Graph;
 use super::along::{Along, VISITS_MAX};
-use super::found::{Found, MR, MW, RYW, WFR, too_many_clocks};
+use super::found::{Found, MR, MW, RYW, WFR};
 use crate::history::id_text;
 
 /// Adds to what was found; an error says what was left open. `causes` are the rows, causes first.
@@ -85,9 +85,7 @@ impl Judge<'_, '_, '_, '_> {
         let mut contexts = Contexts::new(graph.index, graph.all_runs())?;
         let mut clocks = Clocks::new(graph);
         for row in causes {
-            clocks
-                .enter(*row)
-                .map_err(|TooMany| too_many_clocks(graph))?;
+            clocks.enter(*row).map_err(|TooMany| too_many(graph))?;
             let chain = graph.chain[*row as usize];
             for put in graph.sources(*row) {
                 let largest = self.largest.entry((chain, graph.column(*put))).or_insert(0);

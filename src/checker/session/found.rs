@@ -68,11 +68,3 @@ impl<'g, 'a, 'h> Found<'g, 'a, 'h> {
         })
     }
 }
-
-/// Why clocks were given up.
-pub(super) fn too_many_clocks(graph: &Graph<'_, '_>) -> String {
-    format!(
-        "the clocks of {} sessions are more than the check affords",
-        graph.columns.len()
-    )
-}

@@ -15,6 +15,14 @@ const ENTRIES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub(in crate::checker) struct TooMany;
 
+/// Why the clocks of a graph were given up.
+pub(in crate::checker) fn too_many(graph: &Graph<'_, '_>) -> String {
+    format!(
+        "the clocks of {} sessions are more than the check affords",
+        graph.columns.len()
+    )
+}
+
 /// A clock: what is before an operation in its replica group.
 #[derive(Debug, Default)]
 struct Clock {

@@ -23,7 +23,7 @@ use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::id_text;
-use clocks::{Clocks, TooMany};
+use clocks::{Clocks, TooMany, too_many};
 use graph::{Conflict, Conflicts, Graph, NONE, Order, order, shortest_circle};
 use lanes::PATIENCE;
 
@@ -107,12 +107,7 @@ impl Judge<'_, '_, '_> {
             self.report_causes(&causes);
             return Ok(());
         }
-        let too_many = |TooMany| {
-            format!(
-                "the clocks of {} sessions are more than the check affords",
-                self.graph.columns.len()
-            )
-        };
+        let too_many = |TooMany| too_many(self.graph);
         let mut gather = Gather::new(self.graph);
         let mut clocks = Clocks::new(self.graph);
         for row in &causes.rows {
