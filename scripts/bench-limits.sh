@@ -14,7 +14,7 @@ done
 cargo bench --quiet --bench limits -- "$@"
 
 cargo build --release --quiet
-bench=$PWD/target/release/kvs-bench
+bench=${CARGO_TARGET_DIR:-$PWD/target}/release/kvs-bench
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 

@@ -12,7 +12,7 @@ cargo build --release --quiet --bin kvs-bench
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 for seed in $(seq "$runs"); do
-  target/release/kvs-bench "$@" --duration 1s --warmup 300ms --records 1000 --seed "$seed" \
+  "${CARGO_TARGET_DIR:-target}/release/kvs-bench" "$@" --duration 1s --warmup 300ms --records 1000 --seed "$seed" \
     --engine direct --results "$results" >/dev/null
 done
-target/release/kvs-bench compare "$results" --aa 10
+"${CARGO_TARGET_DIR:-target}/release/kvs-bench" compare "$results" --aa 10

@@ -11,7 +11,7 @@ cargo build --release --quiet --bin kvs-bench
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
-target/release/kvs-bench --arch sharded_replicated --workload contended --records 1000 \
+"${CARGO_TARGET_DIR:-target}/release/kvs-bench" --arch sharded_replicated --workload contended --records 1000 \
   --durability disk --nemesis all --rate 1k --timeout-ms 500 --duration "$duration" \
   --results "$results" "$@" >"$results/screen" 2>&1 &
 bench=$!

@@ -10,7 +10,7 @@ duration=${1:-20s}
 shift || true
 
 cargo build --release --quiet --bin kvs-bench
-bench=target/release/kvs-bench
+bench=${CARGO_TARGET_DIR:-target}/release/kvs-bench
 mkdir -p results
 
 echo "== the matrix, $duration a cell"

@@ -15,7 +15,7 @@ for store in "local" "sharded" "replicated --lattice causal" "replicated --latti
   "sharded_replicated --lattice causal" "sharded_replicated --lattice lww"; do
   status=0
   # shellcheck disable=SC2086  # a store is an architecture and its lattice
-  target/release/kvs-bench --arch $store --durability disk --workload contended --records 500 \
+  "${CARGO_TARGET_DIR:-target}/release/kvs-bench" --arch $store --durability disk --workload contended --records 500 \
     --sessions 16 --timeout-ms 300 --nemesis kill --nemesis-interval 250ms \
     --nemesis-targets one,minority,majority,all --duration "${seconds}s" \
     --results "$results" >"$results/screen" 2>&1 || status=$?

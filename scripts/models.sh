@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo build --release --quiet --bin kvs-models
-models=target/release/kvs-models
+models=${CARGO_TARGET_DIR:-target}/release/kvs-models
 size=()
 if [ "${1:-large}" != all ]; then
   size=(--size "${1:-large}")

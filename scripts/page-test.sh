@@ -13,7 +13,7 @@ if ! command -v chromium >/dev/null; then
 fi
 cargo build --release --quiet --bin kvs-bench
 (cd tests/page && CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-../../target} cargo build --quiet)
-bench=target/release/kvs-bench
+bench=${CARGO_TARGET_DIR:-target}/release/kvs-bench
 
 # Runs kvs-bench with some arguments, whatever the verdict: on a busy machine the numbers of an open loop may be void,
 # which is a page too.

@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo build --release --quiet
-sim=(target/release/kvs-bench sim)
+sim=("${CARGO_TARGET_DIR:-target}/release/kvs-bench" sim)
 
 if [ "${1:-}" = --speed ]; then
   for lattice in causal lww; do
