@@ -141,15 +141,10 @@ fn of_many_sessions(sessions: u32, rounds: u32) -> History {
     let mut rows = Vec::new();
     for round in 0..rounds {
         for session in 0..sessions {
-            let (writer, put) = match session {
-                0 => (sessions - 1, round.wrapping_sub(1)),
-                _ => (session - 1, round),
-            };
-            let read = [value_id(writer, 2 * put)];
-            let read = if round == 0 && session == 0 {
-                vec![]
-            } else {
-                read.to_vec()
+            let read = match (round, session) {
+                (0, 0) => vec![],
+                (_, 0) => vec![value_id(sessions - 1, 2 * (round - 1))],
+                _ => vec![value_id(session - 1, 2 * round)],
             };
             rows.push((session, round, read));
         }
