@@ -66,7 +66,8 @@ pub use report::{Agreement, Elapsed, Explained, Outcome, Report, Totals};
 pub use search::{Found, Search};
 pub use shown::Shown;
 pub use tester::{
-    CausalReturn, CausalSibling, CausalStore, CausalTester, LwwReturn, LwwStore, LwwTester, StoreOp,
+    CausalReturn, CausalSibling, CausalStore, CausalTester, LwwReturn, LwwStore, LwwTester, Reply,
+    StoreOp, StoreTester,
 };
 pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 

@@ -16,6 +16,7 @@ mod register;
 mod siblings;
 mod ties;
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -203,8 +204,8 @@ impl<M> PartialEq for State<M> {
     }
 }
 
-impl<M> std::hash::Hash for State<M> {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+impl<M> Hash for State<M> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         self.part.hash(state);
         self.frontier.hash(state);
     }
@@ -406,11 +407,18 @@ fn explore<S: Specification>(
         parts,
         progress: Progress::until(clock),
     };
-    let checker = model
-        .checker()
-        .target_state_count(states)
-        .spawn_dfs()
-        .join();
+    searched(model, |model| &model.progress, total, states)
+}
+
+/// Searches a model of `total` operations, depth first, for what its progress tells of.
+fn searched<M>(model: M, progress: impl Fn(&M) -> &Progress, total: u64, states: usize) -> Search
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Hash + Send + Sync + Clone + PartialEq + 'static,
+    M::Action: Clone + PartialEq,
+{
+    let checker = model.checker().target_state_count(states);
+    let checker = checker.spawn_dfs().join();
     let generated = (checker.state_count(), checker.unique_state_count());
-    checker.model().progress.answer(total, generated, states)
+    progress(checker.model()).answer(total, generated, states)
 }

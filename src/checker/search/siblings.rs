@@ -15,12 +15,12 @@
 
 use std::time::Duration;
 
-use stateright::{Checker, Model, Property};
+use stateright::{Model, Property};
 
 use super::super::index::Index;
 use super::super::options::Clock;
 use super::progress::Progress;
-use super::{Found, Part, Search};
+use super::{Found, Part, Search, searched};
 use crate::history::Dominance;
 
 /// Words of 64 puts: longer histories are more than this search affords.
@@ -411,11 +411,5 @@ pub(super) fn search(
         groups,
         progress: Progress::until(clock),
     };
-    let checker = model
-        .checker()
-        .target_state_count(states)
-        .spawn_dfs()
-        .join();
-    let generated = (checker.state_count(), checker.unique_state_count());
-    Ok(checker.model().progress.answer(total, generated, states))
+    Ok(searched(model, |model| &model.progress, total, states))
 }

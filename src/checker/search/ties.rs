@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use stateright::{Checker, Model, Property};
+use stateright::{Model, Property};
 
 use super::super::index::Index;
 use super::super::options::Clock;
 use super::progress::Progress;
-use super::{Part, Search};
+use super::{Part, Search, searched};
 use crate::history::Kind;
 
 /// The value of a register that nobody put.
@@ -135,12 +135,6 @@ pub(super) fn search(
     states: usize,
     clock: Option<(Clock, Duration)>,
 ) -> Search {
-    let checker = Register::new(index, rows, clock)
-        .checker()
-        .target_state_count(states)
-        .spawn_dfs()
-        .join();
-    let generated = (checker.state_count(), checker.unique_state_count());
-    let model = checker.model();
-    model.progress.answer(rows.len() as u64, generated, states)
+    let model = Register::new(index, rows, clock);
+    searched(model, |model| &model.progress, rows.len() as u64, states)
 }

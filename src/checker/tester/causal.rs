@@ -1,11 +1,9 @@
 //! A tester of causal consistency with siblings, by the dots and vectors that replies carry.
 
-use std::fmt::Debug;
-
-use stateright::semantics::{ConsistencyTester, SequentialSpec};
+use stateright::semantics::SequentialSpec;
 
 use super::super::{black_box, causal, integrity, session};
-use super::{Log, Recorded, StoreOp, none_is_broken};
+use super::{Reply, StoreOp, StoreTester, none_is_broken};
 use crate::history::{
     History, Outcome, Promise, Row, Siblings, Witness, dot, dot_counter, dot_origin,
 };
@@ -175,151 +173,77 @@ impl<K: Clone + Eq, V: Clone + Eq> SequentialSpec for CausalStore<K, V> {
 
 /// Records what the clients of a causal store did, and says whether it was causally consistent:
 /// values as they were written, session guarantees, the black box and the certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct CausalTester<T, K, V> {
-    log: Log<T, K, V, CausalReturn<V>>,
-}
+pub type CausalTester<T, K, V> = StoreTester<T, K, V, CausalReturn<V>>;
 
-impl<T: Copy + Debug + Ord, K: Clone + Ord, V: Clone + Eq> CausalTester<T, K, V> {
-    /// Nothing happened yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { log: Log::new() }
+impl<K: Clone + Eq, V: Clone + Eq> Reply<K, V> for CausalReturn<V> {
+    type Store = CausalStore<K, V>;
+
+    const PROMISE: Promise = Promise::Causal;
+
+    fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused)
     }
 
-    /// What took effect in one order that explains all of it, puts of unknown outcome that were
-    /// read among it; `None` when the history is not consistent.
-    #[must_use]
-    #[expect(
-        clippy::type_complexity,
-        reason = "the shape that stateright's own testers return"
-    )]
-    pub fn serialized_history(&self) -> Option<Vec<(StoreOp<K, V>, CausalReturn<V>)>> {
-        if !self.is_consistent() {
-            return None;
-        }
-        let order = self.log.ordered(|op, other| {
-            let (Some(vector), Some(evidence)) = (self.vector(op), self.evidence(other)) else {
-                return false;
-            };
-            covers(&vector, evidence.dot)
-        })?;
-        let returned = |recorded: &Recorded<K, V, CausalReturn<V>>| match &recorded.returned {
-            Some((_, CausalReturn::Refused)) => None,
-            Some((_, ret)) => Some((recorded.op.clone(), ret.clone())),
-            None => self.evidence(recorded).map(|put| {
-                let (dot, vector) = (put.dot, put.vector);
-                (recorded.op.clone(), CausalReturn::Put { dot, vector })
-            }),
-        };
-        Some(order.into_iter().filter_map(returned).collect())
-    }
-
-    fn vector(&self, recorded: &Recorded<K, V, CausalReturn<V>>) -> Option<Vec<u64>> {
-        match &recorded.returned {
-            Some((_, CausalReturn::Get { vector, .. })) => Some(vector.clone()),
-            Some((_, CausalReturn::Put { .. } | CausalReturn::Refused)) | None => {
-                self.evidence(recorded).map(|put| put.vector)
-            }
-        }
-    }
-
-    /// A put's evidence: its reply's, or that of a get which returned it.
-    fn evidence(&self, recorded: &Recorded<K, V, CausalReturn<V>>) -> Option<CausalSibling<V>> {
-        let StoreOp::Put(key, value) = &recorded.op else {
+    fn of_put(&self, value: &V) -> Option<Self> {
+        let Self::Get { siblings, .. } = self else {
             return None;
         };
-        match &recorded.returned {
-            Some((_, CausalReturn::Put { dot, vector })) => Some(CausalSibling {
-                value: value.clone(),
-                dot: *dot,
-                vector: vector.clone(),
-            }),
-            Some(_) => None,
-            None => self.log.all().find_map(|(_, _, get)| match &get.returned {
-                Some((_, CausalReturn::Get { siblings, .. })) if get.op.key() == key => {
-                    siblings.iter().find(|s| s.value == *value).cloned()
-                }
-                _ => None,
-            }),
-        }
-    }
-
-    /// What was recorded, as a history that a checker reads.
-    #[must_use]
-    pub fn history(&self) -> History {
-        self.log.history(Promise::Causal, |key, ret, row, history| {
-            let push = |row: &Row<'_>, history: &mut History| history.columns.push(row);
-            match ret {
-                CausalReturn::Refused => {
-                    let outcome = Outcome::Fail;
-                    push(&Row { outcome, ..row }, history);
-                }
-                CausalReturn::Put { dot, vector } => {
-                    let witness = Witness::Put { dot: *dot, vector };
-                    push(&Row { witness, ..row }, history);
-                }
-                CausalReturn::Get { vector, siblings } => {
-                    let ids = siblings.iter().map(|s| self.log.id_of(key, &s.value));
-                    let read: Vec<u64> = ids.collect();
-                    let dots: Vec<u64> = siblings.iter().map(|s| s.dot).collect();
-                    let (mut ends, mut vectors) = (Vec::new(), Vec::new());
-                    for sibling in siblings {
-                        vectors.extend(&sibling.vector);
-                        ends.push(vectors.len() as u32);
-                    }
-                    let siblings = Siblings {
-                        dots: &dots,
-                        ends: &ends,
-                        vectors: &vectors,
-                        base: 0,
-                    };
-                    let witness = Witness::Get { vector, siblings };
-                    let read = &read;
-                    push(
-                        &Row {
-                            read,
-                            witness,
-                            ..row
-                        },
-                        history,
-                    );
-                }
-            }
+        let put = siblings.iter().find(|sibling| sibling.value == *value)?;
+        Some(Self::Put {
+            dot: put.dot,
+            vector: put.vector.clone(),
         })
     }
-}
 
-impl<T: Copy + Debug + Ord, K: Clone + Ord, V: Clone + Eq> Default for CausalTester<T, K, V> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T, K, V> ConsistencyTester<T, CausalStore<K, V>> for CausalTester<T, K, V>
-where
-    T: Copy + Debug + Ord,
-    K: Clone + Ord,
-    V: Clone + Eq,
-{
-    fn on_invoke(&mut self, thread: T, op: StoreOp<K, V>) -> Result<&mut Self, String> {
-        self.log.invoke(thread, op)?;
-        Ok(self)
+    fn comes_after(own: (&StoreOp<K, V>, &Self), other: (&StoreOp<K, V>, &Self)) -> bool {
+        match (own.1, other.1) {
+            (Self::Put { vector, .. } | Self::Get { vector, .. }, Self::Put { dot, .. }) => {
+                covers(vector, *dot)
+            }
+            (Self::Refused, _) | (_, Self::Get { .. } | Self::Refused) => false,
+        }
     }
 
-    fn on_return(&mut self, thread: T, ret: CausalReturn<V>) -> Result<&mut Self, String> {
-        self.log.ret(thread, ret)?;
-        Ok(self)
+    fn record(&self, row: Row<'_>, id: impl Fn(&V) -> u64, history: &mut History) {
+        match self {
+            Self::Refused => history.columns.push(&Row {
+                outcome: Outcome::Fail,
+                ..row
+            }),
+            Self::Put { dot, vector } => history.columns.push(&Row {
+                witness: Witness::Put { dot: *dot, vector },
+                ..row
+            }),
+            Self::Get { vector, siblings } => {
+                let read: Vec<u64> = siblings.iter().map(|s| id(&s.value)).collect();
+                let dots: Vec<u64> = siblings.iter().map(|s| s.dot).collect();
+                let (mut ends, mut vectors) = (Vec::new(), Vec::new());
+                for sibling in siblings {
+                    vectors.extend(&sibling.vector);
+                    ends.push(vectors.len() as u32);
+                }
+                let siblings = Siblings {
+                    dots: &dots,
+                    ends: &ends,
+                    vectors: &vectors,
+                    base: 0,
+                };
+                history.columns.push(&Row {
+                    read: &read,
+                    witness: Witness::Get { vector, siblings },
+                    ..row
+                });
+            }
+        }
     }
 
-    fn is_consistent(&self) -> bool {
-        self.log.is_well_formed
-            && none_is_broken(&self.history(), |index| {
-                let mut checks = session::check(index, session::Judged::of(index)).to_vec();
-                checks.push(integrity::check(index));
-                checks.push(black_box::check(index));
-                checks.push(causal::check(index));
-                checks
-            })
+    fn is_kept(history: &History) -> bool {
+        none_is_broken(history, |index| {
+            let mut checks = session::check(index, session::Judged::of(index)).to_vec();
+            checks.push(integrity::check(index));
+            checks.push(black_box::check(index));
+            checks.push(causal::check(index));
+            checks
+        })
     }
 }

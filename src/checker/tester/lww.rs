@@ -1,11 +1,9 @@
 //! A tester of last write wins, by the versions that replies carry.
 
-use std::fmt::Debug;
-
-use stateright::semantics::{ConsistencyTester, SequentialSpec};
+use stateright::semantics::SequentialSpec;
 
 use super::super::{integrity, lww};
-use super::{Log, Recorded, StoreOp, none_is_broken};
+use super::{Reply, StoreOp, StoreTester, none_is_broken};
 use crate::history::{
     History, Outcome, Promise, Row, Version, Witness, origin_incarnation, origin_node,
 };
@@ -109,132 +107,76 @@ impl<K: Clone + Eq, V: Clone + Eq> SequentialSpec for LwwStore<K, V> {
 
 /// Records what the clients of a last-write-wins store did, and says whether the versions explain
 /// it, and whether every value read was written.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LwwTester<T, K, V> {
-    log: Log<T, K, V, LwwReturn<V>>,
-}
+pub type LwwTester<T, K, V> = StoreTester<T, K, V, LwwReturn<V>>;
 
-type Entry<K, V> = Recorded<K, V, LwwReturn<V>>;
-
-impl<T: Copy + Debug + Ord, K: Clone + Ord, V: Clone + Eq> LwwTester<T, K, V> {
-    /// Nothing happened yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { log: Log::new() }
-    }
-
-    /// What took effect in one order that explains all of it, puts of unknown outcome that were
-    /// read among it; `None` when the history is not consistent.
-    #[must_use]
-    #[expect(
-        clippy::type_complexity,
-        reason = "the shape that stateright's own testers return"
-    )]
-    pub fn serialized_history(&self) -> Option<Vec<(StoreOp<K, V>, LwwReturn<V>)>> {
-        if !self.is_consistent() {
-            return None;
-        }
-        let order = self.log.ordered(|op, other| {
-            let (Some(own), Some(before)) = (self.effect(op), self.effect(other)) else {
-                return false;
-            };
-            let (is_put, was_put) = (
-                matches!(op.op, StoreOp::Put(..)),
-                matches!(other.op, StoreOp::Put(..)),
-            );
-            let register = own.0 == before.0 && op.op.key() == other.op.key();
-            let origin = is_put && was_put && own.0 == before.0;
-            let read = !is_put && was_put && own.1.is_some() && own.1 == before.1;
-            read || ((register || origin) && (before.1, !was_put) < (own.1, !is_put))
-        })?;
-        let returned = |recorded: &Entry<K, V>| match &recorded.returned {
-            Some((_, LwwReturn::Refused)) => None,
-            Some((_, ret)) => Some((recorded.op.clone(), ret.clone())),
-            None => self.effect(recorded).and_then(|(origin, version)| {
-                Some((recorded.op.clone(), LwwReturn::Put(origin, version?)))
-            }),
-        };
-        Some(order.into_iter().filter_map(returned).collect())
-    }
-
+impl<V> LwwReturn<V> {
     /// Whose register an operation acted on, and under which version.
-    fn effect(&self, recorded: &Entry<K, V>) -> Option<(u32, Option<Version>)> {
-        match (&recorded.returned, &recorded.op) {
-            (Some((_, LwwReturn::Put(_, version))), _) => Some((version.origin, Some(*version))),
-            (Some((_, LwwReturn::Get(origin, read))), _) => {
-                Some((*origin, read.as_ref().map(|(_, version)| *version)))
+    fn effect(&self) -> Option<(u32, Option<Version>)> {
+        match self {
+            Self::Put(_, version) => Some((version.origin, Some(*version))),
+            Self::Get(origin, read) => Some((*origin, read.as_ref().map(|(_, version)| *version))),
+            Self::Refused => None,
+        }
+    }
+}
+
+impl<K: Clone + Eq, V: Clone + Eq> Reply<K, V> for LwwReturn<V> {
+    type Store = LwwStore<K, V>;
+
+    const PROMISE: Promise = Promise::Lww;
+
+    fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused)
+    }
+
+    fn of_put(&self, value: &V) -> Option<Self> {
+        match self {
+            Self::Get(_, Some((read, version))) if read == value => {
+                Some(Self::Put(version.origin, *version))
             }
-            (Some((_, LwwReturn::Refused)), _) | (None, StoreOp::Get(_)) => None,
-            (None, StoreOp::Put(key, value)) => {
-                self.log.all().find_map(|(_, _, get)| match &get.returned {
-                    Some((_, LwwReturn::Get(_, Some((read, version)))))
-                        if get.op.key() == key && read == value =>
-                    {
-                        Some((version.origin, Some(*version)))
-                    }
-                    _ => None,
-                })
-            }
+            Self::Get(..) | Self::Put(..) | Self::Refused => None,
         }
     }
 
-    /// What was recorded, as a history that a checker reads.
-    #[must_use]
-    pub fn history(&self) -> History {
-        self.log.history(Promise::Lww, |key, ret, row, history| {
-            let at = |origin: u32| Row {
-                node: origin_node(origin),
-                incarnation: origin_incarnation(origin),
+    fn comes_after(own: (&StoreOp<K, V>, &Self), other: (&StoreOp<K, V>, &Self)) -> bool {
+        let (Some((origin, version)), Some((at, before))) = (own.1.effect(), other.1.effect())
+        else {
+            return false;
+        };
+        let is_put = matches!(own.0, StoreOp::Put(..));
+        let was_put = matches!(other.0, StoreOp::Put(..));
+        let register = origin == at && own.0.key() == other.0.key();
+        let numbered = is_put && was_put && origin == at;
+        let read = !is_put && was_put && version.is_some() && version == before;
+        read || ((register || numbered) && (before, !was_put) < (version, !is_put))
+    }
+
+    fn record(&self, row: Row<'_>, id: impl Fn(&V) -> u64, history: &mut History) {
+        let at = |origin: u32| Row {
+            node: origin_node(origin),
+            incarnation: origin_incarnation(origin),
+            ..row
+        };
+        match self {
+            Self::Refused => history.columns.push(&Row {
+                outcome: Outcome::Fail,
                 ..row
-            };
-            match ret {
-                LwwReturn::Refused => history.columns.push(&Row {
-                    outcome: Outcome::Fail,
-                    ..row
-                }),
-                LwwReturn::Put(origin, version) => history.columns.push(&Row {
-                    witness: Witness::Version(Some(*version)),
-                    ..at(*origin)
-                }),
-                LwwReturn::Get(origin, read) => {
-                    let ids = read.iter().map(|(value, _)| self.log.id_of(key, value));
-                    history.columns.push(&Row {
-                        read: &ids.collect::<Vec<_>>(),
-                        witness: Witness::Version(read.as_ref().map(|(_, version)| *version)),
-                        ..at(*origin)
-                    });
-                }
-            }
+            }),
+            Self::Put(origin, version) => history.columns.push(&Row {
+                witness: Witness::Version(Some(*version)),
+                ..at(*origin)
+            }),
+            Self::Get(origin, read) => history.columns.push(&Row {
+                read: &Vec::from_iter(read.iter().map(|(value, _)| id(value))),
+                witness: Witness::Version(read.as_ref().map(|(_, version)| *version)),
+                ..at(*origin)
+            }),
+        }
+    }
+
+    fn is_kept(history: &History) -> bool {
+        none_is_broken(history, |index| {
+            vec![integrity::check(index), lww::check(index)]
         })
-    }
-}
-
-impl<T: Copy + Debug + Ord, K: Clone + Ord, V: Clone + Eq> Default for LwwTester<T, K, V> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T, K, V> ConsistencyTester<T, LwwStore<K, V>> for LwwTester<T, K, V>
-where
-    T: Copy + Debug + Ord,
-    K: Clone + Ord,
-    V: Clone + Eq,
-{
-    fn on_invoke(&mut self, thread: T, op: StoreOp<K, V>) -> Result<&mut Self, String> {
-        self.log.invoke(thread, op)?;
-        Ok(self)
-    }
-
-    fn on_return(&mut self, thread: T, ret: LwwReturn<V>) -> Result<&mut Self, String> {
-        self.log.ret(thread, ret)?;
-        Ok(self)
-    }
-
-    fn is_consistent(&self) -> bool {
-        self.log.is_well_formed
-            && none_is_broken(&self.history(), |index| {
-                vec![integrity::check(index), lww::check(index)]
-            })
     }
 }

@@ -6,25 +6,20 @@
 //! replies carry evidence; without it the question is exponential, and models ask it often.
 
 mod causal;
+mod log;
 mod lww;
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
+
+use stateright::semantics::{ConsistencyTester, SequentialSpec};
 
 pub use causal::{CausalReturn, CausalSibling, CausalStore, CausalTester};
 pub use lww::{LwwReturn, LwwStore, LwwTester};
 
 use super::index::Index;
 use super::verdict::Check;
-use crate::history::{Header, History, Kind, Outcome, Promise, Row, value_id};
-
-/// Whether no check of a history finds anything wrong; one that cannot be indexed is.
-fn none_is_broken(history: &History, checks: impl Fn(&Index<'_>) -> Vec<Check>) -> bool {
-    Index::new(history).is_ok_and(|index| {
-        let checks = checks(&index);
-        !checks.iter().any(|check| check.verdict.is_invalid())
-    })
-}
+use crate::history::{History, Promise, Row};
+use log::Log;
 
 /// What a client asks of one key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,168 +38,99 @@ impl<K, V> StoreOp<K, V> {
     }
 }
 
-/// One operation of a thread.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Recorded<K, V, R> {
-    op: StoreOp<K, V>,
-    invoke: u64,
-    /// When it returned, and what; in flight without.
-    returned: Option<(u64, R)>,
+/// Whether no check of a history finds anything wrong; one that cannot be indexed is.
+fn none_is_broken(history: &History, checks: impl Fn(&Index<'_>) -> Vec<Check>) -> bool {
+    Index::new(history).is_ok_and(|index| {
+        let checks = checks(&index);
+        !checks.iter().any(|check| check.verdict.is_invalid())
+    })
 }
 
-/// What threads did. Invokes happen at even times and returns at odd ones, and time goes on only
-/// from one kind to the other: recordings that differ in nothing that real time orders are equal,
-/// so that a model does not tell their states apart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Log<T, K, V, R> {
-    threads: BTreeMap<T, Vec<Recorded<K, V, R>>>,
-    now: u64,
-    is_well_formed: bool,
+/// What the replies of a store say of the order in which it did things.
+pub trait Reply<K, V>: Clone {
+    /// The reference: a store that gives such replies.
+    type Store: SequentialSpec<Op = StoreOp<K, V>, Ret = Self>;
+
+    /// What such a store promises.
+    const PROMISE: Promise;
+
+    /// Whether the operation certainly had no effect.
+    fn is_refused(&self) -> bool;
+
+    /// From the reply to a get: what the put of a value that it returned was answered.
+    fn of_put(&self, value: &V) -> Option<Self>;
+
+    /// Whether one operation, by the replies, comes after another one.
+    fn comes_after(own: (&StoreOp<K, V>, &Self), other: (&StoreOp<K, V>, &Self)) -> bool;
+
+    /// Adds an operation that was answered to a history; `id` tells the ids of values.
+    fn record(&self, row: Row<'_>, id: impl Fn(&V) -> u64, history: &mut History);
+
+    /// Whether a history with such replies keeps the promise.
+    fn is_kept(history: &History) -> bool;
 }
 
-/// The session that ids come from which nobody wrote.
-const NOBODY: u32 = u32::MAX - 1;
+/// Records what the clients of a store did, and says whether that kept the store's promise.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StoreTester<T, K, V, R> {
+    log: Log<T, K, V, R>,
+}
 
-impl<T: Copy + Debug + Ord, K: Clone + Ord, V: Clone + Eq, R: Clone> Log<T, K, V, R> {
-    const fn new() -> Self {
-        Self {
-            threads: BTreeMap::new(),
-            now: 0,
-            is_well_formed: true,
-        }
+impl<T: Copy + Debug + Ord, K: Clone + Ord, V: Clone + Eq, R: Reply<K, V>> StoreTester<T, K, V, R> {
+    /// Nothing happened yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { log: Log::new() }
     }
 
-    fn invoke(&mut self, thread: T, op: StoreOp<K, V>) -> Result<(), String> {
-        if !self.is_well_formed {
-            return Err("an earlier event was out of place".to_owned());
+    /// What was recorded, as a history that a checker reads.
+    #[must_use]
+    pub fn history(&self) -> History {
+        self.log.history()
+    }
+
+    /// What took effect in one order that explains all of it, puts of unknown outcome that were
+    /// read among it; `None` when the history is not consistent.
+    #[must_use]
+    pub fn serialized_history(&self) -> Option<Vec<(StoreOp<K, V>, R)>> {
+        if !self.is_consistent() {
+            return None;
         }
-        let busy = self
-            .threads
-            .get(&thread)
-            .and_then(|done| done.last())
-            .is_some_and(|last| last.returned.is_none());
-        let again =
-            matches!(op, StoreOp::Put(..)) && self.all().any(|(_, _, other)| other.op == op);
-        if busy || again {
-            self.is_well_formed = false;
-            return Err(if busy {
-                format!("thread {thread:?} has an operation in flight already")
-            } else {
-                format!("thread {thread:?} puts a value that was put to that key before")
-            });
-        }
-        self.now += self.now % 2;
-        self.threads.entry(thread).or_default().push(Recorded {
-            op,
-            invoke: self.now,
-            returned: None,
+        let order = self.log.ordered()?.into_iter();
+        let answered = order.filter_map(|recorded| {
+            let reply = self.log.reply(recorded).filter(|reply| !reply.is_refused());
+            Some((recorded.op.clone(), reply?))
         });
-        Ok(())
+        Some(answered.collect())
+    }
+}
+
+impl<T: Copy + Debug + Ord, K: Clone + Ord, V: Clone + Eq, R: Reply<K, V>> Default
+    for StoreTester<T, K, V, R>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, K, V, R> ConsistencyTester<T, R::Store> for StoreTester<T, K, V, R>
+where
+    T: Copy + Debug + Ord,
+    K: Clone + Ord,
+    V: Clone + Eq,
+    R: Reply<K, V>,
+{
+    fn on_invoke(&mut self, thread: T, op: StoreOp<K, V>) -> Result<&mut Self, String> {
+        self.log.invoke(thread, op)?;
+        Ok(self)
     }
 
-    fn ret(&mut self, thread: T, ret: R) -> Result<(), String> {
-        let last = self
-            .threads
-            .get_mut(&thread)
-            .and_then(|done| done.last_mut())
-            .filter(|last| last.returned.is_none() && self.is_well_formed);
-        let Some(last) = last else {
-            self.is_well_formed = false;
-            return Err(format!("thread {thread:?} has no operation in flight"));
-        };
-        self.now += 1 - self.now % 2;
-        last.returned = Some((self.now, ret));
-        Ok(())
+    fn on_return(&mut self, thread: T, reply: R) -> Result<&mut Self, String> {
+        self.log.ret(thread, reply)?;
+        Ok(self)
     }
 
-    /// Every operation, with its thread's number and its place there.
-    fn all(&self) -> impl Iterator<Item = (u32, u32, &Recorded<K, V, R>)> {
-        let threads = (0u32..).zip(self.threads.values());
-        threads.flat_map(|(thread, done)| {
-            (0u32..)
-                .zip(done)
-                .map(move |(place, op)| (thread, place, op))
-        })
-    }
-
-    /// The id of the put that wrote a value to a key; one that nobody wrote if there is none.
-    fn id_of(&self, key: &K, value: &V) -> u64 {
-        let written =
-            |op: &StoreOp<K, V>| matches!(op, StoreOp::Put(k, v) if k == key && v == value);
-        self.all()
-            .find(|(_, _, recorded)| written(&recorded.op))
-            .map_or(value_id(NOBODY, 0), |(thread, place, _)| {
-                value_id(thread, place)
-            })
-    }
-
-    /// The log as a history; `reply` fills in what the reply says.
-    fn history(&self, promise: Promise, reply: impl Fn(&K, &R, Row<'_>, &mut History)) -> History {
-        let mut keys: Vec<&K> = self
-            .all()
-            .map(|(_, _, recorded)| recorded.op.key())
-            .collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let header = Header {
-            promise: Some(promise),
-            ..Header::default()
-        };
-        let mut history = History::from_rows(header, []);
-        for (thread, place, recorded) in self.all() {
-            let is_put = matches!(recorded.op, StoreOp::Put(..));
-            let key = recorded.op.key();
-            let row = Row {
-                session: thread,
-                index: place,
-                kind: if is_put { Kind::Put } else { Kind::Get },
-                key: keys.binary_search(&key).expect("every key was gathered") as u64,
-                written: if is_put { value_id(thread, place) } else { 0 },
-                intended: recorded.invoke,
-                invoke: recorded.invoke,
-                outcome: Outcome::Info,
-                ..Row::EMPTY
-            };
-            match &recorded.returned {
-                None => history.columns.push(&row),
-                Some((returned, ret)) => {
-                    let row = Row {
-                        returned: Some(*returned),
-                        outcome: Outcome::Ok,
-                        ..row
-                    };
-                    reply(key, ret, row, &mut history);
-                }
-            }
-        }
-        if let Some(end) = &mut history.end {
-            end.operations = history.columns.len() as u64;
-        }
-        history
-    }
-
-    /// All that took effect in an order that keeps real time and sessions, and in which whatever
-    /// an operation `needs` comes first; `None` if there is no such order.
-    fn ordered(
-        &self,
-        needs: impl Fn(&Recorded<K, V, R>, &Recorded<K, V, R>) -> bool,
-    ) -> Option<Vec<&Recorded<K, V, R>>> {
-        let mut left: Vec<(u32, u32, &Recorded<K, V, R>)> = self.all().collect();
-        let mut order = Vec::with_capacity(left.len());
-        while !left.is_empty() {
-            let may_come = |(thread, place, op): &(u32, u32, &Recorded<K, V, R>)| {
-                left.iter().all(|(t, p, other)| {
-                    let earlier = t == thread && p < place;
-                    let over = other
-                        .returned
-                        .as_ref()
-                        .is_some_and(|(at, _)| *at < op.invoke);
-                    (t, p) == (thread, place) || !(earlier || over || needs(op, other))
-                })
-            };
-            let place = left.iter().position(may_come)?;
-            order.push(left.remove(place).2);
-        }
-        Some(order)
+    fn is_consistent(&self) -> bool {
+        self.log.is_well_formed && R::is_kept(&self.history())
     }
 }
