@@ -2,6 +2,9 @@
 //! of them an operation has seen. A session's puts are one; when it is over, another session
 //! whose first put comes after its last goes on with it, so that chains are as many as sessions
 //! that live at one time. Silent puts are in no chain: nobody would ever come after them.
+//!
+//! A session that puts before it has read comes after nothing. Where a session may be presumed to
+//! come after another one it goes on with that one's chain all the same (`presumption.rs`).
 
 use super::clock::{Clock, Clocks};
 use super::world::NONE;
@@ -18,6 +21,8 @@ pub(super) struct Chains {
     pub(super) place: Vec<u32>,
     /// The last place of each chain.
     last: Vec<u32>,
+    /// The put there.
+    last_put: Vec<u32>,
     /// Session to the chain that it owns, or [`NONE`].
     owned: Vec<u32>,
     free: Vec<u32>,
@@ -29,6 +34,7 @@ impl Chains {
             chain: vec![NONE; nodes],
             place: vec![0; nodes],
             last: Vec::new(),
+            last_put: Vec::new(),
             owned: vec![NONE; sessions],
             free: Vec::new(),
         }
@@ -39,30 +45,48 @@ impl Chains {
         self.last.len()
     }
 
-    /// Gives a put of `session`, which comes after `clock`, the next place of a chain.
-    pub(super) fn add(&mut self, node: u32, session: usize, clocks: &Clocks, clock: Clock) {
+    /// Gives a put of `session`, which comes after `clock`, the next place of a chain. Returns the
+    /// put before it on that chain where it does not come after that and `may_follow` it.
+    pub(super) fn add(
+        &mut self,
+        node: u32,
+        session: usize,
+        clocks: &Clocks,
+        clock: Clock,
+        may_follow: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
         let mut chain = self.owned[session];
+        let mut presumed = None;
         if chain == NONE || self.last[chain as usize] == clocks.entry_max() {
-            chain = self.inherit(clocks, clock).unwrap_or_else(|| {
+            let follows = |chain: u32| clocks.get(clock, chain) == self.last[chain as usize];
+            let may_follow = |chain: u32| may_follow(self.last_put[chain as usize]);
+            chain = if let Some(place) = self.find_free(follows) {
+                self.free.remove(place)
+            } else if let Some(place) = self.find_free(may_follow) {
+                let chain = self.free.remove(place);
+                presumed = Some(self.last_put[chain as usize]);
+                chain
+            } else {
                 self.last.push(0);
+                self.last_put.push(NONE);
                 self.last.len() as u32 - 1
-            });
+            };
             self.owned[session] = chain;
         }
         self.last[chain as usize] += 1;
+        self.last_put[chain as usize] = node;
         self.chain[node as usize] = chain;
         self.place[node as usize] = self.last[chain as usize];
+        presumed
     }
 
-    /// A chain whose owner is over and whose last put comes before `clock`: of those the one that
-    /// was in use last, so that what changes lies together in the clocks.
-    fn inherit(&mut self, clocks: &Clocks, clock: Clock) -> Option<u32> {
+    /// Where a chain stands whose owner is over and that is fit: of those the one that was in use
+    /// last, so that what changes lies together in the clocks.
+    fn find_free(&self, is_fit: impl Fn(u32) -> bool) -> Option<usize> {
         let tried = self.free.len().saturating_sub(FREE_TRIED);
-        let place = (tried..self.free.len()).rev().find(|place| {
-            let chain = self.free[*place];
-            clocks.get(clock, chain) == self.last[chain as usize]
-        })?;
-        Some(self.free.remove(place))
+        (tried..self.free.len())
+            .rev()
+            .find(|place| is_fit(self.free[*place]))
     }
 
     /// Says that a session is over.

@@ -20,6 +20,7 @@ mod explain;
 mod frontier;
 mod judge;
 mod on_key;
+mod presumption;
 mod propagation;
 mod saturation;
 mod sweep;
@@ -30,7 +31,6 @@ use std::collections::BTreeSet;
 use super::index::Index;
 use super::property::Property;
 use super::verdict::{Check, Findings, Verdict};
-use saturation::Saturation;
 use world::World;
 
 /// What the check may take, and how it goes about it.
@@ -49,11 +49,13 @@ pub(super) struct Limits {
     pub(super) held_up: usize,
     /// Likely answers that are tried at once at first, at least one.
     pub(super) likely: usize,
+    /// Whether replicas are first presumed not to forget.
+    pub(super) presumes: bool,
 }
 
 impl Default for Limits {
     /// 2 GiB of clocks, 256 nodes, 256 operations, as many nodes as narrow entries count, 32 puts,
-    /// 64 answers.
+    /// 64 answers; replicas do not forget.
     fn default() -> Self {
         Self {
             clock_lines: clock::LINES_MAX,
@@ -62,6 +64,7 @@ impl Default for Limits {
             narrow: u16::MAX as usize,
             held_up: 32,
             likely: 64,
+            presumes: true,
         }
     }
 }
@@ -86,11 +89,8 @@ pub(super) fn check_within(index: &Index<'_>, limits: Limits) -> Check {
             }
         };
         checked += world.order.len() as u64;
-        let mut saturation = Saturation::new(&world, limits);
-        saturation.run();
-        if let Some(reason) = choice::decide(&mut saturation) {
-            open = Some(reason);
-        }
+        let (saturation, left_open) = presumption::judge(&world, limits);
+        open = left_open.or(open);
         explain::report(&saturation, &mut findings);
     }
     let refuted = !findings.is_empty();

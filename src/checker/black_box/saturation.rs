@@ -97,6 +97,9 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) epoch_min: usize,
     /// Likely answers that are tried at once at first.
     pub(super) likely: usize,
+    presumes: bool,
+    /// Whether there are edges that are only presumed: then a contradiction refutes nothing.
+    pub(super) has_presumed: bool,
     pub(super) open: Vec<Missing>,
     /// What is open already, by what is missing and what was returned.
     pub(super) is_open: Table<(u32, Vec<u32>), ()>,
@@ -145,6 +148,8 @@ impl<'w, 'h> Saturation<'w, 'h> {
             pass_visits: 0,
             epoch_min: limits.epoch,
             likely: limits.likely,
+            presumes: limits.presumes,
+            has_presumed: false,
             open: Vec::new(),
             is_open: Table::default(),
             attempt: None,
@@ -197,7 +202,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
                     }
                 }
             }
-            if self.given_up.is_some() {
+            if self.given_up.is_some() || (self.has_presumed && self.refuted) {
                 return;
             }
         }
@@ -226,7 +231,14 @@ impl<'w, 'h> Saturation<'w, 'h> {
         let node = world.node[row as usize];
         if world.is_put(row) {
             if !world.is_silent(node) {
-                self.chains.add(node, session, &self.clocks, head.clock);
+                if let Some(before) = self.add_to_chain(row, &head) {
+                    self.add_forced(before, node, row);
+                    let other = self.clock[before as usize];
+                    head.clock = self.clocks.join(head.clock, other, head.generation);
+                    head.latest = head.latest.max(self.latest[before as usize]);
+                    head.epoch = head.epoch.max(self.epoch[before as usize]);
+                    self.has_presumed = true;
+                }
                 let (chain, place) = self.position(node);
                 head.clock = self.clocks.set(head.clock, chain, place, head.generation);
                 let key = world.index.key[row as usize];
@@ -266,6 +278,15 @@ impl<'w, 'h> Saturation<'w, 'h> {
         }
         self.collect();
         self.advance();
+    }
+
+    /// Returns the put after which this one is presumed to come, if it is.
+    fn add_to_chain(&mut self, put: u32, head: &Head) -> Option<u32> {
+        let (world, presumes) = (self.world, self.presumes);
+        let may_follow = |before: u32| presumes && world.had_applied(put, before);
+        let (node, session) = (world.node[put as usize], world.session(put));
+        self.chains
+            .add(node, session, &self.clocks, head.clock, may_follow)
     }
 
     /// Forgets the clocks that nothing has any more, and gives up when the others are too many.

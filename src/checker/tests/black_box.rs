@@ -229,6 +229,15 @@ fn what_is_passed_over_changes_no_verdict() {
     judge_within("passed over", &all);
 }
 
+#[test]
+fn what_is_presumed_of_replicas_changes_no_verdict() {
+    let all = [true, false].map(|presumes| Limits {
+        presumes,
+        ..Limits::default()
+    });
+    judge_within("presumed", &all);
+}
+
 /// One session's put that nobody reads while two others go on, and that one of them then reads
 /// beside their last one. `last` says what that session reads next.
 fn passed_over(last: impl Fn(u64, u64) -> Vec<u64>) -> History {

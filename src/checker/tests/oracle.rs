@@ -280,13 +280,14 @@ fn the_black_box_and_every_visibility_order_agree_on_causal() {
                 may_leave_one_in: 20,
             },
             Rival {
-                name: "growth passed on at once, many epochs, all passed over",
+                name: "growth passed on at once, many epochs, all passed over, nothing presumed",
                 judge: |history| {
                     let limits = black_box::Limits {
                         grown: 0,
                         epoch: 0,
                         held_up: 1,
                         likely: 1,
+                        presumes: false,
                         ..black_box::Limits::default()
                     };
                     verdict(&black_box::check_within(&Index::new(history).ok()?, limits))

@@ -1,0 +1,204 @@
+//! What is presumed of replicas, and taken back when it explains nothing.
+//!
+//! A client that goes on under a new session knows nothing there, and what it puts before it reads
+//! comes after nothing: a chain of its own for as long as the history lasts. But a replica that has
+//! shown what it applied does not forget it. So the put is presumed to come after the last put of a
+//! session that was over at the same replica, which the put's replica had applied by then.
+//!
+//! That is an edge which happens-before does not ask for. Visibility may be larger than it, so a
+//! history that is explained with such edges is valid; one that is not is judged again without.
+
+use super::Limits;
+use super::choice;
+use super::saturation::Saturation;
+use super::world::World;
+
+/// Judges a group, with what may be presumed, and without where that does not explain it. Returns
+/// what is left open too.
+pub(super) fn judge<'w, 'h>(
+    world: &'w World<'w, 'h>,
+    limits: Limits,
+) -> (Saturation<'w, 'h>, Option<String>) {
+    let (saturation, open) = judge_within(world, limits);
+    let is_explained = open.is_none() && saturation.contradictions.is_empty();
+    if is_explained || !saturation.has_presumed {
+        return (saturation, open);
+    }
+    drop(saturation);
+    let presumes = false;
+    judge_within(world, Limits { presumes, ..limits })
+}
+
+fn judge_within<'w, 'h>(
+    world: &'w World<'w, 'h>,
+    limits: Limits,
+) -> (Saturation<'w, 'h>, Option<String>) {
+    let mut saturation = Saturation::new(world, limits);
+    saturation.run();
+    let open = choice::decide(&mut saturation);
+    (saturation, open)
+}
+
+impl World<'_, '_> {
+    /// Whether the replica at which a put (a row) was done had surely applied another one (a node)
+    /// before that was invoked, unless it had forgotten it.
+    pub(super) fn had_applied(&self, put: u32, before: u32) -> bool {
+        let (columns, other) = (&self.index.columns, self.row[before as usize] as usize);
+        let replica = |row: usize| (columns.node[row], columns.incarnation[row]);
+        if replica(put as usize) != replica(other) {
+            return false;
+        }
+        // Whoever returns a put has seen its effect, which is all that is known of an unknown one.
+        let returned = |row: u32| self.index.returned(row as usize);
+        let seen = self.readers(before).iter().copied().map(returned).min();
+        let invoke = self.index.invoke(put as usize);
+        self.index.returned(other) < invoke || seen.is_some_and(|seen| seen < invoke)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::index::Index;
+    use super::super::super::tests::causal_history;
+    use super::super::check_within;
+    use super::*;
+    use crate::history::{Header, History, Kind, Outcome, Row, value_id};
+
+    fn with(presumes: bool) -> Limits {
+        Limits {
+            presumes,
+            ..Limits::default()
+        }
+    }
+
+    /// One operation after another: its session, its replica, its key, and what a get returned.
+    fn one_by_one(ops: &[(u32, u16, u64, Option<&[u64]>)]) -> History {
+        let mut indices = [0u32; 256];
+        let rows = (0u64..)
+            .zip(ops)
+            .map(|(at, (session, node, key, returned))| {
+                let next = &mut indices[*session as usize];
+                let index = std::mem::replace(next, *next + 1);
+                let kind = returned.map_or(Kind::Put, |_| Kind::Get);
+                let written = returned.map_or_else(|| value_id(*session, index), |_| 0);
+                Row {
+                    session: *session,
+                    index,
+                    node: *node,
+                    key: *key,
+                    kind,
+                    written,
+                    read: returned.unwrap_or_default(),
+                    invoke: 10 * at,
+                    returned: Some(10 * at + 5),
+                    outcome: Outcome::Ok,
+                    ..Row::EMPTY
+                }
+            });
+        History::from_rows(Header::default(), rows)
+    }
+
+    #[test]
+    fn sessions_that_follow_one_another_at_a_replica_are_one_chain() {
+        const SESSIONS: u32 = 100;
+        let ids: Vec<[u64; 1]> = (0..SESSIONS)
+            .map(|session| [value_id(session, 0)])
+            .collect();
+        let ops = (0..SESSIONS).zip(&ids).flat_map(|(session, id)| {
+            let node = (session % 2) as u16;
+            [(session, node, 0, None), (SESSIONS, 0, 0, Some(&id[..]))]
+        });
+        let history = one_by_one(&Vec::from_iter(ops));
+        let index = Index::new(&history).unwrap();
+        let world = World::new(&index, 0).unwrap();
+        let chains = [true, false].map(|presumes| {
+            let (saturation, open) = judge(&world, with(presumes));
+            assert!(saturation.contradictions.is_empty() && open.is_none());
+            saturation.chains.count()
+        });
+        assert_eq!(chains, [2, SESSIONS as usize]);
+    }
+
+    /// A session puts blindly where another one was over; a third returns both as siblings.
+    fn siblings_of_one_replica(node: u16) -> History {
+        let (old, new) = (value_id(0, 0), value_id(1, 0));
+        one_by_one(&[
+            (0, 0, 0, None),
+            (1, node, 0, None),
+            (2, 1, 0, Some(&[old, new])),
+        ])
+    }
+
+    #[test]
+    fn a_replica_that_had_forgotten_is_judged_by_what_clients_saw() {
+        let history = siblings_of_one_replica(0);
+        let index = Index::new(&history).unwrap();
+        let world = World::new(&index, 0).unwrap();
+        let (presumed, _) = judge_within(&world, with(true));
+        assert!(presumed.has_presumed && !presumed.contradictions.is_empty());
+        assert!(check_within(&index, with(true)).verdict.is_valid());
+    }
+
+    #[test]
+    fn nothing_is_presumed_of_another_replica() {
+        let history = siblings_of_one_replica(1);
+        let index = Index::new(&history).unwrap();
+        let world = World::new(&index, 0).unwrap();
+        let (saturation, _) = judge_within(&world, with(true));
+        assert!(!saturation.has_presumed && saturation.contradictions.is_empty());
+    }
+
+    #[test]
+    fn what_is_presumed_is_visible_to_whoever_comes_after() {
+        let (old, new) = (value_id(0, 0), value_id(1, 0));
+        // The third session saw the new put of another key, and returns nothing for the old one.
+        let history = one_by_one(&[
+            (0, 0, 0, None),
+            (3, 1, 0, Some(&[old])),
+            (1, 0, 1, None),
+            (2, 1, 1, Some(&[new])),
+            (2, 1, 0, Some(&[])),
+        ]);
+        let index = Index::new(&history).unwrap();
+        let world = World::new(&index, 0).unwrap();
+        let (presumed, _) = judge_within(&world, with(true));
+        assert!(presumed.has_presumed && !presumed.contradictions.is_empty());
+        assert!(check_within(&index, with(true)).verdict.is_valid());
+    }
+
+    #[test]
+    fn an_unknown_put_that_was_read_before_is_followed_and_one_that_was_not_is_not() {
+        let follows = |reads_first: bool| {
+            let (unknown, new) = (value_id(0, 0), value_id(1, 0));
+            let mut ops = [(2, 0, 0, Some(&[unknown][..])), (1, 0, 1, None)];
+            if !reads_first {
+                ops.reverse();
+            }
+            let ops = [(0, 0, 0, None), ops[0], ops[1], (3, 0, 1, Some(&[new][..]))];
+            let mut history = one_by_one(&ops);
+            history.columns.outcome[0] = Outcome::Info;
+            let index = Index::new(&history).unwrap();
+            let world = World::new(&index, 0).unwrap();
+            judge_within(&world, with(true)).0.has_presumed
+        };
+        assert!(follows(true));
+        assert!(!follows(false));
+    }
+
+    #[test]
+    fn correct_replicas_remember_so_that_little_is_judged_twice() {
+        let (mut presumed, mut twice) = (0, 0);
+        for seed in 0..200 {
+            let history = causal_history(seed, 300);
+            let index = Index::new(&history).unwrap();
+            let world = World::new(&index, 0).unwrap();
+            let (saturation, open) = judge_within(&world, with(true));
+            presumed += u32::from(saturation.has_presumed);
+            twice += u32::from(open.is_some() || !saturation.contradictions.is_empty());
+            assert!(check_within(&index, with(true)).verdict.is_valid());
+        }
+        println!("{presumed} of 200 histories with something presumed, {twice} judged twice");
+        assert!(presumed > 100, "{presumed}");
+        assert_eq!(twice, 0);
+    }
+}
