@@ -10,11 +10,13 @@
 //!
 //! Happens-before is asked in two passes of clocks: the first gathers the gets that did not show
 //! what they had seen, unless what they returned had seen it too; the second asks whether what
-//! was missing had seen what was returned.
+//! was missing had seen what was returned. Most of what is missing was invoked before what was
+//! returned, and is not asked about: whoever reads a put returns after its invoke, so that puts
+//! happen before later ones only, except where a read is from the future.
 
 use super::super::index::Table;
 use super::super::single_value::clocks::{Clocks, TooMany, too_many};
-use super::super::single_value::graph::Graph;
+use super::super::single_value::graph::{Graph, Run};
 use super::along::{Along, VISITS_MAX};
 use super::found::{Found, MR, MW, RYW, WFR};
 use crate::history::id_text;
@@ -74,11 +76,23 @@ impl Judge<'_, '_, '_, '_> {
         }
         let mut suspects = gather.suspects;
         suspects.sort_unstable_by_key(|s| (s.missing, s.get));
+        let mut is_missing = vec![false; graph.chain.len()];
+        for suspect in &suspects {
+            is_missing[suspect.missing as usize] = true;
+        }
+        let mut left = suspects.len();
         let mut clocks = Clocks::new(graph);
         for row in causes {
+            if left == 0 {
+                break;
+            }
             clocks.enter(*row).map_err(too_many)?;
-            let start = suspects.partition_point(|s| s.missing < *row);
-            for suspect in suspects[start..].iter().take_while(|s| s.missing == *row) {
+            let first = match is_missing[*row as usize] {
+                true => suspects.partition_point(|s| s.missing < *row),
+                false => suspects.len(),
+            };
+            for suspect in suspects[first..].iter().take_while(|s| s.missing == *row) {
+                left -= 1;
                 let now = clocks.now(*row);
                 let knew = |put: &u32| now.of(graph.column(*put)) >= graph.place[*put as usize];
                 let returned = graph.sources(suspect.get);
@@ -181,12 +195,21 @@ struct Gather<'g, 'a, 'h> {
     skipped: Vec<(u32, u32)>,
     /// Gets that returned a put together with one that had happened before it.
     stale: Vec<u32>,
+    /// Whether some get returned before what it returned was invoked.
+    reads_from_the_future: bool,
 }
 
 impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
     fn new(graph: &'g Graph<'a, 'h>) -> Self {
+        let index = graph.index;
+        let is_early = |row: &u32| {
+            let returned = index.returned(*row as usize);
+            let mut puts = graph.sources(*row).iter();
+            puts.any(|put| index.invoke(*put as usize) > returned)
+        };
         Self {
             graph,
+            reads_from_the_future: graph.rows.iter().any(is_early),
             pasts: Table::default(),
             largest: Table::default(),
             suspects: Vec::new(),
@@ -229,6 +252,13 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
     fn skips(&mut self, get: u32, chain: u32, key: u32) {
         let graph = self.graph;
         let returned = graph.sources(get);
+        let is_behind = |put: &u32| {
+            let largest = self.largest.get(&(chain, graph.column(*put)));
+            largest.is_some_and(|largest| *largest > graph.place[*put as usize])
+        };
+        if !returned.is_empty() && !returned.iter().any(is_behind) {
+            return;
+        }
         for run in graph.runs_of(key).map(|run| graph.runs[run]) {
             let members = returned
                 .iter()
@@ -240,10 +270,8 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             let Some(largest) = self.largest.get(&(chain, run.column)) else {
                 continue;
             };
-            let own = &graph.on_key[run.start as usize..run.end as usize];
-            let read = own.partition_point(|put| graph.place[*put as usize] <= *largest);
+            let last = last_up_to(graph, run, *largest);
             let after = member.unwrap_or(0);
-            let last = read.checked_sub(1).map(|last| own[last]);
             if let Some(last) = last.filter(|put| graph.place[*put as usize] > after)
                 && self.skipped.len() < SUSPECTS_MAX
             {
@@ -259,6 +287,11 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         let chain = graph.chain[get as usize];
         let past = self.pasts.get(&(chain, key));
         let place = |put: u32| graph.place[put as usize];
+        let invoke = |put: u32| graph.index.invoke(put as usize);
+        let in_no_order = self.reads_from_the_future || returned.is_empty();
+        let may_have_known = |missing: u32| {
+            in_no_order || returned.iter().any(|put| invoke(*put) <= invoke(missing))
+        };
         for run in graph.runs_of(key).map(|run| graph.runs[run]) {
             let column = run.column;
             let known = |put: &u32| clocks.of_put(*put).of(column);
@@ -266,19 +299,16 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             if now.of(column) <= before {
                 continue;
             }
-            let puts = &graph.on_key[run.start as usize..run.end as usize];
-            let seen = puts.partition_point(|put| place(*put) <= now.of(column));
-            let Some(missing) = seen.checked_sub(1).map(|last| puts[last]) else {
+            let Some(missing) = last_up_to(graph, run, now.of(column)) else {
                 continue;
             };
-            if place(missing) > before && !returned.contains(&missing) {
-                let suspect = Suspect {
+            if place(missing) > before && !returned.contains(&missing) && may_have_known(missing) {
+                self.suspects.push(Suspect {
                     missing,
                     get,
                     own: false,
                     read: false,
-                };
-                self.suspects.push(suspect);
+                });
             }
         }
         let knew = |put: &u32, other: &u32| {
@@ -294,7 +324,7 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             let superseded = returned
                 .iter()
                 .any(|put| clocks.of_put(*put).of(column) >= place(missing));
-            if !superseded {
+            if !superseded && may_have_known(missing) {
                 self.suspects.push(Suspect {
                     missing,
                     get,
@@ -310,4 +340,12 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             add(*read, false);
         }
     }
+}
+
+/// The last put of a run up to a place.
+fn last_up_to(graph: &Graph<'_, '_>, run: Run, place: u32) -> Option<u32> {
+    let puts = run.start as usize..run.end as usize;
+    let count = graph.places_on_key[puts.clone()].partition_point(|own| *own <= place);
+    let last = count.checked_sub(1)?;
+    Some(graph.on_key[puts][last])
 }
