@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::Model;
 use super::property::Property;
+use super::session::{self, Judged};
 use super::verdict::{Check, Verdict};
 use crate::history::Dominance;
 
@@ -61,8 +62,14 @@ impl fmt::Display for Rung {
     }
 }
 
-/// Where the checks put each model, weakest first; `promised` is marked.
-pub(super) fn ladder(checks: &[Check], promised: Option<Model>, dominance: Dominance) -> Vec<Rung> {
+/// Where the checks put each model, weakest first; `promised` is marked. `guarantees` says what the
+/// session guarantees are judged by.
+pub(super) fn ladder(
+    checks: &[Check],
+    promised: Option<Model>,
+    dominance: Dominance,
+    guarantees: Judged,
+) -> Vec<Rung> {
     let mut rungs: Vec<Rung> = Model::ALL
         .iter()
         .map(|model| {
@@ -75,7 +82,7 @@ pub(super) fn ladder(checks: &[Check], promised: Option<Model>, dominance: Domin
             }
         })
         .collect();
-    imply(&mut rungs, dominance);
+    imply(&mut rungs, dominance, guarantees);
     rungs
 }
 
@@ -128,9 +135,9 @@ fn of(verdict: &Verdict) -> (Standing, Option<String>) {
     }
 }
 
-/// Decides by definition what no check has decided: what a stronger model implies holds, and
-/// sequential consistency is broken where its weaker half is.
-fn imply(rungs: &mut [Rung], dominance: Dominance) {
+/// Decides by definition what no check has decided: what a stronger model implies holds, and what
+/// implies a weaker one that is broken is broken too.
+fn imply(rungs: &mut [Rung], dominance: Dominance, guarantees: Judged) {
     let place = |model: Model| model as usize;
     for from in (0..rungs.len()).rev() {
         if rungs[from].standing != Standing::Held {
@@ -145,18 +152,65 @@ fn imply(rungs: &mut [Rung], dominance: Dominance) {
             }
         }
     }
-    // Of the models that are judged by what clients saw alone the weaker refute the stronger.
-    let weaker = [
-        Model::CausalConsistency,
-        Model::CausalConvergence,
-        Model::Sequential,
-    ];
-    for weaker in weaker.windows(2) {
-        let broken = rungs[place(weaker[0])].standing == Standing::Broken;
-        let rung = &mut rungs[place(weaker[1])];
-        if broken && rung.standing == Standing::Unknown {
-            rung.standing = Standing::Broken;
-            rung.reason = Some(format!("{}, which it implies, is broken", weaker[0]));
+    // What evidence refutes says nothing of models that are judged by what clients saw.
+    let by_evidence = |model: Model| {
+        let is_guarantee = session::MODELS.contains(&model);
+        model == Model::Causal || (is_guarantee && guarantees != Judged::BlackBox)
+    };
+    for at in 0..rungs.len() {
+        if rungs[at].standing != Standing::Unknown {
+            continue;
         }
+        let mut implied = rungs[at].model.implied(dominance).iter();
+        let broken = implied.find(|model| {
+            !by_evidence(**model) && rungs[place(**model)].standing == Standing::Broken
+        });
+        if let Some(broken) = broken {
+            rungs[at].standing = Standing::Broken;
+            rungs[at].reason = Some(format!("{broken}, which it implies, is broken"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::index::Index;
+    use super::super::integrity;
+    use super::super::tests::op;
+    use super::*;
+    use crate::history::{Header, History, Kind, value_id};
+
+    /// A session that puts two values to a key and reads the first.
+    fn went_back() -> History {
+        let first = [value_id(0, 0)];
+        let rows = [
+            op(0, 0, 0, 0, Kind::Put, &[]),
+            op(0, 1, 0, 10, Kind::Put, &[]),
+            op(0, 2, 0, 20, Kind::Get, &first),
+        ];
+        History::from_rows(Header::default(), rows)
+    }
+
+    #[test]
+    fn a_guarantee_that_clients_saw_broken_breaks_what_implies_it() {
+        let history = went_back();
+        let index = Index::new(&history).unwrap();
+        let mut checks = session::check(&index, Judged::BlackBox).to_vec();
+        checks.push(integrity::check(&index));
+        checks.extend(
+            [Property::CausalBlackBox, Property::Linearizable].map(|property| Check {
+                property,
+                checked: 3,
+                verdict: Verdict::unknown("the budget ran out"),
+            }),
+        );
+        let standings = |guarantees: Judged| {
+            let rungs = ladder(&checks, None, Dominance::Applied, guarantees);
+            [Model::ReadYourWrites, Model::Causal, Model::Linearizable]
+                .map(|model| rungs[model as usize].standing)
+        };
+        let (broken, unknown) = (Standing::Broken, Standing::Unknown);
+        assert_eq!(standings(Judged::BlackBox), [broken, broken, broken]);
+        assert_eq!(standings(Judged::ByVersions), [broken, unknown, unknown]);
     }
 }

@@ -116,7 +116,7 @@ pub fn check(history: &History, options: &Options) -> Report {
                 report.clock_inversions = Some(lww::clock_inversions(&index));
             }
             report.elapsed.direct = now() - start;
-            judge(&mut report, options.judged_by);
+            judge(&mut report, options.judged_by, session::Judged::of(&index));
             if options.engine != Engine::Direct {
                 second_opinion(&index, options, &mut report);
                 report.elapsed.search = now() - start - report.elapsed.direct;
@@ -129,7 +129,7 @@ pub fn check(history: &History, options: &Options) -> Report {
             let asked = asked(promise, options.judged_by);
             report.checks = direct::searches(&open, &asked, &reason);
             report.elapsed.direct = now() - start;
-            judge(&mut report, options.judged_by);
+            judge(&mut report, options.judged_by, session::Judged::BlackBox);
         }
     }
     report
@@ -148,9 +148,9 @@ fn asked(promise: Option<Promise>, judged_by: JudgedBy) -> Vec<Model> {
 }
 
 /// Puts the models on the ladder, and says which of them decides the verdict.
-fn judge(report: &mut Report, judged_by: JudgedBy) {
+fn judge(report: &mut Report, judged_by: JudgedBy, guarantees: session::Judged) {
     let promised = report.promise.map(Model::promised);
-    report.ladder = ladder::ladder(&report.checks, promised, report.dominance);
+    report.ladder = ladder::ladder(&report.checks, promised, report.dominance, guarantees);
     report.model = match (judged_by, report.promise) {
         (JudgedBy::Model(model), _) => Some(model),
         (JudgedBy::Ladder, None) => report

@@ -12,7 +12,7 @@ pub(super) const VISITS_MAX: usize = 20_000_000;
 pub(super) struct Along<'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
     pub(super) puts: Table<u32, ()>,
-    rows: Table<u32, ()>,
+    pub(super) rows: Table<u32, ()>,
     pub(super) visits: usize,
 }
 

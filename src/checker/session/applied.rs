@@ -15,7 +15,7 @@
 //! happen before later ones only, except where a read is from the future.
 
 use super::super::index::Table;
-use super::super::single_value::clocks::{Clocks, TooMany, too_many};
+use super::super::single_value::clocks::{Clocks, Seen, TooMany, too_many};
 use super::super::single_value::graph::{Graph, Run};
 use super::along::{Along, VISITS_MAX};
 use super::found::{Found, MR, MW, RYW, WFR};
@@ -40,9 +40,14 @@ pub(super) fn find<'g, 'a, 'h>(
     causes: &[u32],
     found: &mut Found<'g, 'a, 'h>,
 ) -> Result<(), String> {
+    let mut rank = vec![0; graph.chain.len()];
+    for (place, row) in (0u32..).zip(causes) {
+        rank[*row as usize] = place;
+    }
     let mut judge = Judge {
         graph,
         found,
+        rank,
         visits: 0,
     };
     judge.run(causes)
@@ -51,6 +56,8 @@ pub(super) fn find<'g, 'a, 'h>(
 struct Judge<'f, 'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
     found: &'f mut Found<'g, 'a, 'h>,
+    /// Row to its place among the causes.
+    rank: Vec<u32>,
     visits: usize,
 }
 
@@ -154,26 +161,39 @@ impl Judge<'_, '_, '_, '_> {
         let returned = graph.sources(get);
         let mut seen = Along::new(graph);
         seen.reads(get, true);
+        self.visits += seen.visits;
         let key = graph.index.key[get as usize];
         let mut missing: Vec<u32> = seen.puts.keys().copied().collect();
         missing.retain(|put| {
             graph.index.key[*put as usize] == key && (returned.len() > 1 || !returned.contains(put))
         });
         missing.sort_unstable();
-        self.visits += seen.visits;
-        for put in missing {
-            let mut before = Along::new(graph);
-            before.reads(put, false);
-            self.visits += before.visits;
-            if returned.is_empty() || returned.iter().any(|r| before.puts.contains_key(r)) {
-                let why = "its session had read what was put by somebody who had read it";
-                self.add(WFR, put, get, why);
-                return;
-            }
-            if self.visits > VISITS_MAX {
-                return;
+        if !returned.is_empty() && !missing.is_empty() {
+            let knowing = self.knowing(&seen, returned);
+            missing.retain(|put| knowing.contains_key(&graph.previous[*put as usize]));
+            self.visits += seen.visits;
+        }
+        if let Some(put) = missing.first() {
+            let why = "its session had read what was put by somebody who had read it";
+            self.add(WFR, *put, get, why);
+        }
+    }
+
+    /// Of what an operation has before it along reads, that which has some puts before it in turn.
+    fn knowing(&self, seen: &Along<'_, '_, '_>, puts: &[u32]) -> Table<u32, ()> {
+        let graph = self.graph;
+        let mut rows: Vec<u32> = seen.rows.keys().copied().collect();
+        rows.sort_unstable_by_key(|row| self.rank[*row as usize]);
+        let mut knowing: Table<u32, ()> = Table::default();
+        for row in rows {
+            let mut sources = graph.sources(row).iter();
+            if knowing.contains_key(&graph.previous[row as usize])
+                || sources.any(|put| puts.contains(put) || knowing.contains_key(put))
+            {
+                knowing.insert(row, ());
             }
         }
+        knowing
     }
 }
 
@@ -292,10 +312,10 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         let may_have_known = |missing: u32| {
             in_no_order || returned.iter().any(|put| invoke(*put) <= invoke(missing))
         };
+        let known: Vec<Seen<'_>> = returned.iter().map(|put| clocks.of_put(*put)).collect();
         for run in graph.runs_of(key).map(|run| graph.runs[run]) {
             let column = run.column;
-            let known = |put: &u32| clocks.of_put(*put).of(column);
-            let before = returned.iter().map(known).max().unwrap_or(0);
+            let before = known.iter().map(|seen| seen.of(column)).max().unwrap_or(0);
             if now.of(column) <= before {
                 continue;
             }

@@ -27,6 +27,32 @@ pub(super) fn causal_history(seed: u64, operations: usize) -> History {
     generate::history(Store::Causal, &ops)
 }
 
+/// One operation of a history that is written by hand; it takes 5 ns.
+pub(super) fn op<'a>(
+    session: u32,
+    index: u32,
+    key: u64,
+    invoke: u64,
+    kind: Kind,
+    read: &'a [u64],
+) -> Row<'a> {
+    Row {
+        session,
+        index,
+        key,
+        kind,
+        read,
+        written: match kind {
+            Kind::Put | Kind::Cas | Kind::Append => crate::history::value_id(session, index),
+            Kind::Get => 0,
+        },
+        invoke,
+        returned: Some(invoke + 5),
+        outcome: crate::history::Outcome::Ok,
+        ..Row::EMPTY
+    }
+}
+
 const PROMISES: [(Store, Promise); 3] = [
     (Store::Register, Promise::Linearizable),
     (Store::Causal, Promise::Causal),

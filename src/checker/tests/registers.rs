@@ -4,12 +4,13 @@
 use super::brute;
 use super::contest::{Contest, Judge};
 use super::generate::{self, Random, Store};
+use super::op;
 use super::oracle::{contexts, rival, siblings, something, verdict};
 use super::trial::single_values;
 use crate::checker::index::Index;
 use crate::checker::property::Property;
 use crate::checker::{lww_black_box, session, single_value};
-use crate::history::History;
+use crate::history::{Header, History, Kind, value_id};
 
 /// What clients of a store see that keeps one value: replicas that pass on what they know, or
 /// replicas without session contexts.
@@ -189,6 +190,46 @@ fn where_contexts_decide_a_causal_history_keeps_every_session_guarantee() {
             assert_eq!(verdicts, (Some(true), Some(true)), "{model}");
         }
     }
+}
+
+#[test]
+fn what_a_write_follows_is_found_through_writers_of_other_keys() {
+    let (old, other, new) = (value_id(0, 0), value_id(1, 1), value_id(2, 1));
+    let judged = |last: u64| {
+        let history = History::from_rows(
+            Header::default(),
+            [
+                op(0, 0, 0, 0, Kind::Put, &[]),
+                op(1, 0, 0, 10, Kind::Get, &[old]),
+                op(1, 1, 1, 20, Kind::Put, &[]),
+                op(2, 0, 1, 30, Kind::Get, &[other]),
+                op(2, 1, 0, 40, Kind::Put, &[]),
+                op(3, 0, 0, 50, Kind::Get, &[new]),
+                op(3, 1, 0, 60, Kind::Get, &[last]),
+            ],
+        );
+        seen(&history, Property::WritesFollowReads)
+    };
+    assert_eq!([judged(old), judged(new)], [Some(false), Some(true)]);
+}
+
+#[test]
+fn a_session_that_goes_back_to_what_was_read_from_the_future_is_found() {
+    let (early, late) = (value_id(1, 1), value_id(0, 0));
+    let judged = |last: u64| {
+        let history = History::from_rows(
+            Header::default(),
+            [
+                op(1, 0, 0, 0, Kind::Get, &[late]),
+                op(1, 1, 0, 10, Kind::Put, &[]),
+                op(0, 0, 0, 30, Kind::Put, &[]),
+                op(2, 0, 0, 40, Kind::Get, &[early]),
+                op(2, 1, 0, 50, Kind::Get, &[last]),
+            ],
+        );
+        seen(&history, Property::MonotonicReads)
+    };
+    assert_eq!([judged(late), judged(early)], [Some(false), Some(true)]);
 }
 
 #[test]
