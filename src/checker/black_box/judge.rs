@@ -195,7 +195,7 @@ impl Saturation<'_, '_> {
                 });
             }
             [only] => self.force(missing.put, *only, missing.get),
-            [_, _, ..] => self.keep_open(missing.clone(), returned),
+            [likeliest, _, ..] => self.keep_open(missing.clone(), returned, *likeliest),
         }
     }
 

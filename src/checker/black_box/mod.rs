@@ -49,13 +49,15 @@ pub(super) struct Limits {
     pub(super) held_up: usize,
     /// Likely answers that are tried at once at first, at least one.
     pub(super) likely: usize,
-    /// Whether replicas are first presumed not to forget.
+    /// Whether replicas are first presumed not to forget, and likely answers right.
     pub(super) presumes: bool,
+    /// Open questions from which on likely answers are presumed right.
+    pub(super) guesses_from: usize,
 }
 
 impl Default for Limits {
     /// 2 GiB of clocks, 256 nodes, 256 operations, as many nodes as narrow entries count, 32 puts,
-    /// 64 answers; replicas do not forget.
+    /// 64 answers; replicas do not forget; 100,000 questions.
     fn default() -> Self {
         Self {
             clock_lines: clock::LINES_MAX,
@@ -65,6 +67,7 @@ impl Default for Limits {
             held_up: 32,
             likely: 64,
             presumes: true,
+            guesses_from: 100_000,
         }
     }
 }

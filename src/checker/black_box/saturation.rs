@@ -98,6 +98,8 @@ pub(super) struct Saturation<'w, 'h> {
     /// Likely answers that are tried at once at first.
     pub(super) likely: usize,
     presumes: bool,
+    /// Open questions from which on the likeliest answer is presumed right.
+    guesses_from: usize,
     /// Whether there are edges that are only presumed: then a contradiction refutes nothing.
     pub(super) has_presumed: bool,
     pub(super) open: Vec<Missing>,
@@ -149,6 +151,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
             epoch_min: limits.epoch,
             likely: limits.likely,
             presumes: limits.presumes,
+            guesses_from: limits.guesses_from,
             has_presumed: false,
             open: Vec::new(),
             is_open: Table::default(),
@@ -345,10 +348,16 @@ impl<'w, 'h> Saturation<'w, 'h> {
         }
     }
 
-    /// Keeps a question open, unless it is already.
-    pub(super) fn keep_open(&mut self, missing: Missing, mut returned: Vec<u32>) {
-        returned.sort_unstable();
+    /// Keeps a question open, unless it is already, or takes the likeliest answer where many are
+    /// open.
+    pub(super) fn keep_open(&mut self, missing: Missing, mut returned: Vec<u32>, likeliest: u32) {
         let max = OPEN_MIN.max(self.world.order.len() * OPEN_EACH_MAX);
+        if self.presumes && self.open.len() >= self.guesses_from {
+            self.has_presumed = true;
+            self.force(missing.put, likeliest, missing.get);
+            return;
+        }
+        returned.sort_unstable();
         if self.open.len() >= max {
             self.given_up = Some(format!(
                 "more than {max} reads leave it open which of several puts superseded another"

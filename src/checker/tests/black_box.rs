@@ -9,31 +9,13 @@ use super::super::{direct, integrity};
 use super::brute;
 use super::contest::text;
 use super::generate::{self, Random, Store};
-use crate::history::{Header, History, Kind, Outcome, Row, value_id};
+use super::op;
+use crate::history::{Header, History, Kind, value_id};
 
 /// Histories of a few operations in which gets return anything.
 const HISTORIES: u64 = 1_000;
 /// Fewer of either verdict would make the comparison worthless.
 const EACH_MIN: u64 = 100;
-
-/// One operation of a history that is written by hand.
-fn op<'a>(session: u32, index: u32, key: u64, invoke: u64, kind: Kind, read: &'a [u64]) -> Row<'a> {
-    Row {
-        session,
-        index,
-        key,
-        kind,
-        read,
-        written: match kind {
-            Kind::Put | Kind::Cas | Kind::Append => value_id(session, index),
-            Kind::Get => 0,
-        },
-        invoke,
-        returned: Some(invoke + 5),
-        outcome: Outcome::Ok,
-        ..Row::EMPTY
-    }
-}
 
 /// Puts by several sessions to one key, and gets that return up to three of those invoked before.
 fn anything(random: &mut Random) -> History {
@@ -236,6 +218,15 @@ fn what_is_presumed_of_replicas_changes_no_verdict() {
         ..Limits::default()
     });
     judge_within("presumed", &all);
+}
+
+#[test]
+fn when_likely_answers_are_presumed_right_changes_no_verdict() {
+    let all = [100_000, 0, 3].map(|guesses_from| Limits {
+        guesses_from,
+        ..Limits::default()
+    });
+    judge_within("presumed answers", &all);
 }
 
 /// One session's put that nobody reads while two others go on, and that one of them then reads

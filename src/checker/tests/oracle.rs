@@ -294,6 +294,17 @@ fn the_black_box_and_every_visibility_order_agree_on_causal() {
                 },
                 may_leave_one_in: 20,
             },
+            Rival {
+                name: "likely answers presumed right",
+                judge: |history| {
+                    let limits = black_box::Limits {
+                        guesses_from: 0,
+                        ..black_box::Limits::default()
+                    };
+                    verdict(&black_box::check_within(&Index::new(history).ok()?, limits))
+                },
+                may_leave_one_in: 20,
+            },
             rival("stateright", |h| searched(h, Promise::Causal)),
         ],
     }
