@@ -16,7 +16,8 @@
 
 use super::super::index::Table;
 use super::super::single_value::clocks::{Clocks, Seen, TooMany, too_many};
-use super::super::single_value::graph::{Graph, Run};
+use super::super::single_value::graph::Graph;
+use super::super::single_value::last_seen::LastSeen;
 use super::along::{Along, VISITS_MAX};
 use super::found::{Found, MR, MW, RYW, WFR};
 use crate::history::id_text;
@@ -217,6 +218,7 @@ struct Gather<'g, 'a, 'h> {
     stale: Vec<u32>,
     /// Whether some get returned before what it returned was invoked.
     reads_from_the_future: bool,
+    last_seen: LastSeen,
 }
 
 impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
@@ -230,6 +232,7 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         Self {
             graph,
             reads_from_the_future: graph.rows.iter().any(is_early),
+            last_seen: LastSeen::new(graph),
             pasts: Table::default(),
             largest: Table::default(),
             suspects: Vec::new(),
@@ -279,7 +282,8 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         if !returned.is_empty() && !returned.iter().any(is_behind) {
             return;
         }
-        for run in graph.runs_of(key).map(|run| graph.runs[run]) {
+        for number in graph.runs_of(key) {
+            let run = graph.runs[number];
             let members = returned
                 .iter()
                 .filter(|put| graph.column(**put) == run.column);
@@ -290,7 +294,8 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             let Some(largest) = self.largest.get(&(chain, run.column)) else {
                 continue;
             };
-            let last = last_up_to(graph, run, *largest);
+            let last = self.last_seen.of(graph, number, *largest);
+            let last = last.map(|at| graph.on_key[at as usize]);
             let after = member.unwrap_or(0);
             if let Some(last) = last.filter(|put| graph.place[*put as usize] > after)
                 && self.skipped.len() < SUSPECTS_MAX
@@ -313,13 +318,14 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             in_no_order || returned.iter().any(|put| invoke(*put) <= invoke(missing))
         };
         let known: Vec<Seen<'_>> = returned.iter().map(|put| clocks.of_put(*put)).collect();
-        for run in graph.runs_of(key).map(|run| graph.runs[run]) {
-            let column = run.column;
+        for run in graph.runs_of(key) {
+            let column = graph.runs[run].column;
             let before = known.iter().map(|seen| seen.of(column)).max().unwrap_or(0);
             if now.of(column) <= before {
                 continue;
             }
-            let Some(missing) = last_up_to(graph, run, now.of(column)) else {
+            let last = self.last_seen.of(graph, run, now.of(column));
+            let Some(missing) = last.map(|at| graph.on_key[at as usize]) else {
                 continue;
             };
             if place(missing) > before && !returned.contains(&missing) && may_have_known(missing) {
@@ -360,12 +366,4 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             add(*read, false);
         }
     }
-}
-
-/// The last put of a run up to a place.
-fn last_up_to(graph: &Graph<'_, '_>, run: Run, place: u32) -> Option<u32> {
-    let puts = run.start as usize..run.end as usize;
-    let count = graph.places_on_key[puts.clone()].partition_point(|own| *own <= place);
-    let last = count.checked_sub(1)?;
-    Some(graph.on_key[puts][last])
 }

@@ -17,6 +17,7 @@
 pub(super) mod clocks;
 pub(super) mod graph;
 mod lanes;
+pub(super) mod last_seen;
 mod live_runs;
 
 use super::index::Index;
@@ -26,6 +27,7 @@ use crate::history::id_text;
 use clocks::{Clocks, TooMany, too_many};
 use graph::{Conflict, Conflicts, Graph, NONE, Order, order, shortest_circle};
 use lanes::PATIENCE;
+use last_seen::LastSeen;
 
 /// Conflicts that are kept at most, 192 MB of them; beyond it the question is left open.
 const CONFLICTS_MAX: usize = 16 << 20;
@@ -239,8 +241,7 @@ struct Gather<'g, 'a, 'h> {
     conflicts: Vec<Gathered>,
     /// How many conflicts there may be before the next compaction.
     room: usize,
-    /// Where the last search in each run ended: the next one ends near it.
-    hints: Vec<u32>,
+    last_seen: LastSeen,
 }
 
 impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
@@ -249,7 +250,7 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             graph,
             conflicts: Vec::new(),
             room: CONFLICTS_GATHERED,
-            hints: graph.runs.iter().map(|run| run.start).collect(),
+            last_seen: LastSeen::new(graph),
         }
     }
 
@@ -294,7 +295,7 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         findings: &mut [Findings<'_>; 2],
     ) {
         let graph = self.graph;
-        let last = self.last_seen(run as usize, seen);
+        let last = self.last_seen.of(graph, run as usize, seen);
         let Some(at) = last.filter(|at| graph.places_on_key[*at as usize] > before) else {
             return;
         };
@@ -318,7 +319,7 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
         let mut known = runs.folded(key, graph).iter().chain(runs.live(key, graph));
         let at = known.find_map(|run| {
             let seen = now.of(graph.runs[*run as usize].column);
-            self.last_seen(*run as usize, seen)
+            self.last_seen.of(graph, *run as usize, seen)
         });
         if let Some(put) = at.map(|at| graph.on_key[at as usize]) {
             for findings in findings {
@@ -334,44 +335,6 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
                 );
             }
         }
-    }
-
-    /// The last put of a run that is among the first `seen` of its session: where it stands in
-    /// [`Graph::on_key`].
-    fn last_seen(&mut self, run: usize, seen: u32) -> Option<u32> {
-        let graph = self.graph;
-        let (start, end) = (graph.runs[run].start, graph.runs[run].end);
-        let is_seen = |at: u32| graph.places_on_key[at as usize] <= seen;
-        // Doubling steps from where the last search ended, then halving them.
-        let mut low = start;
-        let mut high;
-        let hint = self.hints[run];
-        let mut step = 1;
-        if hint < end && is_seen(hint) {
-            low = hint + 1;
-            while low + step < end && is_seen(low + step) {
-                low += step + 1;
-                step *= 2;
-            }
-            high = end.min(low + step + 1);
-        } else {
-            high = hint.min(end);
-            while high > start + step && !is_seen(high - step) {
-                high -= step;
-                step *= 2;
-            }
-            low = low.max(high.saturating_sub(step));
-        }
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if is_seen(middle) {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        self.hints[run] = low.saturating_sub(1).max(start);
-        (low > start).then(|| low - 1)
     }
 
     /// Keeps for each winner and session the last put that was overwritten, and sorts by winner.
