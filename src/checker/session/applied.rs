@@ -324,11 +324,13 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             if now.of(column) <= before {
                 continue;
             }
+            // Most are known by their places, which lie where they were searched.
             let last = self.last_seen.of(graph, run, now.of(column));
-            let Some(missing) = last.map(|at| graph.on_key[at as usize]) else {
+            let unknown = last.filter(|at| graph.places_on_key[*at as usize] > before);
+            let Some(missing) = unknown.map(|at| graph.on_key[at as usize]) else {
                 continue;
             };
-            if place(missing) > before && !returned.contains(&missing) && may_have_known(missing) {
+            if !returned.contains(&missing) && may_have_known(missing) {
                 self.suspects.push(Suspect {
                     missing,
                     get,

@@ -57,7 +57,7 @@ pub(in crate::checker) struct Graph<'a, 'h> {
     /// Puts by key, then chain, then place.
     pub(in crate::checker) on_key: Vec<u32>,
     /// The places of those puts: what is searched most lies together.
-    pub(super) places_on_key: Vec<u32>,
+    pub(in crate::checker) places_on_key: Vec<u32>,
     /// The parts of `on_key`, by key.
     pub(in crate::checker) runs: Vec<Run>,
     /// Where each key's runs start.
