@@ -29,7 +29,7 @@ seeds=${1:-1000}
 first=${2:-0}
 status=0
 try() {
-  printf '%-40s' "$*"
+  printf '%-45s ' "$*"
   if screen=$("${sim[@]}" "$@" --seeds "$first..$((first + seeds))"); then
     sed -n 's/^verdicts *//p' <<<"$screen"
   else
