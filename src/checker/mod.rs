@@ -93,6 +93,8 @@ pub fn check(history: &History, options: &Options) -> Report {
         dominance,
         model: None,
         totals: totals(history),
+        gaps: Vec::new(),
+        remarks: Vec::new(),
         complete: history.end.is_some(),
         damage: history.damage.clone(),
         checks: Vec::new(),

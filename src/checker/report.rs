@@ -94,6 +94,14 @@ pub struct Report {
     pub engine: Engine,
     /// How many operations it has.
     pub totals: Totals,
+    /// What keeps the history from being called valid, though nothing that was judged refutes it: a
+    /// part that was not read or not judged. Each is a clause for the verdict's own line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<String>,
+    /// What the verdict's own line says beside the word: how much of the history evidence covers,
+    /// what was left unfinished. It changes no verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Whether it has its end record.
     pub complete: bool,
     /// What was lost of a damaged file.
@@ -129,14 +137,18 @@ fn is_applied(dominance: &Dominance) -> bool {
 
 impl Report {
     /// The verdict on what the history is held to: the direct engine's, unless it did not run or
-    /// the engines disagree.
+    /// the engines disagree. With gaps no history is valid.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        match (&self.agreement, self.engine) {
+        let judged = match (&self.agreement, self.engine) {
             (Agreement::Disagree { .. }, _) => Outcome::Invalid,
             (_, Engine::Stateright) => self.search_outcome(),
             (_, Engine::Direct | Engine::Both) => self.direct_outcome(),
+        };
+        if judged == Outcome::Valid && !self.gaps.is_empty() {
+            return Outcome::Unknown;
         }
+        judged
     }
 
     /// Stateright's verdict: an order of a part of the history proves nothing of the whole.
@@ -275,7 +287,11 @@ impl Report {
     /// One line a check, and the ladder.
     fn judgement(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Totals { ok, fail, info } = self.totals;
-        writeln!(f, "{}, held to: {}", self.outcome().name(), self.held_to())?;
+        write!(f, "{}, held to: {}", self.outcome().name(), self.held_to())?;
+        for clause in self.gaps.iter().chain(&self.remarks) {
+            write!(f, "; {clause}")?;
+        }
+        writeln!(f)?;
         if self.model.is_none() && self.promise.is_none() {
             writeln!(
                 f,

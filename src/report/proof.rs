@@ -49,16 +49,27 @@ pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
     lines
 }
 
-/// The verdict on the promise.
+/// The verdict on the promise, with what is missing of it and what is said beside it.
 pub(super) fn sentence(verdict: &VerdictRecord) -> String {
     let promise = &verdict.promise;
-    match verdict.verdict {
+    let mut sentence = match verdict.verdict {
         VerdictWord::Valid => format!("VALID: the store kept its promise, {promise}"),
         VerdictWord::Invalid => format!("INVALID: the store broke its promise, {promise}"),
         VerdictWord::Unknown => {
             format!("UNKNOWN: it is not known whether the store kept its promise, {promise}")
         }
+    };
+    for clause in clauses(verdict) {
+        sentence += "; ";
+        sentence += clause;
     }
+    sentence
+}
+
+/// What the verdict's own line says beside the word.
+pub(super) fn clauses(verdict: &VerdictRecord) -> impl Iterator<Item = &str> {
+    let clauses = verdict.gaps.iter().chain(&verdict.remarks);
+    clauses.map(String::as_str)
 }
 
 /// How a model fared.

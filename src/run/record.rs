@@ -263,6 +263,8 @@ fn unjudged(config: &Config, interrupted: bool) -> VerdictRecord {
         promise: promise(config).name().to_owned(),
         verdict: VerdictWord::Unknown,
         reason: Some(reason.to_owned()),
+        gaps: Vec::new(),
+        remarks: Vec::new(),
         disagreement: false,
         engines: Vec::new(),
         models: Vec::new(),

@@ -126,6 +126,8 @@ fn verdict_record(report: &Report) -> VerdictRecord {
         promise: report.held_to().to_owned(),
         verdict: word(report.outcome()),
         reason,
+        gaps: report.gaps.clone(),
+        remarks: report.remarks.clone(),
         engines,
         models: report
             .ladder

@@ -165,6 +165,8 @@ fn valid() -> RunRecord {
             promise: "causal + session guarantees + convergence".to_owned(),
             verdict: VerdictWord::Valid,
             reason: None,
+            gaps: Vec::new(),
+            remarks: Vec::new(),
             engines: vec![
                 engine("direct", VerdictWord::Valid, 133_702, 0.214),
                 EngineRecord {

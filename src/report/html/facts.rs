@@ -44,7 +44,9 @@ fn promise(record: &RunRecord) -> Tile {
         });
         let reason = verdict.reason.as_ref();
         let reason = reason.map_or_else(String::new, |reason| format!("; {reason}"));
-        format!("{judged} operations judged{lost}{reason}.")
+        let clauses = proof::clauses(verdict).map(|clause| format!("; {clause}"));
+        let clauses = clauses.collect::<String>();
+        format!("{judged} operations judged{lost}{reason}{clauses}.")
     };
     Tile {
         id: "promise",
