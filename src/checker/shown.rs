@@ -117,23 +117,28 @@ fn milliseconds(ns: u64) -> String {
     format!("{}.{:06}", ns / 1_000_000, ns % 1_000_000)
 }
 
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "session {} #{} {} {}",
-            self.session, self.index, self.kind, self.key
-        )?;
+impl Shown {
+    /// What it did and what came of it, as in `put user1 = 3:7` or `get user1 -> nothing`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let (kind, key) = (self.kind, &self.key);
         let read = || match &self.read[..] {
             [] => "nothing".to_owned(),
             read => shortened(read),
         };
         match (&self.written, self.kind) {
-            (Some(value), Kind::Cas) => write!(f, " {} -> {value}", read())?,
-            (Some(value), Kind::Append) => write!(f, " + {value}")?,
-            (Some(value), Kind::Put | Kind::Get) => write!(f, " = {value}")?,
-            (None, _) => write!(f, " -> {}", read())?,
+            (Some(value), Kind::Cas) => format!("{kind} {key} {} -> {value}", read()),
+            (Some(value), Kind::Append) => format!("{kind} {key} + {value}"),
+            (Some(value), Kind::Put | Kind::Get) => format!("{kind} {key} = {value}"),
+            (None, _) => format!("{kind} {key} -> {}", read()),
         }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (session, index) = (self.session, self.index);
+        write!(f, "session {session} #{index} {}", self.label())?;
         write!(f, " at n{}", self.node)?;
         if self.incarnation > 0 {
             write!(f, ".{}", self.incarnation)?;

@@ -40,4 +40,6 @@ pub use recorder::{ErrorRecord, Measured, Outcome, Progress, Recorder, RecorderS
 pub use series::{IntervalRow, IntervalSeries, KindRow, PlaceRow};
 pub use slo::{ObjectiveRecord, ObjectiveUnit, Slo, SloError};
 pub use statistics::{KindRecord, Statistics, Throughput};
-pub use verdict::{AnomalyRecord, EngineRecord, ModelRecord, VerdictRecord, VerdictWord};
+pub use verdict::{
+    AnomalyRecord, EngineRecord, ModelRecord, OperationRecord, VerdictRecord, VerdictWord,
+};

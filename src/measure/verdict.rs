@@ -90,4 +90,27 @@ pub struct AnomalyRecord {
     pub model: String,
     /// The operations and the sentence that says why no order explains them; several lines.
     pub text: String,
+    /// The same operations as data, for whoever draws them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<OperationRecord>,
+}
+
+/// One operation that proves an anomaly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationRecord {
+    /// The session that asked.
+    pub session: u32,
+    /// The node that was asked.
+    pub node: u16,
+    /// What was done and what came of it, as in `get user1 -> 3:7`.
+    pub label: String,
+    /// All that is known of it: its line in the anomaly's text.
+    pub line: String,
+    /// Its start, in ns since the run began.
+    pub invoke_ns: u64,
+    /// Its end; absent while unknown.
+    pub return_ns: Option<u64>,
+    /// `ok`, `fail` or `info`.
+    pub outcome: String,
 }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::checker::{
     Agreement, Anomaly, Budget, Clock, Engine, Found, JudgedBy, Options, Outcome, Report, Search,
-    Standing, Verdict,
+    Shown, Standing, Verdict,
 };
 use crate::history::{self, History, ReadError, Staleness, staleness};
 use crate::measure::{
-    AnomalyRecord, EngineRecord, Histogram, ModelRecord, StalenessRecord, VerdictRecord,
-    VerdictWord, write_hgrm,
+    AnomalyRecord, EngineRecord, Histogram, ModelRecord, OperationRecord, StalenessRecord,
+    VerdictRecord, VerdictWord, write_hgrm,
 };
 
 use super::directory::HISTORY_FILE;
@@ -34,6 +34,10 @@ pub(super) struct Attachment {
     pub(super) name: String,
     pub(super) contents: Vec<u8>,
 }
+
+/// What a proof says whose reads lack values.
+const SHORTENED: &str =
+    "Below, reads leave out the values whose puts are not needed to show the anomaly.";
 
 /// Where the operations go that prove an invalid verdict, a history an anomaly.
 const ANOMALIES_DIRECTORY: &str = "anomalies";
@@ -94,7 +98,9 @@ fn proofs(history: &History, report: &Report) -> Vec<Attachment> {
             let title = format!("{} (breaks {})", anomaly.kind, anomaly.model);
             let text = anomaly_text(anomaly);
             let mut contents = Vec::new();
-            for line in std::iter::once(title.as_str()).chain(text.lines()) {
+            let shortened = reads_are_shortened(anomaly, history).then_some(SHORTENED);
+            let lines = std::iter::once(title.as_str()).chain(text.lines());
+            for line in lines.chain(shortened) {
                 contents.extend_from_slice(format!("// {line}\n").as_bytes());
             }
             history::write_json_lines(history, &mut contents).expect("memory takes all");
@@ -104,6 +110,15 @@ fn proofs(history: &History, report: &Report) -> Vec<Attachment> {
             }
         })
         .collect()
+}
+
+/// Whether reads of an anomaly's history lack values whose puts are not needed to show it.
+fn reads_are_shortened(anomaly: &Anomaly, history: &History) -> bool {
+    let shown: usize = anomaly.operations.iter().map(|one| one.read.len()).sum();
+    let kept: usize = (0..history.len())
+        .map(|row| history.columns.read.at(row).len())
+        .sum();
+    kept < shown
 }
 
 fn verdict_record(report: &Report) -> VerdictRecord {
@@ -208,6 +223,20 @@ fn anomaly_record(anomaly: &Anomaly) -> AnomalyRecord {
         kind: anomaly.kind.name().to_owned(),
         model: anomaly.model.name().to_owned(),
         text: anomaly_text(anomaly),
+        operations: anomaly.operations.iter().map(operation_record).collect(),
+    }
+}
+
+/// What is drawn of an operation: what its text says, word for word.
+fn operation_record(shown: &Shown) -> OperationRecord {
+    OperationRecord {
+        session: shown.session,
+        node: shown.node,
+        label: shown.label(),
+        line: shown.to_string(),
+        invoke_ns: shown.invoke,
+        return_ns: shown.returned,
+        outcome: shown.outcome.name().to_owned(),
     }
 }
 

@@ -217,6 +217,7 @@ fn invalid() -> RunRecord {
             kind: "missed-write".to_owned(),
             model: "causal".to_owned(),
             text: text.to_owned(),
+            operations: Vec::new(),
         })
         .collect();
     record

@@ -268,6 +268,7 @@ mod tests {
             kind: kind.to_owned(),
             model: "causal".to_owned(),
             text: String::new(),
+            operations: Vec::new(),
         };
         record.verdict.anomalies = vec![anomaly("lost-write")];
         assert_eq!(sign_of_a_bug(&record).as_deref(), Some("lost-write"));

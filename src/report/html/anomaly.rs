@@ -1,13 +1,11 @@
-//! An anomaly as a picture: its operations over time, by session and by replica.
+//! An anomaly as a picture: its operations over time, by session and by replica. It is drawn from
+//! the operations of the run record, whose text stands below it, so that the two say the same.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::history::{History, ImportOptions, Kind, Row, read_history};
-use crate::measure::AnomalyRecord;
+use crate::measure::{AnomalyRecord, OperationRecord};
 
 /// Operations that are drawn of one anomaly; its text has them all.
 const OPERATIONS_MAX: usize = 40;
@@ -19,7 +17,9 @@ pub(super) struct Picture {
     model: String,
     sentence: String,
     text: String,
-    /// Both are empty when the operations are not there.
+    /// How many operations are not drawn.
+    not_drawn: usize,
+    /// Both are empty when the record has no operations.
     sessions: Vec<Lane>,
     replicas: Vec<Lane>,
 }
@@ -36,46 +36,25 @@ struct Lane {
 struct Bar {
     left: f64,
     width: f64,
-    outcome: &'static str,
+    outcome: String,
     text: String,
     title: String,
 }
 
-/// The pictures of a run's anomalies, in the order of the record.
-pub(super) fn pictures(directory: &Path, anomalies: &[AnomalyRecord]) -> Vec<Picture> {
-    let files = files(&directory.join("anomalies"));
-    (1..)
-        .zip(anomalies)
-        .map(|(number, anomaly)| {
-            let start = format!("{number:02}-");
-            let file = files.iter().find(|file| {
-                let name = file.file_name().unwrap_or_default();
-                name.to_string_lossy().starts_with(&start)
-            });
-            // The picture is an extra: without it the text still says everything.
-            let history =
-                file.and_then(|file| read_history(file, None, &ImportOptions::default()).ok());
-            picture(anomaly, history.as_ref())
-        })
-        .collect()
-}
-
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
-}
-
-fn picture(anomaly: &AnomalyRecord, history: Option<&History>) -> Picture {
+/// The picture of an anomaly.
+pub(super) fn picture(anomaly: &AnomalyRecord) -> Picture {
     let (sentence, text) = anomaly
         .text
         .split_once('\n')
         .unwrap_or((&anomaly.text, &anomaly.text));
-    let (sessions, replicas) = history.map_or_else(Default::default, lanes);
+    let drawn = anomaly.operations.len().min(OPERATIONS_MAX);
+    let (sessions, replicas) = lanes(&anomaly.operations[..drawn]);
     Picture {
         kind: anomaly.kind.clone(),
         model: anomaly.model.clone(),
         sentence: sentence.to_owned(),
         text: text.to_owned(),
+        not_drawn: anomaly.operations.len() - drawn,
         sessions,
         replicas,
     }
@@ -83,12 +62,10 @@ fn picture(anomaly: &AnomalyRecord, history: Option<&History>) -> Picture {
 
 /// The operations by session and by replica. Time is drawn by the order of beginnings and ends: a
 /// microsecond and a second are as wide, so that all operations can be read.
-fn lanes(history: &History) -> (Vec<Lane>, Vec<Lane>) {
-    let rows = history.columns.kind.len().min(OPERATIONS_MAX);
-    let rows: Vec<Row<'_>> = (0..rows).map(|at| history.row(at)).collect();
-    let mut times: Vec<u64> = rows
+fn lanes(operations: &[OperationRecord]) -> (Vec<Lane>, Vec<Lane>) {
+    let mut times: Vec<u64> = operations
         .iter()
-        .flat_map(|row| [Some(row.invoke), row.returned])
+        .flat_map(|operation| [Some(operation.invoke_ns), operation.return_ns])
         .flatten()
         .collect();
     times.sort_unstable();
@@ -97,19 +74,19 @@ fn lanes(history: &History) -> (Vec<Lane>, Vec<Lane>) {
     let step = 100.0 / times.len() as f64;
     let place = |time: u64| times.partition_point(|earlier| *earlier < time) as f64 * step;
     let (mut sessions, mut replicas) = (BTreeMap::new(), BTreeMap::new());
-    for row in &rows {
-        let left = place(row.invoke);
-        let right = row.returned.map_or(100.0, place);
+    for operation in operations {
+        let left = place(operation.invoke_ns);
+        let right = operation.return_ns.map_or(100.0, place);
         let bar = Bar {
             left: round(left),
             width: round((right - left).max(step / 2.0)),
-            outcome: row.outcome.name(),
-            text: text(history, row),
-            title: title(history, row),
+            outcome: operation.outcome.clone(),
+            text: operation.label.clone(),
+            title: operation.line.clone(),
         };
-        let of_session: &mut Vec<Bar> = sessions.entry(row.session).or_default();
+        let of_session: &mut Vec<Bar> = sessions.entry(operation.session).or_default();
         of_session.push(bar.clone());
-        let of_node: &mut Vec<Bar> = replicas.entry(row.node).or_default();
+        let of_node: &mut Vec<Bar> = replicas.entry(operation.node).or_default();
         of_node.push(bar);
     }
     let lane = |name, operations| Lane { name, operations };
@@ -129,36 +106,52 @@ fn round(percent: f64) -> f64 {
     (percent * 100.0).round() / 100.0
 }
 
-fn text(history: &History, row: &Row<'_>) -> String {
-    let key = history.key_name(row.key);
-    let read = match row.read {
-        [] => "nothing".to_owned(),
-        ids => {
-            let names: Vec<String> = ids.iter().map(|id| history.value_name(*id)).collect();
-            names.join(", ")
-        }
-    };
-    match row.kind {
-        Kind::Put => format!("put {key} = {}", history.value_name(row.written)),
-        Kind::Get => format!("get {key} → {read}"),
-        Kind::Cas => format!("cas {key} {read} → {}", history.value_name(row.written)),
-        Kind::Append => format!("append {key} {}", history.value_name(row.written)),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn title(history: &History, row: &Row<'_>) -> String {
-    let ms = |ns: u64| format!("{:.6}", ns as f64 / 1e6);
-    let error = row
-        .error
-        .map_or_else(String::new, |error| format!(" ({error})"));
-    format!(
-        "session {} #{}: {} at n{}, {}{error}, {} .. {} ms",
-        row.session,
-        row.index,
-        text(history, row),
-        row.node,
-        row.outcome,
-        ms(row.invoke),
-        row.returned.map_or_else(|| "…".to_owned(), ms)
-    )
+    fn operation(label: &str, invoke_ns: u64) -> OperationRecord {
+        OperationRecord {
+            session: 7,
+            node: 2,
+            label: label.to_owned(),
+            line: format!("session 7 #0 {label} at n2"),
+            invoke_ns,
+            return_ns: Some(invoke_ns + 5),
+            outcome: "ok".to_owned(),
+        }
+    }
+
+    fn anomaly(operations: Vec<OperationRecord>) -> AnomalyRecord {
+        let lines = operations.iter().map(|one| format!("\n  {}", one.line));
+        AnomalyRecord {
+            kind: "divergence".to_owned(),
+            model: "convergence".to_owned(),
+            text: "two nodes differ".to_owned() + &lines.collect::<String>(),
+            operations,
+        }
+    }
+
+    #[test]
+    fn every_operation_is_drawn_with_the_words_of_its_text() {
+        let anomaly = anomaly(vec![
+            operation("get 1 -> 56:11694", 10),
+            operation("get 1 -> nothing", 20),
+        ]);
+        let picture = picture(&anomaly);
+        for lanes in [&picture.sessions, &picture.replicas] {
+            let bars: Vec<&Bar> = lanes.iter().flat_map(|lane| &lane.operations).collect();
+            assert_eq!(bars.len(), 2);
+            for bar in bars {
+                assert!(picture.text.contains(&bar.title), "{}", bar.title);
+                assert!(bar.title.contains(&bar.text), "{}", bar.text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_says_how_many_operations_it_leaves_to_the_text() {
+        let many = (0..OPERATIONS_MAX as u64 + 3).map(|at| operation("get 1 -> nothing", at));
+        assert_eq!(picture(&anomaly(many.collect())).not_drawn, 3);
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::measure::{FaultWindow, PeriodRecord, RunRecord, VerdictWord};
+use crate::measure::{FaultWindow, ModelRecord, PeriodRecord, RunRecord, VerdictWord};
 use crate::report::layout::{join, plural};
 use crate::report::number::{self, optional};
 use crate::report::proof;
@@ -61,30 +61,51 @@ fn promise(record: &RunRecord) -> Tile {
     }
 }
 
+/// How far up the ladder nothing is broken, in the colour of the worst that stands on it up to what
+/// was promised: a store owes nothing above its promise.
 fn ladder_tile(record: &RunRecord) -> Tile {
-    let named = |wanted: Option<VerdictWord>| {
-        let models = record.verdict.models.iter();
-        let of = models.filter(|model| model.verdict == wanted);
+    let models = &record.verdict.models;
+    let named = |wanted: VerdictWord| {
+        let of = models.iter().filter(|model| model.verdict == Some(wanted));
         of.map(|model| model.name.clone()).collect::<Vec<_>>()
     };
-    let held = named(Some(VerdictWord::Valid));
-    let broken = named(Some(VerdictWord::Invalid));
-    let (word, headline) = match held.last() {
-        _ if record.verdict.models.is_empty() => ("unknown", "not judged".to_owned()),
-        None => ("invalid", "no model held".to_owned()),
-        Some(strongest) => ("valid", format!("up to {strongest}")),
+    let (broken, unknown) = (named(VerdictWord::Invalid), named(VerdictWord::Unknown));
+    let is_broken = |model: &ModelRecord| model.verdict == Some(VerdictWord::Invalid);
+    let below = models.iter().take_while(|model| !is_broken(model));
+    let strongest = below
+        .filter(|model| model.verdict == Some(VerdictWord::Valid))
+        .last();
+    let headline = match strongest {
+        _ if models.is_empty() => "not judged".to_owned(),
+        Some(strongest) => format!("nothing broken up to {}", strongest.name),
+        None if broken.is_empty() => "not one model decided".to_owned(),
+        None => "not one model held".to_owned(),
     };
-    let detail = if broken.is_empty() {
-        "No model was broken.".to_owned()
+    let promised = models.iter().position(|model| model.promised);
+    let owed = &models[..promised.map_or(models.len(), |place| place + 1)];
+    let has = |word: VerdictWord| owed.iter().any(|model| model.verdict == Some(word));
+    let word = if has(VerdictWord::Invalid) || (strongest.is_none() && !broken.is_empty()) {
+        "invalid"
+    } else if has(VerdictWord::Unknown) || strongest.is_none() {
+        "unknown"
     } else {
-        format!("Broken: {}.", join(broken))
+        "valid"
     };
+    let clause = |what: &str, names: Vec<String>| {
+        (!names.is_empty()).then(|| format!("{what}: {}.", join(names)))
+    };
+    let clauses = [clause("Broken", broken), clause("Undecided", unknown)];
+    let detail = Vec::from_iter(clauses.into_iter().flatten()).join(" ");
     Tile {
         id: "ladder",
         name: "Ladder",
         word,
         headline,
-        detail,
+        detail: if detail.is_empty() {
+            "No model was broken.".to_owned()
+        } else {
+            detail
+        },
     }
 }
 
@@ -301,4 +322,84 @@ const OTHER_COLOUR: &str = "#CCCCCC";
 pub(super) fn colour(kind: &str) -> &'static str {
     let known = COLOURS.iter().find(|(name, _)| *name == kind);
     known.map_or(OTHER_COLOUR, |(_, colour)| colour)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tile of a ladder, weakest model first: each model's name, its verdict, and whether it is
+    /// what was promised.
+    fn tile(models: &[(&str, Option<VerdictWord>, bool)]) -> Tile {
+        let stored = include_str!("../../../tests/testdata/records/before-faults.json");
+        let mut record: RunRecord = serde_json::from_str(stored).expect("a record");
+        let models = models.iter().map(|(name, verdict, promised)| ModelRecord {
+            name: (*name).to_owned(),
+            verdict: *verdict,
+            promised: *promised,
+            reason: None,
+        });
+        record.verdict.models = models.collect();
+        ladder_tile(&record)
+    }
+
+    const HELD: Option<VerdictWord> = Some(VerdictWord::Valid);
+    const BROKEN: Option<VerdictWord> = Some(VerdictWord::Invalid);
+    const OPEN: Option<VerdictWord> = Some(VerdictWord::Unknown);
+
+    #[test]
+    fn a_model_that_held_above_broken_ones_is_no_praise() {
+        let tile = tile(&[
+            ("eventual", BROKEN, false),
+            ("lww", BROKEN, true),
+            ("mw", HELD, false),
+            ("wfr", HELD, false),
+        ]);
+        assert_eq!(
+            (tile.word, tile.headline.as_str()),
+            ("invalid", "not one model held")
+        );
+        assert_eq!(tile.detail, "Broken: eventual, lww.");
+    }
+
+    #[test]
+    fn the_ladder_is_climbed_to_the_last_model_below_the_first_broken_one() {
+        let tile = tile(&[
+            ("eventual", HELD, false),
+            ("lww", None, false),
+            ("ryw", HELD, false),
+            ("mr", BROKEN, false),
+            ("causal", BROKEN, true),
+        ]);
+        assert_eq!(
+            (tile.word, tile.headline.as_str()),
+            ("invalid", "nothing broken up to ryw")
+        );
+    }
+
+    #[test]
+    fn what_is_broken_above_the_promise_colours_nothing() {
+        let tile = tile(&[
+            ("eventual", HELD, false),
+            ("lww", HELD, true),
+            ("linearizable", BROKEN, false),
+        ]);
+        assert_eq!(
+            (tile.word, tile.headline.as_str()),
+            ("valid", "nothing broken up to lww")
+        );
+        assert_eq!(tile.detail, "Broken: linearizable.");
+    }
+
+    #[test]
+    fn a_ladder_on_which_something_owed_is_open_is_not_green() {
+        let open = tile(&[("eventual", OPEN, false), ("linearizable", HELD, true)]);
+        assert_eq!(open.word, "unknown");
+        let nothing = tile(&[("eventual", OPEN, false), ("causal", None, false)]);
+        assert_eq!(
+            (nothing.word, nothing.headline.as_str()),
+            ("unknown", "not one model decided")
+        );
+        assert_eq!(tile(&[]).word, "unknown");
+    }
 }

@@ -8,7 +8,7 @@ use crate::measure::RunRecord;
 use crate::report::proof;
 use crate::report::tables::{self, Table};
 
-use super::anomaly::{self, Picture};
+use super::anomaly::{Picture, picture};
 use super::facts::{self, Tile};
 use super::series::time_charts;
 use super::topology::{self, Topology};
@@ -124,7 +124,7 @@ pub fn run_page(record: &RunRecord, directory: &Path) -> Result<String, PageErro
         verdict_sentence: proof::sentence(&record.verdict),
         engines: facts::engines(record),
         ladder: facts::ladder(record),
-        anomalies: anomaly::pictures(directory, &record.verdict.anomalies),
+        anomalies: record.verdict.anomalies.iter().map(picture).collect(),
         topology: topology::topology(record),
         nodes: tables::nodes(&record.nodes),
         troubles: tables::troubles(&record.nodes),
