@@ -121,9 +121,15 @@ fn stands(model: Model, checks: &[Check]) -> (Standing, Option<String>) {
         (Some(Verdict::NotApplicable { .. }) | None, Some(second)) if model != Model::Eventual => {
             of(second)
         }
+        // The check that goes without evidence was spared: what made it needless decides.
+        (Some(Verdict::NotApplicable { .. }), None) if model == Model::Causal => not_checked(),
         (Some(first), _) => of(first),
-        (None, _) => (Standing::Unknown, Some("not checked".to_owned())),
+        (None, _) => not_checked(),
     }
+}
+
+fn not_checked() -> (Standing, Option<String>) {
+    (Standing::Unknown, Some("not checked".to_owned()))
 }
 
 fn of(verdict: &Verdict) -> (Standing, Option<String>) {
@@ -212,5 +218,33 @@ mod tests {
         let (broken, unknown) = (Standing::Broken, Standing::Unknown);
         assert_eq!(standings(Judged::BlackBox), [broken, broken, broken]);
         assert_eq!(standings(Judged::ByVersions), [broken, unknown, unknown]);
+    }
+
+    #[test]
+    fn a_history_without_evidence_that_is_linearizable_is_causal_too() {
+        let rows = [op(0, 0, 0, 0, Kind::Put, &[])];
+        let history = History::from_rows(Header::default(), rows);
+        let index = Index::new(&history).unwrap();
+        let check = |property: Property, verdict: Verdict| Check {
+            property,
+            checked: 1,
+            verdict,
+        };
+        let standing = |linearizable: Verdict, dominance: Dominance| {
+            let checks = [
+                integrity::check(&index),
+                check(Property::Causal, Verdict::not_applicable("no vectors")),
+                check(Property::Linearizable, linearizable),
+            ];
+            let rungs = ladder(&checks, None, dominance, Judged::BlackBox);
+            rungs[Model::Causal as usize].standing
+        };
+        let unknown = || Verdict::unknown("the budget ran out");
+        assert_eq!(standing(Verdict::Valid, Dominance::Applied), Standing::Held);
+        assert_eq!(
+            standing(Verdict::Valid, Dominance::Context),
+            Standing::Unknown
+        );
+        assert_eq!(standing(unknown(), Dominance::Applied), Standing::Unknown);
     }
 }

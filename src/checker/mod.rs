@@ -278,6 +278,7 @@ fn search_prefixes(
         let clock = options.clock.clone().zip(deadline);
         let mut search = search::search(judged, promise, budget.states, clock);
         search.of = of;
+        search.limit = (search.operations < of).then(|| limit(budget, attempt));
         attempt += 1;
         if search.found != Found::Budget || attempt > PREFIXES_MAX {
             let direct = match options.engine {
@@ -287,6 +288,19 @@ fn search_prefixes(
             return (search, direct);
         }
         operations = operations.min(index.history.len()) / PREFIX_SHRINK + 1;
+    }
+}
+
+/// Why the search was not given the whole history, at its so many-th attempt.
+fn limit(budget: Budget, attempt: u32) -> String {
+    if attempt == 1 {
+        format!("it searches at most {} operations", budget.operations)
+    } else {
+        format!(
+            "a longer part did not fit its budget of {} states and {} s",
+            budget.states,
+            budget.time.as_secs_f64()
+        )
     }
 }
 

@@ -269,16 +269,27 @@ impl fmt::Display for Search {
             format!("the first {} of {} operations", self.operations, self.of)
         };
         match &self.found {
-            Found::Order => write!(
-                f,
-                "valid, an order of {covered} in {} steps and {} states",
-                self.steps, self.states
-            ),
+            Found::Order => {
+                let found = if self.operations == self.of {
+                    "valid, an order"
+                } else {
+                    "no violation in the part that was searched, an order"
+                };
+                let (steps, states) = (self.steps, self.states);
+                write!(
+                    f,
+                    "{found} of {covered} in {steps} steps and {states} states"
+                )
+            }
             Found::NoOrder { row } => {
                 write!(f, "invalid, no order of {covered} explains row {row}")
             }
             Found::Budget => write!(f, "unknown, the budget ran out on {covered}"),
             Found::NotApplicable { reason } => write!(f, "not applicable: {reason}"),
+        }?;
+        match &self.limit {
+            Some(limit) => write!(f, ": {limit}"),
+            None => Ok(()),
         }
     }
 }

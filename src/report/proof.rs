@@ -1,6 +1,6 @@
 //! The verdict on the screen, and the operations that prove it.
 
-use crate::measure::{AnomalyRecord, RunRecord, VerdictRecord, VerdictWord};
+use crate::measure::{AnomalyRecord, EngineRecord, RunRecord, VerdictRecord, VerdictWord};
 
 use super::layout::{join, labelled, wrap};
 use super::number::{self, optional};
@@ -19,14 +19,15 @@ pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
         lines.extend(labelled("", reason));
     }
     for engine in &verdict.engines {
-        let mut text = format!(
-            "{:<10} {:<7} {} of {} operations in {}",
-            engine.name,
-            word(engine.verdict),
-            number::count(engine.covered),
-            number::count(engine.total),
-            number::seconds(engine.seconds)
-        );
+        let (covered, total) = (number::count(engine.covered), number::count(engine.total));
+        let took = number::seconds(engine.seconds);
+        let found = match found(engine) {
+            NO_VIOLATION => {
+                format!("no violation in the {covered} of {total} operations it searched in {took}")
+            }
+            word => format!("{word:<7} {covered} of {total} operations in {took}"),
+        };
+        let mut text = format!("{:<10} {found}", engine.name);
         if let Some(reason) = &engine.reason {
             text += &format!(": {reason}");
         }
@@ -47,6 +48,18 @@ pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
     }
     lines.extend(labelled("History", &history(record)));
     lines
+}
+
+/// What an engine found that searched a part.
+const NO_VIOLATION: &str = "no violation in the part that was searched";
+
+/// An engine's verdict; that a part is in order says nothing of the rest.
+pub(super) fn found(engine: &EngineRecord) -> &'static str {
+    if engine.verdict == VerdictWord::Valid && engine.covered < engine.total {
+        NO_VIOLATION
+    } else {
+        word(engine.verdict)
+    }
 }
 
 /// The verdict on the promise, with what is missing of it and what is said beside it.

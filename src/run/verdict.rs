@@ -203,8 +203,8 @@ fn direct_record(report: &Report) -> EngineRecord {
 
 fn search_record(report: &Report, search: &Search) -> EngineRecord {
     let (verdict, reason) = match &search.found {
-        Found::Order => (VerdictWord::Valid, None),
-        Found::NoOrder { .. } => (VerdictWord::Invalid, None),
+        Found::Order => (VerdictWord::Valid, search.limit.clone()),
+        Found::NoOrder { .. } => (VerdictWord::Invalid, search.limit.clone()),
         Found::Budget => (VerdictWord::Unknown, Some("the budget ran out".to_owned())),
         Found::NotApplicable { reason } => (VerdictWord::Unknown, Some(reason.clone())),
     };

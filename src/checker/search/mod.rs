@@ -63,6 +63,9 @@ pub struct Search {
     pub steps: u64,
     /// States that it generated.
     pub states: u64,
+    /// Why it was not given the whole history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
 }
 
 impl Search {
@@ -74,6 +77,7 @@ impl Search {
             of: 0,
             steps: 0,
             states: 0,
+            limit: None,
         }
     }
 }

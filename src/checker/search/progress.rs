@@ -83,6 +83,7 @@ impl Progress {
         Search {
             steps: farthest.taken,
             states: different as u64,
+            limit: None,
             ..Search::of(found)
         }
     }

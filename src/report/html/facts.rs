@@ -282,7 +282,7 @@ pub(super) fn engines(record: &RunRecord) -> Table {
     let rows = record.verdict.engines.iter().map(|engine| {
         vec![
             engine.name.clone(),
-            proof::word(engine.verdict).to_owned(),
+            proof::found(engine).to_owned(),
             number::count(engine.covered),
             number::count(engine.total),
             number::seconds(engine.seconds),
