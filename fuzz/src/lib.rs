@@ -7,6 +7,7 @@ mod judge;
 use std::cell::OnceCell;
 use std::path::Path;
 
+use kvs_zoo::history::edn::Value;
 use kvs_zoo::history::{Format, History, ImportOptions, ReadError, read_history, write_json_lines};
 use kvs_zoo::protocol::Message;
 use kvs_zoo::transport::codec;
@@ -39,7 +40,7 @@ pub fn imports(data: &[u8]) {
         return;
     };
     let options = ImportOptions {
-        initial: (first & 4 != 0).then(|| "0".to_owned()),
+        initial: (first & 4 != 0).then_some(Value::Int(0)),
         nil_reads_match_anything: first & 8 != 0,
         failed_cas: None,
     };

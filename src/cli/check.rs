@@ -1,12 +1,13 @@
 //! `kvs-bench check`: a stored history, judged again.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use crate::checker::{Agreement, JudgedBy, Model, Outcome};
-use crate::history::{Dominance, FailedCas, History, ImportOptions, ReadError};
+use crate::history::{Dominance, FailedCas, History, ImportOptions, ReadError, edn};
 use crate::run;
 
 use super::{EngineArgs, ExitStatus, Failure};
@@ -73,9 +74,10 @@ pub(super) struct InputArgs {
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
 
-    /// What every register of a foreign history holds at first, instead of nil.
-    #[arg(long, value_name = "VALUE")]
-    initial: Option<String>,
+    /// What every register of a foreign history holds at first, instead of nil, as EDN: 0 is a
+    /// number, '"0"' a string.
+    #[arg(long, value_name = "EDN", value_parser = edn::Value::from_str)]
+    initial: Option<edn::Value<'static>>,
 
     /// Lets a read of nil match any value, as some of Knossos' models do.
     #[arg(long)]

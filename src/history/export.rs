@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use clojure_reader::edn::Edn;
 use hashbrown::HashMap;
 
 use super::columns::NEVER;
+use super::edn::Value;
 use super::header::Limit;
 use super::operation::{CORRUPT, ErrorKind, Kind, Outcome};
 use super::read::History;
@@ -203,18 +203,19 @@ impl Processes {
 }
 
 fn string(text: &str) -> String {
-    Edn::Str(Cow::Borrowed(text)).to_string()
+    Value::Text(Cow::Borrowed(text)).to_string()
 }
 
 fn key(history: &History, key: u64) -> String {
-    if history.header.keys.is_empty() {
-        key.to_string()
+    let name = history.key_name(key);
+    if history.header.keys.is_empty() || history.header.edn {
+        name
     } else {
-        string(&history.key_name(key))
+        string(&name)
     }
 }
 
-/// A value: its text when that is EDN already, such as a number, else as a string.
+/// A value: its text when that is EDN or a number, else as a string.
 fn value(history: &History, id: Option<u64>) -> String {
     let Some(id) = id else {
         return "nil".to_owned();
@@ -224,7 +225,7 @@ fn value(history: &History, id: Option<u64>) -> String {
         return ":corrupt".to_owned();
     }
     let is_number = name.parse::<i64>().is_ok_and(|n| n.to_string() == name);
-    if is_number || (name == "nil" && !history.header.values.is_empty()) {
+    if history.header.edn || is_number || (name == "nil" && !history.header.values.is_empty()) {
         name
     } else {
         string(&name)

@@ -39,6 +39,10 @@ pub struct Header {
     /// and each id belongs to one key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
+    /// Whether `keys` and `values` are EDN, in which `"3"` is a string and `3` a number; otherwise
+    /// they are bare texts.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub edn: bool,
     /// Whether the times are those at which things happened; otherwise only the order within a
     /// session means anything.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
@@ -60,6 +64,14 @@ const fn is_yes(value: &bool) -> bool {
     *value
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_no(value: &bool) -> bool {
+    !*value
+}
+
 impl Default for Header {
     fn default() -> Self {
         Self {
@@ -72,6 +84,7 @@ impl Default for Header {
             seed: 0,
             keys: Vec::new(),
             values: Vec::new(),
+            edn: false,
             real_time: true,
             limit: None,
         }

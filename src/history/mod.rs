@@ -11,6 +11,7 @@
 mod arrow;
 mod column;
 mod columns;
+pub mod edn;
 mod export;
 mod header;
 mod import;

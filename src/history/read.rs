@@ -9,6 +9,7 @@ use arrow_schema::ArrowError;
 
 use super::arrow;
 use super::columns::{Columns, Evidence};
+use super::edn::Value;
 use super::header::{End, Header, SCHEMA_VERSION};
 use super::jsonl;
 use super::operation::{Kind, Row, Siblings, Witness};
@@ -204,6 +205,19 @@ impl History {
             .ok()
             .and_then(|i| self.header.values.get(i));
         text.cloned().unwrap_or_else(|| jsonl::id_text(id))
+    }
+
+    /// The text that a value is to an append: the content of an EDN string, else the value's name.
+    #[must_use]
+    pub fn value_text(&self, id: u64) -> String {
+        let name = self.value_name(id);
+        if !self.header.edn {
+            return name;
+        }
+        match name.parse() {
+            Ok(Value::Text(content)) => content.into_owned(),
+            Ok(_) | Err(_) => name,
+        }
     }
 
     /// A key's name: as the header gives it, or its number.

@@ -170,7 +170,7 @@ fn registers_start_with_what_the_caller_says() {
     let text = "{:process 0, :type :invoke, :f :read, :value nil}\n\
                 {:process 0, :type :ok, :f :read, :value 0}\n";
     let initial = |value: Option<&str>| ImportOptions {
-        initial: value.map(str::to_owned),
+        initial: value.map(|value| value.parse().unwrap()),
         ..ImportOptions::default()
     };
     for (value, outcome) in [

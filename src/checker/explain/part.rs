@@ -149,6 +149,7 @@ fn header_without_keys(header: &Header) -> Header {
         limit: None,
         real_time: header.real_time,
         values: header.values.clone(),
+        edn: header.edn,
     }
 }
 

@@ -120,7 +120,7 @@ impl<'h> Registers<'h> {
             return *token;
         }
         let token = match &mut self.texts {
-            Some(texts) => texts.token(self.history.value_name(id)),
+            Some(texts) => texts.token(self.history.value_text(id)),
             None => self.tokens.len() as Token + 1,
         };
         self.tokens.insert(id, token);

@@ -1,87 +1,84 @@
-//! EDN forms one after another, with the lines they stand on. The reader is `clojure-reader`.
+//! EDN forms one after another, with the lines they stand on.
 
-use clojure_reader::edn::{self, Edn};
-use clojure_reader::error::Code;
+use std::ops::ControlFlow;
 
+use super::super::edn::{EdnError, Fault, Reader, Value};
 use super::BadLine;
 
-/// The longest operation, in bytes: its forms take some forty times that in memory.
+/// The longest operation, in bytes: its values take some twenty times that in memory.
 const FORM_BYTES_MAX: usize = 16 << 20;
 
-/// Calls `each` with every form: those of the file, or of the one vector or list that it holds.
-pub(super) fn forms(
-    text: &str,
-    mut each: impl FnMut(usize, &Edn<'_>) -> Result<(), String>,
+/// Calls `each` with the line and the value of every form: those of the file, or of the one vector
+/// or list that it holds. Stops where `each` says so.
+pub(super) fn forms<'t>(
+    text: &'t str,
+    mut each: impl FnMut(usize, Value<'t>) -> Result<ControlFlow<()>, String>,
 ) -> Result<(), BadLine> {
     let mut lines = Lines {
         text,
         at: 0,
         line: 1,
     };
-    let mut rest = skipped(text);
-    let closing = match rest.chars().next() {
+    let mut start = Reader::new(text);
+    let closing = match start.peek() {
         Some('[') => Some(']'),
         Some('(') => Some(')'),
         Some(_) | None => None,
     };
-    if closing.is_some() {
-        rest = skipped(&rest[1..]);
-    }
+    let mut at = start.at() + usize::from(closing.is_some());
     loop {
-        let line = lines.of(rest);
-        if let Some(closing) = closing
-            && let Some(after) = rest.strip_prefix(closing)
-        {
-            let after = skipped(after);
-            return if after.is_empty() {
-                Ok(())
-            } else {
-                let line = lines.of(after);
-                Err(BadLine::new(
-                    line,
-                    "there is more after the end of the vector",
-                ))
-            };
+        let part = &text[at..text.floor_char_boundary(at.saturating_add(FORM_BYTES_MAX))];
+        let is_all = at + part.len() == text.len();
+        let mut reader = Reader::new(part);
+        if closing.is_some_and(|closing| reader.eat(closing)) {
+            at += reader.at();
+            return ended(&text[at..]).map_err(|()| {
+                let reason = "there is more after the end of the vector";
+                BadLine::new(lines.of(at), reason)
+            });
         }
-        if rest.is_empty() {
-            return match closing {
-                None => Ok(()),
-                Some(closing) => Err(BadLine::new(
-                    line,
-                    format!("the file is cut short: `{closing}` is missing at its end"),
-                )),
-            };
-        }
-        let part = &rest[..rest.floor_char_boundary(FORM_BYTES_MAX)];
-        let (form, after) = edn::read(part).map_err(|error| {
-            if error.code == Code::UnexpectedEOF && part.len() < rest.len() {
-                let reason = format!("an operation is longer than {FORM_BYTES_MAX} bytes");
-                return BadLine::new(line, reason);
+        reader.peek();
+        let line = lines.of(at + reader.at());
+        let form = reader
+            .next()
+            .map_err(|error| said(&mut lines, at, line, is_all, &error))?;
+        at += reader.at();
+        match (form, reader.peek(), closing) {
+            (Some(form), ..) => {
+                let flow = each(line, form).map_err(|reason| BadLine::new(line, reason))?;
+                if flow.is_break() {
+                    return Ok(());
+                }
             }
-            let at = error.line.map_or(line, |offset| line + offset - 1);
-            BadLine::new(at, said(&error.code))
-        })?;
-        each(line, &form).map_err(|reason| BadLine::new(line, reason))?;
-        rest = skipped(&rest[part.len() - after.len()..]);
-    }
-}
-
-fn said(code: &Code) -> String {
-    if *code == Code::UnexpectedEOF {
-        "the file ends within an operation: it was cut short".to_owned()
-    } else {
-        format!("it is not EDN: {code:?}")
-    }
-}
-
-/// The text after white space, commas and comments.
-fn skipped(mut text: &str) -> &str {
-    loop {
-        text = text.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
-        if !text.starts_with(';') {
-            return text;
+            (None, None, _) if !is_all => {}
+            (None, None, None) => return Ok(()),
+            (None, None, Some(closing)) => {
+                let reason = format!("the file is cut short: `{closing}` is missing at its end");
+                return Err(BadLine::new(lines.of(text.len()), reason));
+            }
+            (None, Some(c), _) => {
+                let reason = format!("it is not EDN: `{c}` closes nothing");
+                return Err(BadLine::new(lines.of(at), reason));
+            }
         }
-        text = text.find('\n').map_or("", |end| &text[end..]);
+    }
+}
+
+/// Whether nothing is left but white space and comments.
+fn ended(rest: &str) -> Result<(), ()> {
+    Reader::new(rest).peek().map_or(Ok(()), |_| Err(()))
+}
+
+fn said(lines: &mut Lines<'_>, at: usize, line: usize, is_all: bool, error: &EdnError) -> BadLine {
+    match &error.fault {
+        Fault::Cut if is_all => {
+            BadLine::new(line, "the file ends within an operation: it was cut short")
+        }
+        Fault::Cut => BadLine::new(
+            line,
+            format!("an operation is longer than {FORM_BYTES_MAX} bytes"),
+        ),
+        Fault::Bad(_) => BadLine::new(lines.of(at + error.at), error.to_string()),
     }
 }
 
@@ -93,59 +90,10 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn of(&mut self, rest: &str) -> usize {
-        let place = self.text.len() - rest.len();
+    fn of(&mut self, place: usize) -> usize {
         let passed = &self.text.as_bytes()[self.at..place];
         self.line += passed.iter().filter(|byte| **byte == b'\n').count();
         self.at = place;
         self.line
-    }
-}
-
-/// A map's value under a keyword; a tagged map is the map.
-pub(super) fn field<'a, 'e>(form: &'a Edn<'e>, name: &str) -> Option<&'a Edn<'e>> {
-    let Edn::Map(map) = untagged(form) else {
-        return None;
-    };
-    map.iter()
-        .find(|(key, _)| keyword(Some(key)) == Some(name))
-        .map(|(_, value)| value)
-}
-
-/// A form without its tag.
-pub(super) fn untagged<'a, 'e>(mut form: &'a Edn<'e>) -> &'a Edn<'e> {
-    while let Edn::Tagged(_, inner) = form {
-        form = inner;
-    }
-    form
-}
-
-/// A keyword's name.
-pub(super) fn keyword<'a>(form: Option<&'a Edn<'_>>) -> Option<&'a str> {
-    if let Some(Edn::Key(name)) = form {
-        Some(name.trim_start_matches(':'))
-    } else {
-        None
-    }
-}
-
-/// A pair in a vector or list.
-pub(super) fn pair<'a, 'e>(form: &'a Edn<'e>) -> Option<(&'a Edn<'e>, &'a Edn<'e>)> {
-    let (Edn::Vector(items) | Edn::List(items)) = untagged(form) else {
-        return None;
-    };
-    if let [a, b] = items.as_slice() {
-        Some((a, b))
-    } else {
-        None
-    }
-}
-
-/// How a value is called: a string as it is, anything else as EDN.
-pub(super) fn name(form: &Edn<'_>) -> String {
-    if let Edn::Str(text) = form {
-        text.to_string()
-    } else {
-        form.to_string()
     }
 }

@@ -3,56 +3,103 @@
 use hashbrown::HashMap;
 
 use super::super::columns::Columns;
+use super::super::edn::Value;
 use super::super::header::{End, Header};
 use super::super::operation::{ErrorKind, Kind, Outcome, Phase, Row};
 use super::super::read::History;
-use super::{FailedCas, ImportOptions};
+use super::{BadLine, FailedCas, ImportOptions};
 
 type Table<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
-/// What a process asks for; values are texts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
-    Put(String),
-    Get,
-    Cas(String, String),
-    Append(String),
+/// The text of nil.
+const NIL: &str = "nil";
+
+/// Where an event stands in the user's file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Its line, from 1.
+    pub(super) line: usize,
+    /// Its `:index`, where the format has one.
+    pub(super) index: Option<i64>,
 }
 
-/// How it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// With the value that a get read.
-    Ok(Option<String>),
+/// Who does something, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event<'v> {
+    /// The process as the file names it.
+    pub(super) process: &'v Value<'v>,
+    pub(super) place: Place,
+    /// Its time, in ns.
+    pub(super) time: Option<u64>,
+}
+
+/// What is done to a register: what an invocation asks for, and what its completion says of it.
+/// `nil` in an invocation is left open, and an `Ok` completion fills it in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Action<'v> {
+    Put(&'v Value<'v>),
+    /// With what was read.
+    Get(&'v Value<'v>),
+    /// With the expected value and the new one.
+    Cas(&'v Value<'v>, &'v Value<'v>),
+    Append(&'v Value<'v>),
+}
+
+impl<'v> Action<'v> {
+    pub(super) const fn kind(self) -> Kind {
+        match self {
+            Self::Put(_) => Kind::Put,
+            Self::Get(_) => Kind::Get,
+            Self::Cas(..) => Kind::Cas,
+            Self::Append(_) => Kind::Append,
+        }
+    }
+
+    /// The value that is read or expected, and the one that is written.
+    const fn values(self) -> (Option<&'v Value<'v>>, Option<&'v Value<'v>>) {
+        match self {
+            Self::Put(written) | Self::Append(written) => (None, Some(written)),
+            Self::Get(read) => (Some(read), None),
+            Self::Cas(expected, written) => (Some(expected), Some(written)),
+        }
+    }
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ended<'v> {
+    /// On this register, with this.
+    Ok(&'v Value<'v>, Action<'v>),
     Fail,
     Info,
 }
 
-/// An operation of the history.
+/// An operation of the history. Of its values `None` is nil.
 #[derive(Debug)]
 struct Operation {
     life: usize,
     index: u32,
     kind: Kind,
     key: usize,
-    written: u64,
     read: Option<u64>,
+    written: Option<u64>,
     invoke: u64,
     returned: Option<u64>,
     outcome: Outcome,
     error: Option<ErrorKind>,
+    invoked_at: Place,
 }
 
 /// One life of a process: an unknown outcome ends it.
 #[derive(Debug)]
 struct Life {
-    process: u64,
+    process: usize,
     is_first: bool,
     next_index: u32,
     open: Option<usize>,
 }
 
-/// One register.
+/// One register; its name and its values are EDN.
 #[derive(Debug, Default)]
 struct Register {
     name: String,
@@ -64,207 +111,286 @@ struct Register {
 /// The history as far as it was read.
 pub(super) struct Events<'o> {
     options: &'o ImportOptions,
-    /// The value of a register that nobody wrote.
-    nothing: &'static str,
+    /// The value of a register that nobody wrote, as EDN.
+    nothing: String,
     failed_cas: FailedCas,
     lives: Vec<Life>,
-    current: Table<u64, usize>,
-    /// Processes that had a life.
-    seen: Table<u64, ()>,
+    /// What the processes are called, in the order of their first invocations.
+    processes: Vec<String>,
+    numbers: Table<String, usize>,
+    /// The life of each process that has one.
+    current: Vec<Option<usize>>,
     operations: Vec<Operation>,
     registers: Vec<Register>,
     names: Table<String, usize>,
     texts: Vec<String>,
+    /// The line of the first completion that filled in what was to be written.
+    filled_in: Option<usize>,
     time: u64,
+    last_line: usize,
 }
 
 impl<'o> Events<'o> {
     pub(super) fn new(
         options: &'o ImportOptions,
-        nothing: &'static str,
+        nothing: &Value<'_>,
         failed_cas: FailedCas,
     ) -> Self {
         Self {
             options,
-            nothing,
+            nothing: nothing.to_string(),
             failed_cas: options.failed_cas.unwrap_or(failed_cas),
             lives: Vec::new(),
-            current: Table::default(),
-            seen: Table::default(),
+            processes: Vec::new(),
+            numbers: Table::default(),
+            current: Vec::new(),
             operations: Vec::new(),
             registers: Vec::new(),
             names: Table::default(),
             texts: Vec::new(),
+            filled_in: None,
             time: 0,
+            last_line: 1,
         }
     }
 
     /// The time of the next event: its own, but always after the last one's, since the order of
     /// the lines is that of time.
-    fn tick(&mut self, time: Option<u64>) -> u64 {
-        self.time = time.unwrap_or(0).max(self.time + 1);
+    fn tick(&mut self, event: &Event<'_>) -> u64 {
+        self.last_line = event.place.line;
+        self.time = event.time.unwrap_or(0).max(self.time + 1);
         self.time
     }
 
-    fn register(&mut self, name: &str) -> usize {
-        if let Some(key) = self.names.get(name) {
+    fn register(&mut self, name: &Value<'_>) -> usize {
+        let name = name.to_string();
+        if let Some(key) = self.names.get(&name) {
             return *key;
         }
         let key = self.registers.len();
         self.registers.push(Register {
-            name: name.to_owned(),
+            name: name.clone(),
             ..Register::default()
         });
-        self.names.insert(name.to_owned(), key);
+        self.names.insert(name, key);
         key
     }
 
-    /// The id of a value of a register.
-    fn value(&mut self, key: usize, text: &str) -> u64 {
-        if let Some(id) = self.registers[key].values.get(text) {
+    /// The id of a value of a register, whose text is given.
+    fn id(&mut self, key: usize, text: String) -> u64 {
+        if let Some(id) = self.registers[key].values.get(&text) {
             return *id;
         }
         let id = self.texts.len() as u64;
-        self.texts.push(text.to_owned());
-        self.registers[key].values.insert(text.to_owned(), id);
+        self.texts.push(text.clone());
+        self.registers[key].values.insert(text, id);
         id
     }
 
-    fn written(&mut self, key: usize, text: &str) -> u64 {
-        self.registers[key].nothing_written |= text == self.nothing;
-        self.value(key, text)
+    /// The ids of what an action reads and writes; nil has none.
+    fn ids(&mut self, key: usize, action: Action<'_>) -> (Option<u64>, Option<u64>) {
+        let (read, written) = action.values();
+        let mut id = |value: Option<&Value<'_>>| {
+            let value = value.filter(|value| **value != Value::Nil)?;
+            Some(self.id(key, value.to_string()))
+        };
+        (id(read), id(written))
     }
 
-    /// A process asks for something.
-    pub(super) fn invoke(
-        &mut self,
-        process: u64,
-        key: &str,
-        asked: &Asked,
-        time: Option<u64>,
-    ) -> Result<(), String> {
-        let known = self.current.get(&process).copied();
-        let life = known.unwrap_or(self.lives.len());
-        if known.is_none() {
-            let is_first = self.seen.insert(process, ()).is_none();
+    /// The current life of a process, begun if it has none.
+    fn life(&mut self, process: &Value<'_>) -> usize {
+        let name = process.to_string();
+        let next = self.processes.len();
+        let process = *self.numbers.entry(name).or_insert_with_key(|name| {
+            self.processes.push(name.clone());
+            next
+        });
+        let is_first = process == next;
+        if is_first {
+            self.current.push(None);
+        }
+        *self.current[process].get_or_insert_with(|| {
             self.lives.push(Life {
                 process,
                 is_first,
                 next_index: 0,
                 open: None,
             });
-            self.current.insert(process, life);
-        }
-        if self.lives[life].open.is_some() {
+            self.lives.len() - 1
+        })
+    }
+
+    /// A process asks for something.
+    ///
+    /// # Errors
+    /// When its last operation is still open.
+    pub(super) fn invoke(
+        &mut self,
+        event: &Event<'_>,
+        key: &Value<'_>,
+        action: Action<'_>,
+    ) -> Result<(), String> {
+        let life = self.life(event.process);
+        if let Some(open) = self.lives[life].open {
             return Err(format!(
-                "process {process} invokes an operation while its last one is still open: a \
-                 process has one at a time"
+                "process {} invokes an operation while its last one, of line {}, is still open: a \
+                 process has one at a time",
+                event.process, self.operations[open].invoked_at.line
             ));
         }
         let key = self.register(key);
-        let (kind, written, read) = match asked {
-            Asked::Get => (Kind::Get, 0, None),
-            Asked::Put(value) => (Kind::Put, self.written(key, value), None),
-            Asked::Append(value) => (Kind::Append, self.written(key, value), None),
-            Asked::Cas(expected, value) => {
-                let expected = self.value(key, expected);
-                (Kind::Cas, self.written(key, value), Some(expected))
-            }
-        };
-        let invoke = self.tick(time);
+        let (read, written) = self.ids(key, action);
+        let invoke = self.tick(event);
         self.lives[life].open = Some(self.operations.len());
         self.operations.push(Operation {
             life,
             index: self.lives[life].next_index,
-            kind,
+            kind: action.kind(),
             key,
-            written,
             read,
+            written,
             invoke,
             returned: None,
             outcome: Outcome::Info,
             error: None,
+            invoked_at: event.place,
         });
         self.lives[life].next_index += 1;
         Ok(())
     }
 
-    /// What the process had asked for ended. `key` and `kind` are what the completion says.
+    /// What the process had asked for ended. `kind` is what the completion says that it was.
+    ///
+    /// # Errors
+    /// When the process has no operation open, or when the completion is of another operation.
     pub(super) fn complete(
         &mut self,
-        process: u64,
+        event: &Event<'_>,
         kind: Kind,
-        key: Option<&str>,
-        ended: Ended,
-        time: Option<u64>,
+        ended: Ended<'_>,
     ) -> Result<(), String> {
-        let life = self.current.get(&process).copied();
+        let process = self.numbers.get(&event.process.to_string()).copied();
+        let life = process.and_then(|process| self.current[process]);
         let Some((life, number)) =
             life.and_then(|life| Some((life, self.lives[life].open.take()?)))
         else {
             return Err(format!(
-                "process {process} completes an operation that it did not invoke: is the start of \
-                 the file missing?"
+                "process {} completes an operation that it did not invoke: is the start of the \
+                 file missing?",
+                event.process
             ));
         };
-        let returned = self.tick(time);
-        let (asked, register) = (self.operations[number].kind, self.operations[number].key);
-        if asked != kind || key.is_some_and(|key| self.registers[register].name != key) {
+        let returned = self.tick(event);
+        let invoked = &self.operations[number];
+        if invoked.kind != kind {
             return Err(format!(
-                "process {process} completes another operation than the {asked} of {} that it \
-                 invoked",
-                self.registers[register].name
+                "process {} completes a {kind}, but it invoked a {} on line {}",
+                event.process, invoked.kind, invoked.invoked_at.line
             ));
         }
-        let mut anything = false;
-        if let (Ended::Ok(Some(text)), Kind::Get) = (&ended, kind) {
-            anything = self.options.nil_reads_match_anything && text == self.nothing;
-            let id = self.value(register, text);
-            self.operations[number].read = (!anything).then_some(id);
+        if let Ended::Ok(key, action) = ended {
+            self.confirm(event, number, key, action)?;
         }
+        let anything = self.options.nil_reads_match_anything
+            && matches!(ended, Ended::Ok(_, Action::Get(value)) if value.to_string() == self.nothing);
         let mismatch = kind == Kind::Cas && self.failed_cas == FailedCas::Mismatch;
         let operation = &mut self.operations[number];
         operation.returned = Some(returned);
         operation.outcome = match ended {
             // What a read of anything saw is as good as unknown.
-            Ended::Ok(_) if anything => Outcome::Info,
-            Ended::Ok(_) => Outcome::Ok,
+            Ended::Ok(..) if anything => Outcome::Info,
+            Ended::Ok(..) => Outcome::Ok,
             Ended::Fail => Outcome::Fail,
             Ended::Info => Outcome::Info,
         };
-        if ended == Ended::Fail && mismatch {
+        if operation.outcome == Outcome::Fail && mismatch {
             operation.error = Some(ErrorKind::Mismatch);
         }
-        if ended == Ended::Info {
-            self.current.remove(&process);
+        if let (Ended::Info, Some(process)) = (ended, process) {
+            self.current[process] = None;
         }
         debug_assert_eq!(self.lives[life].open, None);
         Ok(())
     }
 
-    /// The history. What is still open stays so for ever.
-    pub(super) fn finish(mut self) -> Result<History, String> {
-        if self.operations.is_empty() {
-            return Err(
-                "there is no operation in it: is it the format that `--format` says?".to_owned(),
-            );
+    /// Holds an `Ok` completion against its invocation, and fills in what that left open.
+    fn confirm(
+        &mut self,
+        event: &Event<'_>,
+        number: usize,
+        key: &Value<'_>,
+        action: Action<'_>,
+    ) -> Result<(), String> {
+        let register = self.operations[number].key;
+        let name = key.to_string();
+        if self.registers[register].name != name {
+            return Err(format!(
+                "the completion is of key {name}, its invocation on line {} is of key {}: one of \
+                 the two is wrong",
+                self.operations[number].invoked_at.line, self.registers[register].name
+            ));
         }
+        let (read, written) = self.ids(register, action);
+        let operation = &mut self.operations[number];
+        let is_cas = operation.kind == Kind::Cas;
+        let asked = (operation.read, operation.written);
+        let may_differ = |asked: Option<u64>| asked.is_none() && !is_cas;
+        let same =
+            (asked.0 == read || may_differ(asked.0)) && (asked.1 == written || may_differ(asked.1));
+        operation.read = read;
+        operation.written = written;
+        if same {
+            if asked.1 != written {
+                self.filled_in.get_or_insert(event.place.line);
+            }
+            return Ok(());
+        }
+        let line = operation.invoked_at.line;
+        let kind = operation.kind;
+        Err(format!(
+            "the completion says {kind} {}, its invocation on line {line} says {kind} {}: one of \
+             the two is wrong",
+            self.said(kind, (read, written)),
+            self.said(kind, asked)
+        ))
+    }
+
+    /// The values of an action, for a message.
+    fn said(&self, kind: Kind, (read, written): (Option<u64>, Option<u64>)) -> String {
+        let text = |id: Option<u64>| id.map_or(NIL, |id| self.texts[id as usize].as_str());
+        match kind {
+            Kind::Get => text(read).to_owned(),
+            Kind::Put | Kind::Append => text(written).to_owned(),
+            Kind::Cas => format!("[{} {}]", text(read), text(written)),
+        }
+    }
+
+    /// The history. What is still open stays so for ever.
+    ///
+    /// # Errors
+    /// When there is no operation, or when nobody knows what one wrote.
+    pub(super) fn finish(mut self) -> Result<History, BadLine> {
+        if self.operations.is_empty() {
+            return Err(BadLine::new(
+                self.last_line,
+                "the history is empty: there is no operation of a client in it",
+            ));
+        }
+        self.all_are_known()?;
+        self.note_nothing();
         let mut columns = Columns::with_capacity(self.operations.len());
-        self.push_initial(&mut columns)?;
         let sessions = self.sessions()?;
-        let initial_is_nothing = self.options.initial.is_none();
-        for operation in &self.operations {
-            let register = &self.registers[operation.key];
-            let is_nothing = initial_is_nothing && !register.nothing_written;
-            let read = operation
-                .read
-                .filter(|id| !(is_nothing && self.texts[*id as usize] == self.nothing));
+        self.push_initial(&mut columns, sessions.next)?;
+        for number in 0..self.operations.len() {
+            let read = self.read(number);
+            let written = self.written(number);
+            let operation = &self.operations[number];
             columns.push(&Row {
-                session: sessions[operation.life],
+                session: sessions.of_lives[operation.life],
                 index: operation.index,
                 kind: operation.kind,
                 key: operation.key as u64,
-                written: operation.written,
+                written,
                 read: read.as_slice(),
                 intended: operation.invoke,
                 invoke: operation.invoke,
@@ -282,6 +408,7 @@ impl<'o> Events<'o> {
             header: Header {
                 keys: self.registers.into_iter().map(|r| r.name).collect(),
                 values: self.texts,
+                edn: true,
                 ..Header::default()
             },
             columns,
@@ -290,24 +417,86 @@ impl<'o> Events<'o> {
         })
     }
 
+    /// Where completions fill in what is written, an operation that has none wrote nobody knows
+    /// what.
+    fn all_are_known(&self) -> Result<(), BadLine> {
+        let Some(filled_in) = self.filled_in else {
+            return Ok(());
+        };
+        let unknown = self.operations.iter().find(|operation| {
+            operation.kind != Kind::Get
+                && operation.written.is_none()
+                && operation.outcome == Outcome::Info
+        });
+        let Some(operation) = unknown else {
+            return Ok(());
+        };
+        Err(BadLine::new(
+            operation.invoked_at.line,
+            format!(
+                "nobody knows what this {} wrote: its value is nil, no :ok filled it in, and line \
+                 {filled_in} shows that nil stands for a value here",
+                operation.kind
+            ),
+        ))
+    }
+
+    /// Sees on which registers what stands for nothing is a value that was written too.
+    fn note_nothing(&mut self) {
+        for operation in &self.operations {
+            let written = match operation.written {
+                None => self.nothing == NIL,
+                Some(id) => self.texts[id as usize] == self.nothing,
+            };
+            self.registers[operation.key].nothing_written |= operation.kind != Kind::Get && written;
+        }
+    }
+
+    /// The id of a value; nil gets one now.
+    fn known(&mut self, key: usize, id: Option<u64>) -> u64 {
+        id.unwrap_or_else(|| self.id(key, NIL.to_owned()))
+    }
+
+    fn written(&mut self, number: usize) -> u64 {
+        let operation = &self.operations[number];
+        match operation.kind {
+            Kind::Get => 0,
+            Kind::Put | Kind::Cas | Kind::Append => self.known(operation.key, operation.written),
+        }
+    }
+
+    /// What an operation read or expected, where that is known and is something.
+    fn read(&mut self, number: usize) -> Option<u64> {
+        let operation = &self.operations[number];
+        let (key, read) = (operation.key, operation.read);
+        let saw = match operation.kind {
+            Kind::Get => operation.outcome == Outcome::Ok,
+            Kind::Cas => true,
+            Kind::Put | Kind::Append => false,
+        };
+        let may_be_nothing = self.options.initial.is_none() && !self.registers[key].nothing_written;
+        let text = read.map_or(NIL, |id| self.texts[id as usize].as_str());
+        let is_nothing = may_be_nothing && text == self.nothing;
+        (saw && !is_nothing).then(|| self.known(key, read))
+    }
+
     /// What registers hold at first is put before everything else: the value that the caller
     /// names, or nothing where it is a value that is written as well.
-    fn push_initial(&mut self, columns: &mut Columns) -> Result<(), String> {
-        let session = u32::try_from(self.lives.len()).map_err(|_| TOO_MANY)?;
-        let session = session.max(self.largest_process()?.saturating_add(1));
-        let mut index = 0;
-        for key in 0..self.registers.len() {
-            let text = match &self.options.initial {
+    fn push_initial(&mut self, columns: &mut Columns, session: u32) -> Result<(), BadLine> {
+        let initial = self.options.initial.as_ref().map(ToString::to_string);
+        for (index, key) in (0..).zip(0..self.registers.len()) {
+            let is_written = self.registers[key].nothing_written;
+            let text = match &initial {
                 Some(initial) => initial.clone(),
-                None if self.registers[key].nothing_written => self.nothing.to_owned(),
+                None if is_written => self.nothing.clone(),
                 None => continue,
             };
-            if text == self.nothing && !self.registers[key].nothing_written {
+            if text == self.nothing && !is_written {
                 continue;
             }
-            let written = self.value(key, &text);
+            let written = self.id(key, text);
             columns.push(&Row {
-                session: session.saturating_add(self.lives.len() as u32),
+                session,
                 index,
                 kind: Kind::Put,
                 key: key as u64,
@@ -316,31 +505,42 @@ impl<'o> Events<'o> {
                 phase: Phase::Load,
                 ..Row::EMPTY
             });
-            index += 1;
         }
         Ok(())
     }
 
-    fn largest_process(&self) -> Result<u32, String> {
-        let largest = self.lives.iter().map(|life| life.process).max();
-        u32::try_from(largest.unwrap_or(0))
-            .ok()
-            .filter(|largest| *largest < u32::MAX / 2)
-            .ok_or_else(|| TOO_MANY.to_owned())
-    }
-
-    /// The sessions of the lives: a process's first keeps its number.
-    fn sessions(&self) -> Result<Vec<u32>, String> {
-        let mut next = self.largest_process()?.saturating_add(1);
-        let sessions = self.lives.iter().map(|life| {
+    /// The sessions of the lives. Where the processes have small numbers, the first life of each
+    /// keeps its number; otherwise processes are numbered as they came.
+    fn sessions(&self) -> Result<Sessions, BadLine> {
+        let own = |name: &String| name.parse().ok().filter(|number| *number < u32::MAX / 2);
+        let own: Option<Vec<u32>> = self.processes.iter().map(own).collect();
+        let first = |process: usize| own.as_ref().map_or(process as u32, |own| own[process]);
+        let largest = (0..self.processes.len()).map(first).max().unwrap_or(0);
+        let lives = u32::try_from(self.lives.len()).ok();
+        if lives
+            .and_then(|lives| lives.checked_add(largest)?.checked_add(2))
+            .is_none()
+        {
+            return Err(BadLine::new(
+                self.last_line,
+                "there are more than 2^31 sessions",
+            ));
+        }
+        let mut next = largest + 1;
+        let of_lives = self.lives.iter().map(|life| {
             if life.is_first {
-                return life.process as u32;
+                return first(life.process);
             }
-            next = next.saturating_add(1);
+            next += 1;
             next - 1
         });
-        Ok(sessions.collect())
+        let of_lives = of_lives.collect();
+        Ok(Sessions { of_lives, next })
     }
 }
 
-const TOO_MANY: &str = "there are processes with numbers beyond 2^31: number them anew";
+/// The sessions of the lives, and the first that is free.
+struct Sessions {
+    of_lives: Vec<u32>,
+    next: u32,
+}

@@ -11,13 +11,16 @@
 
 mod edn;
 mod events;
+mod jepsen;
 mod jepsen_edn;
 mod jepsen_log;
 mod plume;
 mod porcupine_kv;
+mod shape;
 
 use std::path::Path;
 
+use super::edn::Value;
 use super::operation::Promise;
 use super::read::{ARROW_MAGIC, History, ReadError};
 use super::source::Source;
@@ -52,7 +55,7 @@ pub enum FailedCas {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportOptions {
     /// What every register holds at first, in place of nothing.
-    pub initial: Option<String>,
+    pub initial: Option<Value<'static>>,
     /// A read of nil says nothing about the value.
     pub nil_reads_match_anything: bool,
     /// What a failed compare-and-set means; by default what it means in the format.

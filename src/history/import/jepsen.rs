@@ -1,0 +1,154 @@
+//! Jepsen's operations on registers, from whatever they were written in: EDN, a log, JSON.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use super::super::edn::Value;
+use super::super::operation::Kind;
+use super::super::read::History;
+use super::events::{Action, Ended, Event, Events, Place};
+use super::shape::{Finder, Shape};
+use super::{BadLine, FailedCas, ImportOptions};
+
+/// The name of the only register of a test without keys.
+const REGISTER: Value<'static> = Value::Symbol(Cow::Borrowed("register"));
+const NIL: Value<'static> = Value::Nil;
+
+/// One line of a history: an operation of a client is invoked or completed.
+#[derive(Clone, Debug)]
+pub(super) struct Line<'t> {
+    pub(super) place: Place,
+    pub(super) process: Value<'t>,
+    /// `invoke`, `ok`, `fail` or `info`, without a colon.
+    pub(super) word: Cow<'t, str>,
+    /// What is done, without a colon: `read`, `write`, `cas`.
+    pub(super) f: Cow<'t, str>,
+    /// `None` where the line says no value.
+    pub(super) value: Option<Value<'t>>,
+    /// In ns.
+    pub(super) time: Option<u64>,
+}
+
+/// What is given each line, in the order of the file.
+pub(super) type Each<'e, 't> = dyn FnMut(Line<'t>) -> Result<ControlFlow<()>, String> + 'e;
+
+/// Imports the history whose lines `scan` gives. It is asked twice: the shape of the values is not
+/// known before a line tells it. Lines of the nemesis are left out by `scan`.
+pub(super) fn import<'t>(
+    options: &ImportOptions,
+    failed_cas: FailedCas,
+    scan: impl Fn(&mut Each<'_, 't>) -> Result<(), BadLine>,
+) -> Result<History, BadLine> {
+    let mut finder = Finder::default();
+    // A line that cannot be read is reported by the second scan, which reads in order.
+    drop(scan(&mut |line| {
+        let kind = kind(&line.f)?;
+        let value = line.value.as_ref().unwrap_or(&NIL);
+        Ok(finder.see(&line.process, &line.word, kind, value))
+    }));
+    let mut reader = Reader {
+        events: Events::new(options, &NIL, failed_cas),
+        shape: finder.shape(),
+        last_index: None,
+    };
+    scan(&mut |line| {
+        reader.line(&line)?;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    reader.events.finish()
+}
+
+/// The kind of an operation on a register.
+fn kind(f: &str) -> Result<Kind, String> {
+    match f {
+        "read" => Ok(Kind::Get),
+        "write" => Ok(Kind::Put),
+        "cas" => Ok(Kind::Cas),
+        other => Err(not_a_register(other)),
+    }
+}
+
+/// Says what an operation is that no register has.
+fn not_a_register(f: &str) -> String {
+    format!(":f :{f} is no operation on a register: only :read, :write and :cas are judged")
+}
+
+struct Reader<'o> {
+    events: Events<'o>,
+    shape: Shape,
+    last_index: Option<i64>,
+}
+
+impl Reader<'_> {
+    fn line(&mut self, line: &Line<'_>) -> Result<(), String> {
+        self.index(line.place.index)?;
+        let kind = kind(&line.f)?;
+        let event = Event {
+            process: &line.process,
+            place: line.place,
+            time: line.time,
+        };
+        let value = line.value.as_ref();
+        match line.word.as_ref() {
+            "invoke" => {
+                let (key, value) = self.split(kind, value.unwrap_or(&NIL))?;
+                let action = action(kind, value)?;
+                self.events.invoke(&event, key, action)
+            }
+            "ok" => {
+                let (key, value) = self.split(kind, value.unwrap_or(&NIL))?;
+                let ended = Ended::Ok(key, action(kind, value)?);
+                self.events.complete(&event, kind, ended)
+            }
+            "fail" => self.events.complete(&event, kind, Ended::Fail),
+            "info" => self.events.complete(&event, kind, Ended::Info),
+            _ => Err("the :type of an operation is :invoke, :ok, :fail or :info".to_owned()),
+        }
+    }
+
+    fn index(&mut self, index: Option<i64>) -> Result<(), String> {
+        let Some(index) = index else {
+            return Ok(());
+        };
+        if let Some(last) = self.last_index.filter(|last| *last >= index) {
+            return Err(format!(
+                ":index {index} comes after :index {last}: sort the file by :index"
+            ));
+        }
+        self.last_index = Some(index);
+        Ok(())
+    }
+
+    /// A value's register, and what is read or written there.
+    fn split<'v>(
+        &self,
+        kind: Kind,
+        value: &'v Value<'v>,
+    ) -> Result<(&'v Value<'v>, &'v Value<'v>), String> {
+        match self.shape {
+            Shape::One => Ok((&REGISTER, value)),
+            Shape::OneWithoutPairs if super::shape::keyed(kind, value).is_none() => {
+                Ok((&REGISTER, value))
+            }
+            Shape::Keyed => super::shape::keyed(kind, value).ok_or_else(mixed),
+            Shape::OneWithoutPairs => Err(mixed()),
+            Shape::Versioned => Err(
+                "values are [key [version value]]: registers with versions are not judged"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+fn mixed() -> String {
+    "some values are [key value] and some are not: a history has one or the other".to_owned()
+}
+
+fn action<'v>(kind: Kind, value: &'v Value<'v>) -> Result<Action<'v>, String> {
+    match (kind, value.pair()) {
+        (Kind::Get, _) => Ok(Action::Get(value)),
+        (Kind::Cas, Some((expected, value))) => Ok(Action::Cas(expected, value)),
+        (Kind::Cas, None) => Err("the :value of a :cas is [expected new]".to_owned()),
+        (Kind::Put | Kind::Append, _) => Ok(Action::Put(value)),
+    }
+}
