@@ -346,8 +346,7 @@ impl<'h> Index<'h> {
 
     /// How sentences name an operation.
     pub(super) fn name(&self, row: usize) -> String {
-        let columns = self.columns;
-        format!("session {} #{}", columns.session[row], columns.index[row])
+        self.history.operation_name(row)
     }
 
     pub(super) fn key_name(&self, row: usize) -> String {

@@ -29,6 +29,7 @@ pub(super) fn prefix(history: &History, operations: usize) -> Option<History> {
         let row = history.row(i);
         if row.returned.is_some_and(|returned| returned < end) {
             prefix.columns.push(&row);
+            prefix.places.push(history.places.at(i).as_ref());
         } else if row.invoke < end && row.kind != Kind::Get && row.outcome != Outcome::Fail {
             prefix.columns.push(&Row {
                 returned: None,
@@ -36,6 +37,7 @@ pub(super) fn prefix(history: &History, operations: usize) -> Option<History> {
                 witness: Witness::None,
                 ..row
             });
+            prefix.places.push(history.places.at(i).as_ref());
         }
     }
     prefix.end = Some(End {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{
-    ErrorKind, History, Kind, NEVER, Outcome, Phase, Version, dot_text, origin_incarnation,
+    ErrorKind, History, Kind, NEVER, Outcome, Phase, Place, Version, dot_text, origin_incarnation,
     origin_node,
 };
 
@@ -17,6 +17,9 @@ const SHOWN_MAX: usize = 8;
 pub struct Shown {
     /// The row in the history.
     pub row: u64,
+    /// Where it stands in another tool's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     /// The session.
     pub session: u32,
     /// Its place in the session.
@@ -71,6 +74,7 @@ impl Shown {
         let returned = columns.returned[row];
         Self {
             row: row as u64,
+            place: history.places.at(row),
             session: columns.session[row],
             index: columns.index[row],
             kind: columns.kind[row],
@@ -137,9 +141,15 @@ impl Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (session, index) = (self.session, self.index);
-        write!(f, "session {session} #{index} {}", self.label())?;
-        write!(f, " at n{}", self.node)?;
+        match &self.place {
+            // Other tools' files name no nodes.
+            Some(place) => write!(f, "process {} {} on {place}", place.process, self.label())?,
+            None => {
+                let (session, index) = (self.session, self.index);
+                write!(f, "session {session} #{index} {}", self.label())?;
+                write!(f, " at n{}", self.node)?;
+            }
+        }
         if self.incarnation > 0 {
             write!(f, ".{}", self.incarnation)?;
         }

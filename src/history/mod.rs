@@ -17,6 +17,7 @@ mod header;
 mod import;
 mod jsonl;
 mod operation;
+mod places;
 mod read;
 mod recorder;
 mod screen;
@@ -35,6 +36,7 @@ pub use operation::{
     dot, dot_counter, dot_origin, id_index, id_session, origin, origin_incarnation, origin_node,
     value_id,
 };
+pub use places::{Place, Places, Spot};
 pub use read::{History, ReadError};
 pub use recorder::{BATCH_NS_MAX, BATCH_ROWS, RecordError, Recorder};
 pub use staleness::{Staleness, staleness};

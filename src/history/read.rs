@@ -13,6 +13,7 @@ use super::edn::Value;
 use super::header::{End, Header, SCHEMA_VERSION};
 use super::jsonl;
 use super::operation::{Kind, Row, Siblings, Witness};
+use super::places::Places;
 use super::screen::Screened;
 use super::source::Source;
 
@@ -35,6 +36,17 @@ pub enum ReadError {
     /// The file is empty.
     #[error("the history {path} is empty: there is nothing to judge")]
     Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is a file of no format that is known.
+    #[error(
+        "{path} is not recognised as a history: it is no Arrow stream, and its first lines are no \
+         JSON objects with a `session` (ours) or a `process` (Jepsen's), no EDN maps with a \
+         :process, no lines of Jepsen's log and no r(…) or w(…) of Plume; if it is one of these, \
+         name it with --format"
+    )]
+    Unrecognised {
         /// The file.
         path: PathBuf,
     },
@@ -79,6 +91,8 @@ pub struct History {
     pub end: Option<End>,
     /// What was lost at the end of a damaged file, for the reader to be told.
     pub damage: Option<String>,
+    /// Where the rows stand in another tool's file; empty for histories of ours.
+    pub places: Places,
 }
 
 impl History {
@@ -119,7 +133,7 @@ impl History {
             header,
             columns,
             end: Some(end),
-            damage: None,
+            ..Self::default()
         }
     }
 
@@ -161,6 +175,22 @@ impl History {
             phase: columns.phase[i],
             context: columns.context(i),
             witness: self.witness(i),
+        }
+    }
+
+    /// What sentences call the operation of row `i`: as its session counts it or, for another
+    /// tool's history, as its file does.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn operation_name(&self, i: usize) -> String {
+        match self.places.at(i) {
+            Some(place) => format!("process {} on {}", place.process, place.invoked),
+            None => {
+                let (session, index) = (self.columns.session[i], self.columns.index[i]);
+                format!("session {session} #{index}")
+            }
         }
     }
 

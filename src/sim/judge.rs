@@ -180,7 +180,7 @@ impl World<'_> {
             header,
             columns,
             end: Some(end),
-            damage: None,
+            ..History::default()
         }
     }
 

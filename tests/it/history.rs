@@ -225,7 +225,11 @@ fn a_file_cut_anywhere_gives_whole_batches_or_an_error_and_never_an_end() {
                 lengths.insert(history.len());
             }
             Err(ReadError::Arrow { .. } | ReadError::Empty { .. } | ReadError::Line { .. }) => {}
-            Err(error @ (ReadError::Io { .. } | ReadError::Compressed { .. })) => panic!("{error}"),
+            Err(
+                error @ (ReadError::Io { .. }
+                | ReadError::Compressed { .. }
+                | ReadError::Unrecognised { .. }),
+            ) => panic!("{error}"),
         }
     }
     assert!(

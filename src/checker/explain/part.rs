@@ -103,6 +103,7 @@ pub(super) fn part(index: &Index<'_>, property: Property, rows: &[usize]) -> His
         } else {
             part.columns.push(&own);
         }
+        part.places.push(whole.places.at(*row).as_ref());
     }
     if let Some(end) = &mut part.end {
         end.operations = rows.len() as u64;

@@ -19,11 +19,26 @@ const IDS_MAX: usize = 3;
 
 /// What a box says, the wordiest first: the picture takes the first that fits.
 const LABELS: [fn(&Shown) -> String; 4] = [
-    |shown| format!("{} n{}", named(shown), shown.node),
+    |shown| match shown.place {
+        Some(_) => named(shown),
+        None => format!("{} n{}", named(shown), shown.node),
+    },
     named,
-    |shown| format!("#{}", shown.index),
+    number,
     |_| String::new(),
 ];
+
+/// Which operation it is: of its session or, from another tool's file, by its line there.
+fn number(shown: &Shown) -> String {
+    match &shown.place {
+        Some(place) => place
+            .invoked
+            .record
+            .unwrap_or(place.invoked.line)
+            .to_string(),
+        None => format!("#{}", shown.index),
+    }
+}
 
 fn named(shown: &Shown) -> String {
     let key = &shown.key;
@@ -47,7 +62,7 @@ fn named(shown: &Shown) -> String {
             format!("->{ids}{more}")
         }
     };
-    let label = format!("#{} {} {key}{what}", shown.index, shown.kind);
+    let label = format!("{} {} {key}{what}", number(shown), shown.kind);
     label.replace(char::is_control, "?")
 }
 
@@ -63,7 +78,7 @@ struct Span {
 
 /// A line of the picture: a session's operations in its order.
 struct Lane<'a> {
-    session: u32,
+    name: String,
     operations: Vec<(&'a Shown, Span)>,
 }
 
@@ -73,15 +88,24 @@ pub(crate) fn picture(operations: &[Shown]) -> Vec<String> {
     if lanes.len() > SESSIONS_MAX {
         return Vec::new();
     }
-    let margin = lanes.iter().map(|lane| name(lane).len()).max().unwrap_or(0) + 1;
+    let margin = lanes
+        .iter()
+        .map(|lane| lane.name.chars().count())
+        .max()
+        .unwrap_or(0)
+        + 1;
     LABELS
         .iter()
         .find_map(|label| drawn(&lanes, margin, *label))
         .unwrap_or_default()
 }
 
-fn name(lane: &Lane<'_>) -> String {
-    format!("session {}", lane.session)
+/// Whose line it is.
+fn name(shown: &Shown) -> String {
+    match &shown.place {
+        Some(place) => format!("process {}", place.process).replace(char::is_control, "?"),
+        None => format!("session {}", shown.session),
+    }
 }
 
 /// The sessions, in the order in which they first did something.
@@ -91,11 +115,11 @@ fn lanes(operations: &[Shown]) -> Vec<Lane<'_>> {
         sessions.entry(shown.session).or_default().push(shown);
     }
     let mut lanes: Vec<Lane<'_>> = sessions
-        .into_iter()
-        .map(|(session, mut operations)| {
+        .into_values()
+        .map(|mut operations| {
             operations.sort_by_key(|shown| shown.index);
             Lane {
-                session,
+                name: name(operations[0]),
                 operations: spans(&operations),
             }
         })
@@ -171,7 +195,7 @@ fn drawn(lanes: &[Lane<'_>], margin: usize, label: fn(&Shown) -> String) -> Opti
     let (columns, width) = columns(lanes, margin, label)?;
     let mut lines = Vec::with_capacity(lanes.len());
     for lane in lanes {
-        let mut line: Vec<char> = format!("{:<width$}", name(lane)).chars().collect();
+        let mut line: Vec<char> = format!("{:<width$}", lane.name).chars().collect();
         for (shown, span) in &lane.operations {
             let start = *columns.get(&span.start)?;
             let end = match span.end {

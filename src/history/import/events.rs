@@ -413,7 +413,7 @@ impl<'o> Events<'o> {
             },
             columns,
             end: Some(end),
-            damage: None,
+            ..History::default()
         })
     }
 

@@ -50,7 +50,7 @@ pub(super) fn import(text: &str) -> Result<History, BadLine> {
         },
         columns: reader.columns,
         end: Some(end),
-        damage: None,
+        ..History::default()
     })
 }
 
