@@ -77,20 +77,26 @@ pub(super) fn write_page(record: &RunRecord) -> anyhow::Result<PathBuf> {
 
 /// How a run with this record ends: by its verdict; a valid run whose numbers are void is unknown.
 /// Engines that disagree are the harness's mistake, whatever the verdicts; a nemesis that failed is
-/// so unless the store broke its promise all the same. A run that missed an objective has failed.
+/// so unless the store broke its promise all the same. A run that missed an objective has failed, and
+/// one of whose objectives nobody can tell is unknown.
 pub(super) fn exit_status(record: &RunRecord) -> ExitStatus {
     if record.verdict.disagreement {
         return ExitStatus::HarnessFailure;
     }
-    let missed = { &record.objectives }
-        .iter()
-        .any(|objective| objective.met == Some(false));
+    let has = |met| {
+        record
+            .objectives
+            .iter()
+            .any(|objective| objective.met == met)
+    };
+    let missed = has(Some(false));
+    let usable = record.void.is_empty() && !has(None);
     match record.verdict.verdict {
         VerdictWord::Valid if missed && record.faults.failures.is_empty() => ExitStatus::Invalid,
         VerdictWord::Valid | VerdictWord::Unknown if !record.faults.failures.is_empty() => {
             ExitStatus::HarnessFailure
         }
-        VerdictWord::Valid if record.void.is_empty() => ExitStatus::Valid,
+        VerdictWord::Valid if usable => ExitStatus::Valid,
         VerdictWord::Invalid => ExitStatus::Invalid,
         VerdictWord::Valid | VerdictWord::Unknown => ExitStatus::Unknown,
     }

@@ -168,12 +168,23 @@ fn draw(frame: &mut Frame<'_>, shown: &Shown) {
     ];
     frame.render_widget(Paragraph::new(head_text), head);
     let [left, right] = Layout::horizontal([Constraint::Percentage(50); 2]).areas(curves);
-    curve(frame, left, shown, "operations/s", Color::Blue, |row| {
-        (row.all.service.count as f64 / row.seconds().max(1e-3)) as u64
+    let latest = shown.rows.back();
+    let rates = |row: &IntervalRow| row.per_second(row.all.service.count).unwrap_or(0.0);
+    let offered = latest.and_then(|row| row.per_second(row.offered?));
+    let title = format!(
+        "operations/s: {}{}",
+        rate_text(latest.map_or(0.0, rates)),
+        offered.map_or_else(String::new, |rate| format!(
+            " of {} offered",
+            rate_text(rate)
+        ))
+    );
+    curve(frame, left, shown, title, Color::Blue, |row| {
+        rates(row) as u64
     });
-    curve(frame, right, shown, "p99", Color::Red, |row| {
-        latency(row).p99.unwrap_or(0)
-    });
+    let p99 = |row: &IntervalRow| latency(row).p99.unwrap_or(0);
+    let title = format!("p99: {}", time_text(latest.map_or(0, p99)));
+    curve(frame, right, shown, title, Color::Red, p99);
     if let Some(row) = shown.rows.back() {
         percentiles(frame, numbers, row);
         health(frame, places, row);
@@ -202,20 +213,14 @@ fn curve(
     frame: &mut Frame<'_>,
     area: Rect,
     shown: &Shown,
-    title: &str,
+    title: String,
     colour: Color,
     value: impl Fn(&IntervalRow) -> u64,
 ) {
     let width = area.width.saturating_sub(2) as usize;
     let from = shown.rows.len().saturating_sub(width);
     let values: Vec<u64> = shown.rows.iter().skip(from).map(value).collect();
-    let latest = values.last().copied().unwrap_or(0);
-    let latest = if title == "p99" {
-        time_text(latest)
-    } else {
-        rate_text(latest as f64)
-    };
-    let block = Block::bordered().title(format!("{title}: {latest}"));
+    let block = Block::bordered().title(title);
     let line = Sparkline::default()
         .data(values)
         .style(Style::default().fg(colour))
@@ -226,17 +231,27 @@ fn curve(
 fn percentiles(frame: &mut Frame<'_>, area: Rect, row: &IntervalRow) {
     let summary = latency(row);
     let time = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), time_text);
-    let header = Row::new(["last second", "p50", "p90", "p99", "p99.9", "max", "errors"]);
+    let header = Row::new([
+        "last second",
+        "p50",
+        "p90",
+        "p95",
+        "p99",
+        "p99.9",
+        "max",
+        "errors",
+    ]);
     let cells = [
         "all kinds".to_owned(),
         time(summary.p50),
         time(summary.p90),
+        time(summary.p95),
         time(summary.p99),
         time(summary.p999),
         time(summary.max),
         row.all.errors.to_string(),
     ];
-    let widths = [Constraint::Length(14); 7];
+    let widths = [Constraint::Length(12); 8];
     let table = Table::new([Row::new(cells)], widths)
         .header(header.bold())
         .block(Block::bordered().title("latency"));
@@ -253,11 +268,11 @@ fn health(frame: &mut Frame<'_>, area: Rect, row: &IntervalRow) {
             (_, 0) => ("well", Color::Green),
             (_, _) => ("troubled", Color::Yellow),
         };
-        let rate = node.latency.count as f64 / row.seconds().max(1e-3);
+        let rate = row.per_second(node.latency.count);
         Row::new([
             Cell::from(format!("n{id}")),
             Cell::from(state).style(Style::default().fg(colour)),
-            Cell::from(rate_text(rate)),
+            Cell::from(rate.map_or_else(|| "-".to_owned(), rate_text)),
             Cell::from(time(node.latency.p50)),
             Cell::from(time(node.latency.p99)),
             Cell::from(node.errors.to_string()),
@@ -293,6 +308,7 @@ mod tests {
         let row = IntervalRow {
             start_ns: 1_000_000_000,
             end_ns: 2_000_000_000,
+            offered: Some(20_000),
             all: KindRow {
                 service: summary(12_345),
                 ..KindRow::default()
@@ -310,7 +326,15 @@ mod tests {
         let mut terminal = Terminal::new(TestBackend::new(100, 30)).expect("a screen");
         terminal.draw(|frame| draw(frame, &shown)).expect("drawn");
         let screen = terminal.backend().to_string();
-        for text in ["12.3k", "3.00 ms", "well", "troubled", "silent", "kill n2"] {
+        for text in [
+            "12.3k of 20.0k offered",
+            "p95",
+            "3.00 ms",
+            "well",
+            "troubled",
+            "silent",
+            "kill n2",
+        ] {
             assert!(screen.contains(text), "{text} is not on\n{screen}");
         }
         // A small terminal cuts it short and does not panic.

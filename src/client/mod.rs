@@ -18,4 +18,4 @@ pub use driver::{Driver, PAUSE_NS, Progress, Sent, Settings, Wire};
 pub use handle::{Client, ClientError, ClientSession, Read};
 pub use lane::LANES_MAX;
 pub use load::{Clock, ConnectError, Load, LoadError, NodeAddress};
-pub use work::{LATE_NS, NOT_STARTED, Plan};
+pub use work::{LATE_NS, Plan};

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
 use super::driver::{Driver, PAUSE_NS, Progress, Sent, Settings, Wire};
-use super::work::{LATE_NS, NOT_STARTED, Plan};
+use super::work::{LATE_NS, Plan};
 use crate::history::{ErrorKind, Header, History, Kind, Outcome, Phase, Recorder, Row};
-use crate::measure::{self, Measured, OperationKind};
+use crate::measure::{self, Measured, NOT_STARTED, OperationKind};
 use crate::protocol::{Lattice, NodeId, Operation, PutWitness, Refusal, Request, Response};
 use crate::server::{Architecture, Paper};
 use crate::session::Policy;
@@ -411,6 +411,14 @@ fn response_time_counts_from_the_intended_start_and_service_time_from_the_actual
     // Arrivals 4 to 11 were meant to start before the stop and never did.
     assert_eq!(errors(&measured), BTreeMap::from([(NOT_STARTED, 8)]));
     assert_eq!(measured.offered, Some(12));
+    let waited = &measured.unstarted[&OperationKind::Read];
+    near(waited.summary().max, 8 * MS);
+    let offered = measured.series.rows.iter().filter_map(|row| row.offered);
+    assert_eq!(
+        offered.collect::<Vec<_>>(),
+        [10, 2],
+        "as was meant, in tens of ms"
+    );
 
     let history = test.history();
     let times = |row: &Row<'_>| (row.intended / MS, row.invoke / MS);
@@ -457,6 +465,10 @@ fn arrivals_that_no_lane_was_free_for_before_the_phase_was_over_are_counted() {
     );
     assert_eq!(measured.offered, Some(5));
     assert_eq!(measured.late, 0);
+    // The three were meant for 2, 3 and 4 ms.
+    let waited = measured.unstarted[&OperationKind::Read].summary();
+    assert_eq!(waited.count, 3);
+    near(waited.max, now_ns - 2 * MS);
 }
 
 #[test]

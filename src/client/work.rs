@@ -3,17 +3,13 @@
 use std::collections::VecDeque;
 
 use crate::history::Phase;
-use crate::measure::{self, OperationKind, Outcome};
+use crate::measure::{self, OperationKind};
 use crate::protocol::NodeId;
 use crate::workload::{Arrivals, Generator, LoadSteps, Step, StepKind};
 
 /// How late a step may start while a lane was free before the generator is blamed, in
 /// nanoseconds.
 pub const LATE_NS: u64 = 1_000_000;
-
-/// The error of a step that was meant to start and never did, since every lane waited for the
-/// store until the phase was over.
-pub const NOT_STARTED: &str = "not-started";
 
 /// What a phase asks for.
 #[derive(Debug)]
@@ -116,9 +112,12 @@ impl Work {
                 measured_from_ns,
                 end_ns,
                 operations,
-                measured,
+                mut measured,
             } => Self::Run(Box::new(Run {
                 arrivals: arrivals.and_then(|mut arrivals| {
+                    let schedule = arrivals.clone().map(move |offset| now_ns + offset);
+                    measured.offers(schedule, operations);
+                    measured.offers_until(end_ns);
                     let first = arrivals.next()?;
                     Some((arrivals, now_ns + first))
                 }),
@@ -283,10 +282,13 @@ impl Run {
             }
         };
         let measured = intended_ns >= self.measured_from_ns;
-        if measured && self.arrivals.is_some() {
-            self.measured.offered();
-        }
         self.operations_left -= u64::from(measured);
+        if let Some((_, next_ns)) = &self.arrivals
+            && self.operations_left == 0
+        {
+            // Nothing more is asked of the store.
+            self.measured.offers_until(*next_ns);
+        }
         Some(Due {
             step: generator.next(),
             intended_ns,
@@ -318,9 +320,9 @@ impl Run {
                 if step.kind == StepKind::Insert {
                     generator.insert_failed(step.key);
                 }
-                self.measured.offered();
+                let waited_ns = now_ns - *next_ns;
                 self.measured
-                    .error(at_ns, kind(step.kind), None, NOT_STARTED, Outcome::Fail);
+                    .never_started(at_ns, kind(step.kind), waited_ns);
                 self.operations_left -= 1;
             }
             *next_ns = arrivals
@@ -328,6 +330,7 @@ impl Run {
                 .map_or(u64::MAX, |offset| self.start_ns + offset);
         }
         self.operations_left = 0;
+        self.measured.offers_until(now_ns);
     }
 }
 

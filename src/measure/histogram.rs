@@ -68,6 +68,27 @@ impl Histogram {
         summarise(&self.0)
     }
 
+    /// What would be quoted of it with `beyond` more values, of which nothing is known but that each
+    /// may be larger than all others: a quantile that falls among them is absent.
+    #[must_use]
+    pub(super) fn summary_below(&self, beyond: u64) -> Summary {
+        let known = self.0.len();
+        let count = known + beyond;
+        let max = self.0.max();
+        let quantile = |q: f64| {
+            let rank = ((q * count as f64).ceil() as u64).max(1);
+            // Half a rank lower, so that rounding does not lead to the next one.
+            let within = (rank as f64 - 0.5) / known as f64;
+            (rank <= known).then(|| self.0.value_at_quantile(within).min(max))
+        };
+        let all = beyond == 0 && known > 0;
+        Summary {
+            mean: all.then(|| self.0.mean()),
+            max: all.then_some(max),
+            ..quoted(count, quantile)
+        }
+    }
+
     pub(super) const fn inner(&self) -> &hdrhistogram::Histogram<u64> {
         &self.0
     }
@@ -86,6 +107,9 @@ pub struct Summary {
     pub p50: Option<u64>,
     /// 90 % are at most this.
     pub p90: Option<u64>,
+    /// 95 % are at most this; absent in records of programs that did not quote it.
+    #[serde(default)]
+    pub p95: Option<u64>,
     /// 99 % are at most this.
     pub p99: Option<u64>,
     /// 99.9 % are at most this.
@@ -106,14 +130,24 @@ pub(super) fn summarise<T: hdrhistogram::Counter>(
     let max = histogram.max();
     let quantile = |q| Some(histogram.value_at_quantile(q).min(max));
     Summary {
-        count: histogram.len(),
         mean: Some(histogram.mean()),
+        max: Some(max),
+        ..quoted(histogram.len(), quantile)
+    }
+}
+
+/// The quantiles that are quoted, of `count` values.
+fn quoted(count: u64, quantile: impl Fn(f64) -> Option<u64>) -> Summary {
+    Summary {
+        count,
+        mean: None,
         p50: quantile(0.5),
         p90: quantile(0.9),
+        p95: quantile(0.95),
         p99: quantile(0.99),
         p999: quantile(0.999),
         p9999: quantile(0.9999),
-        max: Some(max),
+        max: None,
     }
 }
 
@@ -135,6 +169,7 @@ mod tests {
         assert_eq!(summary.count, 100_000);
         near(summary.p50, 50_000_000.0);
         near(summary.p90, 90_000_000.0);
+        near(summary.p95, 95_000_000.0);
         near(summary.p99, 99_000_000.0);
         near(summary.p999, 99_900_000.0);
         near(summary.p9999, 99_990_000.0);
@@ -149,6 +184,21 @@ mod tests {
         let json = serde_json::to_string(&summary).unwrap();
         assert!(json.contains("\"mean\":null"), "{json}");
         assert_eq!(serde_json::from_str::<Summary>(&json).unwrap(), summary);
+    }
+
+    #[test]
+    fn a_quantile_among_values_of_which_nothing_is_known_is_absent() {
+        let mut histogram = Histogram::new();
+        for value in 1..=90 {
+            histogram.record(value);
+        }
+        assert_eq!(histogram.summary_below(0), histogram.summary());
+        let summary = histogram.summary_below(10);
+        assert_eq!((summary.count, summary.p50), (100, Some(50)));
+        assert_eq!(summary.p90, Some(90), "the largest that is known");
+        assert_eq!((summary.p95, summary.max, summary.mean), (None, None, None));
+        let nothing = Histogram::new().summary_below(3);
+        assert_eq!((nothing.count, nothing.p50), (3, None));
     }
 
     #[test]

@@ -24,6 +24,13 @@ pub const INTERVALS_QUEUED_MAX: usize = 4;
 /// A histogram of one interval: 32-bit counts halve the memory, and a second holds fewer.
 pub(super) type Counts = hdrhistogram::Histogram<u32>;
 
+/// The last interval of a run is a fragment when it is shorter than one in so many of the others: the
+/// answers to what was under way come some microseconds after the end. It counts with the one before.
+const FRAGMENTS_PER_INTERVAL: u64 = 10;
+
+/// The shortest length that the interval log states: its times have three digits after the point.
+const LOGGED_LENGTH_MIN: Duration = Duration::from_millis(1);
+
 /// Digits kept of what each node took: there are many nodes, and their latencies are drawn, not
 /// quoted. 18 KiB a node.
 const NODE_SIGNIFICANT_DIGITS: u8 = 2;
@@ -73,6 +80,39 @@ impl Interval {
         }
     }
 
+    const fn length_ns(&self) -> u64 {
+        self.end_ns - self.start_ns
+    }
+
+    fn is_empty(&self) -> bool {
+        let nothing_failed = self.errors == [0; OperationKind::COUNT];
+        self.offered == 0 && nothing_failed && self.service.iter().all(Counts::is_empty)
+    }
+
+    /// Takes in the interval that comes after it.
+    fn absorb(&mut self, next: &Self) {
+        self.end_ns = next.end_ns;
+        self.offered += next.offered;
+        self.late += next.late;
+        for (errors, more) in self.errors.iter_mut().zip(&next.errors) {
+            *errors += more;
+        }
+        for (node, more) in self.nodes.iter_mut().zip(&next.nodes) {
+            node.errors += more.errors;
+        }
+        let more = { next.service.iter() }
+            .chain(&next.response)
+            .chain(next.nodes.iter().map(|node| &node.latency));
+        for (counts, more) in { self.service.iter_mut() }
+            .chain(&mut self.response)
+            .chain(self.nodes.iter_mut().map(|node| &mut node.latency))
+            .zip(more)
+        {
+            let same_bounds = counts.add(more);
+            same_bounds.expect("all intervals have the same bounds");
+        }
+    }
+
     /// Makes it fit for use again without a new allocation.
     fn clear(&mut self) {
         self.offered = 0;
@@ -110,6 +150,7 @@ pub(super) fn collect(
 ) -> io::Result<Collected> {
     let RecorderSettings {
         open_loop,
+        interval_ns,
         began_at,
         ref groups,
         ref live,
@@ -129,24 +170,54 @@ pub(super) fn collect(
         service: std::array::from_fn(|_| Histogram::new()),
         response: std::array::from_fn(|_| Histogram::new()),
     };
-    while let Ok(mut interval) = finished.recv() {
-        collected.fold(&interval);
-        let row = row_of(&interval, open_loop, groups);
-        write_log(&mut log, &interval)?;
+    let recycle = |mut interval: Box<Interval>| {
         interval.clear();
         // Nobody takes it back after the last interval.
         drop(recycled.try_send(interval));
+    };
+    // An interval is not over before it is known that what follows is no fragment of it.
+    let mut held: Option<(Box<Interval>, IntervalRow)> = None;
+    while let Ok(interval) = finished.recv() {
+        let is_fragment = interval.length_ns() < interval_ns / FRAGMENTS_PER_INTERVAL;
+        if is_fragment && let Some((before, row)) = &mut held {
+            before.absorb(&interval);
+            *row = row_of(before, open_loop, groups);
+            recycle(interval);
+            continue;
+        }
+        if let Some((before, row)) = held.take() {
+            collected.take(&before, row, &mut log)?;
+            recycle(before);
+        }
+        let row = row_of(&interval, open_loop, groups);
         if let Some(live) = live {
             // Whoever looks on does not hold up what is looked at.
             let _ = live.try_send(row.clone());
         }
-        collected.series.rows.push(row);
+        held = Some((interval, row));
+    }
+    if let Some((last, row)) = held
+        && !(last.length_ns() == 0 && last.is_empty())
+    {
+        collected.take(&last, row, &mut log)?;
     }
     writer.flush()?;
     Ok(collected)
 }
 
 impl Collected {
+    /// Takes in an interval that is over.
+    fn take<W: Write>(
+        &mut self,
+        interval: &Interval,
+        row: IntervalRow,
+        log: &mut IntervalLogWriter<'_, '_, W, V2DeflateSerializer>,
+    ) -> io::Result<()> {
+        self.fold(interval);
+        self.series.rows.push(row);
+        write_log(log, interval)
+    }
+
     fn fold(&mut self, interval: &Interval) {
         for (total, counts) in self.service.iter_mut().zip(&interval.service) {
             total.add_counts(counts);
@@ -224,7 +295,7 @@ fn write_log<W: Write>(
     interval: &Interval,
 ) -> io::Result<()> {
     let start = Duration::from_nanos(interval.start_ns);
-    let length = Duration::from_nanos(interval.end_ns - interval.start_ns);
+    let length = Duration::from_nanos(interval.length_ns()).max(LOGGED_LENGTH_MIN);
     for (times, all) in [
         ("response", &interval.response),
         ("service", &interval.service),

@@ -17,6 +17,7 @@ mod pulse;
 mod record;
 mod record_file;
 mod recorder;
+mod schedule;
 mod series;
 mod slo;
 mod statistics;
@@ -36,10 +37,12 @@ pub use record::{
     StalenessRecord, Versions, WorkloadRecord,
 };
 pub use record_file::RecordError;
-pub use recorder::{ErrorRecord, Measured, Outcome, Progress, Recorder, RecorderSettings};
+pub use recorder::{
+    ErrorRecord, Measured, NOT_STARTED, Outcome, Progress, Recorder, RecorderSettings,
+};
 pub use series::{IntervalRow, IntervalSeries, KindRow, PlaceRow};
 pub use slo::{ObjectiveRecord, ObjectiveUnit, Slo, SloError};
-pub use statistics::{KindRecord, Statistics, Throughput};
+pub use statistics::{KindRecord, Statistics, Throughput, Unstarted};
 pub use verdict::{
     AnomalyRecord, EngineRecord, ModelRecord, OperationRecord, VerdictRecord, VerdictWord,
 };

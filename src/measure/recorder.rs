@@ -1,5 +1,6 @@
 //! The hot half of measuring: counts every operation of the measured part, at a few nanoseconds.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread::JoinHandle;
@@ -11,7 +12,12 @@ use super::histogram::Histogram;
 use super::interval::{Collected, INTERVALS_QUEUED_MAX, Interval, collect};
 use super::kind::OperationKind;
 use super::pulse::Pulse;
+use super::schedule::Schedule;
 use super::series::{IntervalRow, IntervalSeries};
+
+/// The error of an arrival that was meant to start and never did, since every session waited for the
+/// store until the run was over.
+pub const NOT_STARTED: &str = "not-started";
 
 /// How a [`Recorder`] counts.
 #[derive(Clone, Debug)]
@@ -71,6 +77,9 @@ pub struct Measured {
     pub service: [Histogram; OperationKind::COUNT],
     /// Response times by kind; empty in a closed loop, where they are the service times.
     pub response: [Histogram; OperationKind::COUNT],
+    /// How long arrivals that never started had waited when the run ended, by kind, in ns: they would
+    /// have been answered later than that. A kind that has none is left out.
+    pub unstarted: BTreeMap<OperationKind, Histogram>,
     /// The course of the run.
     pub series: IntervalSeries,
     /// Successes and errors by tenth of a second.
@@ -103,8 +112,11 @@ pub struct Recorder {
     progress: Progress,
     pulse: Pulse,
     errors: Vec<ErrorRecord>,
+    unstarted: BTreeMap<OperationKind, Histogram>,
+    schedule: Option<Schedule>,
     offered: u64,
-    offers_until_ns: Option<u64>,
+    /// No arrival is offered from here on.
+    offers_until_ns: u64,
     late: u64,
 }
 
@@ -121,7 +133,7 @@ impl Recorder {
         let start_ns = settings.start_ns;
         let (finished, receiver) = mpsc::sync_channel(INTERVALS_QUEUED_MAX);
         // Room for every interval there is, so that none is thrown away on its way back.
-        let (sender, recycled) = mpsc::sync_channel(INTERVALS_QUEUED_MAX + 2);
+        let (sender, recycled) = mpsc::sync_channel(INTERVALS_QUEUED_MAX + 3);
         let told = settings.clone();
         let collector = std::thread::Builder::new()
             .name("measure".to_owned())
@@ -137,8 +149,10 @@ impl Recorder {
             progress: Progress::default(),
             pulse: Pulse::starting_at(start_ns),
             errors: Vec::new(),
+            unstarted: BTreeMap::new(),
+            schedule: None,
             offered: 0,
-            offers_until_ns: None,
+            offers_until_ns: u64::MAX,
             late: 0,
         })
     }
@@ -204,16 +218,30 @@ impl Recorder {
         }
     }
 
-    /// Arrivals are meant for times before `end_ns` only. What the store takes later, since it
-    /// could not keep up, lengthens the measured part but not the time that was offered over.
-    pub const fn offers_until(&mut self, end_ns: u64) {
-        self.offers_until_ns = Some(end_ns);
+    /// What an open loop offers: the intended starts of all arrivals, ascending, in ns since the run
+    /// began. Of those in the measured part `operations` count at most. Each counts in the interval
+    /// that it is meant for, whether or not the store lets it start then.
+    pub fn offers(
+        &mut self,
+        schedule: impl Iterator<Item = u64> + Send + 'static,
+        operations: u64,
+    ) {
+        let from_ns = self.settings.start_ns;
+        self.schedule = Some(Schedule::new(Box::new(schedule), from_ns, operations));
     }
 
-    /// Counts an arrival whose intended time lies in the measured part.
-    pub fn offered(&mut self) {
-        self.offered += 1;
-        self.current.offered += 1;
+    /// Arrivals are meant for times before `end_ns` only; the earliest end that was given holds. What
+    /// the store takes later, since it could not keep up, lengthens the measured part but not the time
+    /// that was offered over.
+    pub fn offers_until(&mut self, end_ns: u64) {
+        self.offers_until_ns = self.offers_until_ns.min(end_ns);
+    }
+
+    /// Counts an arrival that was meant to start and never did: an error at `at_ns`. It had waited for
+    /// `waited_ns` when the run ended.
+    pub fn never_started(&mut self, at_ns: u64, kind: OperationKind, waited_ns: u64) {
+        self.error(at_ns, kind, None, NOT_STARTED, Outcome::Fail);
+        self.unstarted.entry(kind).or_default().record(waited_ns);
     }
 
     /// Counts an arrival that was started late though a session was free.
@@ -225,6 +253,7 @@ impl Recorder {
     /// Ends the current interval if its time is up. Called a few times a second, so that seconds
     /// in which nothing succeeded are seen as such.
     pub fn advance(&mut self, at_ns: u64) {
+        self.offer(at_ns.min(self.due_ns));
         if at_ns >= self.due_ns {
             self.roll(at_ns);
         }
@@ -242,6 +271,7 @@ impl Recorder {
     /// When the interval log could not be written: the disk is full, say.
     pub fn finish(mut self, at_ns: u64) -> io::Result<Measured> {
         let end_ns = at_ns.max(self.current.start_ns);
+        self.offer(end_ns);
         self.current.end_ns = end_ns;
         let Self {
             current,
@@ -250,6 +280,7 @@ impl Recorder {
             collector,
             pulse,
             mut errors,
+            unstarted,
             offered,
             offers_until_ns,
             late,
@@ -266,15 +297,25 @@ impl Recorder {
         Ok(Measured {
             service: collected.service,
             response: collected.response,
+            unstarted,
             series: collected.series,
             pulse,
             errors,
             offered: settings.open_loop.then_some(offered),
-            offered_until_ns: offers_until_ns.unwrap_or(end_ns).min(end_ns),
+            offered_until_ns: offers_until_ns.min(end_ns),
             late,
             start_ns: settings.start_ns,
             end_ns,
         })
+    }
+
+    /// Counts what the schedule has before `until_ns` in the current interval.
+    fn offer(&mut self, until_ns: u64) {
+        if let Some(schedule) = &mut self.schedule {
+            let count = schedule.take_before(until_ns.min(self.offers_until_ns));
+            self.offered += count;
+            self.current.offered += count;
+        }
     }
 
     /// Hands the current interval over and begins the next. An interval ends at a multiple of its
@@ -287,6 +328,7 @@ impl Recorder {
             ..
         } = self.settings;
         let boundary = at_ns - (at_ns - start_ns) % interval_ns;
+        self.offer(boundary);
         let mut next = match self.recycled.try_recv() {
             Ok(interval) => interval,
             Err(_) => Box::new(Interval::starting_at(boundary, self.settings.groups.len())),

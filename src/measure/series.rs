@@ -19,7 +19,8 @@ pub struct IntervalRow {
     pub start_ns: u64,
     /// Its end. Longer than asked for when the collecting thread fell behind.
     pub end_ns: u64,
-    /// Arrivals whose intended time lies in it; absent in a closed loop.
+    /// Arrivals whose intended time lies in it, by the schedule: whether or not they started then, or
+    /// ever. Absent in a closed loop.
     pub offered: Option<u64>,
     /// Arrivals that the generator started late though a session was free.
     pub late: u64,
@@ -60,11 +61,23 @@ impl IntervalRow {
     pub fn seconds(&self) -> f64 {
         (self.end_ns - self.start_ns) as f64 / 1e9
     }
+
+    /// So many of its operations as a rate; none where it is shorter than a tenth of a second, since a
+    /// rate would say nothing.
+    #[must_use]
+    pub fn per_second(&self, operations: u64) -> Option<f64> {
+        let has_rate = self.end_ns - self.start_ns >= RATE_NS_MIN;
+        has_rate.then(|| operations as f64 / self.seconds())
+    }
 }
 
+/// The shortest interval that has a rate of its own, in ns. The last of a run may be shorter: the
+/// answers to what was under way come some microseconds after the end.
+const RATE_NS_MIN: u64 = 100_000_000;
+
 const COLUMNS: &str = "start_s,end_s,kind,operations,operations_per_s,errors,offered,late,\
-    response_p50_ns,response_p90_ns,response_p99_ns,response_p999_ns,response_max_ns,\
-    service_p50_ns,service_p90_ns,service_p99_ns,service_p999_ns,service_max_ns,available";
+    response_p50_ns,response_p90_ns,response_p95_ns,response_p99_ns,response_p999_ns,response_max_ns,\
+    service_p50_ns,service_p90_ns,service_p95_ns,service_p99_ns,service_p999_ns,service_max_ns,available";
 
 const PLACE_COLUMNS: &str =
     "start_s,end_s,scope,id,operations,operations_per_s,errors,p50_ns,p99_ns,p999_ns,max_ns";
@@ -121,7 +134,7 @@ fn write_place(
         row.start_ns as f64 / 1e9,
         row.end_ns as f64 / 1e9,
         latency.count,
-        per_second(latency.count, row),
+        rate(latency.count, row),
         place.errors,
         field(latency.p50),
         field(latency.p99),
@@ -130,14 +143,10 @@ fn write_place(
     )
 }
 
-/// Operations a second; nothing for an interval without length.
-fn per_second(operations: u64, row: &IntervalRow) -> String {
-    let rate = operations as f64 / row.seconds();
-    if rate.is_finite() {
-        format!("{rate:.1}")
-    } else {
-        String::new()
-    }
+/// Operations a second; nothing for a fragment of an interval.
+fn rate(operations: u64, row: &IntervalRow) -> String {
+    let rate = row.per_second(operations);
+    rate.map_or_else(String::new, |rate| format!("{rate:.1}"))
 }
 
 fn write_line(
@@ -153,13 +162,14 @@ fn write_line(
         "{:.3},{:.3},{kind},{operations},{},{},{arrivals}",
         row.start_ns as f64 / 1e9,
         row.end_ns as f64 / 1e9,
-        per_second(operations, row),
+        rate(operations, row),
         cells.errors,
     )?;
     for summary in [cells.response.unwrap_or_default(), cells.service] {
         for value in [
             summary.p50,
             summary.p90,
+            summary.p95,
             summary.p99,
             summary.p999,
             summary.max,

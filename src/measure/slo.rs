@@ -41,16 +41,18 @@ enum Quantity {
     Mean,
     P50,
     P90,
+    P95,
     P99,
     P999,
     P9999,
     Max,
 }
 
-const QUANTITIES: [(&str, Quantity); 7] = [
+const QUANTITIES: [(&str, Quantity); 8] = [
     ("mean", Quantity::Mean),
     ("p50", Quantity::P50),
     ("p90", Quantity::P90),
+    ("p95", Quantity::P95),
     ("p99", Quantity::P99),
     ("p99.9", Quantity::P999),
     ("p99.99", Quantity::P9999),
@@ -65,10 +67,21 @@ pub struct ObjectiveRecord {
     pub objective: String,
     /// What was measured; absent when there is no such number.
     pub measured: Option<f64>,
+    /// Whether it is more than what was measured, and nobody knows how much: arrivals never started.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub at_least: bool,
     /// Its unit.
     pub unit: ObjectiveUnit,
-    /// Whether it was met; absent when the numbers are void. What was not measured is not met.
+    /// Whether it was met; absent when nobody can tell.
     pub met: Option<bool>,
+    /// Why nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What the measurement of an objective counts.
@@ -140,24 +153,77 @@ fn objective(text: &str) -> Option<Objective> {
     })
 }
 
+/// What is known of a measure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bounds {
+    /// It is this at least.
+    at_least: f64,
+    /// It is this at most; absent when that is not known.
+    at_most: Option<f64>,
+}
+
+impl Bounds {
+    const fn exactly(value: f64) -> Self {
+        Self {
+            at_least: value,
+            at_most: Some(value),
+        }
+    }
+}
+
 impl Slo {
     /// Holds the measured part to it. When its numbers are `void` nobody can tell.
+    ///
+    /// Arrivals that never started count twice: as if they had never been answered, and as if they had
+    /// been answered when the run ended. An objective that is met either way is met, one that is
+    /// missed either way is missed, and of any other nobody can tell.
     #[must_use]
     pub fn judge(&self, statistics: &Statistics, void: bool) -> Vec<ObjectiveRecord> {
-        let record = |objective: &Objective| {
-            let measured = objective.measure.of(statistics);
-            let met = measured.is_some_and(|measured| match objective.measure {
-                Measure::Throughput => measured > objective.bound,
-                Measure::Latency(..) | Measure::Errors => measured < objective.bound,
-            });
-            ObjectiveRecord {
-                objective: objective.text.clone(),
-                measured,
-                unit: objective.measure.unit(),
-                met: (!void).then_some(met),
-            }
+        let objectives = self.0.iter();
+        objectives
+            .map(|objective| objective.judge(statistics, void))
+            .collect()
+    }
+}
+
+impl Objective {
+    fn judge(&self, statistics: &Statistics, void: bool) -> ObjectiveRecord {
+        let bounds = self.measure.of(statistics);
+        let met = bounds.filter(|_| !void).and_then(|bounds| self.met(bounds));
+        let reason = match (met, bounds) {
+            (Some(_), _) => None,
+            _ if void => Some("the numbers are void".to_owned()),
+            (None, None) => Some("nothing of it was measured".to_owned()),
+            (None, Some(_)) => Some(format!(
+                "{:.1} % of the arrivals never started",
+                statistics.throughput.not_started_share() * 100.0
+            )),
         };
-        self.0.iter().map(record).collect()
+        ObjectiveRecord {
+            objective: self.text.clone(),
+            measured: bounds.map(|bounds| bounds.at_most.unwrap_or(bounds.at_least)),
+            at_least: bounds.is_some_and(|bounds| bounds.at_most.is_none()),
+            unit: self.measure.unit(),
+            met,
+            reason,
+        }
+    }
+
+    /// Whether it was met, whatever lies between the bounds; none when that decides it.
+    fn met(&self, bounds: Bounds) -> Option<bool> {
+        match self.measure {
+            // All that succeeded is known.
+            Measure::Throughput => Some(bounds.at_least > self.bound),
+            Measure::Latency(..) | Measure::Errors => {
+                if bounds.at_most.is_some_and(|value| value < self.bound) {
+                    Some(true)
+                } else if bounds.at_least >= self.bound {
+                    Some(false)
+                } else {
+                    None
+                }
+            }
+        }
     }
 }
 
@@ -177,23 +243,28 @@ impl Measure {
         }
     }
 
-    fn of(self, statistics: &Statistics) -> Option<f64> {
+    /// None when nothing of it was measured.
+    fn of(self, statistics: &Statistics) -> Option<Bounds> {
         let throughput = &statistics.throughput;
         match self {
-            Self::Throughput => throughput.achieved_per_s,
+            Self::Throughput => throughput.achieved_per_s.map(Bounds::exactly),
             Self::Errors => {
+                // What never started has failed: whoever wanted it waited longer than an answer may
+                // take.
                 let all = throughput.operations + throughput.errors;
-                (all > 0).then(|| throughput.errors as f64 / all as f64)
+                (all > 0).then(|| Bounds::exactly(throughput.errors as f64 / all as f64))
             }
             Self::Latency(kind, quantity) => {
-                let summary = match kind {
-                    None => *statistics.latency()?,
-                    Some(kind) => {
-                        let of_kind = statistics.kinds.iter().find(|record| record.kind == kind)?;
-                        of_kind.response.unwrap_or(of_kind.service)
-                    }
+                let (at_least, at_most) = match kind {
+                    None => statistics.latency_bounds()?,
+                    Some(kind) => { statistics.kinds.iter() }
+                        .find(|record| record.kind == kind)?
+                        .latency_bounds(),
                 };
-                quantity.of(&summary)
+                Some(Bounds {
+                    at_least: quantity.of(at_least)?,
+                    at_most: quantity.of(at_most),
+                })
             }
         }
     }
@@ -205,6 +276,7 @@ impl Quantity {
             Self::Mean => return summary.mean,
             Self::P50 => summary.p50,
             Self::P90 => summary.p90,
+            Self::P95 => summary.p95,
             Self::P99 => summary.p99,
             Self::P999 => summary.p999,
             Self::P9999 => summary.p9999,
@@ -217,12 +289,13 @@ impl Quantity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::{KindRecord, Throughput};
+    use crate::measure::{KindRecord, Throughput, Unstarted};
 
     fn statistics() -> Statistics {
         let summary = |p99_ms: u64| Summary {
             count: 100,
             p50: Some(1_000_000),
+            p95: Some(2_000_000),
             p99: Some(p99_ms * 1_000_000),
             ..Summary::default()
         };
@@ -240,6 +313,7 @@ mod tests {
                 per_s: Some(99.0),
                 response: Some(summary(7)),
                 service: summary(4),
+                unstarted: None,
             }],
             ..Statistics::default()
         }
@@ -248,30 +322,74 @@ mod tests {
     #[test]
     fn an_objective_is_met_on_its_side_of_the_bound_only() {
         for (text, met) in [
-            ("p99<5ms", true),
-            ("p99<4ms", false),
-            ("p50<5ms", true),
+            ("p99<5ms", Some(true)),
+            ("p99<4ms", Some(false)),
+            ("p50<5ms", Some(true)),
+            ("p95<3ms", Some(true)),
+            ("p95<2ms", Some(false)),
             // The response time of a kind, where there is one.
-            ("read:p99<5ms", false),
-            ("read:p99<8ms", true),
-            ("update:p99<1h", false),
+            ("read:p99<5ms", Some(false)),
+            ("read:p99<8ms", Some(true)),
             // There is no such number.
-            ("max<1h", false),
-            ("errors<2%", true),
-            ("errors<1%", false),
-            ("throughput>50", true),
-            ("throughput>1k", false),
+            ("update:p99<1h", None),
+            ("max<1h", None),
+            ("errors<2%", Some(true)),
+            ("errors<1%", Some(false)),
+            ("throughput>50", Some(true)),
+            ("throughput>1k", Some(false)),
         ] {
             let slo: Slo = text.parse().expect(text);
             let [record] = &slo.judge(&statistics(), false)[..] else {
                 panic!("{text}: one objective")
             };
-            assert_eq!(record.met, Some(met), "{text}: {record:?}");
+            assert_eq!(record.met, met, "{text}: {record:?}");
+            assert_eq!(record.reason.is_some(), met.is_none(), "{text}");
             assert_eq!(slo.judge(&statistics(), true)[0].met, None);
             assert_eq!(slo.to_string(), text);
         }
         let both: Slo = "p99<5ms, errors<1%".parse().expect("two");
         assert_eq!(both.judge(&statistics(), false).len(), 2);
+    }
+
+    #[test]
+    fn arrivals_that_never_started_count_as_never_answered_and_as_answered_at_the_end() {
+        let at = |p50_ms: Option<u64>, p99_ms: Option<u64>| Summary {
+            count: 100,
+            p50: p50_ms.map(|ms| ms * 1_000_000),
+            p99: p99_ms.map(|ms| ms * 1_000_000),
+            ..Summary::default()
+        };
+        let mut some_missing = statistics();
+        some_missing.throughput.offered = Some(100);
+        some_missing.throughput.not_started = 38;
+        let unstarted = Unstarted {
+            count: 38,
+            at_least: at(Some(900), Some(2_300)),
+            at_most: at(Some(1_000), None),
+        };
+        some_missing.unstarted = Some(unstarted);
+        some_missing.kinds[0].unstarted = Some(unstarted);
+        for (text, met, at_least) in [
+            // Met though none of them had ever been answered.
+            ("p50<1100ms", Some(true), false),
+            // Missed though all of them had been answered at the end.
+            ("p50<900ms", Some(false), false),
+            ("p99<2300ms", Some(false), true),
+            ("read:p99<1s", Some(false), true),
+            // Between the two.
+            ("p50<950ms", None, false),
+            ("p99<2500ms", None, true),
+            ("read:p99<2500ms", None, true),
+        ] {
+            let slo: Slo = text.parse().expect(text);
+            let record = &slo.judge(&some_missing, false)[0];
+            assert_eq!((record.met, record.at_least), (met, at_least), "{text}");
+            let reason = record.reason.as_deref();
+            let expected = met
+                .is_none()
+                .then_some("38.0 % of the arrivals never started");
+            assert_eq!(reason, expected, "{text}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::{
     IntervalLogError, OperationKind, Outcome, PlaceRow, Recorder, RecorderSettings, Statistics,
-    merge_interval_log,
+    Throughput, merge_interval_log,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -41,9 +41,9 @@ fn settings(open_loop: bool) -> RecorderSettings {
 fn totals_series_and_log_agree_on_what_was_counted() {
     let log = SharedLog::default();
     let mut recorder = Recorder::start(settings(true), Box::new(log.clone())).unwrap();
+    recorder.offers((0..1000).map(|n| 2 * SECOND + n * 3_500_000), u64::MAX);
     for n in 0..1000 {
         let at = 2 * SECOND + n * 3_500_000;
-        recorder.offered();
         recorder.record(at, OperationKind::Read, 0, 2_000_000 + n, 1_000_000 + n);
         recorder.record(at, OperationKind::Insert, 0, 5_000_000, 4_000_000);
     }
@@ -204,7 +204,7 @@ fn nodes_and_their_groups_are_told_apart_and_together_make_up_the_whole() {
     );
     // The second interval shows that the first was cleared.
     recorder.record(3 * SECOND + 1, OperationKind::Read, 2, 0, 1_000);
-    let measured = recorder.finish(3 * SECOND + 2).unwrap();
+    let measured = recorder.finish(3 * SECOND + SECOND / 2).unwrap();
 
     let row = &measured.series.rows[0];
     let counts = |places: &[PlaceRow]| {
@@ -230,4 +230,170 @@ fn nodes_and_their_groups_are_told_apart_and_together_make_up_the_whole() {
         "{csv}"
     );
     assert!(lines[6].ends_with(",node,0,0,0.0,0,,,,"), "{csv}");
+}
+
+/// Reads as an open loop of one arrival a millisecond has them, the store having stopped for the
+/// second second.
+fn paused() -> Recorder {
+    let mut recorder = Recorder::start(settings(true), Box::new(io::sink())).unwrap();
+    recorder.offers((0..).map(|n| n * 1_000_000), u64::MAX);
+    recorder.offers_until(6 * SECOND);
+    for ms in 2000..6000 {
+        let done_ms = if (3000..4000).contains(&ms) { 4000 } else { ms };
+        recorder.advance(ms * 1_000_000);
+        recorder.record(done_ms * 1_000_000, OperationKind::Read, 0, 9, 9);
+    }
+    recorder
+}
+
+#[test]
+fn offered_is_the_schedule_though_the_store_stops_for_a_second() {
+    let measured = paused().finish(6 * SECOND).unwrap();
+    let rows = &measured.series.rows;
+    let offered: Vec<_> = rows.iter().filter_map(|row| row.offered).collect();
+    assert_eq!(offered, [1000; 4]);
+    let done: Vec<_> = rows.iter().map(|row| row.all.service.count).collect();
+    assert_eq!(
+        done,
+        [1000, 0, 2000, 1000],
+        "the control: the store stopped"
+    );
+    assert_eq!(measured.offered, Some(4000));
+}
+
+#[test]
+fn answers_after_the_end_of_the_schedule_offer_nothing_more() {
+    let mut recorder = Recorder::start(settings(true), Box::new(io::sink())).unwrap();
+    recorder.offers((0..).map(|n| n * 1_000_000), u64::MAX);
+    recorder.offers_until(3 * SECOND);
+    recorder.advance(3 * SECOND);
+    recorder.record(4 * SECOND + 1, OperationKind::Read, 0, SECOND, 9);
+    let measured = recorder.finish(4 * SECOND + SECOND / 2).unwrap();
+    let offered = measured.series.rows.iter().filter_map(|row| row.offered);
+    assert_eq!(offered.collect::<Vec<_>>(), [1000, 0, 0]);
+    let throughput = Statistics::from(&measured).throughput;
+    assert_eq!(throughput.offered_per_s, Some(1000.0));
+}
+
+#[test]
+fn of_a_schedule_as_many_arrivals_count_as_operations_were_asked_for() {
+    let mut recorder = Recorder::start(settings(true), Box::new(io::sink())).unwrap();
+    recorder.offers((0..).map(|n| n * 1_000_000), 1_500);
+    recorder.advance(9 * SECOND);
+    let measured = recorder.finish(9 * SECOND).unwrap();
+    assert_eq!(measured.offered, Some(1_500));
+}
+
+#[test]
+fn the_answers_that_come_some_microseconds_after_the_end_are_no_interval_of_their_own() {
+    let log = SharedLog::default();
+    let mut recorder = Recorder::start(settings(false), Box::new(log.clone())).unwrap();
+    for n in 0..100 {
+        recorder.record(2 * SECOND + n, OperationKind::Read, 0, 5, 5);
+    }
+    for n in 0..16 {
+        recorder.record(3 * SECOND + n, OperationKind::Read, 0, 5, 5);
+    }
+    let end_ns = 3 * SECOND + 37_000;
+    let measured = recorder.finish(end_ns).unwrap();
+    let [row] = &measured.series.rows[..] else {
+        panic!("one row: {:?}", measured.series.rows)
+    };
+    assert_eq!((row.all.service.count, row.end_ns), (116, end_ns));
+    assert_eq!(logged(&log, "read.service"), 116);
+    assert_eq!(measured.service[OperationKind::Read as usize].count(), 116);
+    // A tenth of an interval is one: it is long enough for a rate.
+    let mut recorder = Recorder::start(settings(false), Box::new(log.clone())).unwrap();
+    recorder.advance(3 * SECOND);
+    let measured = recorder.finish(3 * SECOND + SECOND / 10).unwrap();
+    assert_eq!(measured.series.rows.len(), 2);
+}
+
+#[test]
+fn a_run_of_a_moment_has_its_counts_and_no_rate_and_its_log_no_interval_of_no_length() {
+    let log = SharedLog::default();
+    let mut recorder = Recorder::start(settings(false), Box::new(log.clone())).unwrap();
+    recorder.record(2 * SECOND, OperationKind::Read, 0, 5, 5);
+    let measured = recorder.finish(2 * SECOND + 40_000).unwrap();
+    let mut csv = Vec::new();
+    measured.series.write_csv(&mut csv).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    assert!(csv.contains("2.000,2.000,all,1,,0,,0,"), "{csv}");
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let entries = log.lines().filter(|line| line.starts_with("Tag="));
+    let lengths: Vec<_> = entries.map(|line| line.split(',').nth(2)).collect();
+    assert_eq!(lengths, [Some("0.001")], "{log}");
+}
+
+#[test]
+fn arrivals_that_never_started_bound_the_response_times_of_all() {
+    let mut recorder = Recorder::start(settings(true), Box::new(io::sink())).unwrap();
+    recorder.offers((0..100).map(|n| 2 * SECOND + n), u64::MAX);
+    for _ in 0..62 {
+        recorder.record(2 * SECOND + 9, OperationKind::Read, 0, 10_000_000, 9);
+    }
+    for _ in 0..38 {
+        recorder.never_started(3 * SECOND, OperationKind::Update, 2_300_000_000);
+    }
+    let measured = recorder.finish(3 * SECOND + SECOND / 2).unwrap();
+    let statistics = Statistics::from(&measured);
+    assert_eq!(statistics.throughput.not_started, 38);
+    assert_eq!(statistics.throughput.errors, 38);
+    assert!(!statistics.throughput.is_overloaded());
+    let all = statistics.unstarted.expect("some never started");
+    // To the precision of a histogram.
+    let ms = |ns: Option<u64>| ns.map(|ns| (ns as f64 / 1e7).round() * 10.0);
+    assert_eq!((all.count, all.at_most.count), (38, 100));
+    assert_eq!(
+        (ms(all.at_least.p50), ms(all.at_most.p50)),
+        (Some(10.0), Some(10.0))
+    );
+    assert_eq!(
+        (ms(all.at_least.p99), ms(all.at_most.p99)),
+        (Some(2300.0), None)
+    );
+    // A kind of which nothing started is there, and has no service time.
+    let update = &statistics.kinds[1];
+    assert_eq!(
+        (update.kind, update.service.count),
+        (OperationKind::Update, 0)
+    );
+    assert_eq!(update.unstarted.expect("none started").at_most.p50, None);
+    assert_eq!(statistics.kinds[0].unstarted, None);
+}
+
+#[test]
+fn numbers_of_which_nothing_can_be_used_are_void_and_say_why() {
+    let throughput = |operations, not_started, errors| Throughput {
+        seconds: 1.0,
+        operations,
+        errors,
+        offered: (not_started > 0).then_some(operations + errors),
+        not_started,
+        ..Throughput::default()
+    };
+    for (throughput, reason) in [
+        (throughput(50, 50, 50), None),
+        (
+            throughput(49, 51, 51),
+            Some("51.0 % of the arrivals never started"),
+        ),
+        (
+            throughput(0, 2_000_000, 2_000_000),
+            Some("100.0 % of the arrivals never started"),
+        ),
+        (throughput(0, 0, 7), Some("none of the 7 operations")),
+        (
+            throughput(0, 0, 0),
+            Some("no operation ended in the measured part"),
+        ),
+        (throughput(1, 0, 7), None),
+    ] {
+        let reasons = throughput.void_reasons();
+        match (reason, &reasons[..]) {
+            (None, []) => {}
+            (Some(reason), [said]) => assert!(said.contains(reason), "{said}"),
+            _ => panic!("{throughput:?}: {reasons:?}"),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::measure::{
-    KindRecord, NodeRecord, ObjectiveRecord, ObjectiveUnit, StalenessRecord, Summary,
+    NodeRecord, ObjectiveRecord, ObjectiveUnit, StalenessRecord, Statistics, Summary,
 };
 
 use super::layout::{join, plural};
@@ -25,25 +25,36 @@ impl Table {
     }
 }
 
-/// Latencies by kind of operation, in the one unit that suits the fastest median; nothing when no
-/// operation succeeded.
-pub(super) fn latencies(kinds: &[KindRecord]) -> Option<Table> {
+/// Latencies by kind of operation, and of all together where there are several, in the one unit that
+/// suits the fastest median; nothing when no operation succeeded.
+pub(super) fn latencies(statistics: &Statistics) -> Option<Table> {
+    let kinds = &statistics.kinds;
     let fastest = kinds.iter().filter_map(|kind| kind.service.p50).min()?;
     let unit = Unit::fitting(fastest);
-    let row = |name: String, kind: &KindRecord, summary: &Summary| {
-        let rate = optional(kind.per_s, number::rate);
-        let mut row = vec![name, number::count(summary.count), rate];
-        row.extend(quantiles(summary).map(|ns| optional(ns, |ns| unit.of(ns))));
-        row
-    };
     let mut rows = Vec::new();
-    for kind in kinds {
-        if let Some(response) = &kind.response {
-            rows.push(row(format!("{} response", kind.kind), kind, response));
-            rows.push(row(format!("{} service", kind.kind), kind, &kind.service));
+    let mut push = |name: &str, per_s, response: Option<&Summary>, service: &Summary| {
+        let mut push = |name: String, summary: &Summary| {
+            let mut row = vec![name, number::count(summary.count)];
+            row.push(optional(per_s, number::rate));
+            row.extend(quantiles(summary).map(|ns| optional(ns, |ns| unit.of(ns))));
+            rows.push(row);
+        };
+        if let Some(response) = response {
+            push(format!("{name} response"), response);
+            push(format!("{name} service"), service);
         } else {
-            rows.push(row(kind.kind.to_string(), kind, &kind.service));
+            push(name.to_owned(), service);
         }
+    };
+    for kind in kinds {
+        let name = kind.kind.name();
+        push(name, kind.per_s, kind.response.as_ref(), &kind.service);
+    }
+    if let Some(service) = &statistics.service
+        && kinds.len() > 1
+    {
+        let per_s = statistics.throughput.achieved_per_s;
+        push("all", per_s, statistics.response.as_ref(), service);
     }
     let p50 = format!("p50 {}", unit.name());
     let header = [
@@ -52,6 +63,7 @@ pub(super) fn latencies(kinds: &[KindRecord]) -> Option<Table> {
         "ops/s",
         &p50,
         "p90",
+        "p95",
         "p99",
         "p99.9",
         "p99.99",
@@ -60,19 +72,28 @@ pub(super) fn latencies(kinds: &[KindRecord]) -> Option<Table> {
     Some(Table::new(header, rows))
 }
 
-/// What the latencies of these kinds count from.
-pub(super) fn loop_kind(kinds: &[KindRecord]) -> &'static str {
-    if kinds.iter().any(|kind| kind.response.is_some()) {
+/// What the latencies count from, and whether they are of all arrivals.
+pub(super) fn loop_kind(statistics: &Statistics) -> String {
+    let Some(offered) = statistics.throughput.offered else {
+        return "closed loop: a session sends when its answer is in, so response time is service time"
+            .to_owned();
+    };
+    let mut text =
         "open loop: response time is from the intended start, service time from the actual one"
-    } else {
-        "closed loop: a session sends when its answer is in, so response time is service time"
+            .to_owned();
+    let not_started = statistics.throughput.not_started;
+    if not_started > 0 {
+        let share = number::percent(not_started, offered);
+        text += &format!("; of the arrivals that started: {share} never did");
     }
+    text
 }
 
-fn quantiles(summary: &Summary) -> [Option<u64>; 6] {
+fn quantiles(summary: &Summary) -> [Option<u64>; 7] {
     [
         summary.p50,
         summary.p90,
+        summary.p95,
         summary.p99,
         summary.p999,
         summary.p9999,
@@ -85,10 +106,15 @@ pub(super) fn measured(objective: &ObjectiveRecord) -> String {
     let Some(measured) = objective.measured else {
         return "nothing".to_owned();
     };
-    match objective.unit {
+    let measured = match objective.unit {
         ObjectiveUnit::Nanoseconds => number::time(measured.round() as u64),
         ObjectiveUnit::Share => format!("{:.3} %", measured * 100.0),
         ObjectiveUnit::PerSecond => format!("{}/s", number::rate(measured)),
+    };
+    if objective.at_least {
+        format!("at least {measured}")
+    } else {
+        measured
     }
 }
 
@@ -122,7 +148,8 @@ pub(super) fn staleness(staleness: &StalenessRecord) -> Table {
     if staleness.visibility_lag_ns.count > 0 {
         rows.push(times("visibility lag", &staleness.visibility_lag_ns));
     }
-    Table::new(["", "p50", "p90", "p99", "p99.9", "p99.99", "max"], rows)
+    let header = ["", "p50", "p90", "p95", "p99", "p99.9", "p99.99", "max"];
+    Table::new(header, rows)
 }
 
 /// What each node did.

@@ -1,6 +1,6 @@
 //! The one screen that a run ends with.
 
-use crate::measure::{Configuration, KindRecord, NodeRecord, RunRecord, VerdictWord};
+use crate::measure::{Configuration, NodeRecord, RunRecord, Statistics, VerdictWord};
 
 use super::faults;
 use super::layout::{join, label, labelled, plural, quoted, table};
@@ -101,7 +101,7 @@ pub(super) fn stored(configuration: &Configuration) -> String {
 fn performance(record: &RunRecord) -> Vec<String> {
     let mut lines = vec![String::new()];
     if record.void.is_empty() {
-        lines.extend(latencies(&record.statistics.kinds));
+        lines.extend(latencies(&record.statistics));
         lines.extend(labelled("Throughput", &throughput(record)));
     } else {
         for reason in &record.void {
@@ -114,9 +114,15 @@ fn performance(record: &RunRecord) -> Vec<String> {
     lines.extend(labelled("Errors", &errors(record)));
     for objective in &record.objectives {
         let met = match objective.met {
-            Some(true) => "met",
-            Some(false) => "MISSED",
-            None => "nobody can tell, since the numbers are void",
+            Some(true) => "met".to_owned(),
+            Some(false) => "MISSED".to_owned(),
+            None => {
+                let reason = objective.reason.as_deref();
+                format!(
+                    "nobody can tell: {}",
+                    reason.unwrap_or("the numbers are void")
+                )
+            }
         };
         let text = format!(
             "{}: {met} ({} measured)",
@@ -129,11 +135,11 @@ fn performance(record: &RunRecord) -> Vec<String> {
 }
 
 /// The latency table, in the one unit that suits the fastest median.
-fn latencies(kinds: &[KindRecord]) -> Vec<String> {
-    let Some(tabled) = tables::latencies(kinds) else {
+fn latencies(statistics: &Statistics) -> Vec<String> {
+    let Some(tabled) = tables::latencies(statistics) else {
         return labelled("Latency", "no operation succeeded in the measured part");
     };
-    let mut lines = labelled("Latency", tables::loop_kind(kinds));
+    let mut lines = labelled("Latency", &tables::loop_kind(statistics));
     lines.extend(table(&tabled.header, tabled.rows));
     lines
 }
@@ -149,11 +155,16 @@ pub(super) fn throughput(record: &RunRecord) -> String {
     let Some(offered) = throughput.offered else {
         return done;
     };
-    format!(
+    let mut text = format!(
         "{} operations/s offered, {done}; {} of the arrivals late by the generator's fault",
         optional(throughput.offered_per_s, number::rate),
         number::percent(throughput.late, offered)
-    )
+    );
+    if throughput.not_started > 0 {
+        let share = number::percent(throughput.not_started, offered);
+        text += &format!(", {share} never started");
+    }
+    text
 }
 
 fn errors(record: &RunRecord) -> String {

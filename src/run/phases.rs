@@ -151,12 +151,11 @@ async fn run_workload(
         groups: groups_of_nodes(cluster),
         live: Some(live),
     };
-    let mut recorder = measure::Recorder::start(settings, Box::new(BufWriter::new(log)))
+    let recorder = measure::Recorder::start(settings, Box::new(BufWriter::new(log)))
         .context("starting to measure")?;
     let end_ns = workload.time_limit().map_or(u64::MAX, |limit| {
         measured_from_ns.saturating_add(limit.as_nanos() as u64)
     });
-    recorder.offers_until(end_ns);
     let plan = Plan::Run {
         arrivals: Arrivals::new(workload, config.seed),
         measured_from_ns,

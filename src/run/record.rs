@@ -196,11 +196,13 @@ fn node_record(
 }
 
 fn void_reasons(findings: &Findings<'_>, statistics: &Statistics) -> Vec<String> {
-    let mut reasons: Vec<String> = statistics.throughput.void_reason().into_iter().collect();
+    let mut reasons = Vec::new();
     if findings.interrupted {
         reasons.push("the run was interrupted".to_owned());
     } else if findings.measured.is_none() {
         reasons.push("nothing was measured".to_owned());
+    } else {
+        reasons = statistics.throughput.void_reasons();
     }
     reasons
 }

@@ -22,6 +22,7 @@ fn summary(count: u64, p50_us: u64) -> Summary {
         mean: Some(p50 as f64 * 1.1),
         p50: Some(p50),
         p90: Some(p50 * 2),
+        p95: Some(p50 * 3),
         p99: Some(p50 * 4),
         p999: Some(p50 * 20),
         p9999: Some(p50 * 55),
@@ -118,6 +119,7 @@ fn valid() -> RunRecord {
         statistics: Statistics {
             response: None,
             service: Some(summary(116_000, 85)),
+            unstarted: None,
             throughput: Throughput {
                 seconds: 5.0,
                 operations: 123_702,
@@ -126,6 +128,7 @@ fn valid() -> RunRecord {
                 offered_per_s: None,
                 offered: None,
                 late: 0,
+                not_started: 0,
             },
             kinds: [
                 (OperationKind::Read, 61_851),
@@ -136,6 +139,7 @@ fn valid() -> RunRecord {
                 per_s: Some(12_370.2),
                 response: None,
                 service: summary(count, 312),
+                unstarted: None,
             })
             .to_vec(),
             errors: Vec::new(),
@@ -149,6 +153,7 @@ fn valid() -> RunRecord {
                 mean: Some(0.02),
                 p50: Some(0),
                 p90: Some(0),
+                p95: Some(0),
                 p99: Some(1),
                 p999: Some(2),
                 p9999: Some(4),
@@ -269,12 +274,7 @@ fn open_loop() -> RunRecord {
 fn void() -> RunRecord {
     let mut record = open_loop();
     record.statistics.throughput.late = 12_000;
-    record.void = record
-        .statistics
-        .throughput
-        .void_reason()
-        .into_iter()
-        .collect();
+    record.void = record.statistics.throughput.void_reasons();
     record.verdict.verdict = VerdictWord::Unknown;
     record.verdict.engines.clear();
     record.verdict.models.clear();
@@ -406,8 +406,8 @@ fn what_was_measured_becomes_files_for_other_tools() {
     let directory = tempfile::tempdir().unwrap();
     let log = fs::File::create(directory.path().join(Measured::LOG_FILE_NAME)).unwrap();
     let mut recorder = Recorder::start(settings, Box::new(log)).unwrap();
+    recorder.offers((0..2_000).map(|n| n * MILLISECOND), u64::MAX);
     for n in 0..2_000 {
-        recorder.offered();
         recorder.record(n * MILLISECOND, OperationKind::Read, 0, 300 + n, 200 + n);
     }
     recorder.error(
@@ -505,11 +505,11 @@ fn a_directory_that_cannot_be_written_is_an_error() {
 fn more_than_one_late_arrival_in_a_hundred_voids_the_numbers() {
     let mut throughput = open_loop().statistics.throughput;
     throughput.late = 1_000;
-    assert_eq!(throughput.void_reason(), None);
+    assert_eq!(throughput.void_reasons(), Vec::<String>::new());
     throughput.late = 1_001;
-    assert!(throughput.void_reason().is_some());
+    assert_eq!(throughput.void_reasons().len(), 1);
     throughput.offered = None;
-    assert_eq!(throughput.void_reason(), None);
+    assert_eq!(throughput.void_reasons(), Vec::<String>::new());
 }
 
 #[test]

@@ -116,16 +116,18 @@ fn objectives(record: &RunRecord) -> Tile {
         .count();
     let (word, headline) = if record.objectives.is_empty() {
         ("none", "none given".to_owned())
-    } else if record.objectives.iter().any(|one| one.met.is_none()) {
-        ("unknown", "cannot be judged".to_owned())
     } else if missed > 0 {
         ("invalid", format!("{missed} missed"))
+    } else if record.objectives.iter().any(|one| one.met.is_none()) {
+        ("unknown", "nobody can tell".to_owned())
     } else {
         ("valid", "met".to_owned())
     };
     let detail = { &record.objectives }.iter().map(|objective| {
         let measured = tables::measured(objective);
-        format!("{} ({measured} measured)", objective.objective)
+        let reason = objective.reason.as_ref();
+        let reason = reason.map_or_else(String::new, |reason| format!("; {reason}"));
+        format!("{} ({measured} measured{reason})", objective.objective)
     });
     let detail = if record.objectives.is_empty() {
         "--slo sets objectives.".to_owned()
@@ -145,12 +147,16 @@ fn schedule(record: &RunRecord) -> Tile {
     let throughput_text = throughput(record);
     let (word, headline, detail) = if !record.void.is_empty() {
         ("invalid", "VOID".to_owned(), join(record.void.clone()))
-    } else if record.configuration.rate.is_some() {
-        ("valid", "kept".to_owned(), throughput_text)
-    } else {
+    } else if record.configuration.rate.is_none() {
+        // There is none to keep.
         let sessions = plural(u64::from(record.configuration.sessions), "session");
-        let headline = format!("closed loop, {sessions}");
-        ("valid", headline, throughput_text)
+        ("none", format!("closed loop, {sessions}"), throughput_text)
+    } else if record.statistics.throughput.not_started > 0 {
+        let share = record.statistics.throughput.not_started_share() * 100.0;
+        let headline = format!("{share:.1} % of the arrivals never started");
+        ("unknown", headline, throughput_text)
+    } else {
+        ("valid", "kept".to_owned(), throughput_text)
     };
     Tile {
         id: "schedule",

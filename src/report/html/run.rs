@@ -40,7 +40,7 @@ struct Facts<'a> {
     tiles: Vec<Tile>,
     facts: Vec<(&'static str, String)>,
     latencies: Table,
-    latency_note: &'static str,
+    latency_note: String,
     no_numbers: String,
     fault_kinds: Vec<FaultKind>,
     time_charts: &'a [Chart],
@@ -98,7 +98,7 @@ pub fn run_page(record: &RunRecord, directory: &Path) -> Result<String, PageErro
         .chain(&staleness_chart)
         .collect();
     let is_void = !record.void.is_empty();
-    let latencies = tables::latencies(&record.statistics.kinds).filter(|_| !is_void);
+    let latencies = tables::latencies(&record.statistics).filter(|_| !is_void);
     let staleness = record.staleness.as_ref();
     let facts = Facts {
         started: &record.started_at,
@@ -106,7 +106,7 @@ pub fn run_page(record: &RunRecord, directory: &Path) -> Result<String, PageErro
         tiles: facts::tiles(record),
         facts: facts::facts(record),
         latencies: latencies.unwrap_or_default(),
-        latency_note: tables::loop_kind(&record.statistics.kinds),
+        latency_note: tables::loop_kind(&record.statistics),
         no_numbers: if is_void {
             format!("No performance numbers: {}.", record.void.join("; "))
         } else {

@@ -138,6 +138,8 @@ struct KindLine {
     kind: String,
     operations: u64,
     errors: u64,
+    /// Of an open loop, on the lines of all kinds together.
+    offered: Option<u64>,
     response_p50_ns: Option<f64>,
     response_p99_ns: Option<f64>,
     response_p999_ns: Option<f64>,
@@ -170,6 +172,7 @@ struct Sample {
     end_s: f64,
     operations: u64,
     errors: u64,
+    offered: Option<u64>,
     /// p50, p99, p99.9, max.
     latency: [Option<f64>; QUANTILES.len()],
 }
@@ -183,6 +186,7 @@ impl KindLine {
             end_s: self.end_s,
             operations: self.operations,
             errors: self.errors,
+            offered: self.offered,
             latency: [
                 self.response_p50_ns.or(self.service_p50_ns),
                 self.response_p99_ns.or(self.service_p99_ns),
@@ -200,6 +204,7 @@ impl PlaceLine {
             end_s: self.end_s,
             operations: self.operations,
             errors: self.errors,
+            offered: None,
             latency: [self.p50_ns, self.p99_ns, self.p999_ns, self.max_ns],
         }
     }
@@ -213,6 +218,8 @@ struct Grid(Vec<(f64, f64)>);
 struct Place {
     rate: f64,
     errors_rate: f64,
+    /// What was offered, by the schedule; absent in a closed loop.
+    offered_rate: Option<f64>,
     latency: [Option<f64>; QUANTILES.len()],
 }
 
@@ -256,6 +263,9 @@ impl Grid {
                 while let Some(sample) = samples.next_if(|sample| sample.start_s < *end) {
                     place.rate += sample.operations as f64;
                     place.errors_rate += sample.errors as f64;
+                    if let Some(offered) = sample.offered {
+                        *place.offered_rate.get_or_insert(0.0) += offered as f64;
+                    }
                     for (worst, latency) in place.latency.iter_mut().zip(sample.latency) {
                         *worst = match (*worst, latency) {
                             (Some(worst), Some(latency)) => Some(worst.max(latency)),
@@ -266,6 +276,7 @@ impl Grid {
                 let seconds = (end - start).max(1e-3);
                 place.rate /= seconds;
                 place.errors_rate /= seconds;
+                place.offered_rate = place.offered_rate.map(|offered| offered / seconds);
                 place
             })
             .collect()
@@ -314,6 +325,9 @@ fn throughput(grid: &Grid, kinds: &[(String, Vec<Place>)]) -> Chart {
         .collect();
     if let Some((_, all)) = kinds.first() {
         series.push(curve("errors", all, |place| Some(place.errors_rate)));
+        if all.iter().any(|place| place.offered_rate.is_some()) {
+            series.push(curve("offered", all, |place| place.offered_rate));
+        }
     }
     let variant = Variant {
         name: "operations".to_owned(),
@@ -322,7 +336,8 @@ fn throughput(grid: &Grid, kinds: &[(String, Vec<Place>)]) -> Chart {
         series,
     };
     let note = format!(
-        "Operations a second that succeeded, and errors. {} Drag to zoom, double-click to see all.",
+        "Operations a second that succeeded, errors, and in an open loop what was offered by its \
+         schedule. {} Drag to zoom, double-click to see all.",
         thinned(grid)
     );
     chart("throughput", "Throughput", note, grid, vec![variant])
@@ -403,6 +418,7 @@ mod tests {
             end_s: second as f64 + 1.0,
             operations,
             errors: 0,
+            offered: Some(1000),
             latency: [None, p99_ns, None, None],
         }
     }
@@ -420,6 +436,10 @@ mod tests {
                 .iter()
                 .all(|place| (place.rate - 1000.0).abs() < 1e-9)
         );
+        assert!(places.iter().all(|place| {
+            let offered = place.offered_rate.expect("an open loop");
+            (offered - place.rate).abs() < 1e-9
+        }));
         let worst = places.iter().filter(|place| place.latency[1] == Some(9e9));
         assert_eq!(worst.count(), 1);
     }
