@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Compares the performance of two commits: builds both, runs them interleaved on this machine
-# (A B B A A B …) over a small matrix, and writes what CI services read. Exits with 1 only when
-# something is both largely and certainly worse, or a promise broke.
+# (A B B A A B …) over a small matrix, and writes what CI services read. Exits with 1 when something
+# is both largely and certainly worse or a promise broke, and with 2 when something was not decided: a
+# run is void, say, or nobody can tell whether it kept its promise.
 #   scripts/ci-perf.sh BASE HEAD [OUTPUT]                     (default output: results/ci-perf)
 # ROUNDS=10 runs of each commit and cell, DURATION=2s each; CELLS as below. The working tree is left
 # alone. In a GitHub job, the summary is appended to the job's.
@@ -42,7 +43,8 @@ mkdir -p "$target/ci-perf"
 build A "$base"
 build B "$head"
 
-# One run of a program in a cell. A broken promise is the comparison's business.
+# One run of a program in a cell. A broken promise, and a run that is void, are the comparison's
+# business.
 run() {
   local program=$1 seed=$2 status=0
   shift 2

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use crate::measure::RunRecord;
-use crate::report::compare::{self, Comparison, Settings};
+use crate::report::compare::{self, Answer, Comparison, Settings};
 
 use super::{ExitStatus, Failure};
 
@@ -40,7 +40,9 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "DIR")]
     ci: Option<PathBuf>,
 
-    /// Ends with 1 when something is certainly and largely worse in B, or a promise broke there.
+    /// Ends with 1 when something is certainly and largely worse in B, or a promise broke there. With or
+    /// without it the status is 2 when something was not decided: void or partial runs, unknown
+    /// verdicts, too few runs, different machines, what one side has alone.
     #[arg(long)]
     gate: bool,
 
@@ -79,7 +81,7 @@ pub(super) fn main(args: &CompareArgs) -> Result<ExitStatus, Failure> {
     let load = |path: &Path| compare::load_runs(path).map_err(Failure::bad_arguments);
     let a = load(&args.a)?;
     if let Some(rounds) = args.aa {
-        return alarms(&a, rounds, settings);
+        return alarms(&a.runs, rounds, settings);
     }
     let b = load(args.b.as_ref().expect("clap requires it without --aa"))?;
     let comparison = compare::compare(&a, &b, settings);
@@ -103,13 +105,18 @@ pub(super) fn main(args: &CompareArgs) -> Result<ExitStatus, Failure> {
             write(&directory.join(file.name), &file.contents)?;
         }
     }
-    if comparison.cells.is_empty() {
-        return Ok(ExitStatus::Unknown);
+    Ok(exit_status(&comparison, args.gate))
+}
+
+/// How a comparison ends: only a gate refuses, and what was not decided is never green.
+fn exit_status(comparison: &Comparison, gate: bool) -> ExitStatus {
+    match comparison.answer() {
+        Answer::Green => ExitStatus::Valid,
+        Answer::Undecided => ExitStatus::Unknown,
+        Answer::Refused if gate => ExitStatus::Invalid,
+        Answer::Refused if comparison.gaps.is_empty() => ExitStatus::Valid,
+        Answer::Refused => ExitStatus::Unknown,
     }
-    if args.gate && comparison.is_refused() {
-        return Ok(ExitStatus::Invalid);
-    }
-    Ok(ExitStatus::Valid)
 }
 
 /// Prints how often runs of the same are called different.
@@ -139,9 +146,7 @@ fn written(comparison: &Comparison, format: Format) -> Result<String, Failure> {
         Format::Text => compare::text(comparison),
         Format::Markdown => compare::markdown(comparison),
         Format::Html => compare::page(comparison).map_err(Failure::bad_arguments)?,
-        Format::Json => {
-            serde_json::to_string_pretty(comparison).expect("plain data with text keys")
-        }
+        Format::Json => compare::json(comparison),
     })
 }
 

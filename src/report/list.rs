@@ -71,6 +71,11 @@ pub fn cells(record: &RunRecord, name: String) -> Cells {
     if !record.void.is_empty() {
         notes.push("void".to_owned());
     }
+    let throughput = &record.statistics.throughput;
+    if throughput.not_started > 0 {
+        let share = number::percent(throughput.not_started, throughput.offered.unwrap_or(0));
+        notes.push(format!("{share} of the arrivals never started"));
+    }
     let missed = record
         .objectives
         .iter()

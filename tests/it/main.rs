@@ -1,9 +1,11 @@
 //! The integration tests but for the zoo's contract: one binary, one module a subject.
 
 mod abuse;
+mod arrivals;
 mod bugs;
 mod checker_corpus;
 mod cli;
+mod compare;
 mod explanations;
 mod fuzz_corpus;
 mod history;

@@ -247,6 +247,7 @@ fn open_loop() -> RunRecord {
         kind.response = Some(summary(50_000, 401));
         kind.service.count = 50_000;
     }
+    record.statistics.response = Some(summary(99_991, 401));
     record.statistics.kinds[1].response.as_mut().unwrap().max = Some(2_001 * MILLISECOND);
     let error = |kind, error: &str, outcome, count| ErrorRecord {
         kind,

@@ -37,7 +37,7 @@ pub fn false_alarms(runs: &[RunRecord], rounds: usize, settings: Settings) -> Op
             a.push(pair[one].clone());
             b.push(pair[other].clone());
         }
-        let comparison = compare(&a, &b, settings);
+        let comparison = compare(&a.into(), &b.into(), settings);
         alarms.certain += u32::from(finds_a_change(&comparison));
         alarms.refused += u32::from(comparison.has(Finding::Worse));
     }

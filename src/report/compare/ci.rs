@@ -6,7 +6,8 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 
 use super::statistics::median_interval;
-use super::{Comparison, Metric, Unit, Verdict};
+use super::text::row;
+use super::{Comparison, Finding, Metric, Unit, Verdict};
 use crate::measure::VerdictWord;
 
 /// A file for a CI service.
@@ -18,8 +19,8 @@ pub struct CiFile {
     pub contents: String,
 }
 
-/// github-action-benchmark's JSON, one file a direction; Bencher's metric format; JUnit for the
-/// verdicts; all of B.
+/// github-action-benchmark's JSON, one file a direction; Bencher's metric format; both of B. JUnit for
+/// the whole answer: it has failures when B is refused, and errors when something was not decided.
 #[must_use]
 pub fn ci_files(comparison: &Comparison) -> Vec<CiFile> {
     vec![
@@ -37,7 +38,7 @@ pub fn ci_files(comparison: &Comparison) -> Vec<CiFile> {
         },
         CiFile {
             name: "junit.xml",
-            contents: junit(&comparison.verdicts),
+            contents: junit(comparison),
         },
     ]
 }
@@ -59,7 +60,9 @@ struct Entry {
 fn action_benchmark(comparison: &Comparison, bigger: bool) -> Vec<Entry> {
     let mut entries = Vec::new();
     for cell in &comparison.cells {
-        for metric in { cell.metrics.iter() }.filter(|one| one.bigger_is_better == bigger) {
+        for metric in
+            { cell.metrics.iter() }.filter(|one| is_known(one) && one.bigger_is_better == bigger)
+        {
             let (low, high) = median_interval(&metric.b);
             entries.push(Entry {
                 name: format!("{}: {}", cell.name, metric.name),
@@ -71,6 +74,11 @@ fn action_benchmark(comparison: &Comparison, bigger: bool) -> Vec<Entry> {
         }
     }
     entries
+}
+
+/// Whether every number of B is known, and not only its least.
+const fn is_known(metric: &Metric) -> bool {
+    metric.at_least[1] == 0
 }
 
 const fn unit(unit: Unit) -> &'static str {
@@ -111,19 +119,39 @@ fn bencher(comparison: &Comparison) -> BTreeMap<&str, BTreeMap<String, Bencher>>
         .map(|cell| {
             (
                 cell.name.as_str(),
-                cell.metrics.iter().map(measure).collect(),
+                { cell.metrics.iter() }
+                    .filter(|metric| is_known(metric))
+                    .map(measure)
+                    .collect(),
             )
         })
         .collect()
 }
 
-fn junit(verdicts: &[Verdict]) -> String {
+fn junit(comparison: &Comparison) -> String {
+    let mut report = Report::new("kvs-bench");
+    report.add_test_suite(verdicts(&comparison.verdicts));
+    report.add_test_suite(measures(comparison));
+    report.add_test_suite(completeness(comparison));
+    report
+        .to_string()
+        .expect("texts are valid XML after escaping")
+}
+
+/// A case a run of B: whether it kept its promise.
+fn verdicts(verdicts: &[Verdict]) -> TestSuite {
     let mut suite = TestSuite::new("kvs-bench verdicts");
     for verdict in verdicts {
         let status = match verdict.verdict {
             VerdictWord::Valid => TestCaseStatus::success(),
-            VerdictWord::Invalid => refusal(NonSuccessKind::Failure, "the promise broke", verdict),
-            VerdictWord::Unknown => refusal(NonSuccessKind::Error, "nobody can tell", verdict),
+            VerdictWord::Invalid => refusal(
+                NonSuccessKind::Failure,
+                "the promise broke",
+                &verdict.reason,
+            ),
+            VerdictWord::Unknown => {
+                refusal(NonSuccessKind::Error, "nobody can tell", &verdict.reason)
+            }
         };
         let directory = verdict.directory.rsplit('/').next().unwrap_or_default();
         let name = format!("keeps its promise, {} ({directory})", verdict.promise);
@@ -131,16 +159,60 @@ fn junit(verdicts: &[Verdict]) -> String {
         case.set_classname(verdict.cell.clone());
         suite.add_test_case(case);
     }
-    let mut report = Report::new("kvs-bench");
-    report.add_test_suite(suite);
-    report
-        .to_string()
-        .expect("texts are valid XML after escaping")
+    suite
 }
 
-fn refusal(kind: NonSuccessKind, message: &str, verdict: &Verdict) -> TestCaseStatus {
+/// A case a measure and cell: whether it is certainly and largely worse.
+fn measures(comparison: &Comparison) -> TestSuite {
+    let mut suite = TestSuite::new("kvs-bench measures");
+    for cell in &comparison.cells {
+        for metric in &cell.metrics {
+            let text = row(metric).join(" | ");
+            let status = match metric.finding {
+                Finding::Worse => refusal(
+                    NonSuccessKind::Failure,
+                    "certainly and largely worse",
+                    &text,
+                ),
+                Finding::TooFewRuns | Finding::OtherMachine | Finding::NotStarted => {
+                    refusal(NonSuccessKind::Error, metric.finding.name(), &text)
+                }
+                Finding::Better
+                | Finding::SlightlyBetter
+                | Finding::SlightlyWorse
+                | Finding::NoChange => TestCaseStatus::success(),
+            };
+            let mut case = TestCase::new(format!("{} is not worse", metric.name), status);
+            case.set_classname(cell.name.clone());
+            suite.add_test_case(case);
+        }
+    }
+    suite
+}
+
+/// A case a thing that was not decided; one that succeeds when there is none.
+fn completeness(comparison: &Comparison) -> TestSuite {
+    let mut suite = TestSuite::new("kvs-bench completeness");
+    for gap in &comparison.gaps {
+        let status = refusal(NonSuccessKind::Error, "not decided", &gap.text);
+        let mut case = TestCase::new("nothing is missing", status);
+        case.set_classname(gap.about.clone());
+        suite.add_test_case(case);
+    }
+    if comparison.gaps.is_empty() {
+        let status = if comparison.metrics().next().is_some() {
+            TestCaseStatus::success()
+        } else {
+            refusal(NonSuccessKind::Error, "not decided", "nothing was compared")
+        };
+        suite.add_test_case(TestCase::new("nothing is missing", status));
+    }
+    suite
+}
+
+fn refusal(kind: NonSuccessKind, message: &str, description: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     status.set_message(message);
-    status.set_description(verdict.reason.clone());
+    status.set_description(description.to_owned());
     status
 }

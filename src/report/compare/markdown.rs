@@ -3,8 +3,11 @@
 use std::fmt::Write;
 
 use super::text::{HEADER, method, row, title};
-use super::{Comparison, Finding};
+use super::{Answer, Comparison, Finding};
 use crate::measure::VerdictWord;
+
+/// Gaps, and notes, that are listed one by one.
+const LISTED_MAX: usize = 50;
 
 /// A job summary is at most this long; GitHub takes 1 MiB a step.
 const BYTES_MAX: usize = 1_000_000;
@@ -12,17 +15,15 @@ const BYTES_MAX: usize = 1_000_000;
 /// The comparison as Markdown.
 #[must_use]
 pub fn markdown(comparison: &Comparison) -> String {
-    let mark = if comparison.is_refused() {
-        "❌"
-    } else {
-        "✅"
+    let (mark, advice) = match comparison.answer() {
+        Answer::Green => ("✅", "Nothing here speaks against merging."),
+        Answer::Refused => ("❌", "Do not merge before this is understood."),
+        Answer::Undecided => (
+            "❔",
+            "This says nothing for or against merging: what is missing was not decided.",
+        ),
     };
     let mut text = format!("## {mark} {}\n\n", escaped(&comparison.headline()));
-    let advice = if comparison.is_refused() {
-        "Do not merge before this is understood."
-    } else {
-        "Nothing here speaks against merging."
-    };
     text += &format!("{advice} A is the base, B the head.\n\n");
     for broken in &comparison.broken {
         let line = format!(
@@ -33,10 +34,17 @@ pub fn markdown(comparison: &Comparison) -> String {
         );
         text += &(escaped(&line) + "\n");
     }
+    for gap in comparison.gaps.iter().take(LISTED_MAX) {
+        text += &format!("- Missing: {}\n", escaped(&gap.sentence()));
+    }
+    if comparison.gaps.len() > LISTED_MAX {
+        let more = comparison.gaps.len() - LISTED_MAX;
+        text += &format!("- Missing: {more} more things, which `kvs-bench compare` prints\n");
+    }
     let notable: Vec<Vec<String>> = { comparison.cells.iter() }
         .flat_map(|cell| {
             let notable = { cell.metrics.iter() }.filter(|metric| {
-                !matches!(metric.finding, Finding::NoChange | Finding::TooFewRuns)
+                metric.finding.is_decided() && metric.finding != Finding::NoChange
             });
             notable.map(|metric| {
                 let mut row = row(metric);
@@ -71,7 +79,7 @@ pub fn markdown(comparison: &Comparison) -> String {
         comparison.verdicts.len(),
         escaped(&method(comparison))
     );
-    for note in comparison.notes.iter().take(20) {
+    for note in comparison.notes.iter().take(LISTED_MAX) {
         text += &format!("\n- {}", escaped(note));
     }
     text.truncate(text.floor_char_boundary(BYTES_MAX));

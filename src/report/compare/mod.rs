@@ -6,9 +6,13 @@
 //! enters the tests, never single operations: those of one run are not independent.
 
 mod alarms;
+mod answer;
 mod ci;
+mod finding;
 mod load;
+mod machines;
 mod markdown;
+mod measures;
 mod page;
 mod statistics;
 mod text;
@@ -20,13 +24,18 @@ use serde::Serialize;
 use crate::measure::{RunRecord, VerdictWord};
 
 pub use alarms::{FalseAlarms, TRIALS, false_alarms};
+pub use answer::{Answer, Gap, json};
 pub use ci::{CiFile, ci_files};
-pub use load::load_runs;
+pub use finding::Finding;
+pub use load::{RunSet, load_runs};
 pub use markdown::markdown;
+pub use measures::Unit;
 pub use page::page;
 pub use text::text;
 
-use statistics::{Estimate, estimate, holm};
+use finding::judge;
+use measures::{MEASURES, Measure, Number};
+use statistics::{Estimate, estimate};
 
 /// What counts as a change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -53,7 +62,9 @@ pub struct Comparison {
     pub settings: Settings,
     /// What both sets have.
     pub cells: Vec<Cell>,
-    /// What could not be compared, and why.
+    /// What was not decided, and why: with any of it the answer is not green.
+    pub gaps: Vec<Gap>,
+    /// What a reader should know beside it.
     pub notes: Vec<String>,
     /// Runs of B that broke their promise.
     pub broken: Vec<Verdict>,
@@ -87,6 +98,8 @@ pub struct Cell {
     pub runs_b: usize,
     /// What was compared.
     pub metrics: Vec<Metric>,
+    /// That the runs are of different machines, where they are.
+    pub machines: Option<String>,
     /// The directory of the run of each set whose throughput is the median.
     #[serde(skip)]
     typical: [String; 2],
@@ -105,6 +118,9 @@ pub struct Metric {
     pub a: Vec<f64>,
     /// The numbers of B.
     pub b: Vec<f64>,
+    /// How many numbers of A, and of B, are only known to be at least that, since arrivals never
+    /// started.
+    pub at_least: [usize; 2],
     /// What follows from them.
     pub estimate: Estimate,
     /// The p-value, corrected for how many questions the comparison asks (Holm 1979).
@@ -113,132 +129,57 @@ pub struct Metric {
     pub finding: Finding,
 }
 
-/// What a number counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unit {
-    /// Operations a second.
-    PerSecond,
-    /// Nanoseconds.
-    Ns,
-    /// Bytes.
-    Bytes,
-}
-
-/// What may be said of a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Finding {
-    /// Certain and large, and for the better.
-    Better,
-    /// Certain and large, and for the worse.
-    Worse,
-    /// Certain, not large, for the better.
-    SlightlyBetter,
-    /// Certain, not large, for the worse.
-    SlightlyWorse,
-    /// Chance or noise could have made it.
-    NoChange,
-    /// So few runs that no difference could be certain.
-    TooFewRuns,
-}
-
-impl Finding {
-    /// In words.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Better => "BETTER",
-            Self::Worse => "WORSE",
-            Self::SlightlyBetter => "slightly better",
-            Self::SlightlyWorse => "slightly worse",
-            Self::NoChange => "no change shown",
-            Self::TooFewRuns => "too few runs",
-        }
-    }
-}
-
-impl Comparison {
-    /// Whether B must not be taken: something is certainly and largely worse, or a promise broke.
-    #[must_use]
-    pub fn is_refused(&self) -> bool {
-        !self.broken.is_empty() || self.has(Finding::Worse)
-    }
-
-    /// Whether there were enough runs for any change to be certain.
-    #[must_use]
-    pub fn can_tell(&self) -> bool {
-        self.metrics()
-            .any(|metric| metric.finding != Finding::TooFewRuns)
-    }
-
-    fn has(&self, finding: Finding) -> bool {
-        self.metrics().any(|metric| metric.finding == finding)
-    }
-
-    fn metrics(&self) -> impl Iterator<Item = &Metric> {
-        self.cells.iter().flat_map(|cell| &cell.metrics)
-    }
-
-    /// The answer in one line.
-    #[must_use]
-    pub fn headline(&self) -> String {
-        let count = |finding| {
-            let found = self.metrics().filter(|metric| metric.finding == finding);
-            found.count()
-        };
-        let (worse, better) = (count(Finding::Worse), count(Finding::Better));
-        let asked = self.metrics().count();
-        if !self.broken.is_empty() {
-            let runs = self.broken.len();
-            return format!("A PROMISE BROKE: {runs} of the runs of B are invalid");
-        }
-        if worse > 0 {
-            return format!("WORSE: {worse} of {asked} measures are certainly and largely worse");
-        }
-        if better > 0 {
-            return format!("BETTER: {better} of {asked} measures, and none is worse");
-        }
-        if asked == 0 {
-            return "NOTHING WAS COMPARED".to_owned();
-        }
-        if !self.can_tell() {
-            return "TOO FEW RUNS: no difference between these could be certain".to_owned();
-        }
-        format!("NO LARGE CHANGE SHOWN in {asked} measures")
-    }
-}
-
 /// Compares the runs of B with those of A.
 #[must_use]
-pub fn compare(a: &[RunRecord], b: &[RunRecord], settings: Settings) -> Comparison {
-    let mut notes = Vec::new();
-    let (a, b) = (by_cell(a), by_cell(b));
+pub fn compare(a: &RunSet, b: &RunSet, settings: Settings) -> Comparison {
+    let (mut gaps, mut notes) = (Vec::new(), Vec::new());
+    for (set, runs) in [("A", a), ("B", b)] {
+        gaps.extend(runs.partial.iter().map(|directory| Gap {
+            about: set.to_owned(),
+            text: format!(
+                "a run of {set} has no result (it crashed, or was killed): {}",
+                directory.display()
+            ),
+        }));
+    }
+    let (a, b) = (by_cell(&a.runs), by_cell(&b.runs));
     let mut cells = Vec::new();
     for (key, runs_a) in &a {
         let name = cell_name(runs_a[0]);
         let Some(runs_b) = b.get(key) else {
-            notes.push(format!("{name} is in A only"));
+            gaps.push(Gap::new(&name, "it is in A only"));
             continue;
         };
-        let counted_a = counted(&name, "A", runs_a, &mut notes);
-        let counted_b = counted(&name, "B", runs_b, &mut notes);
+        let counted_a = counted(&name, "A", runs_a, &mut gaps);
+        let counted_b = counted(&name, "B", runs_b, &mut gaps);
         if counted_a.is_empty() || counted_b.is_empty() {
             continue;
         }
-        cells.push(cell(name, &counted_a, &counted_b));
+        cells.push(cell(name, &counted_a, &counted_b, &mut gaps));
     }
     for (_, runs) in b.iter().filter(|(key, _)| !a.contains_key(*key)) {
-        notes.push(format!("{} is in B only", cell_name(runs[0])));
+        gaps.push(Gap::new(&cell_name(runs[0]), "it is in B only"));
     }
     judge(&mut cells, settings);
+    gaps.extend(answer::undecided_measures(&cells, settings));
     let verdicts: Vec<Verdict> = b.values().flatten().map(|run| verdict(run)).collect();
+    gaps.extend(answer::unknown_verdicts(&verdicts));
+    for run in a.values().flatten() {
+        if run.verdict.verdict == VerdictWord::Invalid {
+            let name = cell_name(run);
+            notes.push(format!(
+                "{name}: a run of A broke its promise, {}",
+                run.directory
+            ));
+        }
+    }
     let broken = verdicts.iter();
     let broken = broken.filter(|verdict| verdict.verdict == VerdictWord::Invalid);
     Comparison {
         settings,
         broken: broken.cloned().collect(),
         cells,
+        gaps,
         notes,
         verdicts,
     }
@@ -281,84 +222,67 @@ fn counted<'a>(
     name: &str,
     set: &str,
     runs: &[&'a RunRecord],
-    notes: &mut Vec<String>,
+    gaps: &mut Vec<Gap>,
 ) -> Vec<&'a RunRecord> {
     for run in runs.iter().filter(|run| !run.void.is_empty()) {
-        let reason = run.void.join("; ");
-        notes.push(format!(
-            "{name}: a run of {set} does not count, {}: {reason}",
-            run.directory
-        ));
+        let (directory, reason) = (&run.directory, run.void.join("; "));
+        let text = format!("a run of {set} is void and does not count, {directory}: {reason}");
+        gaps.push(Gap::new(name, text));
     }
     let counted = runs.iter().filter(|run| run.void.is_empty());
     counted.copied().collect()
 }
 
-/// What a run is compared by: its name, unit, whether more is better, and the number.
-type Measure = (&'static str, Unit, bool, fn(&RunRecord) -> Option<f64>);
-
-const MEASURES: [Measure; 6] = [
-    ("throughput", Unit::PerSecond, true, |run| {
-        // An open loop does what it was told.
-        let throughput = &run.statistics.throughput;
-        throughput
-            .achieved_per_s
-            .filter(|_| run.configuration.rate.is_none())
-    }),
-    ("latency p50", Unit::Ns, false, |run| {
-        run.statistics.latency()?.p50.map(|ns| ns as f64)
-    }),
-    ("latency p99", Unit::Ns, false, |run| {
-        run.statistics.latency()?.p99.map(|ns| ns as f64)
-    }),
-    ("node CPU per operation", Unit::Ns, false, |run| {
-        let seconds = run.nodes.iter().filter_map(|node| node.cpu_seconds);
-        per_request(run, seconds.sum::<f64>() * 1e9)
-    }),
-    ("messages' bytes per operation", Unit::Bytes, false, |run| {
-        let bytes = run.nodes.iter().map(|node| node.message_bytes_sent);
-        let bytes = bytes.sum::<u64>() as f64;
-        per_request(run, bytes).filter(|bytes| *bytes > 0.0)
-    }),
-    ("nodes' memory", Unit::Bytes, false, |run| {
-        let bytes = run.nodes.iter().filter_map(|node| node.resident_bytes);
-        Some(bytes.sum::<u64>() as f64).filter(|bytes| *bytes > 0.0)
-    }),
-];
-
-fn per_request(run: &RunRecord, sum: f64) -> Option<f64> {
-    let requests = run.nodes.iter().map(|node| node.requests).sum::<u64>();
-    (requests > 0).then(|| sum / requests as f64)
-}
-
-fn cell(name: String, a: &[&RunRecord], b: &[&RunRecord]) -> Cell {
-    let metrics = MEASURES
-        .iter()
-        .filter_map(|(name, unit, bigger_is_better, of)| {
-            let numbers = |runs: &[&RunRecord]| -> Vec<f64> {
-                runs.iter().filter_map(|run| of(run)).collect()
-            };
-            let (a, b) = (numbers(a), numbers(b));
-            if a.is_empty() || b.is_empty() {
-                return None;
+fn cell(name: String, a: &[&RunRecord], b: &[&RunRecord], gaps: &mut Vec<Gap>) -> Cell {
+    let metrics = MEASURES.iter().filter_map(|measure| {
+        let numbers = |runs: &[&RunRecord]| -> Vec<Number> {
+            runs.iter().filter_map(|run| (measure.of)(run)).collect()
+        };
+        let (of_a, of_b) = (numbers(a), numbers(b));
+        if of_a.is_empty() && of_b.is_empty() {
+            return None;
+        }
+        for (set, numbers, runs) in [("A", &of_a, a), ("B", &of_b, b)] {
+            let missing = runs.len() - numbers.len();
+            if missing > 0 {
+                let all = runs.len();
+                let text = format!("{missing} of {all} runs of {set} have no {}", measure.name);
+                gaps.push(Gap::new(&name, text));
             }
-            Some(Metric {
-                name,
-                unit: *unit,
-                bigger_is_better: *bigger_is_better,
-                estimate: estimate(&a, &b),
-                a,
-                b,
-                p: None,
-                finding: Finding::NoChange,
-            })
-        });
+        }
+        let nothing = of_a.iter().chain(&of_b).all(|number| number.value == 0.0);
+        // Where there is nothing on either side there is nothing to compare.
+        let compared = !of_a.is_empty() && !of_b.is_empty() && !nothing;
+        compared.then(|| metric(measure, &of_a, &of_b))
+    });
     Cell {
+        metrics: metrics.collect(),
         name,
         runs_a: a.len(),
         runs_b: b.len(),
-        metrics: metrics.collect(),
+        machines: machines::difference(a, b),
         typical: [typical(a), typical(b)],
+    }
+}
+
+fn metric(measure: &Measure, a: &[Number], b: &[Number]) -> Metric {
+    let values = |numbers: &[Number]| -> Vec<f64> {
+        let values = numbers.iter().map(|number| number.value);
+        values.collect()
+    };
+    let at_least = |numbers: &[Number]| numbers.iter().filter(|number| number.at_least).count();
+    let at_least = [at_least(a), at_least(b)];
+    let (a, b) = (values(a), values(b));
+    Metric {
+        name: measure.name,
+        unit: measure.unit,
+        bigger_is_better: measure.bigger_is_better,
+        estimate: estimate(&a, &b),
+        a,
+        b,
+        at_least,
+        p: None,
+        finding: Finding::NoChange,
     }
 }
 
@@ -372,64 +296,35 @@ fn typical(runs: &[&RunRecord]) -> String {
     sorted[sorted.len() / 2].directory.clone()
 }
 
-/// Corrects the p-values of all questions together, and says what follows.
-fn judge(cells: &mut [Cell], settings: Settings) {
-    let mut metrics: Vec<&mut Metric> = { cells.iter_mut() }
-        .flat_map(|cell| &mut cell.metrics)
-        .collect();
-    let p: Vec<Option<f64>> = metrics.iter().map(|metric| metric.estimate.p).collect();
-    let asked = p.len();
-    for (metric, p) in metrics.iter_mut().zip(holm(&p)) {
-        metric.p = p;
-        metric.finding = finding(metric, asked, settings);
-    }
-}
-
-fn finding(metric: &Metric, asked: usize, settings: Settings) -> Finding {
-    let Estimate {
-        ratio: Some(ratio),
-        interval: Some((low, high)),
-        noise: Some(noise),
-        least_p,
-        ..
-    } = metric.estimate
-    else {
-        return Finding::TooFewRuns;
-    };
-    if least_p * asked as f64 >= settings.certain {
-        return Finding::TooFewRuns;
-    }
-    let change = (ratio - 1.0).abs();
-    let is_certain = metric.p.is_some_and(|p| p < settings.certain);
-    let excludes_none = low > 1.0 || high < 1.0;
-    if !is_certain || !excludes_none || change <= noise {
-        return Finding::NoChange;
-    }
-    match (
-        (ratio > 1.0) == metric.bigger_is_better,
-        change >= settings.large,
-    ) {
-        (true, true) => Finding::Better,
-        (true, false) => Finding::SlightlyBetter,
-        (false, true) => Finding::Worse,
-        (false, false) => Finding::SlightlyWorse,
-    }
-}
-
 fn verdict(run: &RunRecord) -> Verdict {
     let verdict = &run.verdict;
     let anomaly = verdict.anomalies.first();
     let anomaly = anomaly.map(|anomaly| format!("{}: {}", anomaly.kind, anomaly.text));
+    let gaps = (!verdict.gaps.is_empty()).then(|| verdict.gaps.join("; "));
     let reason = match verdict.disagreement {
         true => verdict.reason.clone(),
-        false => anomaly.or_else(|| verdict.reason.clone()),
+        false => anomaly.or(gaps).or_else(|| verdict.reason.clone()),
     };
+    // A verdict that the harness itself spoiled is none.
+    let spoiled = if verdict.disagreement {
+        Some("the engines disagree: one of the checkers has a bug".to_owned())
+    } else {
+        let failure = run.faults.failures.first();
+        failure.map(|failure| format!("the nemesis failed: {failure}"))
+    };
+    let is_spoiled = spoiled.is_some() && verdict.verdict == VerdictWord::Valid;
     Verdict {
         cell: cell_name(run),
         directory: run.directory.clone(),
         promise: verdict.promise.clone(),
-        verdict: verdict.verdict,
-        reason: reason.unwrap_or_default(),
+        verdict: if is_spoiled {
+            VerdictWord::Unknown
+        } else {
+            verdict.verdict
+        },
+        reason: { spoiled.filter(|_| is_spoiled) }
+            .or(reason)
+            .unwrap_or_default(),
     }
 }
 

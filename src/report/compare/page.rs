@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::text::{HEADER, method, row, title};
-use super::{Cell, Comparison, Metric, Unit};
+use super::{Answer, Cell, Comparison, Metric, Unit};
 use crate::report::html::{
     Axis, Chart, Curve, PageError, Variant, overlaid_courses, overlaid_spectra, render,
 };
@@ -51,10 +51,10 @@ pub fn page(comparison: &Comparison) -> Result<String, PageError> {
     }
     let facts = Facts {
         headline: comparison.headline(),
-        word: match (comparison.is_refused(), comparison.can_tell()) {
-            (true, _) => "invalid",
-            (false, true) => "valid",
-            (false, false) => "unknown",
+        word: match comparison.answer() {
+            Answer::Green => "valid",
+            Answer::Refused => "invalid",
+            Answer::Undecided => "unknown",
         },
         cells: { comparison.cells.iter().zip(&drawn) }
             .map(|(cell, charts)| CellFacts {

@@ -14,7 +14,9 @@ const CONFIDENCE: f64 = 0.95;
 const SPLITS: usize = 500;
 /// From so many runs on halves can be compared.
 const NOISE_RUNS_MIN: usize = 4;
-/// Up to so many runs of both sets together p-values are exact, unless numbers are the same.
+/// Runs of each set that are looked at when asking how many are needed.
+const RUNS_NEEDED_MAX: usize = 1_000;
+/// Up to so many runs of both sets together p-values are exact.
 const EXACT_RUNS_MAX: usize = 60;
 /// The same numbers give the same answer.
 const SEED: u64 = 1;
@@ -30,6 +32,8 @@ pub struct Estimate {
     pub ratio: Option<f64>,
     /// 95 % confidence interval of the ratio, by the percentile bootstrap (Efron 1979).
     pub interval: Option<(f64, f64)>,
+    /// Where the median of A is 0, so that there is no ratio: whether B differs all the same.
+    pub from_zero: Option<FromZero>,
     /// Cliff's delta (1993), from -1 to 1: how much likelier it is that a run of B has more than a
     /// run of A than that it has less.
     pub effect: f64,
@@ -42,29 +46,63 @@ pub struct Estimate {
     pub noise: Option<f64>,
 }
 
+/// The difference from a median of 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FromZero {
+    /// 95 % confidence interval of the difference of the medians, by the percentile bootstrap.
+    pub interval: (f64, f64),
+    /// 95 % of the random halves of one set differ from its other half by less than this.
+    pub noise: f64,
+}
+
 /// Estimates the difference of B from A; neither is empty.
 pub(super) fn estimate(a: &[f64], b: &[f64]) -> Estimate {
     let mut random = Pcg64Mcg::seed_from_u64(SEED);
     let (median_a, median_b) = (median(a), median(b));
     let several = a.len() > 1 && b.len() > 1;
     let p = several.then(|| p_value(a, b)).flatten();
+    let from_zero = (several && median_a == 0.0).then(|| {
+        let noise = { [a, b].into_iter() }
+            .filter_map(|set| noise(set, difference, &mut random))
+            .reduce(f64::max)?;
+        let interval = bootstrap(a, b, difference, &mut random)?;
+        Some(FromZero { interval, noise })
+    });
     Estimate {
         median_a,
         median_b,
         ratio: ratio(median_a, median_b),
-        interval: several.then(|| bootstrap(a, b, &mut random)).flatten(),
+        interval: { several.then(|| bootstrap(a, b, ratio, &mut random)) }.flatten(),
+        from_zero: from_zero.flatten(),
         effect: effect(a, b),
         p,
         least_p: least_p(a.len(), b.len()),
         noise: [a, b]
             .into_iter()
-            .filter_map(|set| noise(set, &mut random))
+            .filter_map(|set| noise(set, relative_change, &mut random))
             .reduce(f64::max),
     }
 }
 
+/// So many runs of each set are needed before any difference can be certain below `certain`, of `asked`
+/// questions; none when no number is enough.
+pub(super) fn runs_needed(asked: usize, certain: f64) -> Option<usize> {
+    let is_enough = |runs: &usize| least_p(*runs, *runs) * (asked as f64) < certain;
+    (NOISE_RUNS_MIN..=RUNS_NEEDED_MAX).find(is_enough)
+}
+
 fn ratio(a: f64, b: f64) -> Option<f64> {
     (a != 0.0).then_some(b / a)
+}
+
+/// How much `b` differs from `a`, as a share of it.
+fn relative_change(a: f64, b: f64) -> Option<f64> {
+    ratio(a, b).map(|ratio| ratio - 1.0)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a change, as `ratio` is one")]
+fn difference(a: f64, b: f64) -> Option<f64> {
+    Some(b - a)
 }
 
 /// The median.
@@ -79,18 +117,24 @@ pub(super) fn median(values: &[f64]) -> f64 {
     }
 }
 
-fn bootstrap(a: &[f64], b: &[f64], random: &mut Pcg64Mcg) -> Option<(f64, f64)> {
+/// The interval of what `change` makes of the two medians.
+fn bootstrap(
+    a: &[f64],
+    b: &[f64],
+    change: fn(f64, f64) -> Option<f64>,
+    random: &mut Pcg64Mcg,
+) -> Option<(f64, f64)> {
     let mut draw = |from: &[f64]| {
         let drawn: Vec<f64> = { 0..from.len() }
             .map(|_| from[random.random_range(0..from.len())])
             .collect();
         median(&drawn)
     };
-    let mut ratios: Vec<f64> = (0..RESAMPLES)
-        .filter_map(|_| ratio(draw(a), draw(b)))
+    let mut changes: Vec<f64> = (0..RESAMPLES)
+        .filter_map(|_| change(draw(a), draw(b)))
         .collect();
-    ratios.sort_by(f64::total_cmp);
-    let at = |share: f64| ratios.get((share * (ratios.len() as f64 - 1.0)).round() as usize);
+    changes.sort_by(f64::total_cmp);
+    let at = |share: f64| changes.get((share * (changes.len() as f64 - 1.0)).round() as usize);
     let tail = (1.0 - CONFIDENCE) / 2.0;
     Some((*at(tail)?, *at(1.0 - tail)?))
 }
@@ -98,7 +142,8 @@ fn bootstrap(a: &[f64], b: &[f64], random: &mut Pcg64Mcg) -> Option<(f64, f64)> 
 /// 95 % confidence interval of the median.
 pub(super) fn median_interval(values: &[f64]) -> (f64, f64) {
     let mut random = Pcg64Mcg::seed_from_u64(SEED);
-    bootstrap(&[1.0], values, &mut random).unwrap_or_else(|| (median(values), median(values)))
+    bootstrap(&[1.0], values, ratio, &mut random)
+        .unwrap_or_else(|| (median(values), median(values)))
 }
 
 fn effect(a: &[f64], b: &[f64]) -> f64 {
@@ -116,55 +161,52 @@ fn effect(a: &[f64], b: &[f64]) -> f64 {
 }
 
 fn p_value(a: &[f64], b: &[f64]) -> Option<f64> {
-    let mut all = [a, b].concat();
-    all.sort_by(f64::total_cmp);
-    let has_ties = all.windows(2).any(|pair| pair[0] == pair[1]);
-    if all.first() == all.last() {
-        return Some(1.0);
-    }
-    if has_ties || all.len() > EXACT_RUNS_MAX {
+    let all = [a, b].concat();
+    if all.len() > EXACT_RUNS_MAX {
         let method = MannWhitneyUMethod::AsymptoticInclContinuityCorrection;
         let tested = mannwhitneyu(a, b, method, Alternative::TwoSided);
         return tested.ok().map(|(_, p)| p).filter(|p| !p.is_nan());
     }
-    let rank = |value: &f64| all.partition_point(|other| other < value);
-    let ranks: usize = a.iter().map(rank).sum();
-    let pairs = a.len() * b.len();
-    // Of how many pairs the one of A is larger.
-    let larger = ranks - a.len() * (a.len() - 1) / 2;
-    let ways = ways_by_pairs(a.len(), b.len());
-    let tail: f64 = ways[..=larger.min(pairs - larger)].iter().sum();
-    Some((2.0 * tail / ways.iter().sum::<f64>()).min(1.0))
+    let ranks = doubled_ranks(&all);
+    let of_a: usize = ranks[..a.len()].iter().sum();
+    // The mean of what a set of that size has.
+    let mean = a.len() * (all.len() + 1);
+    let ways = ways_by_rank_sum(&ranks, a.len());
+    let as_far = (0..)
+        .zip(&ways)
+        .filter(|(sum, _)| mean.abs_diff(*sum) >= mean.abs_diff(of_a));
+    let tail: f64 = as_far.map(|(_, ways)| ways).sum();
+    Some((tail / ways.iter().sum::<f64>()).min(1.0))
 }
 
-/// In how many of the orders of `a` and `b` different numbers how many pairs have the larger number
-/// in A. (statrs has this as well, but where A is not the larger set it returns the complement.)
-fn ways_by_pairs(a: usize, b: usize) -> Vec<f64> {
-    // The number that comes next is of A, and larger than all of B so far, or of B: the recurrence
-    // of Mann and Whitney, over how many of A and of B there are.
-    let mut ways = vec![vec![vec![0.0; a * b + 1]; b + 1]; a + 1];
-    for of_a in 0..=a {
-        for of_b in 0..=b {
-            for pairs in 0..=of_a * of_b {
-                ways[of_a][of_b][pairs] = if of_a == 0 && of_b == 0 {
-                    1.0
-                } else {
-                    let from_a = if of_a > 0 && pairs >= of_b {
-                        ways[of_a - 1][of_b][pairs - of_b]
-                    } else {
-                        0.0
-                    };
-                    let from_b = if of_b > 0 {
-                        ways[of_a][of_b - 1][pairs]
-                    } else {
-                        0.0
-                    };
-                    from_a + from_b
-                };
+/// Twice the rank of each number, from 2 on; equal numbers share the mean of their ranks.
+fn doubled_ranks(numbers: &[f64]) -> Vec<usize> {
+    let rank = |one: &f64| {
+        let count = |wanted| {
+            let others = numbers.iter();
+            others
+                .filter(|other| other.total_cmp(one) == wanted)
+                .count()
+        };
+        2 * count(std::cmp::Ordering::Less) + count(std::cmp::Ordering::Equal) + 1
+    };
+    numbers.iter().map(rank).collect()
+}
+
+/// In how many ways `size` of the numbers with these ranks can be dealt to A so that their ranks have
+/// each sum: the exact distribution of the test, equal numbers or not.
+fn ways_by_rank_sum(ranks: &[usize], size: usize) -> Vec<f64> {
+    let sums = ranks.iter().sum::<usize>() + 1;
+    let mut ways = vec![vec![0.0; sums]; size + 1];
+    ways[0][0] = 1.0;
+    for rank in ranks {
+        for dealt in (1..=size).rev() {
+            for sum in *rank..sums {
+                ways[dealt][sum] += ways[dealt - 1][sum - rank];
             }
         }
     }
-    ways.swap_remove(a).swap_remove(b)
+    ways.swap_remove(size)
 }
 
 /// Two in the number of ways to deal the runs out: when all of one set lie on one side.
@@ -173,8 +215,12 @@ fn least_p(a: usize, b: usize) -> f64 {
     2.0 / ways
 }
 
-/// How much random halves of one set differ.
-fn noise(values: &[f64], random: &mut Pcg64Mcg) -> Option<f64> {
+/// How much random halves of one set differ, by `change`.
+fn noise(
+    values: &[f64],
+    change: fn(f64, f64) -> Option<f64>,
+    random: &mut Pcg64Mcg,
+) -> Option<f64> {
     if values.len() < NOISE_RUNS_MIN {
         return None;
     }
@@ -186,7 +232,7 @@ fn noise(values: &[f64], random: &mut Pcg64Mcg) -> Option<f64> {
             }
             let (one, other) = shuffled.split_at(shuffled.len() / 2);
             // Halves differ more than wholes would, by the root of two.
-            let change = (ratio(median(one), median(other))? - 1.0).abs();
+            let change = change(median(one), median(other))?.abs();
             Some(change / std::f64::consts::SQRT_2)
         })
         .collect();
@@ -232,6 +278,43 @@ mod tests {
         }
         assert!((effect(&low, &high) - 1.0).abs() < 1e-12);
         assert_eq!(p_value(&[1.0, 1.0], &[1.0, 1.0]), Some(1.0));
+        // Equal numbers on either side: all zeros against anything else is as certain as it gets.
+        let p = p_value(&[0.0; 5], &high).expect("a p-value");
+        assert!((p - 2.0 / 252.0).abs() < 1e-9, "{p}");
+        // Of the twenty ways to deal these out four are as far from the middle.
+        let p = p_value(&[1.0, 1.0, 2.0], &[2.0, 3.0, 3.0]).expect("a p-value");
+        assert!((p - 0.2).abs() < 1e-9, "{p}");
+    }
+
+    #[test]
+    fn it_takes_seven_runs_of_each_for_six_questions_and_more_for_more() {
+        assert_eq!(runs_needed(6, 0.01), Some(7));
+        assert_eq!(runs_needed(18, 0.01), Some(8));
+        assert_eq!(runs_needed(6, 0.0), None);
+    }
+
+    #[test]
+    fn a_median_of_zero_has_a_difference_where_it_has_no_ratio() {
+        let b: Vec<f64> = (0..10).map(|n| 500.0 + f64::from(n)).collect();
+        let changed = estimate(&[0.0; 10], &b);
+        assert_eq!(changed.ratio, None);
+        let FromZero { interval, noise } = changed.from_zero.expect("ten runs a side");
+        assert!(
+            interval.0 > 500.0 && interval.1 < 510.0 && noise < 10.0,
+            "{changed:?}"
+        );
+        assert!(changed.p.expect("a p-value") < 1e-4);
+        let same = estimate(&[0.0; 10], &[0.0; 10]);
+        assert_eq!(
+            same.from_zero.expect("ten runs a side").interval,
+            (0.0, 0.0)
+        );
+        assert_eq!(same.p, Some(1.0));
+        assert_eq!(
+            estimate(&b, &[0.0; 10]).ratio,
+            Some(0.0),
+            "the other way there is one"
+        );
     }
 
     #[test]

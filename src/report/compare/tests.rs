@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::*;
-use crate::measure::{NodeRecord, Summary};
+use crate::measure::{NodeRecord, Summary, Unstarted};
 
 /// A run with this throughput, whose latency is the inverse of it.
 fn run(per_second: f64, verdict: VerdictWord) -> RunRecord {
@@ -30,6 +30,12 @@ fn run(per_second: f64, verdict: VerdictWord) -> RunRecord {
     run
 }
 
+/// The comparison of these, by the usual settings.
+fn compared(a: &[RunRecord], b: &[RunRecord]) -> Comparison {
+    let (a, b) = (a.to_vec().into(), b.to_vec().into());
+    compare(&a, &b, Settings::default())
+}
+
 /// Runs around a throughput, with noise of some percent.
 fn runs(count: usize, per_second: f64, noise: f64, random: &mut Pcg64Mcg) -> Vec<RunRecord> {
     (0..count)
@@ -47,15 +53,20 @@ fn a_slowdown_of_a_seventh_is_found_and_refused() {
     for _ in 0..20 {
         let a = runs(10, 50_000.0, 0.04, &mut random);
         let b = runs(10, 42_500.0, 0.04, &mut random);
-        let comparison = compare(&a, &b, Settings::default());
-        assert!(comparison.is_refused(), "{}", text(&comparison));
+        let comparison = compared(&a, &b);
+        assert_eq!(
+            comparison.answer(),
+            Answer::Refused,
+            "{}",
+            text(&comparison)
+        );
         assert!(
             comparison.headline().starts_with("WORSE"),
             "{}",
             comparison.headline()
         );
-        let other_way = compare(&b, &a, Settings::default());
-        assert!(!other_way.is_refused(), "{}", text(&other_way));
+        let other_way = compared(&b, &a);
+        assert_eq!(other_way.answer(), Answer::Green, "{}", text(&other_way));
     }
 }
 
@@ -71,7 +82,7 @@ fn runs_of_the_same_are_called_different_at_most_once_in_a_hundred_times() {
         .filter(|_| {
             let a = runs(10, 50_000.0, 0.1, &mut random);
             let b = runs(10, 50_000.0, 0.1, &mut random);
-            let comparison = compare(&a, &b, settings);
+            let comparison = compare(&a.into(), &b.into(), settings);
             comparison.has(Finding::Worse) || comparison.has(Finding::Better)
         })
         .count();
@@ -103,8 +114,11 @@ fn false_alarms_are_counted_and_a_drift_of_the_machine_is_none() {
             )
         })
         .collect();
-    let halves = compare(&uneven[..30], &uneven[30..], Settings::default());
-    assert!(halves.is_refused(), "a change is seen where there is one");
+    let halves = compared(&uneven[..30], &uneven[30..]);
+    assert!(
+        halves.has(Finding::Worse),
+        "a change is seen where there is one"
+    );
 }
 
 #[test]
@@ -113,21 +127,19 @@ fn single_runs_differ_as_they_may_and_nothing_is_said_of_it() {
         run(50_000.0, VerdictWord::Valid),
         run(20_000.0, VerdictWord::Valid),
     );
-    let comparison = compare(&[a], &[b], Settings::default());
-    assert!(!comparison.is_refused());
-    assert!(
-        comparison.headline().starts_with("TOO FEW RUNS"),
-        "{}",
-        comparison.headline()
-    );
+    let comparison = compared(&[a], &[b]);
+    assert_eq!(comparison.answer(), Answer::Undecided);
+    let headline = comparison.headline();
+    assert!(headline.starts_with("TOO FEW RUNS"), "{headline}");
+    assert!(headline.contains("take 7 of each"), "{headline}");
 }
 
 #[test]
 fn a_promise_that_broke_is_refused_however_fast_the_store_was() {
     let a = run(50_000.0, VerdictWord::Valid);
     let b = run(90_000.0, VerdictWord::Invalid);
-    let comparison = compare(&[a], &[b], Settings::default());
-    assert!(comparison.is_refused());
+    let comparison = compared(&[a], &[b]);
+    assert_eq!(comparison.answer(), Answer::Refused);
     let summary = markdown(&comparison);
     assert!(summary.starts_with("## ❌ A PROMISE BROKE"), "{summary}");
     assert!(summary.contains("Do not merge"), "{summary}");
@@ -150,13 +162,14 @@ fn a_void_run_does_not_count_and_a_cell_of_one_set_is_not_compared() {
     void.void.push("the load generator was late".to_owned());
     let mut other = a.clone();
     other.configuration.architecture = "local".to_owned();
-    let comparison = compare(&[a], &[void, other], Settings::default());
+    let comparison = compared(&[a], &[void, other]);
     assert!(comparison.cells.is_empty());
-    assert_eq!(comparison.headline(), "NOTHING WAS COMPARED");
-    let notes = comparison.notes.join("\n");
+    let headline = comparison.headline();
+    assert!(headline.starts_with("NOTHING WAS COMPARED: "), "{headline}");
+    let screen = text(&comparison);
     assert!(
-        notes.contains("does not count") && notes.contains("in B only"),
-        "{notes}"
+        screen.contains("does not count") && screen.contains("in B only"),
+        "{screen}"
     );
 }
 
@@ -164,10 +177,11 @@ fn a_void_run_does_not_count_and_a_cell_of_one_set_is_not_compared() {
 fn the_files_for_ci_have_the_shapes_that_their_readers_want() {
     let mut random = Pcg64Mcg::seed_from_u64(3);
     let a = runs(4, 50_000.0, 0.04, &mut random);
-    let comparison = compare(&a, &a, Settings::default());
+    let comparison = compared(&a, &a);
     for file in ci_files(&comparison) {
         if file.name == "junit.xml" {
-            assert!(file.contents.contains("tests=\"4\""), "{}", file.contents);
+            let suite = "name=\"kvs-bench verdicts\" tests=\"4\"";
+            assert!(file.contents.contains(suite), "{}", file.contents);
             continue;
         }
         let json: serde_json::Value = serde_json::from_str(&file.contents).expect(file.name);
@@ -199,4 +213,43 @@ fn the_files_for_ci_have_the_shapes_that_their_readers_want() {
         }
     }
     assert!(markdown(&comparison).len() < 1_000_000);
+}
+
+/// Runs of an open loop, of which some arrivals never started: p99 is at least this.
+fn overloaded(runs: &[RunRecord], at_least_ms: u64) -> Vec<RunRecord> {
+    let mut runs = runs.to_vec();
+    for run in &mut runs {
+        let known = run.statistics.service.expect("it has latencies");
+        run.statistics.unstarted = Some(Unstarted {
+            count: 100,
+            at_least: Summary {
+                p99: Some(at_least_ms * 1_000_000),
+                ..known
+            },
+            at_most: Summary { p99: None, ..known },
+        });
+    }
+    runs
+}
+
+#[test]
+fn a_percentile_among_arrivals_that_never_started_decides_only_what_holds_whatever_it_is() {
+    let mut random = Pcg64Mcg::seed_from_u64(13);
+    let fine = runs(10, 50_000.0, 0.04, &mut random);
+    let late = overloaded(&fine, 2_000);
+    let p99 = |comparison: &Comparison| {
+        let mut metrics = comparison.cells[0].metrics.iter();
+        let p99 = metrics.find(|metric| metric.name == "latency p99");
+        p99.expect("it is compared").finding
+    };
+    // More than 2 s is more than 180 µs, however much more.
+    assert_eq!(p99(&compared(&fine, &late)), Finding::Worse);
+    assert_eq!(p99(&compared(&late, &fine)), Finding::Better);
+    // Of two that are at least 2 s nobody can tell.
+    let comparison = compared(&late, &late);
+    assert_eq!(p99(&comparison), Finding::NotStarted);
+    assert_eq!(comparison.answer(), Answer::Undecided);
+    // A rise that is at least half a percent may be any.
+    let hardly = overloaded(&fine, 0);
+    assert_eq!(p99(&compared(&fine, &hardly)), Finding::NotStarted);
 }

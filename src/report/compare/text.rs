@@ -31,6 +31,9 @@ pub fn text(comparison: &Comparison) -> String {
         let text = format!("{} broke its promise, {}", broken.directory, broken.promise);
         lines.extend(labelled("Broken", &text));
     }
+    for gap in &comparison.gaps {
+        lines.extend(labelled("Missing", &gap.sentence()));
+    }
     for note in &comparison.notes {
         lines.extend(labelled("Note", note));
     }
@@ -63,9 +66,12 @@ pub(super) fn row(metric: &Metric) -> Vec<String> {
     let none = || "-".to_owned();
     vec![
         metric.name.to_owned(),
-        value(metric.unit, estimate.median_a),
-        value(metric.unit, estimate.median_b),
-        estimate.ratio.map_or_else(none, percent),
+        bounded(metric, 0, estimate.median_a),
+        bounded(metric, 1, estimate.median_b),
+        match estimate.ratio {
+            Some(ratio) => percent(ratio),
+            None => "from 0".to_owned(),
+        },
         estimate.interval.map_or_else(none, |(low, high)| {
             format!("{} .. {}", percent(low), percent(high))
         }),
@@ -81,6 +87,12 @@ pub(super) fn row(metric: &Metric) -> Vec<String> {
         }),
         metric.finding.name().to_owned(),
     ]
+}
+
+/// The median of A (0) or B (1), which is marked where numbers are only known to be at least as large.
+fn bounded(metric: &Metric, set: usize, median: f64) -> String {
+    let mark = if metric.at_least[set] > 0 { "≥ " } else { "" };
+    mark.to_owned() + &value(metric.unit, median)
 }
 
 /// A number with its unit.

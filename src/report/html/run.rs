@@ -75,7 +75,14 @@ struct FaultKind {
 /// When a file of the directory cannot be read or is malformed; one that is missing leaves its
 /// part of the page out.
 pub fn run_page(record: &RunRecord, directory: &Path) -> Result<String, PageError> {
-    let (time_charts, notices) = time_charts(directory)?;
+    let (time_charts, mut notices) = time_charts(directory)?;
+    let not_started = record.statistics.throughput.not_started_share();
+    if not_started > 0.0 {
+        notices.push(format!(
+            "The latencies in the charts are of the arrivals that started: {:.1} % never did.",
+            not_started * 100.0
+        ));
+    }
     let spectrum = spectrum::latency(directory)?;
     let staleness_chart = spectrum::staleness(directory)?;
     let configuration = &record.configuration;
