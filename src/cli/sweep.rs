@@ -9,9 +9,9 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::measure::{Machine, RunRecord, Slo, VerdictWord, Versions};
+use crate::measure::{Machine, RunRecord, Slo, Summary, VerdictWord, Versions};
 use crate::report::sweep::{
-    self, SWEEP_FILE, SWEEP_PAGE, SWEEP_VERSION, StoreSweep, SweepRecord, Try,
+    self, SWEEP_FILE, SWEEP_PAGE, SWEEP_VERSION, Sought, StoreSweep, SweepRecord, Try,
 };
 use crate::report::text;
 use crate::run;
@@ -126,6 +126,7 @@ pub(super) fn main(args: &SweepArgs) -> Result<ExitStatus, Failure> {
             tries: found.tries,
             knee_per_s: found.knee,
             beyond_per_s: found.beyond,
+            void_from_per_s: found.void_from,
             best: found.best,
         });
         // What is there so far is kept whatever comes.
@@ -142,12 +143,17 @@ pub(super) fn main(args: &SweepArgs) -> Result<ExitStatus, Failure> {
     Ok(exit_status(&swept))
 }
 
-/// How a sweep ends: by the worst verdict of its tries.
+/// How a sweep ends: by the worst verdict of its tries, and by whether each store has an answer. A store
+/// that misses the objectives at the lowest rate has failed them; of one whose every try is void, or
+/// whose objectives nobody can judge, nothing is known.
 pub(super) fn exit_status(swept: &SweepRecord) -> ExitStatus {
-    let has = |word| swept.stores.iter().any(|store| store.verdict() == word);
-    if has(VerdictWord::Invalid) {
+    let any = |is: fn(&StoreSweep) -> bool| swept.stores.iter().any(is);
+    let has_slo = swept.slo.is_some();
+    let missed = has_slo && any(|store| matches!(store.sought(), Sought::Missed { .. }));
+    let open = has_slo && any(|store| store.sought() == Sought::Unknown);
+    if missed || any(|store| store.verdict() == VerdictWord::Invalid) {
         ExitStatus::Invalid
-    } else if has(VerdictWord::Unknown) {
+    } else if open || any(|store| store.is_void() || store.verdict() == VerdictWord::Unknown) {
         ExitStatus::Unknown
     } else {
         ExitStatus::Valid
@@ -249,21 +255,33 @@ fn attempt(store: &Store, args: &SweepArgs, directory: &Path, rate: f64) -> Resu
 
 fn tried(record: &RunRecord, rate: f64) -> Try {
     let statistics = &record.statistics;
-    let latency = statistics.latency();
+    let percentile = |of: fn(&Summary) -> Option<u64>| {
+        let (at_least, at_most) = statistics.latency_bounds()?;
+        of(at_most).or_else(|| of(at_least))
+    };
     let achieved_per_s = statistics.throughput.achieved_per_s.unwrap_or(0.0);
     let void = !record.void.is_empty();
     let objectives = record.objectives.iter();
+    // Missed when any is, and met when all are.
+    let met = objectives.map(|objective| objective.met);
+    let met = met.reduce(|one, other| match (one, other) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        (None, _) | (_, None) => None,
+    });
     Try {
         rate,
         achieved_per_s,
-        p50_ns: latency.and_then(|latency| latency.p50),
-        p99_ns: latency.and_then(|latency| latency.p99),
-        p999_ns: latency.and_then(|latency| latency.p999),
+        p50_ns: percentile(|latency| latency.p50),
+        p95_ns: percentile(|latency| latency.p95),
+        p99_ns: percentile(|latency| latency.p99),
+        p999_ns: percentile(|latency| latency.p999),
         kept_up: !void && achieved_per_s >= rate * KEPT_UP,
         void,
-        met: objectives
-            .map(|objective| objective.met == Some(true))
-            .reduce(|one, other| one && other),
+        void_reason: record.void.first().cloned(),
+        overloaded: statistics.throughput.is_overloaded(),
+        not_started_share: statistics.throughput.not_started_share(),
+        met: met.flatten(),
         verdict: record.verdict.verdict,
         directory: record.directory.clone(),
     }

@@ -7,9 +7,8 @@ use crate::report::sweep::{Best, Try};
 
 /// Halvings of the interval in which the knee lies, and of that in which the best rate lies.
 const HALVINGS: u32 = 4;
-/// Rates below a best one that turned out to be too high that are tried instead, each this much
-/// lower.
-const RETREATS_MAX: u32 = 4;
+/// A best rate that turned out to be too high is followed by one of this share of it, and that by ever
+/// lower ones, down to the lowest of the range. A best rate is known as closely as this.
 const RETREAT: f64 = 0.9;
 /// Tries at one rate whose numbers may be void before it counts as not kept up with: the load
 /// generator was late, perhaps because something else had its processor.
@@ -32,6 +31,8 @@ pub(super) struct Found {
     pub(super) tries: Vec<Try>,
     pub(super) knee: Option<f64>,
     pub(super) beyond: Option<f64>,
+    /// The least rate at which all tries were spoiled.
+    pub(super) void_from: Option<f64>,
     pub(super) best: Option<Best>,
 }
 
@@ -49,33 +50,43 @@ pub(super) fn sweep<E>(
     let ratio = (range.high / range.low).powf(1.0 / f64::from(range.steps - 1));
     for step in 0..range.steps {
         let rate = range.low * ratio.powi(step as i32);
-        if found.attempt(rate, &mut attempt)?.kept_up {
-            found.knee = Some(rate);
-        } else {
-            // What lies beyond is overload.
-            found.beyond = Some(rate);
+        if !found.look(rate, &mut attempt)? {
+            // What lies beyond is overload, of the store or of the generator.
             break;
         }
     }
     for _ in 0..HALVINGS {
-        let (Some(low), Some(high)) = (found.knee, found.beyond) else {
+        let ends = [found.beyond, found.void_from].into_iter().flatten();
+        let (Some(low), Some(high)) = (found.knee, ends.reduce(f64::min)) else {
             break;
         };
-        let rate = (low * high).sqrt();
-        if found.attempt(rate, &mut attempt)?.kept_up {
-            found.knee = Some(rate);
-        } else {
-            found.beyond = Some(rate);
-        }
+        found.look((low * high).sqrt(), &mut attempt)?;
     }
     if let Some(confirmations) = confirmations {
-        found.best = found.find_best(confirmations, &mut attempt)?;
+        found.best = found.find_best(range.low, confirmations, &mut attempt)?;
     }
     Ok(found)
 }
 
 impl Found {
-    /// Tries a rate, again while the numbers are void.
+    /// Looks whether a rate is kept up with.
+    fn look<E>(
+        &mut self,
+        rate: f64,
+        attempt: &mut impl FnMut(f64) -> Result<Try, E>,
+    ) -> Result<bool, E> {
+        let one = self.attempt(rate, attempt)?;
+        if one.kept_up {
+            self.knee = Some(rate);
+        } else if one.is_spoiled() {
+            self.void_from = Some(rate);
+        } else {
+            self.beyond = Some(rate);
+        }
+        Ok(one.kept_up)
+    }
+
+    /// Tries a rate, again while a try says nothing of the store.
     fn attempt<E>(
         &mut self,
         rate: f64,
@@ -84,7 +95,7 @@ impl Found {
         let mut one = attempt(rate)?;
         self.tries.push(one.clone());
         for _ in 1..VOID_TRIES_MAX {
-            if !one.void {
+            if !one.is_spoiled() {
                 break;
             }
             one = attempt(rate)?;
@@ -93,8 +104,10 @@ impl Found {
         Ok(one)
     }
 
+    /// The largest rate that meets the objectives, from `lowest` on; none when that misses them too.
     fn find_best<E>(
         &mut self,
+        lowest: f64,
         confirmations: u32,
         attempt: &mut impl FnMut(f64) -> Result<Try, E>,
     ) -> Result<Option<Best>, E> {
@@ -114,18 +127,52 @@ impl Found {
                 }
             }
         }
-        // A rate that met them once may have been lucky.
-        for _ in 0..RETREATS_MAX {
-            let best = self.confirm(low, confirmations, attempt)?;
-            if best.met * 2 > confirmations {
-                return Ok(Some(best));
-            }
-            low *= RETREAT;
-        }
-        Ok(None)
+        self.retreat(low, lowest, confirmations, attempt)
     }
 
-    /// Tries a rate again and again, until half of the tries have missed.
+    /// A rate that met the objectives once may have been lucky: goes down from `rate` until one is
+    /// confirmed, and then closer to the last that was not.
+    fn retreat<E>(
+        &mut self,
+        mut rate: f64,
+        lowest: f64,
+        confirmations: u32,
+        attempt: &mut impl FnMut(f64) -> Result<Try, E>,
+    ) -> Result<Option<Best>, E> {
+        let is_confirmed = |best: &Best| best.met * 2 > confirmations;
+        let (mut share, mut too_high) = (RETREAT, None);
+        let mut best = loop {
+            let best = self.confirm(rate, confirmations, attempt)?;
+            if is_confirmed(&best) {
+                break best;
+            }
+            if rate <= lowest {
+                return Ok(None);
+            }
+            too_high = Some(rate);
+            rate = (rate * share).max(lowest);
+            // 0.9, 0.81, 0.66: the lowest of any range is soon reached.
+            share *= share;
+        };
+        let Some(mut too_high) = too_high else {
+            return Ok(Some(best));
+        };
+        for _ in 0..HALVINGS {
+            if best.rate >= too_high * RETREAT {
+                break;
+            }
+            let rate = (best.rate * too_high).sqrt();
+            let closer = self.confirm(rate, confirmations, attempt)?;
+            if is_confirmed(&closer) {
+                best = closer;
+            } else {
+                too_high = rate;
+            }
+        }
+        Ok(Some(best))
+    }
+
+    /// Tries a rate again and again, until half of the tries have not met the objectives.
     fn confirm<E>(
         &mut self,
         rate: f64,
@@ -136,12 +183,19 @@ impl Found {
             rate,
             met: 0,
             tries: 0,
+            undecided: 0,
             share_at_least: 0.0,
         };
-        while best.tries < confirmations && (best.tries - best.met) * 2 < confirmations {
-            let one = self.attempt(rate, attempt)?;
-            best.tries += 1;
-            best.met += u32::from(one.met == Some(true));
+        let mut made = 0;
+        while made < confirmations && (made - best.met) * 2 < confirmations {
+            made += 1;
+            match self.attempt(rate, attempt)?.met {
+                Some(met) => {
+                    best.tries += 1;
+                    best.met += u32::from(met);
+                }
+                None => best.undecided += 1,
+            }
         }
         best.share_at_least = share_at_least(best.met, best.tries);
         Ok(best)
@@ -173,10 +227,14 @@ mod tests {
                 rate,
                 achieved_per_s: achieved,
                 p50_ns: None,
+                p95_ns: None,
                 p99_ns: Some(p99 as u64),
                 p999_ns: None,
                 kept_up: achieved >= rate * 0.95,
                 void: false,
+                void_reason: None,
+                overloaded: false,
+                not_started_share: 0.0,
                 met: Some(p99 < 5e6),
                 verdict: VerdictWord::Valid,
                 directory: String::new(),
@@ -256,5 +314,83 @@ mod tests {
         let found = sweep(RANGE, Some(5), lucky).expect("it never fails");
         let best = found.best.expect("a best rate");
         assert!(best.rate < 40_500.0, "{best:?}");
+    }
+
+    /// A store that meets the objectives whenever it is looked for, and in confirmations, of which there
+    /// are several at a rate, only below this rate.
+    fn hopeful(limit: f64) -> impl FnMut(f64) -> Result<Try, ()> {
+        let (mut seen, mut inner) = (std::collections::BTreeSet::new(), store(1e9));
+        move |rate| {
+            let mut one = inner(rate)?;
+            let is_first = seen.insert(rate.to_bits());
+            one.met = Some((is_first && rate > 100_000.0) || rate < limit);
+            Ok(one)
+        }
+    }
+
+    #[test]
+    fn a_rate_that_is_not_confirmed_is_followed_by_lower_ones_until_one_is() {
+        for limit in [150_000.0, 50_000.0, 2_000.0, 1_001.0] {
+            let found = sweep(RANGE, Some(5), hopeful(limit)).expect("it never fails");
+            let best = found.best.expect("a best rate");
+            assert!(
+                best.rate < limit && best.rate > limit * 0.85,
+                "{limit}: {best:?}"
+            );
+            assert_eq!((best.met, best.tries), (5, 5));
+        }
+    }
+
+    #[test]
+    fn objectives_that_even_the_lowest_rate_misses_have_no_answer_after_it_was_tried() {
+        let found = sweep(RANGE, Some(5), hopeful(1_000.0)).expect("it never fails");
+        assert_eq!(found.best, None);
+        let lowest = found.tries.iter().filter(|one| one.rate <= RANGE.low);
+        let missed = lowest.filter(|one| one.met == Some(false)).count();
+        assert!(missed >= 3, "{missed}");
+    }
+
+    #[test]
+    fn a_try_of_which_nobody_can_tell_confirms_nothing_and_is_no_miss() {
+        let mut inner = store(1e9);
+        let open = |rate: f64| {
+            let mut one = inner(rate)?;
+            one.met = (rate < 50_000.0).then_some(true);
+            Ok::<_, ()>(one)
+        };
+        let found = sweep(RANGE, Some(5), open).expect("it never fails");
+        let best = found.best.expect("a best rate");
+        assert!(best.rate < 50_000.0 && best.rate > 40_000.0, "{best:?}");
+        assert!(!found.tries.iter().any(|one| one.met == Some(false)));
+    }
+
+    #[test]
+    fn a_sweep_whose_every_try_is_void_knows_no_rate_that_was_not_kept_up_with() {
+        let mut inner = store(50_000.0);
+        let void = |rate: f64| {
+            let mut one = inner(rate)?;
+            (one.void, one.kept_up, one.met) = (true, false, None);
+            Ok::<_, ()>(one)
+        };
+        let found = sweep(RANGE, Some(5), void).expect("it never fails");
+        assert_eq!((found.knee, found.beyond, found.best), (None, None, None));
+        assert_eq!(found.void_from, Some(RANGE.low));
+        assert_eq!(found.tries.len(), VOID_TRIES_MAX as usize);
+    }
+
+    #[test]
+    fn a_rate_at_which_most_arrivals_never_start_is_not_kept_up_with_and_tried_once() {
+        let mut inner = store(20_000.0);
+        let overloaded = |rate: f64| {
+            let mut one = inner(rate)?;
+            if rate > 40_000.0 {
+                (one.void, one.overloaded, one.met) = (true, true, None);
+            }
+            Ok::<_, ()>(one)
+        };
+        let found = sweep(RANGE, None, overloaded).expect("it never fails");
+        assert!(found.beyond.is_some() && found.void_from.is_none());
+        let spoiled = found.tries.iter().filter(|one| one.void).count();
+        assert!(spoiled <= 1, "{spoiled}");
     }
 }
