@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests scripts/ci-perf.sh: an identical commit must pass, and a commit with a planted slowdown of
 # about 15 % must be refused, TRIALS times each (default 10). One cell, ten rounds of a second: a
-# trial takes about a minute.
+# trial takes about a minute. Before that, two rounds, which decide nothing, must be neither.
 #   scripts/ci-perf-test.sh [TRIALS]
 # SPIN_NS is how long the slow node spins for each request; the slowdown that it made is printed.
 set -euo pipefail
@@ -26,6 +26,15 @@ git -C "$work/slow" -c user.name=test -c user.email=test@localhost commit --quie
 slow=$(git -C "$work/slow" rev-parse HEAD)
 
 wrong=0
+status=0
+ROUNDS=2 DURATION=300ms scripts/ci-perf.sh HEAD HEAD "$work/out" >"$work/screen" 2>&1 || status=$?
+mark=ok
+if [ "$status" != 2 ]; then
+  mark=WRONG
+  wrong=1
+  cat "$work/screen"
+fi
+echo "$mark two rounds: exit status $status; $(grep -m1 'too few runs' "$work/screen")"
 for trial in $(seq "$trials"); do
   for case in same slow; do
     head=HEAD
@@ -43,5 +52,5 @@ for trial in $(seq "$trials"); do
     echo "$mark trial $trial, $case: exit status $status; $(grep -m1 ' throughput ' "$work/screen")"
   done
 done
-echo "$wrong of $((trials * 2)) answers are wrong"
+echo "$wrong of $((trials * 2 + 1)) answers are wrong"
 [ "$wrong" = 0 ]

@@ -264,6 +264,25 @@ fn runs_that_left_no_record_are_counted_and_named_and_other_directories_are_not(
 }
 
 #[test]
+fn a_link_to_a_run_counts_as_the_run_and_never_twice() {
+    gate(Refused, |a, b| {
+        write_runs(a, RUNS, &nothing);
+        let elsewhere = b.with_file_name("elsewhere");
+        write_runs(&elsewhere, RUNS, &|record| throughput(record, 20_000.0));
+        for run in fs::read_dir(&elsewhere).unwrap() {
+            let run = run.unwrap();
+            std::os::unix::fs::symlink(run.path(), b.join(run.file_name())).unwrap();
+        }
+    });
+    let screen = gate(Undecided, |a, b| {
+        write_runs(a, 1, &nothing);
+        write_runs(b, 1, &nothing);
+        std::os::unix::fs::symlink("replicated-1", b.join("latest")).unwrap();
+    });
+    says(&screen, "1 of A and 1 of B are too few");
+}
+
+#[test]
 fn a_set_of_which_no_run_has_a_result_is_refused_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let [a, b] = ["A", "B"].map(|name| directory.path().join(name));

@@ -1,5 +1,6 @@
 //! Reading the runs that are to be compared.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,14 +48,16 @@ pub fn load_runs(path: &Path) -> Result<RunSet, RecordError> {
         path: path.to_owned(),
         source,
     };
-    let (mut directories, mut partial) = (Vec::new(), Vec::new());
+    // Links count as what they lead to, each once: `latest` leads to one of the others.
+    let mut below = BTreeSet::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        // `latest` is a link to one of the others.
-        if !entry.file_type().map_err(unreadable)?.is_dir() {
-            continue;
+        let entry = entry.map_err(unreadable)?.path();
+        if entry.is_dir() {
+            below.insert(entry.canonicalize().map_err(unreadable)?);
         }
-        let directory = entry.path();
+    }
+    let (mut directories, mut partial) = (Vec::new(), Vec::new());
+    for directory in below {
         if directory.join(RunRecord::FILE_NAME).exists() {
             directories.push(directory);
         } else if is_partial(&directory).map_err(unreadable)? {
@@ -77,7 +80,6 @@ pub fn load_runs(path: &Path) -> Result<RunSet, RecordError> {
         .collect();
     let mut runs = runs?;
     runs.sort_by(|one, other| one.started_at.cmp(&other.started_at));
-    partial.sort();
     Ok(RunSet { runs, partial })
 }
 
