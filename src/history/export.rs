@@ -208,7 +208,8 @@ fn string(text: &str) -> String {
 
 fn key(history: &History, key: u64) -> String {
     let name = history.key_name(key);
-    if history.header.keys.is_empty() || history.header.edn {
+    let has_name = usize::try_from(key).is_ok_and(|key| key < history.header.keys.len());
+    if !has_name || history.header.edn {
         name
     } else {
         string(&name)
@@ -220,12 +221,15 @@ fn value(history: &History, id: Option<u64>) -> String {
     let Some(id) = id else {
         return "nil".to_owned();
     };
-    let name = history.value_name(id);
     if id == CORRUPT {
         return ":corrupt".to_owned();
     }
+    let name = history.value_name(id);
+    let values = &history.header.values;
+    let has_text = usize::try_from(id).is_ok_and(|id| id < values.len());
     let is_number = name.parse::<i64>().is_ok_and(|n| n.to_string() == name);
-    if history.header.edn || is_number || (name == "nil" && !history.header.values.is_empty()) {
+    let is_edn = has_text && (history.header.edn || name == "nil");
+    if is_edn || is_number {
         name
     } else {
         string(&name)

@@ -100,7 +100,7 @@ fn without_offset(text: &str) -> Option<(&str, i64)> {
         .len()
         .checked_sub(OFFSET_BYTES)
         .and_then(|start| text.split_at_checked(start))
-        .filter(|(_, offset)| offset.starts_with(['+', '-']));
+        .filter(|(_, offset)| offset.starts_with(['+', '-']) && offset[1..].contains(':'));
     let Some((clock, offset)) = offset else {
         return Some((text, 0));
     };

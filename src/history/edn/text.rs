@@ -66,7 +66,12 @@ fn bad_escape(rest: &str) -> Fault {
     if is_cut && (rest.is_empty() || rest.starts_with('u')) {
         return Fault::Cut;
     }
-    let shown: String = rest.chars().take(1 + HEX_DIGITS).collect();
+    let length = if rest.starts_with('u') {
+        1 + HEX_DIGITS
+    } else {
+        1
+    };
+    let shown: String = rest.chars().take(length).collect();
     let shown = shown.escape_debug();
     Fault::Bad(format!("`\\{shown}` in a string means no character"))
 }

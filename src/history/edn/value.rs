@@ -50,17 +50,6 @@ impl<'t> Value<'t> {
         Self::Number(Cow::Owned(number::float_text(value)))
     }
 
-    /// The map's value under a keyword; a record is its map.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&Self> {
-        let Self::Map(map) = self.untagged() else {
-            return None;
-        };
-        map.iter()
-            .find(|(key, _)| key.keyword() == Some(name))
-            .map(|(_, value)| value)
-    }
-
     /// The keyword's name, without the colon.
     #[must_use]
     pub fn keyword(&self) -> Option<&str> {
@@ -84,7 +73,7 @@ impl<'t> Value<'t> {
     /// The two items of a vector or list of two.
     #[must_use]
     pub fn pair(&self) -> Option<(&Self, &Self)> {
-        let Self::Sequence(items) = self.untagged() else {
+        let Self::Sequence(items) = self else {
             return None;
         };
         if let [a, b] = items.as_slice() {
@@ -92,16 +81,6 @@ impl<'t> Value<'t> {
         } else {
             None
         }
-    }
-
-    /// The value without its tags.
-    #[must_use]
-    pub fn untagged(&self) -> &Self {
-        let mut value = self;
-        while let Self::Tagged(_, inner) = value {
-            value = inner;
-        }
-        value
     }
 
     /// The value apart from the text that it was read from.

@@ -70,6 +70,8 @@ impl<'v> Action<'v> {
 pub(super) enum Ended<'v> {
     /// On this register, with this.
     Ok(&'v Value<'v>, Action<'v>),
+    /// As it was invoked: the completion says no more.
+    OkAsAsked,
     Fail,
     Info,
 }
@@ -299,7 +301,7 @@ impl<'o> Events<'o> {
         operation.outcome = match ended {
             // What a read of anything saw is as good as unknown.
             Ended::Ok(..) if anything => Outcome::Info,
-            Ended::Ok(..) => Outcome::Ok,
+            Ended::Ok(..) | Ended::OkAsAsked => Outcome::Ok,
             Ended::Fail => Outcome::Fail,
             Ended::Info => Outcome::Info,
         };

@@ -7,7 +7,8 @@ use super::super::edn::Value;
 use super::super::operation::Kind;
 use super::super::read::History;
 use super::events::{Action, Ended, Event, Events, Place};
-use super::shape::{Finder, Shape};
+use super::shape::{Finder, Shape, keyed};
+use super::versions::Versions;
 use super::{BadLine, FailedCas, ImportOptions};
 
 /// The name of the only register of a test without keys.
@@ -49,6 +50,7 @@ pub(super) fn import<'t>(
     let mut reader = Reader {
         events: Events::new(options, &NIL, failed_cas),
         shape: finder.shape(),
+        versions: Versions::default(),
         last_index: None,
     };
     scan(&mut |line| {
@@ -76,6 +78,7 @@ fn not_a_register(f: &str) -> String {
 struct Reader<'o> {
     events: Events<'o>,
     shape: Shape,
+    versions: Versions,
     last_index: Option<i64>,
 }
 
@@ -91,14 +94,21 @@ impl Reader<'_> {
         let value = line.value.as_ref();
         match line.word.as_ref() {
             "invoke" => {
-                let (key, value) = self.split(kind, value.unwrap_or(&NIL))?;
-                let action = action(kind, value)?;
-                self.events.invoke(&event, key, action)
+                let (key, _, value) = self.split(kind, value.unwrap_or(&NIL))?;
+                self.versions.invoke(&event, key);
+                self.events.invoke(&event, key, action(kind, value)?)
+            }
+            "ok" if value.is_none() && kind != Kind::Get => {
+                self.events.complete(&event, kind, Ended::OkAsAsked)
             }
             "ok" => {
-                let (key, value) = self.split(kind, value.unwrap_or(&NIL))?;
-                let ended = Ended::Ok(key, action(kind, value)?);
-                self.events.complete(&event, kind, ended)
+                let (key, version, value) = self.split(kind, value.unwrap_or(&NIL))?;
+                let action = action(kind, value)?;
+                let ended = Ended::Ok(key, action);
+                self.events.complete(&event, kind, ended)?;
+                version.map_or(Ok(()), |version| {
+                    self.versions.ok(&event, key, version, action)
+                })
             }
             "fail" => self.events.complete(&event, kind, Ended::Fail),
             "info" => self.events.complete(&event, kind, Ended::Info),
@@ -119,30 +129,33 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A value's register, and what is read or written there.
-    fn split<'v>(
-        &self,
-        kind: Kind,
-        value: &'v Value<'v>,
-    ) -> Result<(&'v Value<'v>, &'v Value<'v>), String> {
-        match self.shape {
-            Shape::One => Ok((&REGISTER, value)),
-            Shape::OneWithoutPairs if super::shape::keyed(kind, value).is_none() => {
-                Ok((&REGISTER, value))
-            }
-            Shape::Keyed => super::shape::keyed(kind, value).ok_or_else(mixed),
-            Shape::OneWithoutPairs => Err(mixed()),
-            Shape::Versioned => Err(
-                "values are [key [version value]]: registers with versions are not judged"
+    /// A value's register, the version that it gives, and what is read or written there.
+    fn split<'v>(&self, kind: Kind, value: &'v Value<'v>) -> Result<Split<'v>, String> {
+        let keyed = keyed(kind, value);
+        match (self.shape, keyed) {
+            (Shape::One, _) | (Shape::OneWithoutPairs, None) => Ok((&REGISTER, None, value)),
+            (Shape::Keyed, Some((key, value))) => Ok((key, None, value)),
+            (Shape::Keyed, None) | (Shape::OneWithoutPairs, Some(_)) => Err(
+                "some values are [key value] and some are not: a history has one or the other"
                     .to_owned(),
             ),
+            (Shape::Versioned, _) => value
+                .pair()
+                .and_then(|(key, of_key)| {
+                    let (version, value) = of_key.pair()?;
+                    Some((key, Some(version), value))
+                })
+                .ok_or_else(|| {
+                    "some values are [key [version value]] and some are not: a history has one or \
+                     the other"
+                        .to_owned()
+                }),
         }
     }
 }
 
-fn mixed() -> String {
-    "some values are [key value] and some are not: a history has one or the other".to_owned()
-}
+/// A register, a version and a value.
+type Split<'v> = (&'v Value<'v>, Option<&'v Value<'v>>, &'v Value<'v>);
 
 fn action<'v>(kind: Kind, value: &'v Value<'v>) -> Result<Action<'v>, String> {
     match (kind, value.pair()) {

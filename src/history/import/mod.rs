@@ -17,6 +17,7 @@ mod jepsen_log;
 mod plume;
 mod porcupine_kv;
 mod shape;
+mod versions;
 
 use std::path::Path;
 

@@ -49,8 +49,11 @@ impl Finder {
                 let keyed = keyed(kind, value);
                 let shape = keyed.map_or(Shape::OneWithoutPairs, |_| Shape::Keyed);
                 self.first.get_or_insert(shape);
+                let process = process.to_string();
                 if version(value) == Some(&Value::Nil) {
-                    self.open.insert(process.to_string(), ());
+                    self.open.insert(process, ());
+                } else {
+                    self.open.remove(&process);
                 }
             }
             "ok" if kind != Kind::Get => {
