@@ -30,6 +30,8 @@ pub struct Cells {
     pub p99_value: Option<u64>,
     /// How many faults there were.
     pub faults: usize,
+    /// The kinds of fault that there were.
+    pub fault_kinds: String,
     /// Whatever else one should know: a planted bug, void numbers, a missed objective.
     pub notes: String,
 }
@@ -39,8 +41,8 @@ impl Cells {
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         let all = format!(
-            "{} {} {} {} {}",
-            self.name, self.started, self.store, self.workload, self.notes
+            "{} {} {} {} {} {}",
+            self.name, self.started, self.store, self.workload, self.fault_kinds, self.notes
         );
         let all = all.to_lowercase();
         text.to_lowercase()
@@ -67,6 +69,9 @@ pub fn cells(record: &RunRecord, name: String) -> Cells {
     let mut notes = Vec::new();
     if let Some(bug) = &configuration.bug {
         notes.push(format!("bug {bug}"));
+    }
+    if !configuration.context {
+        notes.push("context off".to_owned());
     }
     if !record.void.is_empty() {
         notes.push("void".to_owned());
@@ -107,6 +112,18 @@ pub fn cells(record: &RunRecord, name: String) -> Cells {
         p99: optional(p99_value, number::time),
         p99_value,
         faults: record.faults.windows.len(),
+        fault_kinds: fault_kinds(record),
         notes: notes.join(", "),
     }
+}
+
+/// The kinds of fault that there were, each once.
+fn fault_kinds(record: &RunRecord) -> String {
+    let mut kinds: Vec<&str> = Vec::new();
+    for window in &record.faults.windows {
+        if !kinds.contains(&window.kind.as_str()) {
+            kinds.push(&window.kind);
+        }
+    }
+    kinds.join(", ")
 }

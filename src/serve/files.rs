@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::measure::RunRecord;
+
 /// Entries that are read of a directory.
 const ENTRIES_MAX: usize = 100_000;
 
@@ -17,12 +19,32 @@ pub(super) fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// The directory of this name in the results, if there is one: it is looked up, never joined.
+/// The directory of this name in the results, if there is one: a run, a set of repeated runs, or,
+/// as `SET/RUN`, a run of a set. Names are looked up, never joined.
 pub(super) fn run(results: &Path, name: &str) -> Option<PathBuf> {
-    let known = names(results).into_iter().find(|known| known == name)?;
-    let path = results.join(known);
+    match name.split_once('/') {
+        Some((set, run)) => known(&known(results, set)?, run),
+        None => known(results, name),
+    }
+}
+
+fn known(directory: &Path, name: &str) -> Option<PathBuf> {
+    let known = names(directory).into_iter().find(|known| known == name)?;
+    let path = directory.join(known);
     let is_directory = fs::symlink_metadata(&path).is_ok_and(|it| it.is_dir());
     is_directory.then_some(path)
+}
+
+/// Whether a directory is that of a whole run.
+pub(super) fn is_run(directory: &Path) -> bool {
+    directory.join(RunRecord::FILE_NAME).exists()
+}
+
+/// How many whole runs there are in a directory of repeated runs.
+pub(super) fn runs_within(directory: &Path) -> usize {
+    let children = names(directory).into_iter();
+    let runs = children.filter_map(|name| known(directory, &name));
+    runs.filter(|run| is_run(run)).count()
 }
 
 /// A file or directory within `directory`, whatever links are on the way.
@@ -49,9 +71,21 @@ mod tests {
         std::os::unix::fs::symlink(outside.path(), results.join("latest")).expect("linked");
 
         assert_eq!(run(&results, "one"), Some(one.clone()));
-        for name in ["..", ".", "", "latest", "one/../..", "/etc", "two"] {
+        for name in [
+            "..",
+            ".",
+            "",
+            "latest",
+            "one/../..",
+            "one/..",
+            "latest/results",
+            "/etc",
+            "two",
+            "one/two",
+        ] {
             assert_eq!(run(&results, name), None, "{name}");
         }
+        assert_eq!(run(&results, "one/nodes"), Some(one.join("nodes")));
         assert!(within(&one, "run.json").is_some());
         assert!(within(&one, "nodes").is_some());
         let absolute = secret.to_str().expect("a text");

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Trouble, files};
-use crate::measure::{RunRecord, VerdictWord};
+use crate::measure::VerdictWord;
 use crate::report::html::plain_page;
 use crate::report::{Cells, cells};
 
@@ -24,6 +24,15 @@ pub(super) struct Wanted {
     q: String,
     /// A verdict that a run must have.
     verdict: String,
+    /// The set of repeated runs that is listed; all of the results when empty.
+    set: String,
+}
+
+/// A directory of repeated runs.
+#[derive(Serialize)]
+struct Set {
+    name: String,
+    runs: usize,
 }
 
 #[derive(Serialize)]
@@ -31,6 +40,7 @@ struct Facts<'a> {
     wanted: &'a Wanted,
     columns: Vec<Column>,
     runs: Vec<Cells>,
+    sets: Vec<Set>,
     unreadable: Vec<String>,
     sweeps: Vec<String>,
     left_out: usize,
@@ -60,9 +70,10 @@ const COLUMNS: [(&str, &str); 8] = [
 
 /// The page of a results directory.
 pub(super) fn page(results: &Path, wanted: &Wanted) -> Result<String, Trouble> {
-    let mut names = files::names(results);
+    let mut names = names(results, &wanted.set)?;
     names.reverse();
     let (mut runs, mut unreadable, mut sweeps) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sets = Vec::new();
     let mut left_out = 0;
     for name in names {
         let Some(directory) = files::run(results, &name) else {
@@ -70,9 +81,12 @@ pub(super) fn page(results: &Path, wanted: &Wanted) -> Result<String, Trouble> {
         };
         if directory.join("sweep.html").exists() {
             sweeps.push(name);
-        } else if !directory.join(RunRecord::FILE_NAME).exists() {
-            // A run that is under way, or was cut short.
-            unreadable.push(format!("{name}: no run.json, so it is partial"));
+        } else if !files::is_run(&directory) {
+            match files::runs_within(&directory) {
+                // A run that is under way, or was cut short.
+                0 => unreadable.push(format!("{name}: no run.json, so it is partial")),
+                runs => sets.push(Set { name, runs }),
+            }
         } else if runs.len() == RUNS_MAX {
             left_out += 1;
         } else {
@@ -118,12 +132,23 @@ pub(super) fn page(results: &Path, wanted: &Wanted) -> Result<String, Trouble> {
         wanted,
         columns: columns.collect(),
         runs,
+        sets,
         unreadable,
         sweeps,
         left_out,
         total,
     };
     Ok(plain_page("list.html", "Runs (kvs-zoo)", facts))
+}
+
+/// The names of what is listed: in the results, or, as `SET/RUN`, in one set.
+fn names(results: &Path, set: &str) -> Result<Vec<String>, Trouble> {
+    if set.is_empty() {
+        return Ok(files::names(results));
+    }
+    let directory = files::run(results, set).ok_or_else(Trouble::not_found)?;
+    let names = files::names(&directory).into_iter();
+    Ok(names.map(|name| format!("{set}/{name}")).collect())
 }
 
 const fn word(verdict: VerdictWord) -> &'static str {

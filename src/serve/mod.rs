@@ -130,6 +130,11 @@ async fn file_of_run(
 ) -> Result<Response, Trouble> {
     let directory = run_directory(&results, &run)?;
     let path = files::within(&directory, &file).ok_or_else(Trouble::not_found)?;
+    if path.is_dir() && files::is_run(&path) && file.ends_with('/') {
+        // A run of a set.
+        let record = crate::report::load(&path)?;
+        return Ok(Html(run_page(&record, &path)?).into_response());
+    }
     if path.is_dir() {
         return Ok(Html(listing(&path, &file)).into_response());
     }
