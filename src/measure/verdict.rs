@@ -86,7 +86,10 @@ pub struct ModelRecord {
 pub struct AnomalyRecord {
     /// Its kind.
     pub kind: String,
-    /// The model that it breaks.
+    /// What that kind means, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<String>,
+    /// The property that it breaks.
     pub model: String,
     /// The operations and the sentence that says why no order explains them; several lines.
     pub text: String,

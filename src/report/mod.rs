@@ -5,6 +5,7 @@
 
 pub mod compare;
 mod faults;
+mod glossary;
 pub mod html;
 mod layout;
 mod list;

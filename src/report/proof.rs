@@ -2,6 +2,7 @@
 
 use crate::measure::{AnomalyRecord, EngineRecord, RunRecord, VerdictRecord, VerdictWord};
 
+use super::glossary;
 use super::layout::{join, labelled, wrap};
 use super::number::{self, optional};
 use super::text::COLUMNS_MAX;
@@ -45,6 +46,7 @@ pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
         });
         let ladder = format!("weakest first: {}", join(models));
         lines.extend(labelled("Models", &ladder));
+        lines.extend(labelled("", glossary::MODELS_LEGEND));
     }
     lines.extend(labelled("History", &history(record)));
     lines
@@ -121,12 +123,23 @@ pub(super) const fn word(verdict: VerdictWord) -> &'static str {
     }
 }
 
+/// What kind of anomaly it is, and what that means.
+pub(super) fn title(anomaly: &AnomalyRecord) -> String {
+    match &anomaly.meaning {
+        Some(meaning) => format!("{}: {meaning}", anomaly.kind),
+        None => format!("{} (breaks {})", anomaly.kind, anomaly.model),
+    }
+}
+
 /// The first anomalies, in at most `room` lines.
 pub(super) fn anomalies(anomalies: &[AnomalyRecord], room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for (at, anomaly) in anomalies.iter().enumerate() {
-        let title = format!("{} (breaks {})", anomaly.kind, anomaly.model);
+        let title = title(anomaly);
         let mut block = labelled(if at == 0 { "Proof" } else { "" }, &title);
+        if at == 0 {
+            block.extend(labelled("", glossary::PROOF_LEGEND));
+        }
         for line in anomaly.text.lines() {
             let mut lines = wrap(line, 2, COLUMNS_MAX - CONTINUED_COLUMNS).into_iter();
             block.extend(lines.next());

@@ -3,6 +3,7 @@
 use crate::measure::{Configuration, NodeRecord, RunRecord, Statistics, VerdictWord};
 
 use super::faults;
+use super::glossary;
 use super::layout::{join, label, labelled, plural, quoted, table};
 use super::number::{self, optional};
 use super::proof::{anomalies, verdict};
@@ -110,6 +111,10 @@ fn performance(record: &RunRecord) -> Vec<String> {
                 &format!("no performance numbers: {reason}"),
             ));
         }
+        lines.extend(labelled(
+            "",
+            "the verdict on the history stands all the same",
+        ));
     }
     lines.extend(labelled("Errors", &errors(record)));
     for objective in &record.objectives {
@@ -204,6 +209,7 @@ fn staleness(record: &RunRecord) -> Vec<String> {
     let tabled = tables::staleness(staleness);
     if !tabled.rows.is_empty() {
         lines.extend(table(&tabled.header, tabled.rows));
+        lines.extend(labelled("", glossary::STALENESS_LEGEND));
     }
     lines
 }

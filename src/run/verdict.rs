@@ -95,7 +95,7 @@ fn proofs(history: &History, report: &Report) -> Vec<Attachment> {
     (1..)
         .zip(anomalies.iter().zip(&histories))
         .map(|(number, (anomaly, history))| {
-            let title = format!("{} (breaks {})", anomaly.kind, anomaly.model);
+            let title = format!("{}: {}", anomaly.kind, anomaly.kind.meaning());
             let text = anomaly_text(anomaly);
             let mut contents = Vec::new();
             let shortened = reads_are_shortened(anomaly, history).then_some(SHORTENED);
@@ -221,6 +221,7 @@ fn search_record(report: &Report, search: &Search) -> EngineRecord {
 fn anomaly_record(anomaly: &Anomaly) -> AnomalyRecord {
     AnomalyRecord {
         kind: anomaly.kind.name().to_owned(),
+        meaning: Some(anomaly.kind.meaning().to_owned()),
         model: anomaly.model.name().to_owned(),
         text: anomaly_text(anomaly),
         operations: anomaly.operations.iter().map(operation_record).collect(),

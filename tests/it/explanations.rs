@@ -58,7 +58,7 @@ fn a_broken_run_shows_a_picture_and_keeps_each_anomaly_as_a_history_that_is_inva
         assert!(again.stdout.contains(kind), "{name}: {}", again.stdout);
         // The file says in words what is wrong, and draws it.
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with(&format!("// {kind} (breaks ")), "{text}");
+        assert!(text.starts_with(&format!("// {kind}: ")), "{text}");
         assert!(text.contains("//   session "), "{text}");
         files += 1;
     }

@@ -223,6 +223,7 @@ fn invalid() -> RunRecord {
             model: "causal".to_owned(),
             text: text.to_owned(),
             operations: Vec::new(),
+            meaning: None,
         })
         .collect();
     record

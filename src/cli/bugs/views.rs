@@ -269,6 +269,7 @@ mod tests {
             model: "causal".to_owned(),
             text: String::new(),
             operations: Vec::new(),
+            meaning: None,
         };
         record.verdict.anomalies = vec![anomaly("lost-write")];
         assert_eq!(sign_of_a_bug(&record).as_deref(), Some("lost-write"));

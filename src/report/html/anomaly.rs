@@ -14,7 +14,7 @@ const OPERATIONS_MAX: usize = 40;
 #[derive(Debug, Serialize)]
 pub(super) struct Picture {
     kind: String,
-    model: String,
+    meaning: String,
     sentence: String,
     text: String,
     /// How many operations are not drawn.
@@ -51,7 +51,9 @@ pub(super) fn picture(anomaly: &AnomalyRecord) -> Picture {
     let (sessions, replicas) = lanes(&anomaly.operations[..drawn]);
     Picture {
         kind: anomaly.kind.clone(),
-        model: anomaly.model.clone(),
+        meaning: { &anomaly.meaning }
+            .clone()
+            .unwrap_or_else(|| format!("it breaks {}", anomaly.model)),
         sentence: sentence.to_owned(),
         text: text.to_owned(),
         not_drawn: anomaly.operations.len() - drawn,
@@ -129,6 +131,7 @@ mod tests {
             model: "convergence".to_owned(),
             text: "two nodes differ".to_owned() + &lines.collect::<String>(),
             operations,
+            meaning: None,
         }
     }
 

@@ -19,6 +19,8 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::report::glossary;
+
 pub(super) use chart::{Axis, Chart, Curve, Shade, Variant};
 pub use run::{RUN_PAGE, run_page};
 pub(super) use series::overlaid_courses;
@@ -65,6 +67,7 @@ struct Page<'a, F> {
     page_css: &'static str,
     charts_js: &'static str,
     charts_json: String,
+    glossary: Vec<[&'static str; 2]>,
     #[serde(flatten)]
     facts: F,
 }
@@ -93,6 +96,7 @@ pub(super) fn render<F: Serialize>(
     // What is not marked as safe is escaped, in every file.
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_filter("word", word);
     for (name, source) in TEMPLATES {
         environment
             .add_template(name, source)
@@ -109,9 +113,25 @@ pub(super) fn render<F: Serialize>(
             page_css: include_str!("assets/page.css"),
             charts_js: include_str!("assets/charts.js"),
             charts_json: script_json(&Drawn { charts, shades }),
+            glossary: glossary::TERMS
+                .map(|term| [term.name, term.meaning])
+                .to_vec(),
             facts,
         }))
         .expect("a template asks for nothing that its facts have not")
+}
+
+/// A word of the glossary as a link to what it means; any other text as it is.
+fn word(text: &str) -> minijinja::Value {
+    let Some(term) = glossary::known(text) else {
+        return minijinja::Value::from(text);
+    };
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
+    let title = escaped(term.meaning).replace('"', "&quot;");
+    let (name, text) = (term.name.replace(' ', "-"), escaped(text));
+    minijinja::Value::from_safe_string(format!(
+        "<a class=\"word\" href=\"#word-{name}\" title=\"{title}\">{text}</a>"
+    ))
 }
 
 /// JSON that can stand within a `<script>`: a text in it cannot end the script.
