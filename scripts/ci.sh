@@ -12,6 +12,9 @@ cargo fmt --check
 step "lints"
 cargo clippy --release --all-targets -- -D warnings
 
+step "documentation of the code"
+RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --quiet
+
 step "tests"
 cargo test --release
 

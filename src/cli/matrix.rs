@@ -46,7 +46,7 @@ pub(super) struct MatrixArgs {
     host: HostKind,
 
     /// Decides all that is drawn.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = super::whole)]
     seed: u64,
 
     /// Where the runs' directories are made; those of rows that are as they must be are deleted
@@ -69,6 +69,13 @@ pub(super) fn main(args: &MatrixArgs) -> Result<ExitStatus, Failure> {
         .into_iter()
         .filter(|cell| cell.has_words(&words))
         .collect();
+    if cells.is_empty() {
+        return Err(Failure::bad_arguments(anyhow::anyhow!(
+            "no cell of the matrix has all of the words {:?}: `kvs-bench matrix --list` has their \
+             names",
+            args.only
+        )));
+    }
     if args.list {
         let names: Vec<String> = cells.iter().map(Cell::name).collect();
         super::print(&names.join("\n"))?;
@@ -90,6 +97,11 @@ pub(super) fn main(args: &MatrixArgs) -> Result<ExitStatus, Failure> {
         eprintln!("{row}");
         rows.push(row);
     }
+    if rows.is_empty() && !interrupted {
+        return Err(Failure::bad_arguments(anyhow::anyhow!(
+            "no store of these cells can have the bug: `kvs-bench bugs` says which can"
+        )));
+    }
     super::print(&table::text(&rows))?;
     if let Some(file) = &args.out {
         std::fs::write(file, table::markdown(&rows))
@@ -97,11 +109,6 @@ pub(super) fn main(args: &MatrixArgs) -> Result<ExitStatus, Failure> {
     }
     if interrupted {
         return Ok(ExitStatus::Interrupted);
-    }
-    if rows.is_empty() {
-        return Err(Failure::bad_arguments(anyhow::anyhow!(
-            "no cell of the matrix is like that: `kvs-bench matrix --list` has their names"
-        )));
     }
     Ok(if rows.iter().any(Row::failed) {
         ExitStatus::HarnessFailure

@@ -24,7 +24,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Parser, Subcommand};
 
 /// Runs a key-value store architecture as real processes, measures it honestly, and proves or
@@ -156,12 +156,27 @@ struct EngineArgs {
     budget: f64,
 }
 
+/// A whole number on the command line.
+fn whole(text: &str) -> Result<u64, String> {
+    let whole = crate::workload::humane::parse_count(text);
+    let whole = whole.filter(|number| number.fract() == 0.0 && *number <= WHOLE_MAX);
+    // Above that a double has gaps.
+    let exact = text.parse().ok().or(whole.map(|number| number as u64));
+    exact.ok_or_else(|| "it takes a whole number, such as 1000 or 1k".to_owned())
+}
+
+/// The largest whole number that is read with a suffix: up to there a double has no gaps.
+const WHOLE_MAX: f64 = 9e15;
+
 impl EngineArgs {
     /// The second engine's budget.
     fn budget(&self) -> Result<Duration, Failure> {
-        Duration::try_from_secs_f64(self.budget)
-            .context("--budget is a number of seconds, such as 2.5")
-            .map_err(Failure::bad_arguments)
+        Duration::try_from_secs_f64(self.budget).map_err(|_| {
+            Failure::bad_arguments(anyhow!(
+                "--budget is a number of seconds, such as 2.5, not {}",
+                self.budget
+            ))
+        })
     }
 }
 

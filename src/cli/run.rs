@@ -105,7 +105,7 @@ struct LoadArgs {
     value_size: Option<String>,
 
     /// Decides every random choice of the load: keys, kinds, sizes, arrivals.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = super::whole)]
     seed: u64,
 }
 
@@ -158,7 +158,8 @@ struct OutputArgs {
     no_history: bool,
 
     /// Records every operation up to this many, and whole keys of a sample from then on.
-    #[arg(long, value_name = "COUNT", default_value_t = run::HISTORY_LIMIT_DEFAULT)]
+    #[arg(long, value_name = "COUNT", default_value_t = run::HISTORY_LIMIT_DEFAULT,
+          value_parser = super::whole)]
     history_limit: u64,
 
     /// Each node records what its replica is given and does, in nodes/<id>.trace of the run's
@@ -233,14 +234,9 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
         super::print(&screen)?;
     }
     saved.context("the run has a result")?;
-    match super::report::write_page(record) {
-        // For whoever looks on; the screen stays as it is kept in report.txt.
-        Ok(page) if std::io::stderr().is_terminal() => {
-            eprintln!("Page        {}", page.display());
-        }
-        Ok(_) => {}
-        // The result stands without it.
-        Err(error) => eprintln!("warning: there is no page of this run: {error:#}"),
+    // The result stands without it.
+    if let Err(error) = super::report::write_page(record) {
+        eprintln!("warning: there is no page of this run: {error:#}");
     }
     if let Err(error) = finished.link_latest() {
         eprintln!(

@@ -4,6 +4,7 @@ use crate::measure::{Configuration, NodeRecord, RunRecord, Statistics, VerdictWo
 
 use super::faults;
 use super::glossary;
+use super::html::RUN_PAGE;
 use super::layout::{join, label, labelled, plural, quoted, table};
 use super::number::{self, optional};
 use super::proof::{anomalies, verdict};
@@ -248,6 +249,11 @@ fn troubles(nodes: &[NodeRecord]) -> Vec<String> {
     lines
 }
 
+/// The command that judges the history of a run again.
+pub(super) fn check_again(record: &RunRecord) -> String {
+    format!("kvs-bench check {}", quoted(&record.directory))
+}
+
 fn ending(record: &RunRecord) -> Vec<String> {
     let mut lines = Vec::new();
     for warning in &record.warnings {
@@ -257,8 +263,9 @@ fn ending(record: &RunRecord) -> Vec<String> {
     // Paths and commands are not wrapped: they are there to be copied.
     let directory = &record.directory;
     lines.push(label("Results") + directory);
+    lines.push(label("Page") + &format!("{directory}/{RUN_PAGE}"));
     if record.history.recorded > 0 {
-        lines.push(label("Check again") + &format!("kvs-bench check {}", quoted(directory)));
+        lines.push(label("Check again") + &check_again(record));
     }
     lines.push(label("Run again") + &record.command);
     lines

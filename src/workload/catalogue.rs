@@ -158,6 +158,10 @@ mod tests {
             "a workload has no field `mix.raed`: did you mean `mix.read`?",
         );
         check(
+            "foo = 1",
+            "a workload has no field `foo` (docs/workloads.md has them all)",
+        );
+        check(
             "read = 1",
             "a workload has no field `read`: did you mean `mix.read`?",
         );

@@ -123,10 +123,11 @@ impl Distribution {
             }
             "sequential" => Self::Sequential,
             other => {
-                let nearest = super::setting::nearest(other, KINDS);
-                return Err(format!(
-                    "unknown distribution `{other}`: did you mean `{nearest}`?"
-                ));
+                let meant = super::setting::nearest(other, KINDS).map_or_else(
+                    || format!("it is one of {}", KINDS.join(", ")),
+                    |nearest| format!("did you mean `{nearest}`?"),
+                );
+                return Err(format!("unknown distribution `{other}`: {meant}"));
             }
         };
         table.refuse_foreign_parameters(&distribution)?;

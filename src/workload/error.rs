@@ -7,14 +7,15 @@ use std::path::PathBuf;
 pub enum WorkloadError {
     /// Neither a workload of the catalogue nor a path.
     #[error(
-        "unknown workload `{name}`: did you mean `{nearest}`? (`kvs-bench list` shows them all; \
-         the path of a TOML file works too)"
+        "unknown workload `{name}`{} (`kvs-bench list` shows them all; the path of a TOML file \
+         works too)",
+        meant(nearest)
     )]
     UnknownWorkload {
         /// What was asked for.
         name: String,
-        /// The name in the catalogue that is closest to it.
-        nearest: &'static str,
+        /// The name in the catalogue that is closest to it, if one is close.
+        nearest: Option<&'static str>,
     },
     /// The file could not be read.
     #[error("cannot read the workload file {}: {source}", path.display())]
@@ -35,12 +36,15 @@ pub enum WorkloadError {
         message: String,
     },
     /// A field that no workload has.
-    #[error("a workload has no field `{field}`: did you mean `{nearest}`?")]
+    #[error(
+        "a workload has no field `{field}`{}",
+        if nearest.is_some() { meant(nearest) } else { FIELDS.to_owned() }
+    )]
     UnknownField {
         /// The dotted path that was given.
         field: String,
-        /// The closest one that exists.
-        nearest: &'static str,
+        /// The closest one that exists, if one is close.
+        nearest: Option<&'static str>,
     },
     /// A setting that is not of the form `field=value`.
     #[error("`{given}` is not a setting: write field=value, such as records=1000")]
@@ -61,4 +65,14 @@ pub enum WorkloadError {
     /// Every field is well formed, but no run can be made of them.
     #[error("impossible workload: {0}")]
     Impossible(String),
+}
+
+/// Where all fields are.
+const FIELDS: &str = " (docs/workloads.md has them all)";
+
+/// What somebody may have meant.
+fn meant(nearest: &Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |nearest| {
+        format!(": did you mean `{nearest}`?")
+    })
 }

@@ -40,7 +40,7 @@ const SETTINGS: [Setting; 21] = [
     ),
     setting("distribution.keys", FRACTION),
     setting("distribution.operations", FRACTION),
-    setting("value_size", "a whole number of bytes, such as 100"),
+    setting("value_size", "a whole number of bytes, such as 100 or 4k"),
     setting("value_size.kind", "uniform or zipfian"),
     setting("value_size.min", "a whole number of bytes, such as 16"),
     setting("value_size.max", "a whole number of bytes, such as 4096"),
@@ -148,14 +148,14 @@ fn find(field: &str) -> Result<&'static Setting, WorkloadError> {
 }
 
 /// The closest field, by its whole path or by its last part: `read` means `mix.read`.
-fn nearest_field(field: &str) -> &'static str {
+fn nearest_field(field: &str) -> Option<&'static str> {
     let last = |path: &'static str| path.rsplit('.').next().unwrap_or(path);
     SETTINGS
         .iter()
         .find(|setting| last(setting.field) == field)
         .map_or_else(
             || nearest(field, SETTINGS.map(|setting| setting.field)),
-            |setting| setting.field,
+            |setting| Some(setting.field),
         )
 }
 
@@ -186,13 +186,20 @@ pub(super) fn refuse_unknown_fields(table: &Table) -> Result<(), WorkloadError> 
     Ok(())
 }
 
-/// The name most like `given`, by Damerau-Levenshtein distance scaled to the length.
-pub(super) fn nearest<const N: usize>(given: &str, names: [&'static str; N]) -> &'static str {
+/// How alike two names have to be, from 0 to 1, for one to be a slip of the other.
+const ALIKE_MIN: f64 = 0.5;
+
+/// The name most like `given`, by Damerau-Levenshtein distance scaled to the length; none where no
+/// name is like it.
+pub(super) fn nearest<const N: usize>(
+    given: &str,
+    names: [&'static str; N],
+) -> Option<&'static str> {
     let likeness = |name: &str| strsim::normalized_damerau_levenshtein(given, name);
     names
         .into_iter()
+        .filter(|name| likeness(name) >= ALIKE_MIN)
         .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-        .expect("there are names to choose from")
 }
 
 #[cfg(test)]

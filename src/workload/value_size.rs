@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::humane::parse_count;
 use super::payload::VALUE_BYTES_MIN;
 use super::random::Stream;
 use super::zipf::Zipf;
@@ -163,6 +164,14 @@ impl<'de> Deserialize<'de> for ValueSize {
                 u32::try_from(bytes)
                     .map(ValueSize::Fixed)
                     .map_err(|_| E::custom(format!("a value cannot have {bytes} bytes")))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ValueSize, E> {
+                let bytes = parse_count(text).filter(|bytes| bytes.fract() == 0.0);
+                let bytes = bytes.filter(|bytes| *bytes <= f64::from(u32::MAX));
+                bytes
+                    .map(|bytes| ValueSize::Fixed(bytes as u32))
+                    .ok_or_else(|| E::custom(format!("`{text}` is no number of bytes")))
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<ValueSize, A::Error> {

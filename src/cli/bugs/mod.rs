@@ -114,14 +114,20 @@ pub(super) fn main(args: &BugsArgs) -> Result<ExitStatus, Failure> {
     }
 }
 
+/// How alike two names have to be, from 0 to 1, for one to be a slip of the other.
+const ALIKE_MIN: f64 = 0.5;
+
 /// The bug of this name.
 pub(super) fn named(name: &str) -> Result<Bug, Failure> {
     Bug::from_name(name).ok_or_else(|| {
-        let names = Bug::ALL.iter().map(|bug| bug.name());
-        let nearest = names.min_by_key(|known| strsim::levenshtein(known, name));
-        let nearest = nearest.expect("there are planted bugs");
+        let likeness = |known: &str| strsim::normalized_damerau_levenshtein(known, name);
+        let alike = { Bug::ALL.iter() }
+            .map(|bug| bug.name())
+            .filter(|known| likeness(known) >= ALIKE_MIN);
+        let nearest = alike.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        let meant = nearest.map_or_else(String::new, |it| format!(": did you mean {it:?}?"));
         Failure::bad_arguments(anyhow!(
-            "there is no planted bug {name:?}: did you mean {nearest:?}? `kvs-bench bugs` lists them"
+            "there is no planted bug {name:?}{meant} (`kvs-bench bugs` lists them)"
         ))
     })
 }

@@ -1,7 +1,7 @@
 //! Pages: one self-contained HTML file each, that opens from disk and asks no network for anything.
 //!
 //! A page is a template of `assets/`, filled with facts, and a description of its charts
-//! ([`Chart`]), which `assets/charts.js` draws with uPlot.
+//! (`Chart`), which `assets/charts.js` draws with uPlot.
 
 mod anomaly;
 mod chart;

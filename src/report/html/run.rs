@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::measure::RunRecord;
 use crate::report::proof;
 use crate::report::tables::{self, Table};
+use crate::report::text::check_again;
 
 use super::anomaly::{Picture, picture};
 use super::facts::{self, Tile};
@@ -55,6 +56,7 @@ struct Facts<'a> {
     engines: Table,
     ladder: Table,
     anomalies: Vec<Picture>,
+    check_again: String,
     topology: Topology,
     nodes: Table,
     troubles: Vec<String>,
@@ -132,6 +134,7 @@ pub fn run_page(record: &RunRecord, directory: &Path) -> Result<String, PageErro
         engines: facts::engines(record),
         ladder: facts::ladder(record),
         anomalies: record.verdict.anomalies.iter().map(picture).collect(),
+        check_again: check_again(record),
         topology: topology::topology(record),
         nodes: tables::nodes(&record.nodes),
         troubles: tables::troubles(&record.nodes),
