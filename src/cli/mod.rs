@@ -161,7 +161,8 @@ fn whole(text: &str) -> Result<u64, String> {
     let whole = crate::workload::humane::parse_count(text);
     let whole = whole.filter(|number| number.fract() == 0.0 && *number <= WHOLE_MAX);
     // Above that a double has gaps.
-    let exact = text.parse().ok().or(whole.map(|number| number as u64));
+    let exact = text.parse().ok();
+    let exact = exact.or_else(|| whole.map(|number| number as u64));
     exact.ok_or_else(|| "it takes a whole number, such as 1000 or 1k".to_owned())
 }
 
