@@ -17,6 +17,9 @@ impl Measured {
     /// The course of the run, node by node and group by group.
     pub const PLACES_FILE_NAME: &'static str = "nodes.csv";
 
+    /// What the nodes' processes used of the machine; the run writes it.
+    pub const USAGE_FILE_NAME: &'static str = "usage.csv";
+
     /// Writes `timeseries.csv`, `nodes.csv` and, for each kind of operation and of time that was measured,
     /// `<kind>.<time>.hgrm` into `directory`.
     ///

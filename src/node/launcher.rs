@@ -4,9 +4,11 @@
 //! identity, tells all where the others are, and leaves none behind: a node dies with the
 //! launcher's process, with the thread that launched it, and with its [`NodeHandle`].
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -102,6 +104,23 @@ impl HostKind {
     }
 }
 
+/// The nodes' processes, for whoever looks at them from outside while the launcher is busy.
+#[derive(Clone, Debug, Default)]
+pub struct Processes(Rc<RefCell<BTreeMap<NodeId, u32>>>);
+
+impl Processes {
+    /// Each node that runs, and the id of its process.
+    #[must_use]
+    pub fn all(&self) -> Vec<(NodeId, u32)> {
+        let processes = self.0.borrow();
+        processes.iter().map(|(node, id)| (*node, *id)).collect()
+    }
+
+    pub(crate) fn set(&self, processes: impl IntoIterator<Item = (NodeId, u32)>) {
+        *self.0.borrow_mut() = processes.into_iter().collect();
+    }
+}
+
 /// Collects the replicas of a deployment, then runs each in a process of its own.
 #[derive(Debug)]
 pub struct Launcher {
@@ -121,6 +140,7 @@ pub struct Launcher {
     reserved: u16,
     specs: BTreeMap<NodeId, ReplicaSpec>,
     nodes: BTreeMap<NodeId, NodeHandle>,
+    processes: Processes,
     exits: mpsc::Sender<UnexpectedExit>,
     exited: mpsc::Receiver<UnexpectedExit>,
 }
@@ -152,6 +172,7 @@ impl Launcher {
             reserved: 0,
             specs: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            processes: Processes::default(),
             exits,
             exited,
         })
@@ -222,6 +243,7 @@ impl Launcher {
             let handle = started.expect("starting a node does not panic")?;
             self.nodes.insert(handle.id(), handle);
         }
+        self.note_processes();
         self.introduce().await
     }
 
@@ -248,6 +270,7 @@ impl Launcher {
             .collect();
         handle.peers(addresses.clone()).await?;
         self.nodes.insert(node, handle);
+        self.note_processes();
         // A paused node hears of it when it goes on.
         for other in self.nodes() {
             let addresses = addresses.clone();
@@ -306,7 +329,20 @@ impl Launcher {
 
     /// Takes the node out of the launcher's care, to kill it or shut it down alone.
     pub fn take(&mut self, id: NodeId) -> Option<NodeHandle> {
-        self.nodes.remove(&id)
+        let taken = self.nodes.remove(&id);
+        self.note_processes();
+        taken
+    }
+
+    /// The processes of the nodes, as they are now and from now on.
+    #[must_use]
+    pub fn processes(&self) -> Processes {
+        self.processes.clone()
+    }
+
+    fn note_processes(&self) {
+        let own = self.nodes().map(|node| (node.id(), node.pid()));
+        self.processes.set(own);
     }
 
     /// All nodes that were launched, in the order of their ids.

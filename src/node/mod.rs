@@ -25,7 +25,7 @@ mod service;
 pub use child::{NodeError, NodeHandle, UnexpectedExit};
 pub use control::{Answer, Command, NodeStatus, Start};
 pub use counters::{Counters, DiskUsage, Usage};
-pub use launcher::{Durability, HostKind, LaunchError, Launcher, STORE_EXTENSION};
+pub use launcher::{Durability, HostKind, LaunchError, Launcher, Processes, STORE_EXTENSION};
 pub use namespace::NetworkError;
 pub use process::{run_if_node, run_node};
 

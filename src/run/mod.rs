@@ -12,6 +12,7 @@ mod nemesis;
 mod phases;
 mod quiesce;
 mod record;
+mod usage;
 mod verdict;
 
 use std::collections::BTreeMap;

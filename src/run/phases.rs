@@ -23,6 +23,7 @@ use super::directory::Directory;
 use super::interrupt::Interrupt;
 use super::nemesis::{Nemesis, Present, Times};
 use super::quiesce::{self, Quiescence};
+use super::usage::Sampler;
 
 /// The length of the intervals of the time series.
 const INTERVAL_NS: u64 = 1_000_000_000;
@@ -164,6 +165,9 @@ async fn run_workload(
         measured: Box::new(recorder),
     };
     let present = Present::default();
+    let processes = cluster.launcher().processes();
+    let mut sampler = Sampler::new(processes, clock, directory.path())
+        .context("creating the file of what the nodes use")?;
     let nemesis = match &config.nemesis {
         Some(plan) => {
             let times = Times {
@@ -197,7 +201,11 @@ async fn run_workload(
         observer.progress(told);
     };
     let driving = load.drive(plan, interrupt.asked(), tell);
-    let (recorder, faults) = beset(driving, nemesis, interrupt).await;
+    let (recorder, faults) = tokio::select! {
+        driven = beset(driving, nemesis, interrupt) => driven,
+        never = sampler.run() => match never {},
+    };
+    sampler.finish().context("writing what the nodes used")?;
     let recorder = recorder?;
     // What the store took after the end, in an open loop that it could not keep up with, took time
     // as well: else it would seem faster than it is.

@@ -10,6 +10,7 @@ mod run;
 mod series;
 mod spectrum;
 mod topology;
+mod usage;
 
 use std::io;
 use std::path::PathBuf;

@@ -13,18 +13,20 @@ use super::anomaly::{Picture, picture};
 use super::facts::{self, Tile};
 use super::series::time_charts;
 use super::topology::{self, Topology};
+use super::usage::usage;
 use super::{Chart, PageError, Shade, render, script_json, spectrum};
 
 /// The page's name within a run directory.
 pub const RUN_PAGE: &str = "report.html";
 
 /// Files of a run directory that the page points to, if they are there.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "run.json",
     "report.txt",
     "latency.hlog",
     "timeseries.csv",
     "nodes.csv",
+    "usage.csv",
     "history.arrows",
     "nemesis.jsonl",
     "staleness.hgrm",
@@ -77,7 +79,8 @@ struct FaultKind {
 /// When a file of the directory cannot be read or is malformed; one that is missing leaves its
 /// part of the page out.
 pub fn run_page(record: &RunRecord, directory: &Path) -> Result<String, PageError> {
-    let (time_charts, mut notices) = time_charts(directory)?;
+    let (mut time_charts, mut notices) = time_charts(directory)?;
+    time_charts.extend(usage(directory)?);
     let not_started = record.statistics.throughput.not_started_share();
     if not_started > 0.0 {
         notices.push(format!(

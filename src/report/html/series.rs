@@ -14,7 +14,7 @@ use super::{Axis, Chart, Curve, PageError, Variant};
 
 /// Places on the time axis: about two for each pixel of a small screen, one for each of a large
 /// one. Longer runs have several seconds a place.
-const PLACES_MAX: usize = 900;
+pub(super) const PLACES_MAX: usize = 900;
 /// Curves of one chart: nodes beyond these are left out, and the page says so.
 pub(super) const CURVES_MAX: usize = 24;
 /// Rows that are read of a file: more than a day of a hundred nodes.
@@ -385,7 +385,7 @@ fn by_place(id: &str, title: &str, grid: &Grid, places: &[(String, Vec<Place>)])
 }
 
 /// The rows of a CSV file with a header; nothing when there is no such file.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<Vec<T>>, PageError> {
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<Vec<T>>, PageError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
