@@ -9,7 +9,7 @@ use kvs_zoo::client::{Client, ClientError};
 use kvs_zoo::measure::{RunRecord, VerdictWord};
 use kvs_zoo::node::{Durability, HostKind};
 use kvs_zoo::protocol::{Lattice, NodeId, Refusal};
-use kvs_zoo::run::{self, Cluster, ClusterConfig, Config, Observer};
+use kvs_zoo::run::{self, CheckBudget, Cluster, ClusterConfig, Config, Observer};
 use kvs_zoo::server::{
     Architecture, KVSServer, LocalKVSServer, ReplicatedKVSServer, ShardedKVSServer,
 };
@@ -347,6 +347,7 @@ fn judged<V: Value, S: KVSServer<V>>() -> RunRecord {
         engine: kvs_zoo::checker::Engine::Both,
         slo: None,
         budget: Duration::from_secs(1),
+        check_budget: CheckBudget::AsTheRun,
         program: Some(program()),
         command: String::new(),
     };

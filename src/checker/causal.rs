@@ -75,9 +75,13 @@ pub(super) fn check(index: &Index<'_>) -> Check {
         contexts,
         near: vec![[0; NEAR]; index.by_key.len()],
         open,
+        is_cut: false,
     };
     judge.dots();
     let checked = judge.run();
+    if judge.is_cut {
+        return judge.findings.cut(checked);
+    }
     let refuted = !judge.findings.is_empty();
     let mut check = judge.findings.check(checked);
     if let (Some(reason), false) = (judge.open, refuted) {
@@ -96,6 +100,8 @@ struct Judge<'a, 'h> {
     near: Vec<[u32; NEAR]>,
     /// What could not be decided.
     open: Option<String>,
+    /// Whether the time was over before all was judged.
+    is_cut: bool,
 }
 
 /// What the last operation of a session in one group was.
@@ -141,14 +147,27 @@ impl<'h> Judge<'_, 'h> {
         let sessions = &self.index.by_session;
         let mut past: Past<'h> = Table::default();
         let all = 0..sessions.len();
+        let time = &self.index.time;
+        let mut ticker = time.ticker("certificate", self.index.history.len());
         if all.clone().all(|session| sessions.at(session).is_sorted()) {
-            let rows = 0..self.index.history.len();
-            return rows.map(|row| self.operation(row, &mut past)).sum();
+            let mut checked = 0;
+            for row in 0..self.index.history.len() {
+                self.is_cut = ticker.is_over();
+                if self.is_cut {
+                    break;
+                }
+                checked += self.operation(row, &mut past);
+            }
+            return checked;
         }
         let mut checked = 0;
         for session in all {
             past.clear();
             for row in sessions.at(session) {
+                self.is_cut = ticker.is_over();
+                if self.is_cut {
+                    return checked;
+                }
                 checked += self.operation(*row as usize, &mut past);
             }
         }

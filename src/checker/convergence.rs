@@ -91,7 +91,13 @@ pub(super) fn check(last: &Final<'_, '_>) -> Check {
     let mut findings = Findings::new(index.history, Property::Convergence);
     let mut checked = 0;
     let mut unasked = 0u64;
+    let mut ticker = index
+        .time
+        .ticker(Property::Convergence.name(), index.by_key.len());
     for key in last.touched() {
+        if ticker.is_over() {
+            return findings.cut(checked);
+        }
         let reads = last.reads(key);
         let gets: Vec<usize> = reads.iter().filter_map(|(_, get)| *get).collect();
         unasked += u64::from(gets.len() < reads.len() || reads.is_empty());
@@ -130,11 +136,20 @@ pub(super) fn check_lost_writes(last: &Final<'_, '_>) -> Check {
     let index = last.index;
     let mut findings = Findings::new(index.history, Property::LostWrites);
     let (mut checked, mut undecided) = (0, 0u64);
+    let mut ticker = index
+        .time
+        .ticker(Property::LostWrites.name(), index.history.len());
     for key in last.touched() {
+        if ticker.is_over() {
+            return findings.cut(checked);
+        }
         let gets: Vec<usize> = last.reads(key).iter().filter_map(|(_, get)| *get).collect();
         let known: Vec<Option<Table<u32, ()>>> =
             gets.iter().map(|get| known_to(index, *get)).collect();
         for put in index.by_key.at(key).iter().map(|row| *row as usize) {
+            if ticker.is_over() {
+                return findings.cut(checked);
+            }
             if !index.is_effective_put(put) || gets.is_empty() {
                 continue;
             }

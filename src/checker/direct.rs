@@ -2,10 +2,16 @@
 //!
 //! What decides the verdict is always checked. The rest of the ladder is checked where that is
 //! cheap, or where no stronger model has already settled it.
+//!
+//! The most certain and cheapest comes first: integrity and the certificate, then the passes over
+//! the history, then what has to search, and of that what the verdict asks for. A certificate that
+//! verifies is the proof, so that the black box after it looks for mistakes of the checkers only,
+//! and for no longer than [`AFTER_CERTIFICATE`].
 
 use super::index::Index;
 use super::model::Model;
 use super::property::Property;
+use super::time::{OVER, Time};
 use super::verdict::{Check, Verdict};
 use super::{
     causal, convergence, dominance, guarded, integrity, linearizable, lookup, lww, lww_black_box,
@@ -13,6 +19,7 @@ use super::{
 };
 use crate::history::{Dominance, Evidence, History, Kind};
 use convergence::Final;
+use std::time::Duration;
 
 /// Operations up to which the ladder runs checks that cost more than a pass over the history,
 /// though the verdict does not ask for them.
@@ -22,6 +29,11 @@ const UNASKED_ROUNDS_MAX: usize = 200_000;
 
 /// The same for the search for one order of all sessions.
 const UNASKED_SEARCH_MAX: usize = 10_000;
+/// Time for the black box once the certificate has verified.
+const AFTER_CERTIFICATE: Duration = Duration::from_secs(5);
+/// One part in so many of its time the black box leaves to the session guarantees, which are judged
+/// by what clients saw where it has no answer.
+const LEFT_FOR_GUARANTEES: u32 = 4;
 /// Operations from which on a second thread pays.
 const SECOND_THREAD_MIN: usize = 20_000;
 /// The models whose checks are worth a thread, where the verdict asks for them.
@@ -33,24 +45,28 @@ const DEAR: [Model; 3] = [
 const REGISTERS: [Property; 2] = [Property::CausalConsistency, Property::CausalConvergence];
 const REGISTER_MODELS: [Model; 2] = [Model::CausalConsistency, Model::CausalConvergence];
 /// States and bytes that a search may take that the verdict does not ask for.
-const UNASKED_LIMITS: wing_gong::Limits = wing_gong::Limits {
-    states: 100_000,
-    bytes: 64 << 20,
-};
+const UNASKED_STATES: usize = 100_000;
+const UNASKED_BYTES: usize = 64 << 20;
 
-fn sequential_order(history: &History, asked: bool) -> Check {
-    let limits = if asked {
-        wing_gong::Limits::default()
-    } else {
-        UNASKED_LIMITS
-    };
-    one(Property::Sequential, || sequential::check(history, limits))
+fn sequential_order(history: &History, asked: bool, time: &Time) -> Check {
+    let mut limits = wing_gong::Limits::within(time);
+    if !asked {
+        (limits.states, limits.bytes) = (UNASKED_STATES, UNASKED_BYTES);
+    }
+    one(Property::Sequential, time, || {
+        sequential::check(history, limits)
+    })
 }
 
 /// The checks of a history that the direct algorithms refuse for `reason`: they rest on values
 /// that are unique. Where that is all that is wrong, searches judge it, which take reads of values
 /// that nobody wrote into account themselves.
-pub(super) fn searches(history: &History, asked: &[Model], reason: &str) -> Vec<Check> {
+pub(super) fn searches(
+    history: &History,
+    asked: &[Model],
+    reason: &str,
+    time: &Time,
+) -> Vec<Check> {
     let columns = &history.columns;
     let other = |kind: &Kind| matches!(kind, Kind::Cas | Kind::Append);
     if !columns.kind.iter().any(other) && lookup::puts_by_id(columns).is_ok() {
@@ -62,14 +78,15 @@ pub(super) fn searches(history: &History, asked: &[Model], reason: &str) -> Vec<
         .filter(|property| !matches!(property, Property::Integrity))
         .map(|property| unknown(*property, reason))
         .collect();
-    for check in &mut checks {
+    // Strongest first: linearizable is searched key by key, and what it holds the others do.
+    for check in checks.iter_mut().rev() {
         let small = history.len() <= UNASKED_SEARCH_MAX;
         if check.property == Property::Linearizable && asks(Model::Linearizable) {
-            *check = one(Property::Linearizable, || {
-                wing_gong::check(history, wing_gong::Limits::default())
+            *check = one(Property::Linearizable, time, || {
+                wing_gong::check(history, wing_gong::Limits::within(time))
             });
         } else if check.property == Property::Sequential && (asks(Model::Sequential) || small) {
-            *check = sequential_order(history, asks(Model::Sequential));
+            *check = sequential_order(history, asks(Model::Sequential), time);
         }
     }
     checks
@@ -77,15 +94,17 @@ pub(super) fn searches(history: &History, asked: &[Model], reason: &str) -> Vec<
 
 /// What a check that the ladder left out answers.
 fn left_out(property: Property, model: Model) -> Check {
-    Check {
+    unknown(
         property,
-        checked: 0,
-        verdict: Verdict::unknown(format!("too long to judge unasked: --model {model} does")),
-    }
+        format!("too long to judge unasked: --model {model} does"),
+    )
 }
 
-/// A check that panics answers unknown.
-fn one(property: Property, check: impl FnOnce() -> Check) -> Check {
+/// A check that panics answers unknown, and so does one that there is no time to begin.
+fn one(property: Property, time: &Time, check: impl FnOnce() -> Check) -> Check {
+    if time.is_over() {
+        return unknown(property, OVER);
+    }
     guarded(check).unwrap_or_else(|reason| unknown(property, reason))
 }
 
@@ -99,8 +118,12 @@ fn unknown(property: Property, reason: impl Into<String>) -> Check {
 
 fn several<const N: usize>(
     properties: [Property; N],
+    time: &Time,
     checks: impl FnOnce() -> [Check; N],
 ) -> [Check; N] {
+    if time.is_over() {
+        return properties.map(|property| unknown(property, OVER));
+    }
     guarded(checks)
         .unwrap_or_else(|reason| properties.map(|property| unknown(property, reason.clone())))
 }
@@ -130,18 +153,6 @@ pub(super) fn checks_from(
     engine.checks
 }
 
-/// The checks of [`DEAR`] models that are asked for.
-fn dear_checks(index: &Index<'_>, asked: &[Model]) -> Vec<Check> {
-    let mut checks = Vec::new();
-    if REGISTER_MODELS.iter().any(|model| asked.contains(model)) {
-        checks.extend(several(REGISTERS, || single_value::check(index)));
-    }
-    if asked.contains(&Model::Causal) {
-        checks.push(one(Property::CausalBlackBox, || dominance::check(index)));
-    }
-    checks
-}
-
 struct Direct<'a, 'h> {
     index: &'a Index<'h>,
     asked: &'a [Model],
@@ -153,17 +164,33 @@ struct Direct<'a, 'h> {
 impl Direct<'_, '_> {
     /// Runs every check. The dearest are begun on a second thread where the history is long.
     fn run(&mut self) {
-        let (index, asked) = (self.index, self.asked);
+        self.certificate();
         let dear = |model: &Model| DEAR.contains(model);
-        if index.history.len() < self.second_from || !asked.iter().any(dear) {
+        if self.index.history.len() < self.second_from || !self.asked.iter().any(dear) {
             self.light();
             self.rest(Vec::new);
             return;
         }
+        let (index, black_box) = (self.index, self.black_box_time());
+        let registers = REGISTER_MODELS.iter().any(|model| self.asks(*model));
+        let causal = self.asks(Model::Causal);
         std::thread::scope(|scope| {
+            let dear_checks = move || {
+                let mut checks = Vec::new();
+                if registers {
+                    let registers = || single_value::check(index);
+                    checks.extend(several(REGISTERS, &index.time, registers));
+                }
+                if causal {
+                    checks.push(one(Property::CausalBlackBox, &black_box, || {
+                        dominance::check_within(index, &black_box)
+                    }));
+                }
+                checks
+            };
             let second = std::thread::Builder::new()
                 .name("kvs-checker".to_owned())
-                .spawn_scoped(scope, || dear_checks(index, asked));
+                .spawn_scoped(scope, dear_checks);
             self.light();
             self.rest(|| match second {
                 Ok(second) => second.join().unwrap_or_default(),
@@ -173,54 +200,67 @@ impl Direct<'_, '_> {
         });
     }
 
-    /// The checks that need no other check's answer and are not dear.
-    fn light(&mut self) {
+    fn add(&mut self, property: Property, check: impl FnOnce() -> Check) {
+        let check = one(property, &self.index.time, check);
+        self.checks.push(check);
+    }
+
+    /// What every read rests on, and the proof that the store gives itself.
+    fn certificate(&mut self) {
         let index = self.index;
-        self.checks
-            .push(one(Property::Integrity, || integrity::check(index)));
-        if self.wants(&[Model::Eventual]) {
-            let last = Final::new(index);
-            self.checks
-                .push(one(Property::Convergence, || convergence::check(&last)));
-            self.checks.push(one(Property::LostWrites, || {
-                convergence::check_lost_writes(&last)
-            }));
-        }
-        if self.wants(&[Model::Lww]) {
-            self.checks.push(one(Property::Lww, || lww::check(index)));
-            self.checks
-                .push(one(Property::LwwBlackBox, || lww_black_box::check(index)));
-        }
-        if self.wants(&[Model::Linearizable]) {
-            self.checks
-                .push(one(Property::Linearizable, || linearizable::check(index)));
-        }
-        if self.wants(&[Model::Sequential]) {
-            self.sequential();
-        }
+        self.add(Property::Integrity, || integrity::check(index));
         if self.wants(&[Model::Causal]) {
-            self.checks
-                .push(one(Property::Causal, || causal::check(index)));
-        }
-        let black_box = session::Judged::of(index) == session::Judged::BlackBox;
-        if self.wants(&session::MODELS) && !black_box {
-            self.sessions();
+            self.add(Property::Causal, || causal::check(index));
         }
     }
 
-    /// The other checks, but those that `done` brings.
-    fn rest(&mut self, done: impl FnOnce() -> Vec<Check>) {
-        self.checks.extend(done());
-        if self.wants(&REGISTER_MODELS) && !self.has(Property::CausalConvergence) {
-            self.registers();
+    /// The checks that are a pass over the history.
+    fn light(&mut self) {
+        let index = self.index;
+        if self.wants(&[Model::Eventual]) {
+            let last = Final::new(index);
+            self.add(Property::Convergence, || convergence::check(&last));
+            self.add(Property::LostWrites, || {
+                convergence::check_lost_writes(&last)
+            });
         }
-        if self.wants(&[Model::Causal]) && !self.has(Property::CausalBlackBox) {
-            self.causal_black_box();
-        }
-        let black_box = session::Judged::of(self.index) == session::Judged::BlackBox;
-        if self.wants(&session::MODELS) && black_box {
+        if self.wants(&session::MODELS) && !self.guarantees_are_searched() {
             self.sessions();
         }
+        if self.wants(&[Model::Lww]) {
+            self.add(Property::Lww, || lww::check(index));
+        }
+        if self.wants(&[Model::Linearizable]) {
+            self.add(Property::Linearizable, || linearizable::check(index));
+        }
+    }
+
+    /// The other checks, but those that `done` brings: first what the verdict asks for.
+    fn rest(&mut self, done: impl FnOnce() -> Vec<Check>) {
+        type Step<'a, 'h> = (&'static [Model], Property, fn(&mut Direct<'a, 'h>));
+        self.checks.extend(done());
+        let steps: [Step<'_, '_>; 5] = [
+            (&[Model::Lww], Property::LwwBlackBox, Self::lww_black_box),
+            (&REGISTER_MODELS, REGISTERS[1], Self::registers),
+            (&[Model::Causal], Property::CausalBlackBox, |direct| {
+                direct.causal_black_box();
+            }),
+            (&session::MODELS, session::PROPERTIES[0], Self::sessions),
+            (&[Model::Sequential], Property::Sequential, Self::sequential),
+        ];
+        for is_asked in [true, false] {
+            for (models, property, step) in steps {
+                let asks = models.iter().any(|model| self.asks(*model));
+                if asks == is_asked && self.wants(models) && !self.has(property) {
+                    step(self);
+                }
+            }
+        }
+    }
+
+    /// Whether the session guarantees are judged by what clients saw.
+    fn guarantees_are_searched(&self) -> bool {
+        session::Judged::of(self.index) == session::Judged::BlackBox
     }
 
     /// Whether the checks of these models are made at all.
@@ -244,6 +284,11 @@ impl Direct<'_, '_> {
             && self.checks.iter().find(own).is_some_and(valid)
     }
 
+    fn lww_black_box(&mut self) {
+        let index = self.index;
+        self.add(Property::LwwBlackBox, || lww_black_box::check(index));
+    }
+
     /// Searches for one order of all sessions, for as long as its limits allow.
     fn sequential(&mut self) {
         let history = self.index.history;
@@ -257,7 +302,7 @@ impl Direct<'_, '_> {
             None if !self.asks(Model::Sequential) && history.len() > UNASKED_SEARCH_MAX => {
                 left_out(Property::Sequential, Model::Sequential)
             }
-            None => sequential_order(history, self.asks(Model::Sequential)),
+            None => sequential_order(history, self.asks(Model::Sequential), &self.index.time),
         };
         self.checks.push(check);
     }
@@ -274,8 +319,21 @@ impl Direct<'_, '_> {
             self.checks.push(left_out(REGISTERS[1], ccv));
             return;
         }
-        self.checks
-            .extend(several(REGISTERS, || single_value::check(index)));
+        self.checks.extend(several(REGISTERS, &index.time, || {
+            single_value::check(index)
+        }));
+    }
+
+    /// How long the black box may take.
+    fn black_box_time(&self) -> Time {
+        let time = &self.index.time;
+        if self.holds(Property::Causal) {
+            time.at_most(AFTER_CERTIFICATE)
+        } else if self.wants(&session::MODELS) && self.guarantees_are_searched() {
+            time.leaving(LEFT_FOR_GUARANTEES)
+        } else {
+            time.clone()
+        }
     }
 
     fn causal_black_box(&mut self) {
@@ -284,7 +342,8 @@ impl Direct<'_, '_> {
         let property = Property::CausalBlackBox;
         // Where it implies that.
         let by_context = index.dominance == Dominance::Context;
-        if !asked && !by_context && self.holds(Property::Linearizable) {
+        let implied = !by_context && self.holds(Property::Linearizable);
+        if !asked && (implied || self.holds(Property::Causal)) {
             return;
         }
         let black_box = if !asked && index.columns.evidence.contains(&Evidence::Lww) {
@@ -296,7 +355,8 @@ impl Direct<'_, '_> {
         } else if !asked && index.history.len() > UNASKED_ROUNDS_MAX {
             left_out(property, Model::Causal)
         } else {
-            one(property, || dominance::check(index))
+            let time = self.black_box_time();
+            one(property, &time, || dominance::check_within(index, &time))
         };
         self.checks.push(black_box);
     }
@@ -321,8 +381,9 @@ impl Direct<'_, '_> {
                 return;
             }
         }
-        self.checks.extend(several(session::PROPERTIES, || {
+        let checks = several(session::PROPERTIES, &index.time, || {
             session::check(index, judged)
-        }));
+        });
+        self.checks.extend(checks);
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use hashbrown::HashMap;
 
 use super::lookup::{Numbers, Puts, follow};
+use super::time::Time;
 use crate::history::{
     CORRUPT, Columns, Dominance, History, Kind, NEVER, Outcome, Row, id_index, id_session,
 };
@@ -77,6 +78,8 @@ pub(super) struct Index<'h> {
     ties: Vec<u8>,
     /// Dense keys on which a session's order at one instant is in no time that this index gives.
     untold: Table<u32, ()>,
+    /// The time that the checks of it have.
+    pub(super) time: Time,
 }
 
 /// The row was invoked at the instant at which its session's last operation on the key returned.
@@ -124,6 +127,7 @@ impl<'h> Index<'h> {
             context_puts: Vec::new(),
             ties: vec![0; columns.len()],
             untold: Table::default(),
+            time: Time::default(),
         };
         index.order_sessions()?;
         times_fit(columns)?;
@@ -134,6 +138,14 @@ impl<'h> Index<'h> {
             index.resolve_contexts(&puts);
         }
         Ok(index)
+    }
+
+    /// The same, whose checks have so much time.
+    pub(super) fn within(self, time: &Time) -> Self {
+        Self {
+            time: time.clone(),
+            ..self
+        }
     }
 
     /// Sorts each session by index and checks that its operations follow one another.

@@ -128,12 +128,19 @@ pub(super) fn check(index: &Index<'_>) -> Check {
     }
     let mut findings = Findings::new(index.history, Property::Linearizable);
     let mut clusters = Clusters::new(index);
+    let mut ticker = index
+        .time
+        .ticker(Property::Linearizable.name(), index.by_key.len());
     for key in 0..index.by_key.len() {
+        if ticker.is_over() {
+            return findings.cut(clusters.operations);
+        }
         check_key(index, clusters.of_key(key), &mut findings);
     }
     if findings.is_empty() && index.has_untold_ties() {
         let tied = |row: usize| index.has_untold_ties_on(index.key[row]);
-        let searched = wing_gong::check_keys(index.history, wing_gong::Limits::default(), tied);
+        let searched =
+            wing_gong::check_keys(index.history, wing_gong::Limits::within(&index.time), tied);
         if !searched.verdict.is_valid() {
             return searched;
         }

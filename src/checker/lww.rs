@@ -132,8 +132,11 @@ pub(super) fn check(index: &Index<'_>) -> Check {
     items.sort_unstable_by_key(|item| (item.rank(), item.row));
     versions_are_unique(index, &items, &mut findings);
     gets_agree_with_puts(index, &mut findings);
-    Walk::new(index).run(&items, &mut findings);
-    findings.check(items.len() as u64)
+    if Walk::new(index).run(&items, &mut findings) {
+        findings.check(items.len() as u64)
+    } else {
+        findings.cut(items.len() as u64)
+    }
 }
 
 fn versions_are_unique(index: &Index<'_>, items: &[Item], findings: &mut Findings<'_>) {
@@ -206,9 +209,14 @@ impl<'a, 'h> Walk<'a, 'h> {
         }
     }
 
-    /// Walks `items`, which are sorted by rank, from the last to the first.
-    fn run(mut self, items: &[Item], findings: &mut Findings<'_>) {
+    /// Walks `items`, which are sorted by rank, from the last to the first. Whether there was time
+    /// for all of them.
+    fn run(mut self, items: &[Item], findings: &mut Findings<'_>) -> bool {
+        let mut ticker = self.index.time.ticker(Property::Lww.name(), items.len());
         for item in items.iter().rev() {
+            if ticker.is_over() {
+                return false;
+            }
             let row = item.row as usize;
             let after = self.after(item);
             self.via[row] = after.via;
@@ -228,6 +236,7 @@ impl<'a, 'h> Walk<'a, 'h> {
             }
             self.settle(item, own);
         }
+        true
     }
 
     /// The earliest return among the operations that come after this one.

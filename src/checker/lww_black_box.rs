@@ -12,6 +12,7 @@
 
 use super::index::{Index, NO_PUT, Table};
 use super::property::{AnomalyKind, Property};
+use super::time::Ticker;
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Kind, NEVER, origin};
 
@@ -72,9 +73,16 @@ pub(super) fn check(index: &Index<'_>) -> Check {
     }
     let mut findings = Findings::new(index.history, property);
     let mut checked = 0;
+    let mut ticker = index.time.ticker(property.name(), index.history.len());
     for key in 0..index.by_key.len() {
+        if ticker.is_over() {
+            return findings.cut(checked);
+        }
         let mut arbitration = Arbitration::new(index, key);
         checked += arbitration.operations;
+        if !arbitration.take_away(&mut ticker) {
+            return findings.cut(checked);
+        }
         if let Some(circle) = arbitration.circle() {
             let rows: Vec<usize> = circle.into_iter().flatten().collect();
             findings.add(AnomalyKind::CyclicArbitration, &rows, || {
@@ -161,24 +169,31 @@ impl Arbitration {
         }
     }
 
-    /// Takes values away as long as that is possible; what is left then contains a circle, given
-    /// as pairs of rows the first of which had returned before the second was invoked.
-    fn circle(&mut self) -> Option<Vec<[usize; 2]>> {
+    /// Takes values away as long as that is possible. Whether there was time for it.
+    fn take_away(&mut self, ticker: &mut Ticker<'_>) -> bool {
         let mut ready = Vec::new();
         for view in &mut self.views {
             view.release(&mut self.values, &mut ready);
         }
-        let mut left = self.values.len();
         while let Some(value) = ready.pop() {
+            if ticker.is_over() {
+                return false;
+            }
             if std::mem::replace(&mut self.values[value as usize].is_gone, true) {
                 continue;
             }
-            left -= 1;
             for [_, view, _] in shown_in(&self.shown_in, value) {
                 self.views[*view as usize].release(&mut self.values, &mut ready);
             }
         }
-        (left > 0).then(|| self.find_circle())
+        true
+    }
+
+    /// What is left when no more can be taken away contains a circle, given as pairs of rows the
+    /// first of which had returned before the second was invoked.
+    fn circle(&self) -> Option<Vec<[usize; 2]>> {
+        let is_left = |value: &Value| !value.is_gone;
+        { self.values.iter().any(is_left) }.then(|| self.find_circle())
     }
 
     /// From any value that is left to one that has to come before it, until one comes again.

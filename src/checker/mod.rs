@@ -51,6 +51,7 @@ mod single_value;
 mod tester;
 #[cfg(test)]
 mod tests;
+mod time;
 mod verdict;
 mod wing_gong;
 
@@ -69,21 +70,28 @@ pub use tester::{
     CausalReturn, CausalSibling, CausalStore, CausalTester, LwwReturn, LwwStore, LwwTester, Reply,
     StoreOp, StoreTester,
 };
+pub use time::{Progress, ProgressSink};
 pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 
 use crate::history::{self, History, Promise};
 use index::{Index, with_open_puts};
+use time::{OVER, Time};
 
 /// Prefixes that the search tries, each a fraction of the one before, until one fits the budget.
 const PREFIXES_MAX: u32 = 5;
+/// Time in which anomalies are made small, though judging took less.
+const EXPLAINED_FOR_MIN: Duration = Duration::from_secs(1);
 /// How much shorter each next prefix is.
 const PREFIX_SHRINK: usize = 8;
 
 /// Judges a history.
 #[must_use]
 pub fn check(history: &History, options: &Options) -> Report {
-    let now = || options.clock.as_ref().map_or(Duration::ZERO, Clock::now);
-    let start = now();
+    let time = Time::starting(
+        options.clock.clone(),
+        options.check_budget,
+        options.progress.clone(),
+    );
     let open = with_open_puts(history);
     let promise = options.promise.or(history.header.promise);
     let declared = history.header.dominance.unwrap_or_default();
@@ -110,34 +118,90 @@ pub fn check(history: &History, options: &Options) -> Report {
     };
     match guarded(|| Index::under(&open, dominance)) {
         Ok(Ok(index)) => {
+            let index = index.within(&time);
             let asked = asked(promise, options.judged_by);
             if options.engine != Engine::Stateright {
                 report.checks = direct::checks(&index, &asked, options.verdict_only);
             }
-            if promise == Some(Promise::Lww) {
+            if promise == Some(Promise::Lww) && !time.is_over() {
                 report.clock_inversions = Some(lww::clock_inversions(&index));
             }
-            report.elapsed.direct = now() - start;
+            report.elapsed.direct = time.spent();
             judge(&mut report, options.judged_by, session::Judged::of(&index));
             if options.engine != Engine::Direct {
                 second_opinion(&index, options, &mut report);
-                report.elapsed.search = now() - start - report.elapsed.direct;
+                report.elapsed.search = time.spent().saturating_sub(report.elapsed.direct);
             }
+            if let Some(detail) = contradiction(&report.checks) {
+                report.agreement = Agreement::Disagree { detail };
+            }
+            // What stateright took is beside the budget.
+            let explaining = report.elapsed.direct.max(EXPLAINED_FOR_MIN);
+            let left = options.check_budget.map(|budget| {
+                let left = budget.saturating_sub(report.elapsed.direct);
+                left.min(explaining)
+            });
+            let time = time.anew(left.unwrap_or(explaining));
             report.unexplained = explained(&mut report.checks, |checks| {
-                explain::explain(&index, checks);
+                explain::explain(&index, checks, &time);
             });
         }
         Ok(Err(reason)) | Err(reason) => {
             let asked = asked(promise, options.judged_by);
-            report.checks = direct::searches(&open, &asked, &reason);
-            report.elapsed.direct = now() - start;
+            report.checks = direct::searches(&open, &asked, &reason, &time);
+            report.elapsed.direct = time.spent();
             judge(&mut report, options.judged_by, session::Judged::BlackBox);
         }
     }
+    let left = left_undone(&report, options);
+    report.remarks.extend(left);
     report
 }
 
-/// The models that the verdict rests on, so that no check of theirs is cut short.
+/// What was left undone that the verdict's own line says: a black box that would only have looked
+/// for mistakes of the checkers, and what the budget cut short of what the verdict rests on.
+fn left_undone(report: &Report, options: &Options) -> Vec<String> {
+    let verdict = |property| report.check(property).map(|check| &check.verdict);
+    let mut left = Vec::new();
+    if let (Some(Verdict::Valid), Some(Verdict::Unknown { reason })) =
+        (verdict(Property::Causal), verdict(Property::CausalBlackBox))
+    {
+        left.push(match reason.strip_prefix(OVER) {
+            Some(how_far) => format!("black box unfinished{how_far}"),
+            None => format!("black box unfinished: {reason}"),
+        });
+    }
+    let cut = report.out_of_budget();
+    if let (Some(budget), false) = (options.check_budget, cut.is_empty()) {
+        let again = options.again.as_deref().unwrap_or("kvs-bench check PATH");
+        left.push(format!(
+            "the check's budget of {} s ended before {} {} decided: `{again} --check-budget none` \
+             judges without one",
+            budget.as_secs_f64(),
+            cut.join(", "),
+            if cut.len() == 1 { "was" } else { "were" },
+        ));
+    }
+    left
+}
+
+/// What to say where two checks contradict each other: one of them has a bug.
+fn contradiction(checks: &[Check]) -> Option<String> {
+    let verdict = |property: Property| {
+        let own = |check: &&Check| check.property == property;
+        checks.iter().find(own).map(|check| &check.verdict)
+    };
+    let is = |property, valid: fn(&Verdict) -> bool| verdict(property).is_some_and(valid);
+    let proved =
+        is(Property::Integrity, Verdict::is_valid) && is(Property::Causal, Verdict::is_valid);
+    (proved && is(Property::CausalBlackBox, Verdict::is_invalid)).then(|| {
+        "the certificate of the store proves an order, and the black box refutes every order: save \
+         the history and report it"
+            .to_owned()
+    })
+}
+
+/// The models that the verdict rests on, so that no check of theirs is left out.
 fn asked(promise: Option<Promise>, judged_by: JudgedBy) -> Vec<Model> {
     match (judged_by, promise) {
         (JudgedBy::Model(model), _) => vec![model],
@@ -264,16 +328,28 @@ fn search_prefixes(
     let budget = options.budget;
     let of = index.history.len() as u64;
     let start = options.clock.as_ref().map(Clock::now);
+    // Alone it is the whole check; beside the direct engine its budget stands beside that one's.
+    let alone = options
+        .check_budget
+        .filter(|_| options.engine == Engine::Stateright);
+    let time = alone.map_or(budget.time, |own| own.min(budget.time));
+    // The direct engine has as long for the same prefix.
+    let comparing = index.time.anew(2 * time);
     let mut operations = budget.operations.max(1);
     let mut attempt = 1;
+    if alone == Some(Duration::ZERO) {
+        let search = Search::of(Found::Budget);
+        return (Search { of, ..search }, None);
+    }
     loop {
         let shortened = prefix::prefix(index.history, operations);
         let prefix_index = shortened
             .as_ref()
-            .and_then(|history| Index::under(history, index.dominance).ok());
+            .and_then(|history| Index::under(history, index.dominance).ok())
+            .map(|index| index.within(&comparing));
         let judged = prefix_index.as_ref().unwrap_or(index);
         // Each attempt may use half of what is left, so that a shorter one still has time.
-        let share = budget.time - budget.time / 2u32.saturating_pow(attempt);
+        let share = time - time / 2u32.saturating_pow(attempt);
         let deadline = start.map(|start| start + share.max(Duration::from_millis(1)));
         let clock = options.clock.clone().zip(deadline);
         let mut search = search::search(judged, promise, budget.states, clock);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::model::Model;
+use super::time::ProgressSink;
 use crate::history::{Dominance, Promise};
 
 /// Which engines judge.
@@ -95,6 +96,13 @@ pub struct Options {
     pub engine: Engine,
     /// What the search may cost.
     pub budget: Budget,
-    /// The clock for the budget's time; without one only operations and states are bounded.
+    /// Time for the whole check but for the search, whose budget stands beside it; none is as long
+    /// as it takes. What is not decided by then is unknown.
+    pub check_budget: Option<Duration>,
+    /// The clock for both budgets; without one only operations, states and memory are bounded.
     pub clock: Option<Clock>,
+    /// Where to say how far the check has got.
+    pub progress: Option<ProgressSink>,
+    /// The command that judges the history again, which a verdict names that the budget cut short.
+    pub again: Option<String>,
 }

@@ -10,6 +10,7 @@ use super::model::Model;
 use super::options::Engine;
 use super::property::{AnomalyKind, Property};
 use super::search::{Found, Search};
+use super::time::OVER;
 use super::verdict::{Anomaly, Check, Verdict};
 use crate::history::{Dominance, Promise};
 
@@ -191,6 +192,19 @@ impl Report {
         self.ladder
             .iter()
             .filter(move |rung| models.contains(&rung.model))
+    }
+
+    /// The models that the verdict rests on and that the check's budget left undecided.
+    pub(super) fn out_of_budget(&self) -> Vec<&'static str> {
+        if self.outcome() == Outcome::Invalid {
+            return Vec::new();
+        }
+        let is_cut = |rung: &&Rung| {
+            let reason = rung.reason.as_deref().unwrap_or_default();
+            rung.standing == Standing::Unknown && reason.starts_with(OVER)
+        };
+        let cut = self.judged().filter(is_cut);
+        cut.map(|rung| rung.model.name()).collect()
     }
 
     /// What broke a promise of several models, where it is not the one that gave it its name.

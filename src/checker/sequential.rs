@@ -52,17 +52,13 @@ pub(super) fn check(history: &History, limits: Limits) -> Check {
     match search(&ops, order_of, &mut registers, &mut limits.clone()) {
         Answer::Order => {}
         Answer::Limit => {
-            return answer(Verdict::unknown(format!(
-                "the search for one order of all {} operations reached its limit of {} states or \
-                 {} MiB",
-                ops.len(),
-                limits.states,
-                limits.bytes >> 20
-            )));
+            let on = format!("all {} operations", ops.len());
+            return answer(Verdict::unknown(limits.reason(&on)));
         }
         Answer::NoOrder => {
             let has_no_order = |ops: &[Op]| {
-                search(ops, order_of, &mut registers, &mut limits.clone()) == Answer::NoOrder
+                !limits.time.is_over()
+                    && search(ops, order_of, &mut registers, &mut limits.clone()) == Answer::NoOrder
             };
             let ops = evidence::smallest_in_any_time(ops.clone(), has_no_order).ops;
             findings.add(AnomalyKind::NotSequential, &evidence::shown(&ops), || {
@@ -180,6 +176,9 @@ impl<'a, 'h> Search<'a, 'h> {
     fn run(&mut self, limits: &mut Limits) -> Answer {
         let mut from = None;
         while self.left > 0 {
+            if limits.is_over() {
+                return Answer::Limit;
+            }
             if from.is_none() && self.observe() {
                 continue;
             }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::property::{AnomalyKind, Property};
 use super::shown::Shown;
+use super::time::OVER;
 use crate::history::History;
 
 /// Anomalies of one kind that a check keeps; it counts all.
@@ -211,6 +212,17 @@ impl<'h> Findings<'h> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
+    }
+
+    /// The check when its time was over before it had looked at everything: invalid when something
+    /// was found, and never valid.
+    pub(super) fn cut(self, checked: u64) -> Check {
+        let is_empty = self.is_empty();
+        let mut check = self.check(checked);
+        if is_empty {
+            check.verdict = Verdict::unknown(OVER);
+        }
+        check
     }
 
     /// The check: valid when nothing was found, unknown when nothing was looked at.

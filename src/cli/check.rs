@@ -1,5 +1,6 @@
 //! `kvs-bench check`: a stored history, judged again.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -8,9 +9,13 @@ use clap::{Args, ValueEnum};
 
 use crate::checker::{Agreement, JudgedBy, Model, Outcome};
 use crate::history::{Dominance, FailedCas, History, ImportOptions, ReadError, edn};
-use crate::run;
+use crate::run::{self, Judging};
 
+use super::progress::Terminal;
 use super::{EngineArgs, ExitStatus, Failure};
+
+/// The flag that a verdict which is cut short names again with another value.
+const BUDGET_FLAG: &str = "--check-budget";
 
 /// The arguments of `kvs-bench check`.
 #[derive(Debug, Args)]
@@ -32,7 +37,7 @@ pub(super) struct CheckArgs {
     /// Replays the traces of a run directory (of a run with --trace), or one trace, through fresh
     /// replicas, which must do what the recorded ones did. The history is not judged.
     #[arg(long, conflicts_with_all = ["model", "format", "initial", "nil_reads_match_anything",
-          "failed_cas", "dominance", "engine", "budget", "explain", "json"])]
+          "failed_cas", "dominance", "no_evidence", "engine", "budget", "check_budget", "explain", "json"])]
     trace: bool,
 
     /// Replays through replicas without the bug that the recorded ones were built with: where the
@@ -44,6 +49,10 @@ pub(super) struct CheckArgs {
     /// header says: all that its replica had applied, or the context that its client sent.
     #[arg(long, value_enum, value_name = "RULE")]
     dominance: Option<DominanceArg>,
+
+    /// Judges by what clients saw alone, and not by the evidence that replies carried.
+    #[arg(long)]
+    no_evidence: bool,
 
     #[command(flatten)]
     engines: EngineArgs,
@@ -151,11 +160,23 @@ fn judged_by(name: &str) -> Result<JudgedBy, Failure> {
     })
 }
 
+/// The command of these arguments without its budget.
+fn again(arguments: impl Iterator<Item = OsString>) -> String {
+    let mut is_value = false;
+    let arguments = arguments.filter(|word| {
+        let was_flag = std::mem::replace(&mut is_value, word == BUDGET_FLAG);
+        let word = word.to_string_lossy();
+        let with_value = word.strip_prefix(BUDGET_FLAG);
+        !was_flag && with_value.is_none_or(|rest| !rest.is_empty() && !rest.starts_with('='))
+    });
+    super::run::command_of(arguments)
+}
+
 pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
     if args.trace {
         return super::replay::main(&args.path, args.without_bug);
     }
-    let budget = args.engines.budget()?;
+    let (budget, check_budget) = (args.engines.budget()?, args.engines.check_budget()?);
     let judged_by = args
         .model
         .as_deref()
@@ -164,13 +185,28 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
         .unwrap_or_default();
     let path = run::history_path(&args.path);
     let mut history = args.input.read(&path).map_err(Failure::bad_arguments)?;
+    if args.no_evidence {
+        history = history.without_evidence();
+    }
     if let Some(dominance) = args.dominance {
         history.header.dominance = Some(match dominance {
             DominanceArg::Applied => Dominance::Applied,
             DominanceArg::Context => Dominance::Context,
         });
     }
-    let report = run::check_history(&history, judged_by, args.engines.engine.into(), budget);
+    let terminal = Terminal::new();
+    let report = run::check_history(
+        &history,
+        &Judging {
+            judged_by,
+            engine: args.engines.engine.into(),
+            budget,
+            check_budget,
+            again: again(std::env::args_os().skip(1)),
+            progress: Some(terminal.progress_of("check")),
+        },
+    );
+    drop(terminal);
     if args.json {
         let json = serde_json::to_string_pretty(&report).context("cannot print the judgement")?;
         super::print(&json)?;
@@ -191,4 +227,20 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
         Outcome::Invalid => ExitStatus::Invalid,
         Outcome::Unknown => ExitStatus::Unknown,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_goes_on_has_no_budget_yet() {
+        let command = |words: &[&str]| again(words.iter().map(OsString::from));
+        let expected = "kvs-bench check 'a b' --explain";
+        assert_eq!(command(&["check", "a b", "--explain"]), expected);
+        for budget in [&["--check-budget", "1s"][..], &["--check-budget=1s"]] {
+            let words = [&["check", "a b"], budget, &["--explain"]].concat();
+            assert_eq!(command(&words), expected);
+        }
+    }
 }

@@ -27,6 +27,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::{Parser, Subcommand};
 
+use crate::run::CheckBudget;
+use crate::workload::humane;
+
 /// Runs a key-value store architecture as real processes, measures it honestly, and proves or
 /// refutes that it kept its promise.
 ///
@@ -154,6 +157,11 @@ struct EngineArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = BUDGET_SECONDS,
           allow_negative_numbers = true, help_heading = "Judgement")]
     budget: f64,
+
+    /// How long the direct engine may check, such as 60s, or none for as long as it takes; what is
+    /// not decided by then is unknown. As long as the run took when not given, at least 20 s.
+    #[arg(long, value_name = "TIME", help_heading = "Judgement")]
+    check_budget: Option<String>,
 }
 
 /// A whole number on the command line.
@@ -178,6 +186,18 @@ impl EngineArgs {
                 self.budget
             ))
         })
+    }
+
+    /// The first engine's budget.
+    fn check_budget(&self) -> Result<CheckBudget, Failure> {
+        match self.check_budget.as_deref() {
+            None => Ok(CheckBudget::AsTheRun),
+            Some("none") => Ok(CheckBudget::Unlimited),
+            Some(text) => humane::parse_duration(text)
+                .map(CheckBudget::Time)
+                .with_context(|| format!("--check-budget is a time such as 60s, or none: {text:?}"))
+                .map_err(Failure::bad_arguments),
+        }
     }
 }
 

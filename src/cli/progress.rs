@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::checker::ProgressSink;
 use crate::run::Observer;
 
 /// How often the spinner turns.
@@ -49,6 +50,13 @@ impl Terminal {
         line.set_style(style.expect("the template is well formed"));
         line.enable_steady_tick(TURN);
         Self { line }
+    }
+
+    /// Begins a stage and shows how far checks say that they have got.
+    pub(super) fn progress_of(&self, stage: &'static str) -> ProgressSink {
+        self.line.set_prefix(stage);
+        let line = self.line.clone();
+        ProgressSink::new(move |progress| line.set_message(progress.to_string()))
     }
 }
 

@@ -285,6 +285,7 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
         history_limit: (!no_history).then_some(*history_limit),
         engine: engines.engine.into(),
         budget: engines.budget()?,
+        check_budget: engines.check_budget()?,
         slo: slo.clone(),
         program: None,
         command,
@@ -369,12 +370,15 @@ fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
 
 /// The command that runs this again, quoted for a shell.
 pub(super) fn command_line() -> String {
-    let mut words = vec!["kvs-bench".to_owned()];
-    words.extend(
-        std::env::args_os()
-            .skip(1)
-            .map(|word| quoted(&word.to_string_lossy())),
-    );
+    command_of(std::env::args_os().skip(1))
+}
+
+/// The command of these arguments, quoted for a shell.
+pub(super) fn command_of(arguments: impl Iterator<Item = std::ffi::OsString>) -> String {
+    let words = arguments.map(|word| quoted(&word.to_string_lossy()));
+    let words: Vec<String> = std::iter::once("kvs-bench".to_owned())
+        .chain(words)
+        .collect();
     words.join(" ")
 }
 

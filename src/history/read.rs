@@ -194,6 +194,20 @@ impl History {
         }
     }
 
+    /// The same as its clients saw it: no operation carries evidence of what its server says that
+    /// it did.
+    #[must_use]
+    pub fn without_evidence(self) -> Self {
+        let mut columns = Columns::with_capacity(self.len());
+        for row in 0..self.len() {
+            columns.push(&Row {
+                witness: Witness::None,
+                ..self.row(row)
+            });
+        }
+        Self { columns, ..self }
+    }
+
     fn witness(&self, i: usize) -> Witness<'_> {
         let columns = &self.columns;
         match (columns.evidence[i], columns.kind[i]) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::bug::Bug;
 use crate::checker::Engine;
+use crate::history::{History, NEVER};
 use crate::measure::Slo;
 use crate::nemesis;
 use crate::node::{Durability, HostKind};
@@ -18,6 +19,47 @@ use crate::workload::Workload;
 pub const HISTORY_LIMIT_DEFAULT: u64 = 20_000_000;
 /// Beyond the limit one key in this many goes on being recorded.
 pub const HISTORY_SAMPLE: u64 = 100;
+
+/// How long a history may be checked at least, unless told otherwise.
+const CHECKED_FOR_MIN: Duration = Duration::from_secs(20);
+/// And at most: times of foreign histories may span years.
+const CHECKED_FOR_MAX: Duration = Duration::from_secs(3600);
+
+/// How long a history may be checked, stateright's share not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CheckBudget {
+    /// As long as its operations took, at least 20 s and at most an hour.
+    #[default]
+    AsTheRun,
+    /// So long.
+    Time(Duration),
+    /// As long as it takes.
+    Unlimited,
+}
+
+impl CheckBudget {
+    /// The time for a history; none for as long as it takes.
+    #[must_use]
+    pub fn of(self, history: &History) -> Option<Duration> {
+        match self {
+            Self::Unlimited => None,
+            Self::Time(time) => Some(time),
+            Self::AsTheRun => Some(span(history).clamp(CHECKED_FOR_MIN, CHECKED_FOR_MAX)),
+        }
+    }
+}
+
+/// From the first invoke to the last return; zero where times mean nothing.
+fn span(history: &History) -> Duration {
+    if !history.header.real_time {
+        return Duration::ZERO;
+    }
+    let columns = &history.columns;
+    let start = columns.invoke.iter().min().copied().unwrap_or(0);
+    let returned = columns.returned.iter().filter(|time| **time != NEVER);
+    let end = returned.max().copied().unwrap_or(0);
+    Duration::from_nanos(end.saturating_sub(start))
+}
 
 /// What a run is asked to do.
 #[derive(Clone, Debug)]
@@ -52,10 +94,47 @@ pub struct Config {
     pub engine: Engine,
     /// How long the second engine may search.
     pub budget: Duration,
+    /// How long the first one may check.
+    pub check_budget: CheckBudget,
     /// What the measurements must be, if anything.
     pub slo: Option<Slo>,
     /// The program that nodes run instead of this one; see [`super::ClusterConfig::program`].
     pub program: Option<PathBuf>,
     /// The command that runs it again.
     pub command: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Header, Row};
+
+    fn lasting(seconds: u64) -> History {
+        let row = Row {
+            invoke: 5,
+            returned: Some(5 + seconds * 1_000_000_000),
+            ..Row::EMPTY
+        };
+        History::from_rows(Header::default(), [row])
+    }
+
+    #[test]
+    fn a_history_is_checked_for_as_long_as_it_took_within_bounds() {
+        let budget = |seconds| CheckBudget::AsTheRun.of(&lasting(seconds));
+        let expected = [(0, 20), (19, 20), (90, 90), (90_000, 3_600)];
+        for (took, seconds) in expected {
+            assert_eq!(budget(took), Some(Duration::from_secs(seconds)));
+        }
+        assert_eq!(CheckBudget::Unlimited.of(&lasting(90)), None);
+        let own = Duration::from_millis(7);
+        assert_eq!(CheckBudget::Time(own).of(&lasting(90)), Some(own));
+    }
+
+    #[test]
+    fn places_in_sessions_are_no_times() {
+        let mut history = lasting(90);
+        history.header.real_time = false;
+        let budget = CheckBudget::AsTheRun.of(&history);
+        assert_eq!(budget, Some(CHECKED_FOR_MIN));
+    }
 }

@@ -20,8 +20,9 @@ use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+use crate::checker::ProgressSink;
 use crate::client::{self, Clock, Driver, Load};
 use crate::history;
 use crate::measure::{IntervalRow, Measured, RunRecord, VerdictWord};
@@ -31,12 +32,12 @@ use crate::transport;
 use crate::workload::Generator;
 
 pub use cluster::{Cluster, ClusterConfig};
-pub use config::{Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE};
+pub use config::{CheckBudget, Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
 pub(crate) use error::one_line;
 pub use quiesce::{QUIESCE_TIMEOUT, Quiescence};
-pub use verdict::{check_history, history_path};
+pub use verdict::{Judging, check_history, history_path};
 
 use interrupt::Interrupt;
 use phases::{Driven, Stages, drive};
@@ -167,7 +168,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     let mut judged = None;
     if recorded.is_some() && !interrupt.is_asked() {
         stages.begin("check");
-        judged = judge(config, &directory, &interrupt).await?;
+        judged = judge(config, &directory, &interrupt, stages.observer).await?;
     }
     let attachments = judged
         .as_mut()
@@ -263,35 +264,53 @@ async fn judge(
     config: &Config,
     directory: &Directory,
     interrupt: &Interrupt,
+    observer: &mut dyn Observer,
 ) -> Result<Option<Judged>, Error> {
-    let (tell, told) = oneshot::channel();
+    let (tell, mut told) = oneshot::channel();
+    let (report, mut reported) = watch::channel(None);
     let path = directory.path().join(HISTORY_FILE);
-    let (engine, budget) = (config.engine, config.budget);
+    let judging = Judging {
+        engine: config.engine,
+        budget: config.budget,
+        check_budget: config.check_budget,
+        again: format!("kvs-bench check {}", directory.path().display()),
+        // Nobody looks on after an interruption.
+        progress: Some(ProgressSink::new(move |progress| {
+            report.send_replace(Some(progress));
+        })),
+        ..Judging::default()
+    };
     std::thread::Builder::new()
         .name("checker".to_owned())
         .stack_size(CHECKER_STACK_BYTES)
         .spawn(move || {
             // Nobody listens after an interruption.
-            let _ = tell.send(verdict::judge(&path, engine, budget));
+            let _ = tell.send(verdict::judge(&path, &judging));
         })
         .map_err(|source| Error::System {
             what: "a thread for the checkers",
             source,
         })?;
-    tokio::select! {
-        () = interrupt.asked() => Ok(None),
-        judged = told => {
-            let save_failed = |reason| Error::Save {
-                reason,
-                directory: directory.path().to_owned(),
-            };
-            let judged = judged.map_err(|_| anyhow!("the thread that checks has panicked"));
-            judged
-                .and_then(|judged| judged.context("reading the history back"))
-                .map(Some)
-                .map_err(save_failed)
+    let judged = loop {
+        tokio::select! {
+            () = interrupt.asked() => return Ok(None),
+            judged = &mut told => break judged,
+            // It ends when the thread does, which then has told.
+            Ok(()) = reported.changed() => {
+                if let Some(progress) = *reported.borrow_and_update() {
+                    observer.progress(progress.to_string());
+                }
+            }
         }
-    }
+    };
+    let judged = judged.map_err(|_| anyhow!("the thread that checks has panicked"));
+    judged
+        .and_then(|judged| judged.context("reading the history back"))
+        .map(Some)
+        .map_err(|reason| Error::Save {
+            reason,
+            directory: directory.path().to_owned(),
+        })
 }
 
 /// How each node is in the end, or what became of it.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::checker::{
-    Agreement, Anomaly, Budget, Clock, Engine, Found, JudgedBy, Options, Outcome, Report, Search,
-    Shown, Standing, Verdict,
+    Agreement, Anomaly, Budget, Clock, Engine, Found, JudgedBy, Options, Outcome, ProgressSink,
+    Report, Search, Shown, Standing, Verdict,
 };
 use crate::history::{self, History, ReadError, Staleness, staleness};
 use crate::measure::{
@@ -13,6 +13,7 @@ use crate::measure::{
     VerdictRecord, VerdictWord, write_hgrm,
 };
 
+use super::config::CheckBudget;
 use super::directory::HISTORY_FILE;
 
 /// How many anomalies a run record keeps; `kvs-bench check` shows them all.
@@ -42,22 +43,37 @@ const SHORTENED: &str =
 /// Where the operations go that prove an invalid verdict, a history an anomaly.
 const ANOMALIES_DIRECTORY: &str = "anomalies";
 
-/// Judges a history; stateright may take as long as `budget`.
+/// How a history is judged.
+#[derive(Clone, Debug, Default)]
+pub struct Judging {
+    /// What the verdict rests on.
+    pub judged_by: JudgedBy,
+    /// Which engines judge.
+    pub engine: Engine,
+    /// How long stateright may search.
+    pub budget: Duration,
+    /// How long the direct engine may check.
+    pub check_budget: CheckBudget,
+    /// The command that judges it again, for a verdict that is cut short.
+    pub again: String,
+    /// Where to say how far it has got.
+    pub progress: Option<ProgressSink>,
+}
+
+/// Judges a history.
 #[must_use]
-pub fn check_history(
-    history: &History,
-    judged_by: JudgedBy,
-    engine: Engine,
-    budget: Duration,
-) -> Report {
+pub fn check_history(history: &History, judging: &Judging) -> Report {
     let start = Instant::now();
     let options = Options {
-        judged_by,
-        engine,
+        judged_by: judging.judged_by,
+        engine: judging.engine,
         budget: Budget {
-            time: budget,
+            time: judging.budget,
             ..Budget::default()
         },
+        check_budget: judging.check_budget.of(history),
+        again: Some(judging.again.clone()),
+        progress: judging.progress.clone(),
         clock: Some(Clock::new(move || start.elapsed())),
         ..Options::default()
     };
@@ -75,9 +91,9 @@ pub fn history_path(path: &Path) -> PathBuf {
 }
 
 /// Judges a run's history and measures how stale its reads were.
-pub(super) fn judge(path: &Path, engine: Engine, budget: Duration) -> Result<Judged, ReadError> {
+pub(super) fn judge(path: &Path, judging: &Judging) -> Result<Judged, ReadError> {
     let history = History::read(path)?;
-    let report = check_history(&history, JudgedBy::Promise, engine, budget);
+    let report = check_history(&history, judging);
     let mut attachments = proofs(&history, &report);
     let staleness = staleness_record(&history, report.clock_inversions, &mut attachments);
     Ok(Judged {

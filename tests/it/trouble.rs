@@ -9,7 +9,7 @@ use kvs_zoo::history::{History, Outcome, Phase};
 use kvs_zoo::measure::{RunRecord, VerdictWord};
 use kvs_zoo::node::{Durability, HostKind};
 use kvs_zoo::protocol::Lattice;
-use kvs_zoo::run::{self, Config, Observer};
+use kvs_zoo::run::{self, CheckBudget, Config, Observer};
 use kvs_zoo::session::Policy;
 use kvs_zoo::workload::Workload;
 use rustix::process::Signal;
@@ -268,6 +268,7 @@ fn start_nodes_with(program: &str, results: &Path) -> String {
         engine: kvs_zoo::checker::Engine::Both,
         slo: None,
         budget: Duration::ZERO,
+        check_budget: CheckBudget::AsTheRun,
         program: Some(program.into()),
         command: String::new(),
     };

@@ -32,9 +32,11 @@ pub(super) fn decide(saturation: &mut Saturation<'_, '_>) -> Option<String> {
         if saturation.given_up.is_some() {
             return saturation.given_up.clone();
         }
+        saturation.answering();
         if likeliest(saturation) {
             return None;
         }
+        saturation.answering();
         let known = saturation.forced.len();
         probe(saturation, &mut probes);
         if saturation.contradictions.is_empty() && saturation.forced.len() == known {
@@ -70,11 +72,14 @@ fn refute(saturation: &mut Saturation<'_, '_>, missing: &Missing) {
 }
 
 /// The first question from `place` on that is still open.
-fn next_open(saturation: &Saturation<'_, '_>, place: usize) -> Option<(usize, Missing)> {
-    (place..saturation.open.len())
+fn next_open(saturation: &mut Saturation<'_, '_>, place: usize) -> Option<(usize, Missing)> {
+    let found = (place..saturation.open.len())
         .map(|place| (place, &saturation.open[place]))
         .find(|(_, missing)| saturation.is_still_open(missing))
-        .map(|(place, missing)| (place, missing.clone()))
+        .map(|(place, missing)| (place, missing.clone()));
+    let end = found.as_ref().map_or(saturation.open.len(), |(at, _)| *at);
+    saturation.pay(end.saturating_sub(place) + 1);
+    found
 }
 
 fn candidates(saturation: &mut Saturation<'_, '_>, missing: &Missing) -> Vec<u32> {
@@ -116,6 +121,9 @@ fn likeliest(saturation: &mut Saturation<'_, '_>) -> bool {
 fn at_once(saturation: &mut Saturation<'_, '_>, places: Range<usize>) -> bool {
     let mark = saturation.mark();
     for place in places {
+        if saturation.is_over() {
+            break;
+        }
         let missing = saturation.open[place].clone();
         if saturation.is_still_open(&missing)
             && let Some(candidate) = candidates(saturation, &missing).first()
@@ -135,6 +143,7 @@ fn at_once(saturation: &mut Saturation<'_, '_>, places: Range<usize>) -> bool {
 /// none.
 fn one_by_one(saturation: &mut Saturation<'_, '_>, places: Range<usize>) -> bool {
     places.into_iter().all(|place| {
+        saturation.is_over();
         let missing = saturation.open[place].clone();
         if !saturation.is_still_open(&missing) {
             return true;

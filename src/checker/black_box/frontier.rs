@@ -105,7 +105,7 @@ mod tests {
         for seed in 0..40 {
             let history = causal_history(seed, 300);
             let index = Index::new(&history).unwrap();
-            let world = World::new(&index, 0).unwrap();
+            let world = World::new(&index, 0, &index.time).unwrap();
             let limits = Limits {
                 epoch: 0,
                 ..Limits::default()

@@ -30,6 +30,7 @@ use std::collections::BTreeSet;
 
 use super::index::Index;
 use super::property::Property;
+use super::time::{OVER, Time, percent};
 use super::verdict::{Check, Findings, Verdict};
 use world::World;
 
@@ -74,17 +75,56 @@ impl Default for Limits {
 
 /// Checks each replica group on its own.
 pub(super) fn check(index: &Index<'_>) -> Check {
-    check_within(index, Limits::default())
+    check_in(index, Limits::default(), &index.time)
 }
 
 /// The same within limits of the caller's.
+#[cfg(test)]
 pub(super) fn check_within(index: &Index<'_>, limits: Limits) -> Check {
+    check_in(index, limits, &index.time)
+}
+
+/// How far the check had got when its time was over.
+#[derive(Clone, Copy, Debug, Default)]
+struct Extent {
+    /// Operations that were visited.
+    placed: u64,
+    /// Questions which of several puts superseded one, and those of them that have their answer.
+    questions: u64,
+    answered: u64,
+}
+
+impl Extent {
+    const fn add(&mut self, other: Self) {
+        self.placed += other.placed;
+        self.questions += other.questions;
+        self.answered += other.answered;
+    }
+
+    /// Why there is no answer, and how much of the work on so many operations was done.
+    fn reason(&self, operations: u64) -> String {
+        let placed = percent(self.placed, operations).unwrap_or(0);
+        if self.placed < operations {
+            return format!("{OVER}, {placed} % of its operations");
+        }
+        let answered = percent(self.answered, self.questions).unwrap_or(0);
+        format!("{OVER}, {answered} % of its questions")
+    }
+}
+
+/// The same within limits and in so much time.
+pub(super) fn check_in(index: &Index<'_>, limits: Limits, time: &Time) -> Check {
     let mut findings = Findings::new(index.history, Property::CausalBlackBox);
     let groups: BTreeSet<u16> = index.columns.group.iter().copied().collect();
     let mut checked = 0;
     let mut open = None;
+    let mut extent = Extent::default();
     for group in groups {
-        let world = match World::new(index, group) {
+        if time.is_over() {
+            open = Some(OVER.to_owned());
+            break;
+        }
+        let world = match World::new(index, group, time) {
             Ok(world) => world,
             Err(reason) => {
                 open = Some(reason);
@@ -94,7 +134,12 @@ pub(super) fn check_within(index: &Index<'_>, limits: Limits) -> Check {
         checked += world.order.len() as u64;
         let (saturation, left_open) = presumption::judge(&world, limits);
         open = left_open.or(open);
+        extent.add(saturation.extent());
         explain::report(&saturation, &mut findings);
+    }
+    if open.as_deref() == Some(OVER) {
+        let counted = (0..index.history.len()).filter(|row| index.counts(*row));
+        open = Some(extent.reason(counted.count() as u64));
     }
     let refuted = !findings.is_empty();
     let mut check = findings.check(checked);

@@ -25,7 +25,7 @@ pub(super) fn judge<'w, 'h>(
 ) -> (Saturation<'w, 'h>, Option<String>) {
     let (saturation, open) = judge_within(world, limits);
     let is_explained = open.is_none() && saturation.contradictions.is_empty();
-    if is_explained || !saturation.has_presumed {
+    if is_explained || !saturation.has_presumed || world.time.is_over() {
         return (saturation, open);
     }
     drop(saturation);
@@ -95,7 +95,7 @@ mod tests {
 
     fn attempt(history: &History, limits: Limits) -> Attempt {
         let index = Index::new(history).unwrap();
-        let world = World::new(&index, 0).unwrap();
+        let world = World::new(&index, 0, &index.time).unwrap();
         let (saturation, open) = judge_within(&world, limits);
         Attempt {
             has_presumed: saturation.has_presumed,
@@ -181,7 +181,7 @@ mod tests {
         let presumed = attempt(&history, guessing());
         assert!(presumed.has_presumed && !presumed.is_explained);
         let index = Index::new(&history).unwrap();
-        let world = World::new(&index, 0).unwrap();
+        let world = World::new(&index, 0, &index.time).unwrap();
         let (saturation, open) = judge(&world, guessing());
         assert!(saturation.contradictions.is_empty() && open.is_none());
         let node = |id: u64| {
@@ -238,7 +238,7 @@ mod tests {
         for seed in 0..200 {
             let history = causal_history(seed, 300);
             let index = Index::new(&history).unwrap();
-            let world = World::new(&index, 0).unwrap();
+            let world = World::new(&index, 0, &index.time).unwrap();
             let (mut saturation, _) = judge_within(&world, with(true));
             presumed += u32::from(saturation.has_presumed);
             grown += saturation.visits;

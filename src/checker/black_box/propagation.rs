@@ -15,6 +15,7 @@ impl Saturation<'_, '_> {
         while let Some(node) = self.next_due() {
             self.collect();
             self.visits += 1;
+            self.is_over();
             if self.visits > max && self.given_up.is_none() {
                 self.given_up = Some(format!(
                     "more than {max} operations had to be visited again"

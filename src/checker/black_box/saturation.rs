@@ -6,7 +6,8 @@
 //! taken back but by [`Saturation::undo`], which forgets an attempt (`attempt.rs`).
 
 use super::super::index::Table;
-use super::Limits;
+use super::super::property::Property;
+use super::super::time::{OVER, Pace};
 use super::attempt::Grown;
 use super::chains::Chains;
 use super::clock::{Clock, Clocks, FROZEN, Width};
@@ -15,10 +16,13 @@ use super::frontier::Frontier;
 use super::on_key::OnKey;
 use super::sweep::Sweep;
 use super::world::{NONE, World};
+use super::{Extent, Limits};
 
 /// Reads whose question is kept open at most, for each operation and at least in total.
 const OPEN_EACH_MAX: usize = 1;
 const OPEN_MIN: usize = 100_000;
+/// What the answering of open questions is called.
+const QUESTIONS: &str = "causal-black-box, open questions";
 /// Contradictions that are counted at most.
 const CONTRADICTIONS_MAX: usize = 10_000;
 
@@ -118,6 +122,7 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) seen_by: Vec<Clock>,
     /// Why the work was given up.
     pub(super) given_up: Option<String>,
+    pace: Pace,
 }
 
 impl<'w, 'h> Saturation<'w, 'h> {
@@ -165,6 +170,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
             seen: Vec::new(),
             seen_by: Vec::new(),
             given_up: None,
+            pace: Pace::new(Property::CausalBlackBox.name(), world.order.len()),
         };
         for (place, row) in (1u32..).zip(&world.order) {
             if world.is_put(*row) {
@@ -178,7 +184,10 @@ impl<'w, 'h> Saturation<'w, 'h> {
     pub(super) fn run(&mut self) {
         let mut stack = Vec::new();
         let mut entered: Table<u32, ()> = Table::default();
+        let mut placed = 0;
         for row in self.world.order.iter().copied() {
+            placed += 1;
+            self.pace.at(placed);
             if self.done[row as usize] {
                 continue;
             }
@@ -193,6 +202,9 @@ impl<'w, 'h> Saturation<'w, 'h> {
                         stack.pop();
                         entered.remove(&row);
                         self.visit(row);
+                        if self.is_over() {
+                            return;
+                        }
                     }
                     Some(cause) if entered.contains_key(&cause) || cause == row => {
                         let start = stack.iter().rposition(|row| *row == cause).unwrap_or(0);
@@ -210,6 +222,47 @@ impl<'w, 'h> Saturation<'w, 'h> {
             }
         }
         self.settle(0);
+    }
+
+    /// Looks at the clock now and then, and gives up when the time is over.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.pay(1)
+    }
+
+    /// The same, after so many looks at something.
+    pub(super) fn pay(&mut self, looks: usize) -> bool {
+        let looks = u32::try_from(looks).unwrap_or(u32::MAX);
+        let is_over = self.pace.pay(self.world.time, looks);
+        if is_over && self.given_up.is_none() {
+            self.given_up = Some(OVER.to_owned());
+        }
+        is_over
+    }
+
+    /// Says that open questions are being answered, and how many are by now.
+    pub(super) fn answering(&mut self) {
+        let Extent {
+            questions,
+            answered,
+            ..
+        } = self.extent();
+        self.pace.follow(QUESTIONS, questions as usize);
+        self.pace.at(answered as usize);
+    }
+
+    /// How far this has got.
+    pub(super) fn extent(&self) -> Extent {
+        let is_answered = |missing: &&Missing| !self.is_still_open(missing);
+        Extent {
+            placed: self
+                .world
+                .order
+                .iter()
+                .filter(|row| self.is_done(**row))
+                .count() as u64,
+            questions: self.open.len() as u64,
+            answered: self.open.iter().filter(is_answered).count() as u64,
+        }
     }
 
     fn unvisited_cause(&self, row: u32) -> Option<u32> {
@@ -418,6 +471,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
             let before = self.forced.len();
             let mut place = 0;
             while let Some(missing) = self.open.get(place).cloned() {
+                self.is_over();
                 self.answer(&missing);
                 place += 1;
                 if self.given_up.is_some() || (self.refuted && self.attempt.is_some()) {

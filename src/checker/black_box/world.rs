@@ -1,6 +1,7 @@
 //! One replica group's operations, laid out for following happens-before in both directions.
 
 use super::super::index::{Index, Table};
+use super::super::time::Time;
 use crate::history::Kind;
 
 /// Stands for "none".
@@ -14,6 +15,8 @@ const CHECKPOINT: u32 = 16;
 #[derive(Debug)]
 pub(super) struct World<'a, 'h> {
     pub(super) index: &'a Index<'h>,
+    /// The time that there is for it.
+    pub(super) time: &'a Time,
     /// Rows, puts by invoke and gets by return, so that causes mostly come before effects.
     pub(super) order: Vec<u32>,
     /// Row to the latest node of its session up to it, or [`NONE`].
@@ -38,9 +41,10 @@ impl<'a, 'h> World<'a, 'h> {
     ///
     /// # Errors
     /// When a get returned what was put in another group.
-    pub(super) fn new(index: &'a Index<'h>, group: u16) -> Result<Self, String> {
+    pub(super) fn new(index: &'a Index<'h>, group: u16, time: &'a Time) -> Result<Self, String> {
         let mut world = Self {
             index,
+            time,
             order: Vec::new(),
             node: vec![NONE; index.history.len()],
             next: vec![NONE; index.history.len()],

@@ -17,19 +17,25 @@ use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::single_value::clocks::{Clocks, Seen, TooMany, too_many};
 use super::single_value::graph::{Conflicts, Graph, NONE, order, shortest_circle};
+use super::time::{OVER, Time};
 use super::verdict::{Check, Findings, Verdict};
 use super::{black_box, single_value};
 use crate::history::{Dominance, id_text};
 
 /// Checks under the rule of the index.
 pub(super) fn check(index: &Index<'_>) -> Check {
+    check_within(index, &index.time)
+}
+
+/// The same in so much time.
+pub(super) fn check_within(index: &Index<'_>, time: &Time) -> Check {
     match index.dominance {
-        Dominance::Applied => black_box::check(index),
-        Dominance::Context => by_contexts(index),
+        Dominance::Applied => black_box::check_in(index, black_box::Limits::default(), time),
+        Dominance::Context => by_contexts(index, time),
     }
 }
 
-fn by_contexts(index: &Index<'_>) -> Check {
+fn by_contexts(index: &Index<'_>, time: &Time) -> Check {
     let property = Property::CausalBlackBox;
     if let Some(key) = single_value::spread(index) {
         return Check {
@@ -42,6 +48,7 @@ fn by_contexts(index: &Index<'_>) -> Check {
     let checked = graph.rows.len() as u64;
     let mut judge = Judge {
         graph: &graph,
+        time,
         findings: Findings::new(index.history, property),
         latest: vec![NONE; index.history.len()],
     };
@@ -56,6 +63,7 @@ fn by_contexts(index: &Index<'_>) -> Check {
 
 struct Judge<'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
+    time: &'g Time,
     findings: Findings<'h>,
     /// Row to the put up to it that was invoked last, or [`NONE`].
     latest: Vec<u32>,
@@ -79,7 +87,13 @@ impl Judge<'_, '_, '_> {
         }
         let mut contexts = Contexts::new(graph.index, graph.all_runs())?;
         let mut clocks = Clocks::new(graph);
+        let mut ticker = self
+            .time
+            .ticker(Property::CausalBlackBox.name(), causes.rows.len());
         for row in &causes.rows {
+            if ticker.is_over() {
+                return Err(OVER.to_owned());
+            }
             clocks.enter(*row).map_err(|TooMany| too_many(graph))?;
             self.real_time(*row);
             if !graph.is_put(*row) {

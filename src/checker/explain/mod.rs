@@ -18,6 +18,7 @@ use super::convergence::{self, Final};
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::shown::Shown;
+use super::time::Time;
 use super::verdict::{Anomaly, Check, Verdict};
 use super::{
     causal, dominance, integrity, linearizable, lww, lww_black_box, sequential, session,
@@ -37,11 +38,12 @@ const JUDGE_WORK: usize = 16;
 #[derive(Debug)]
 struct Work {
     left: u64,
+    time: Time,
 }
 
 impl Work {
-    const fn is_done(&self) -> bool {
-        self.left == 0
+    fn is_done(&self) -> bool {
+        self.left == 0 || self.time.is_over()
     }
 
     const fn spend(&mut self, rows: usize) {
@@ -50,9 +52,13 @@ impl Work {
 }
 
 /// Reduces every anomaly of `checks` to the smallest set of operations that shows it. One that holds
-/// a smaller one of another kind gives way to that one.
-pub(super) fn explain(index: &Index<'_>, checks: &mut [Check]) {
-    let mut work = Work { left: WORK_MAX };
+/// a smaller one of another kind gives way to that one. When the time is over the others stay as
+/// their checks gave them.
+pub(super) fn explain(index: &Index<'_>, checks: &mut [Check], time: &Time) {
+    let mut work = Work {
+        left: WORK_MAX,
+        time: time.clone(),
+    };
     let anomalies_of = |check: &Check| check.verdict.anomalies().to_vec();
     let mut all: Vec<Vec<Anomaly>> = checks.iter().map(anomalies_of).collect();
     // The first of each check come first, should the work run out.
@@ -140,7 +146,7 @@ impl Case<'_, '_> {
         }
         self.work.spend(rows.len() + JUDGE_WORK);
         let alone = part::part(self.index, self.property, rows);
-        match judge(&alone, self.property) {
+        match judge_within(&alone, self.property, &self.work.time) {
             Some(Verdict::Invalid { found, .. }) => {
                 self.kind.is_none_or(|kind| found.contains_key(&kind))
             }
@@ -152,7 +158,7 @@ impl Case<'_, '_> {
     /// What the check says of these rows alone.
     fn words(&self, rows: &[usize]) -> Option<(AnomalyKind, String)> {
         let alone = part::part(self.index, self.property, rows);
-        let verdict = judge(&alone, self.property)?;
+        let verdict = judge_within(&alone, self.property, &self.work.time)?;
         let mut anomalies = verdict.anomalies().iter();
         let anomaly = anomalies.find(|a| self.kind.is_none_or(|kind| a.kind == kind))?;
         Some((anomaly.kind, anomaly.sentence.clone()))
@@ -160,8 +166,14 @@ impl Case<'_, '_> {
 }
 
 /// The verdict on one property; `None` when the history cannot be indexed.
+#[cfg(test)]
 pub(super) fn judge(history: &History, property: Property) -> Option<Verdict> {
-    let index = Index::new(history).ok()?;
+    judge_within(history, property, &Time::default())
+}
+
+/// The same in so much time.
+fn judge_within(history: &History, property: Property, time: &Time) -> Option<Verdict> {
+    let index = Index::new(history).ok()?.within(time);
     let check = match property {
         Property::Integrity => integrity::check(&index),
         Property::Convergence => convergence::check(&Final::new(&index)),
@@ -180,7 +192,7 @@ pub(super) fn judge(history: &History, property: Property) -> Option<Verdict> {
             .into_iter()
             .find(|check| check.property == property)?,
         Property::LwwBlackBox => lww_black_box::check(&index),
-        Property::Sequential => sequential::check(history, wing_gong::Limits::default()),
+        Property::Sequential => sequential::check(history, wing_gong::Limits::within(time)),
     };
     Some(check.verdict)
 }

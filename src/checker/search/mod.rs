@@ -70,7 +70,7 @@ pub struct Search {
 
 impl Search {
     /// Found before anything was searched.
-    const fn of(found: Found) -> Self {
+    pub(super) const fn of(found: Found) -> Self {
         Self {
             found,
             operations: 0,

@@ -18,6 +18,8 @@ use super::super::index::Table;
 use super::super::single_value::clocks::{Clocks, Seen, TooMany, too_many};
 use super::super::single_value::graph::Graph;
 use super::super::single_value::last_seen::LastSeen;
+use super::super::time::OVER;
+use super::GUARANTEES;
 use super::along::{Along, VISITS_MAX};
 use super::found::{Found, MR, MW, RYW, WFR};
 use crate::history::id_text;
@@ -68,7 +70,14 @@ impl Judge<'_, '_, '_, '_> {
         let too_many = |TooMany| too_many(graph);
         let mut gather = Gather::new(graph);
         let mut clocks = Clocks::new(graph);
+        let time = &graph.index.time;
+        let mut ticker = time.ticker(GUARANTEES, 2 * causes.len());
+        let mut in_time = || match ticker.is_over() {
+            true => Err(OVER.to_owned()),
+            false => Ok(()),
+        };
         for row in causes {
+            in_time()?;
             clocks.enter(*row).map_err(too_many)?;
             gather.visit(*row, &clocks);
             clocks.leave(*row);
@@ -79,6 +88,7 @@ impl Judge<'_, '_, '_, '_> {
         self.monotonic_writes(&gather.skipped);
         let mut followed: Table<u32, ()> = Table::default();
         for get in gather.stale {
+            in_time()?;
             followed.insert(get, ());
             self.follow(get);
         }
@@ -94,6 +104,7 @@ impl Judge<'_, '_, '_, '_> {
             if left == 0 {
                 break;
             }
+            in_time()?;
             clocks.enter(*row).map_err(too_many)?;
             let first = match is_missing[*row as usize] {
                 true => suspects.partition_point(|s| s.missing < *row),
@@ -101,6 +112,7 @@ impl Judge<'_, '_, '_, '_> {
             };
             for suspect in suspects[first..].iter().take_while(|s| s.missing == *row) {
                 left -= 1;
+                in_time()?;
                 let now = clocks.now(*row);
                 let knew = |put: &u32| now.of(graph.column(*put)) >= graph.place[*put as usize];
                 let returned = graph.sources(suspect.get);

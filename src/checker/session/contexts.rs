@@ -17,6 +17,8 @@ use super::super::dominance::Contexts;
 use super::super::index::Table;
 use super::super::single_value::clocks::{Clocks, Seen, TooMany, too_many};
 use super::super::single_value::graph::Graph;
+use super::super::time::OVER;
+use super::GUARANTEES;
 use super::along::{Along, VISITS_MAX};
 use super::found::{Found, MR, MW, RYW, WFR};
 use crate::history::id_text;
@@ -84,7 +86,11 @@ impl Judge<'_, '_, '_, '_> {
         let graph = self.graph;
         let mut contexts = Contexts::new(graph.index, graph.all_runs())?;
         let mut clocks = Clocks::new(graph);
+        let mut ticker = graph.index.time.ticker(GUARANTEES, causes.len());
         for row in causes {
+            if ticker.is_over() {
+                return Err(OVER.to_owned());
+            }
             clocks.enter(*row).map_err(|TooMany| too_many(graph))?;
             let chain = graph.chain[*row as usize];
             for put in graph.sources(*row) {

@@ -26,6 +26,9 @@ pub(super) const PROPERTIES: [Property; 4] = [
     Property::WritesFollowReads,
 ];
 
+/// What the four together are called while they are checked.
+const GUARANTEES: &str = "session guarantees";
+
 /// The models that are made of one guarantee each.
 pub(super) const MODELS: [Model; 4] = [
     Model::ReadYourWrites,

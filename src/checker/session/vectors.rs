@@ -7,7 +7,7 @@
 use super::super::index::{Index, Table};
 use super::super::property::AnomalyKind;
 use super::super::verdict::{Check, Findings, Verdict};
-use super::PROPERTIES;
+use super::{GUARANTEES, PROPERTIES};
 use crate::history::{Evidence, Kind, dot_origin, dot_text};
 
 /// What a session had seen of one origin, and the row that showed it.
@@ -48,9 +48,13 @@ pub(super) fn check(index: &Index<'_>) -> [Check; 4] {
     let mut findings = PROPERTIES.map(|property| Findings::new(index.history, property));
     let mut checked = [0u64; 4];
     let mut pasts: Table<u16, Past> = Table::default();
+    let mut ticker = index.time.ticker(GUARANTEES, index.history.len());
     for session in 0..index.by_session.len() {
         pasts.clear();
         for row in index.by_session.at(session).iter().map(|row| *row as usize) {
+            if ticker.is_over() {
+                return findings.map(|findings| findings.cut(0));
+            }
             if index.columns.evidence[row] == Evidence::Causal && index.counts(row) {
                 let past = pasts.entry(index.columns.group[row]).or_default();
                 visit(index, row, past, &mut findings, &mut checked);

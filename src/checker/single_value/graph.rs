@@ -367,7 +367,8 @@ pub(in crate::checker) fn order(graph: &Graph<'_, '_>, conflicts: &Conflicts) ->
     order
 }
 
-/// A shortest circle through a component, each row before the next and the last before the first.
+/// A shortest circle through a component, each row before the next and the last before the first;
+/// all of the component where there is no time to look for one.
 pub(in crate::checker) fn shortest_circle(
     graph: &Graph<'_, '_>,
     conflicts: &Conflicts,
@@ -377,6 +378,7 @@ pub(in crate::checker) fn shortest_circle(
     const STARTS_MAX: usize = 64;
     let mut best: Vec<u32> = Vec::new();
     let inside: Table<u32, ()> = component.iter().map(|row| (*row, ())).collect();
+    let mut ticker = graph.index.time.ticker("circles", 0);
     for start in component
         .iter()
         .filter(|row| graph.is_put(**row))
@@ -386,6 +388,9 @@ pub(in crate::checker) fn shortest_circle(
         let mut towards: Table<u32, u32> = Table::default();
         let mut queue = std::collections::VecDeque::from([*start]);
         'search: while let Some(row) = queue.pop_front() {
+            if ticker.is_over() {
+                break;
+            }
             for i in 0.. {
                 let Some(cause) = graph.cause(row, i, conflicts) else {
                     break;
@@ -408,6 +413,9 @@ pub(in crate::checker) fn shortest_circle(
                 }
             }
         }
+    }
+    if best.is_empty() {
+        return component.to_vec();
     }
     best
 }

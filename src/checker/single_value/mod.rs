@@ -22,6 +22,7 @@ mod live_runs;
 
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
+use super::time::OVER;
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::id_text;
 use clocks::{Clocks, TooMany, too_many};
@@ -112,7 +113,12 @@ impl Judge<'_, '_, '_> {
         let too_many = |TooMany| too_many(self.graph);
         let mut gather = Gather::new(self.graph);
         let mut clocks = Clocks::new(self.graph);
+        let time = &self.graph.index.time;
+        let mut ticker = time.ticker("cc and ccv", causes.rows.len());
         for row in &causes.rows {
+            if ticker.is_over() {
+                return Err(OVER.to_owned());
+            }
             clocks.enter(*row).map_err(too_many)?;
             if !self.graph.is_put(*row) {
                 gather.get(*row, &clocks, &mut self.findings);
@@ -133,7 +139,7 @@ impl Judge<'_, '_, '_> {
             return Ok(());
         }
         self.report_conflicts(&conflicts, &circles);
-        self.overwritten(&causes, conflicts).map_err(too_many)
+        self.overwritten(&causes, conflicts)
     }
 
     fn both(&mut self, kind: AnomalyKind, rows: &[usize], sentence: &str) {
@@ -178,12 +184,18 @@ impl Judge<'_, '_, '_> {
     }
 
     /// Finds the gets whose overwritten put came after the one they returned.
-    fn overwritten(&mut self, causes: &Order, conflicts: Conflicts) -> Result<(), TooMany> {
+    fn overwritten(&mut self, causes: &Order, conflicts: Conflicts) -> Result<(), String> {
         let mut conflicts = conflicts.into_inner();
         conflicts.sort_unstable_by_key(|c| (c.overwritten, c.winner));
         let mut clocks = Clocks::new(self.graph);
+        let time = &self.graph.index.time;
+        let mut ticker = time.ticker("cc and ccv", causes.rows.len());
         for row in &causes.rows {
-            clocks.enter(*row)?;
+            if ticker.is_over() {
+                return Err(OVER.to_owned());
+            }
+            let entered = clocks.enter(*row);
+            entered.map_err(|TooMany| too_many(self.graph))?;
             if self.graph.is_put(*row) {
                 let start = conflicts.partition_point(|c| c.overwritten < *row);
                 let own = conflicts[start..]

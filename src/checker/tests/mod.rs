@@ -2,6 +2,7 @@
 
 mod black_box;
 mod brute;
+mod budget;
 mod contest;
 mod explanations;
 mod generate;

@@ -8,18 +8,22 @@ mod search;
 
 use super::index::Table;
 use super::property::{AnomalyKind, Property};
+use super::time::{OVER, Pace, Time};
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::History;
 use operation::{Op, Registers};
 use search::{Answer, search};
 
 /// What a search may cost. It never ends in `valid` or `invalid` by running out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Limits {
     /// States that it may remember.
     pub(super) states: usize,
     /// Bytes that those may take.
     pub(super) bytes: usize,
+    /// The time that it has.
+    pub(super) time: Time,
+    pace: Pace,
 }
 
 /// States that a search remembers at most.
@@ -29,14 +33,38 @@ const BYTES_MAX: usize = 512 << 20;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            states: STATES_MAX,
-            bytes: BYTES_MAX,
-        }
+        Self::within(&Time::default())
     }
 }
 
 impl Limits {
+    /// As much as any search may cost, in so much time.
+    pub(super) fn within(time: &Time) -> Self {
+        Self {
+            states: STATES_MAX,
+            bytes: BYTES_MAX,
+            time: time.clone(),
+            pace: Pace::new("search for an order", 0),
+        }
+    }
+
+    /// Takes one more step. Whether the time is over.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.pace.is_over(&self.time)
+    }
+
+    /// Why a search ended that had come to a limit; `on` says what it was about.
+    pub(super) fn reason(&self, on: &str) -> String {
+        if self.time.is_over() {
+            return OVER.to_owned();
+        }
+        format!(
+            "the search for an order of {on} reached its limit of {} states or {} MiB",
+            self.states,
+            self.bytes >> 20
+        )
+    }
+
     /// Pays for one state; `beside` bytes are taken by something else.
     pub(super) const fn spend(&mut self, bytes: usize, beside: usize) -> bool {
         if self.states == 0 || self.bytes < bytes + beside {
@@ -79,19 +107,15 @@ pub(super) fn check_keys(
     for ops in keys.iter().filter(asked) {
         match search(ops, &mut registers, &mut limits.clone()) {
             Answer::Order => {}
-            Answer::NoOrder => add(history, ops, &mut registers, limits, &mut findings),
+            Answer::NoOrder => add(history, ops, &mut registers, &limits, &mut findings),
             Answer::Limit => given_up = given_up.or(Some((ops[0].row, ops.len()))),
         }
         checked += ops.len() as u64;
     }
     if let (Some((row, count)), true) = (given_up, findings.is_empty()) {
-        return answer(Verdict::unknown(format!(
-            "the search for an order of the {count} operations on {} reached its limit of {} \
-             states or {} MiB",
-            history.key_name(history.columns.key[row as usize]),
-            limits.states,
-            limits.bytes >> 20
-        )));
+        let key = history.key_name(history.columns.key[row as usize]);
+        let on = format!("the {count} operations on {key}");
+        return answer(Verdict::unknown(limits.reason(&on)));
     }
     findings.check(checked)
 }
@@ -146,12 +170,14 @@ fn add(
     history: &History,
     ops: &[Op],
     registers: &mut Registers<'_>,
-    limits: Limits,
+    limits: &Limits,
     findings: &mut Findings<'_>,
 ) {
     let all = ops.len();
     let has_no_order = |ops: &[Op]| {
-        !ops.is_empty() && search(ops, registers, &mut limits.clone()) == Answer::NoOrder
+        !ops.is_empty()
+            && !limits.time.is_over()
+            && search(ops, registers, &mut limits.clone()) == Answer::NoOrder
     };
     let evidence = evidence::smallest(ops, has_no_order);
     let key = history.key_name(history.columns.key[ops[0].row as usize]);

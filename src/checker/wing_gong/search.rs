@@ -182,6 +182,9 @@ impl<'a, 'h> Search<'a, 'h> {
     fn run(&mut self, limits: &mut Limits) -> Answer {
         let mut from = None;
         while self.left > 0 {
+            if limits.is_over() {
+                return Answer::Limit;
+            }
             if from.is_none() {
                 if let Some(op) = self.observer() {
                     self.take(op, self.state, true);

@@ -391,7 +391,10 @@ fn a_search_that_reaches_its_limit_is_unknown_and_says_so() {
         });
     }
     let history = History::from_rows(Header::default(), rows);
-    for check in [check(&history, limits), sequential::check(&history, limits)] {
+    for check in [
+        check(&history, limits.clone()),
+        sequential::check(&history, limits.clone()),
+    ] {
         let Verdict::Unknown { reason } = check.verdict else {
             panic!("{check}");
         };
@@ -430,7 +433,7 @@ fn a_valid_history_of_one_key_costs_little_more_than_its_operations() {
         states: 2_000,
         ..Limits::default()
     };
-    assert!(check(&history, limits).verdict.is_valid());
+    assert!(check(&history, limits.clone()).verdict.is_valid());
     // Of the 1,000 gets of 2 only 200 can be explained.
     let all = History::from_rows(Header::default(), rows);
     assert!(check(&all, limits).verdict.is_invalid());
