@@ -5,20 +5,20 @@ use std::time::Duration;
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
-use crate::nemesis::{FaultKind, PartitionShape, Plan, Schedule, Step, Target};
+use crate::nemesis::{
+    FaultKind, INTERVAL_NS_MIN, Lack, PartitionShape, Plan, Schedule, Step, Target,
+};
 use crate::node::Durability;
 use crate::protocol::NodeId;
 use crate::server::Architecture;
-use crate::workload::{Workload, humane};
+use crate::workload::{FaultStep, Workload, humane};
 
 use super::Failure;
 
 /// The time from one fault to the next, unless told otherwise: Jepsen's.
-const INTERVAL: Duration = Duration::from_secs(10);
-/// The least time: the launcher tells nodes of faults no faster.
-const INTERVAL_MIN: Duration = Duration::from_millis(10);
+const INTERVAL_NS: u64 = 10_000_000_000;
 /// Or so many of them in a run that is short.
-const FAULTS_MIN: u32 = 5;
+const FAULTS_MIN: u64 = 5;
 /// Every kind of fault, as `--nemesis` takes it.
 const ALL: &str = "all";
 
@@ -27,13 +27,13 @@ const ALL: &str = "all";
 #[command(next_help_heading = "Nemesis")]
 pub(super) struct NemesisArgs {
     /// Faults that come at random while the load is measured, separated by commas: partition, kill,
-    /// pause, packet, clock, disk, or all.
+    /// pause, packet, clock, disk; or all that this store can have. Each comes once at least.
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     nemesis: Vec<String>,
 
-    /// The time from the start of one fault to the start of the next [default: 10s, or a fifth of
-    /// the duration where that is less].
-    #[arg(long, value_name = "TIME")]
+    /// The time from the start of one fault to the start of the next [default: 10s, or less where the
+    /// duration could not hold five faults and one of each kind].
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     nemesis_interval: Option<String>,
 
     /// How many nodes of each group a fault of nodes acts on, separated by commas; drawn from
@@ -48,6 +48,9 @@ pub(super) struct NemesisArgs {
 
 impl NemesisArgs {
     /// What the nemesis is to do, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot do it, or the measured part is too short for all of it.
     pub(super) fn plan(
         &self,
         architecture: &Architecture,
@@ -55,48 +58,85 @@ impl NemesisArgs {
         durability: Durability,
         seed: u64,
     ) -> Result<Option<Plan>, Failure> {
-        let kinds = self.kinds(durability)?;
-        if kinds.is_empty() && workload.nemesis.is_empty() {
+        let (kinds, left_out) = self.kinds(durability)?;
+        let steps: Vec<Step> = workload.nemesis.iter().map(step).collect();
+        let comes = |kind| kinds.contains(&kind) || steps.iter().any(|step| step.kind == kind);
+        self.refuse_idle_flags(
+            !kinds.is_empty(),
+            !steps.is_empty(),
+            comes(FaultKind::Partition),
+        )?;
+        if kinds.is_empty() && steps.is_empty() {
             return Ok(None);
         }
-        let disks = kinds.contains(&FaultKind::Disk)
-            || workload
-                .nemesis
-                .iter()
-                .any(|step| step.fault == FaultKind::Disk);
-        if disks && durability == Durability::Memory {
-            return Err(Failure::bad_arguments(anyhow!(
-                "there is no disk that could fail: add --durability disk"
-            )));
+        for kind in FaultKind::ALL.into_iter().filter(|kind| comes(*kind)) {
+            if let Some(need) = need(kind, durability) {
+                return Err(Failure::bad_arguments(anyhow!(
+                    "this store can have no {kind} fault: that needs {need}"
+                )));
+            }
         }
-        let steps = workload.nemesis.iter().map(|step| Step {
-            at_ns: step.at.as_nanos() as u64,
-            lasts_ns: step.lasts.as_nanos() as u64,
-            kind: step.fault,
-            what: step.what.clone(),
-            nodes: step.nodes.iter().copied().map(NodeId).collect(),
-        });
-        let plan = Plan {
+        let mut plan = Plan {
             kinds,
-            interval_ns: self.interval(workload)?.as_nanos() as u64,
+            left_out,
+            interval_ns: INTERVAL_NS,
             targets: self.nemesis_targets.clone(),
             shapes: self.nemesis_partitions.clone(),
-            steps: steps.collect(),
+            steps,
             seed,
         };
+        let groups = architecture.groups();
         // What it cannot do is said before anything is started.
-        Schedule::new(plan.clone(), architecture.groups()).map_err(Failure::bad_arguments)?;
+        Schedule::new(plan.clone(), groups.clone()).map_err(Failure::bad_arguments)?;
+        let limit = workload.time_limit();
+        let limit_ns = limit.map(|limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
+        plan.interval_ns = match (&self.nemesis_interval, limit_ns) {
+            (Some(given), _) => interval(given)?,
+            (None, Some(limit_ns)) => default_interval(&plan, &groups, limit_ns)?,
+            (None, None) => INTERVAL_NS,
+        };
+        if let Some(limit_ns) = limit_ns
+            && let Some(lack) = plan
+                .lack(&groups, limit_ns)
+                .map_err(Failure::bad_arguments)?
+        {
+            return Err(Failure::bad_arguments(anyhow!(
+                self.refusal(&lack, limit_ns)
+            )));
+        }
         Ok(Some(plan))
     }
 
-    /// The kinds of fault. `all` are those that there can be: memory has no disk that fails.
-    fn kinds(&self, durability: Durability) -> Result<Vec<FaultKind>, Failure> {
+    /// What `all` stands for, for the screen; none where it was not asked for.
+    pub(super) fn announcement(&self, plan: &Plan) -> Option<String> {
+        if !self.nemesis.iter().any(|name| name == ALL) {
+            return None;
+        }
+        let kinds: Vec<&str> = plan.kinds.iter().map(|kind| kind.name()).collect();
+        let left_out = match &plan.left_out[..] {
+            [] => String::new(),
+            left_out => format!(" ({})", left_out.join(", ")),
+        };
+        let interval = written(plan.interval_ns);
+        Some(format!(
+            "all: {}{left_out}, one every {interval}",
+            kinds.join(", ")
+        ))
+    }
+
+    /// The kinds of fault. `all` are those that this store can have; the others are told with what
+    /// they need.
+    fn kinds(&self, durability: Durability) -> Result<(Vec<FaultKind>, Vec<String>), Failure> {
         let mut kinds = Vec::new();
+        let mut left_out = Vec::new();
         for name in &self.nemesis {
             if name == ALL {
-                let possible =
-                    |kind: &FaultKind| *kind != FaultKind::Disk || durability == Durability::Disk;
-                kinds.extend(FaultKind::ALL.into_iter().filter(possible));
+                for kind in FaultKind::ALL {
+                    match need(kind, durability) {
+                        None => kinds.push(kind),
+                        Some(need) => left_out.push(format!("{kind} needs {need}")),
+                    }
+                }
             } else {
                 let kind = FaultKind::from_str(name, true).map_err(|_| {
                     let known = FaultKind::ALL.map(FaultKind::name).join(", ");
@@ -109,23 +149,107 @@ impl NemesisArgs {
         }
         kinds.sort_unstable();
         kinds.dedup();
-        Ok(kinds)
+        left_out.dedup();
+        Ok((kinds, left_out))
     }
 
-    fn interval(&self, workload: &Workload) -> Result<Duration, Failure> {
-        match &self.nemesis_interval {
-            None => {
-                let part = workload.time_limit().map(|limit| limit / FAULTS_MIN);
-                Ok(part.unwrap_or(INTERVAL).min(INTERVAL))
+    /// Refuses what would change nothing: who gives it expects faults.
+    fn refuse_idle_flags(&self, random: bool, written: bool, parted: bool) -> Result<(), Failure> {
+        let any = random || written;
+        let idle = if self.nemesis_interval.is_some() && !random {
+            "--nemesis-interval says how often faults come at random, and none do: add --nemesis"
+        } else if !self.nemesis_targets.is_empty() && !any {
+            "--nemesis-targets says whom faults meet, and there are none: add --nemesis"
+        } else if !self.nemesis_partitions.is_empty() && !parted {
+            "--nemesis-partitions says how partitions look, and there are none: add --nemesis \
+             partition"
+        } else {
+            return Ok(());
+        };
+        Err(Failure::bad_arguments(anyhow!(idle)))
+    }
+
+    /// What is lacking, and what would do.
+    fn refusal(&self, lack: &Lack, limit_ns: u64) -> String {
+        let limit = written(limit_ns);
+        match lack {
+            Lack::Kinds {
+                missing,
+                duration_ns,
+                interval_ns,
+            } => {
+                let mut flags = format!("--nemesis {}", self.nemesis.join(","));
+                if let Some(given) = &self.nemesis_interval {
+                    flags += &format!(" --nemesis-interval {given}");
+                }
+                let or = interval_ns.map_or_else(String::new, |ns| {
+                    format!(" (or `--nemesis-interval {}`)", written(ns))
+                });
+                let missing: Vec<&str> = missing.iter().map(|kind| kind.name()).collect();
+                format!(
+                    "`{flags}` needs `--duration {}`{or} to have each kind once: in {limit} there is \
+                     no room for {}",
+                    written(*duration_ns),
+                    missing.join(", ")
+                )
             }
-            Some(given) => humane::parse_duration(given)
-                .filter(|interval| *interval >= INTERVAL_MIN)
-                .ok_or_else(|| {
-                    Failure::bad_arguments(anyhow!(
-                        "--nemesis-interval takes a time with its unit, from 10ms on, such as 10s: \
-                         {given:?} is none"
-                    ))
-                }),
+            Lack::Step { step, duration_ns } => format!(
+                "the {} at {} never comes, since the load is measured for {limit}: it needs \
+                 `--duration {}`, or an earlier time",
+                step.kind,
+                written(step.at_ns),
+                written(*duration_ns)
+            ),
         }
     }
+}
+
+/// What a store needs to have faults of a kind; none when it can have them.
+fn need(kind: FaultKind, durability: Durability) -> Option<&'static str> {
+    match kind {
+        FaultKind::Disk => (durability == Durability::Memory).then_some("--durability disk"),
+        // A group of one is cut off from its clients.
+        FaultKind::Partition
+        | FaultKind::Kill
+        | FaultKind::Pause
+        | FaultKind::Packet
+        | FaultKind::Clock => None,
+    }
+}
+
+fn step(step: &FaultStep) -> Step {
+    Step {
+        at_ns: step.at.as_nanos() as u64,
+        lasts_ns: step.lasts.as_nanos() as u64,
+        kind: step.fault,
+        what: step.what.clone(),
+        nodes: step.nodes.iter().copied().map(NodeId).collect(),
+    }
+}
+
+/// Ten seconds, or less where a run of `limit_ns` could not hold five faults and one of each kind.
+fn default_interval(plan: &Plan, groups: &[Vec<NodeId>], limit_ns: u64) -> Result<u64, Failure> {
+    let fits = plan
+        .interval_ns_within(groups, limit_ns)
+        .map_err(Failure::bad_arguments)?;
+    let few = (limit_ns / FAULTS_MIN).max(INTERVAL_NS_MIN);
+    Ok(fits.unwrap_or(INTERVAL_NS_MIN).min(few).min(INTERVAL_NS))
+}
+
+fn interval(given: &str) -> Result<u64, Failure> {
+    humane::parse_duration(given)
+        .and_then(|interval| u64::try_from(interval.as_nanos()).ok())
+        .filter(|interval_ns| *interval_ns >= INTERVAL_NS_MIN)
+        .ok_or_else(|| {
+            Failure::bad_arguments(anyhow!(
+                "--nemesis-interval takes a time with its unit, from {} on, such as 10s: {given:?} \
+                 is none",
+                written(INTERVAL_NS_MIN)
+            ))
+        })
+}
+
+/// A time in ns as people write it.
+fn written(ns: u64) -> String {
+    humane::format_duration(Duration::from_nanos(ns))
 }

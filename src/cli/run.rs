@@ -214,6 +214,10 @@ pub(super) enum Switch {
 /// Runs, and prints the result.
 pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
     let config = config(args, command_line())?;
+    let nemesis = config.nemesis.as_ref();
+    if let Some(faults) = nemesis.and_then(|plan| args.nemesis.announcement(plan)) {
+        eprintln!("Nemesis     {faults}");
+    }
     let finished = if args.output.tui {
         if !std::io::stdout().is_terminal() {
             return Err(Failure::bad_arguments(anyhow!("--tui needs a terminal")));

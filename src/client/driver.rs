@@ -234,6 +234,15 @@ impl Driver {
         std::mem::replace(&mut self.work, Work::Nothing).end()
     }
 
+    /// A fault begins or ends now, in a run phase: what it measures is told apart from here on.
+    /// Returns how many steps are under way.
+    pub fn mark(&mut self, now_ns: u64) -> u64 {
+        if let Some(measured) = self.work.measured() {
+            measured.mark(now_ns);
+        }
+        (self.lanes.len() - self.idle.len()) as u64
+    }
+
     /// Why the history cannot be recorded any further, once that has happened.
     pub const fn take_failure(&mut self) -> Option<RecordError> {
         self.failure.take()

@@ -235,6 +235,11 @@ impl Load {
         here.moved.notify_one();
     }
 
+    /// A fault begins or ends at `now_ns`: see [`Driver::mark`].
+    pub fn mark(&self, now_ns: u64) -> u64 {
+        self.driver.borrow_mut().mark(now_ns)
+    }
+
     /// Looks at the driver between two phases.
     pub fn with_driver<T>(&self, look: impl FnOnce(&Driver) -> T) -> T {
         look(&self.driver.borrow())

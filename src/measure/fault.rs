@@ -11,6 +11,103 @@ pub struct FaultsRecord {
     /// Faults that could not be installed or undone, each with the reason: failures of the
     /// harness, which are no fault of the store.
     pub failures: Vec<String>,
+    /// What was asked for, kind by kind, and how much of it came. Empty without a nemesis, and in
+    /// records of programs that did not say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub coverage: Vec<FaultCoverage>,
+    /// Kinds that `all` left out, since the store cannot have them: each with what it needs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+}
+
+/// How much came of the faults of one kind that were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FaultCoverage {
+    /// `partition`, `kill`, `pause`, `packet`, `clock` or `disk`.
+    pub kind: String,
+    /// Whether faults of this kind were to come at random.
+    pub at_random: bool,
+    /// Faults of this kind that were written down.
+    pub written: u64,
+    /// Faults of this kind that were installed.
+    pub installed: u64,
+    /// Those of them that were written down.
+    pub written_installed: u64,
+    /// Why the last that was not installed was not, if it was its turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed: Option<String>,
+}
+
+impl FaultCoverage {
+    /// What was asked for and never came, as a clause; none when all of it did.
+    #[must_use]
+    pub fn gap(&self) -> Option<String> {
+        let kind = noun(&self.kind);
+        let why = self.missed.as_deref();
+        let why = why.unwrap_or("the run ended before it was due");
+        if self.installed == 0 && (self.at_random || self.written > 0) {
+            return Some(format!("no {kind} was installed: {why}"));
+        }
+        let missing = self.written - self.written_installed.min(self.written);
+        (missing > 0).then(|| {
+            format!(
+                "{missing} of {} given times for a {kind} passed without one: {why}",
+                self.written
+            )
+        })
+    }
+}
+
+impl FaultsRecord {
+    /// What was asked for and never came: each keeps the run from being called valid.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<String> {
+        { &self.coverage }
+            .iter()
+            .filter_map(FaultCoverage::gap)
+            .collect()
+    }
+
+    /// What was installed, kind by kind, as a clause; none without a nemesis.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        let installed: Vec<String> = { &self.coverage }
+            .iter()
+            .filter(|kind| kind.installed > 0)
+            .map(|kind| {
+                let ending = if kind.installed == 1 { "" } else { "s" };
+                format!("{} {}{ending}", kind.installed, noun(&kind.kind))
+            })
+            .collect();
+        if self.coverage.is_empty() {
+            return None;
+        }
+        let mut remark = match &installed[..] {
+            [] => "no fault was installed".to_owned(),
+            installed => format!("faults: {}", installed.join(", ")),
+        };
+        if !self.left_out.is_empty() {
+            remark += &format!(" ({})", self.left_out.join(", "));
+        }
+        let idle = self
+            .windows
+            .iter()
+            .filter(|window| window.is_idle())
+            .count();
+        if idle > 0 {
+            remark += &format!("; no operation ran during {idle} of {}", self.windows.len());
+        }
+        Some(remark)
+    }
+}
+
+/// A fault of a kind, in a word or two.
+fn noun(kind: &str) -> String {
+    match kind {
+        "partition" | "kill" | "pause" => kind.to_owned(),
+        other => format!("{other} fault"),
+    }
 }
 
 /// One fault, from its start to its end.
@@ -36,6 +133,25 @@ pub struct FaultWindow {
     /// From its end until operations succeed again as before it (docs/faults.md has the
     /// definition), in ns; absent when that was not before the next fault or the end.
     pub recovery_ns: Option<u64>,
+    /// Operations that were under way when it was healed; absent in records of programs that did not
+    /// count them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub under_way: Option<u64>,
+}
+
+impl FaultWindow {
+    /// Whether no operation ended while it lasted.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.during.operations + self.during.errors == 0
+    }
+
+    /// Whether no operation was there to notice it: none ended while it lasted, and none was under
+    /// way when it was over.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.is_empty() && self.under_way == Some(0)
+    }
 }
 
 /// What clients noticed in a stretch of time.

@@ -250,6 +250,11 @@ impl Recorder {
         self.current.late += 1;
     }
 
+    /// A fault begins or ends now: what clients notice of it is counted apart from what was before.
+    pub fn mark(&mut self, now_ns: u64) {
+        self.pulse.mark(now_ns);
+    }
+
     /// Ends the current interval if its time is up. Called a few times a second, so that seconds
     /// in which nothing succeeded are seen as such.
     pub fn advance(&mut self, at_ns: u64) {

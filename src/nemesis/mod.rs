@@ -6,6 +6,8 @@
 
 mod fault;
 mod partition;
+mod plan;
+mod room;
 mod schedule;
 mod targets;
 #[cfg(test)]
@@ -13,5 +15,7 @@ mod tests;
 
 pub use fault::{ClockFault, DiskFault, Fault, FaultKind, PacketFault};
 pub use partition::{Deafness, PartitionShape};
-pub use schedule::{Event, Plan, PlanError, Schedule, Step};
+pub use plan::{Plan, PlanError, Step};
+pub use room::{INTERVAL_NS_MIN, Lack};
+pub use schedule::{Event, Schedule};
 pub use targets::Target;

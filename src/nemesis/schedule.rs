@@ -5,7 +5,8 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use super::fault::{ClockFault, DiskFault, Fault, FaultKind, PacketFault};
-use super::partition::{PartitionShape, part};
+use super::partition::{Deafness, PartitionShape, part};
+use super::plan::{Plan, PlanError, Step};
 use super::targets::Target;
 use crate::protocol::NodeId;
 
@@ -25,67 +26,6 @@ const LASTS_MAX: f64 = 1.3;
 /// And at most, where every fault is of one kind.
 const LASTS_MAX_ALONE: f64 = 0.8;
 
-/// What a nemesis is to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// The kinds of fault that come at random.
-    pub kinds: Vec<FaultKind>,
-    /// The time from the start of one fault to the start of the next, in ns.
-    pub interval_ns: u64,
-    /// Which nodes faults act on; any target but `all` when empty.
-    pub targets: Vec<Target>,
-    /// How partitions look; any when empty.
-    pub shapes: Vec<PartitionShape>,
-    /// Faults at given times, beside those that come at random.
-    pub steps: Vec<Step>,
-    /// Decides every draw.
-    pub seed: u64,
-}
-
-/// A fault that was written down. What it does not say is drawn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// When it comes, in ns since the measured part began.
-    pub at_ns: u64,
-    /// How long it lasts, in ns.
-    pub lasts_ns: u64,
-    /// Its kind.
-    pub kind: FaultKind,
-    /// The shape of a partition, or what happens to packets, clocks or disks.
-    pub what: Option<String>,
-    /// The nodes it acts on; of a partition, those that are cut off.
-    pub nodes: Vec<NodeId>,
-}
-
-/// Why a nemesis cannot do what it was told.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// No such thing.
-    #[error("{kind} has no {what:?}: choose one of {known}")]
-    What {
-        /// The kind of fault.
-        kind: FaultKind,
-        /// What was asked for.
-        what: String,
-        /// What there is.
-        known: String,
-    },
-    /// No such node.
-    #[error("a fault names node {node}, and there are {nodes} nodes, from n0 on")]
-    Node {
-        /// The node.
-        node: NodeId,
-        /// How many there are.
-        nodes: usize,
-    },
-    /// No group of this deployment can be parted like this.
-    #[error("no group of these nodes is large enough for the partition {shape:?}")]
-    Shape {
-        /// The shape.
-        shape: String,
-    },
-}
-
 /// A fault and its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -95,12 +35,11 @@ pub struct Event {
     pub lasts_ns: u64,
     /// What it does.
     pub fault: Fault,
-    /// Whether it was written down, and comes in any case; one that comes at random is left out
-    /// where it would not be over in time.
+    /// Whether it was written down; otherwise it comes at random.
     pub is_written: bool,
 }
 
-/// Faults in the order of their times. Those that come at random never end.
+/// Faults in the order of their times. Without an end, those that come at random never end.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     plan: Plan,
@@ -112,6 +51,10 @@ pub struct Schedule {
     next_ns: u64,
     /// Written-down faults, the next one last.
     steps: Vec<Event>,
+    /// When the measured part ends, in ns since it began.
+    end_ns: u64,
+    /// By when a fault that comes at random is over.
+    healed_by_ns: u64,
 }
 
 impl Schedule {
@@ -136,6 +79,8 @@ impl Schedule {
             round: Vec::new(),
             next_ns: plan.interval_ns / 2,
             steps: Vec::new(),
+            end_ns: u64::MAX,
+            healed_by_ns: u64::MAX,
             plan,
             groups,
         };
@@ -150,13 +95,26 @@ impl Schedule {
                 is_written: true,
             });
         }
-        if let [shape] = schedule.plan.shapes[..]
-            && !schedule.groups.iter().any(|group| shape.fits(group.len()))
-        {
+        let fits = |shape: &PartitionShape| {
+            let mut groups = schedule.groups.iter();
+            groups.any(|group| shape.fits(group.len()))
+        };
+        if let Some(shape) = schedule.plan.shapes.iter().find(|shape| !fits(shape)) {
             let shape = shape.name().to_owned();
             return Err(PlanError::Shape { shape });
         }
         Ok(schedule)
+    }
+
+    /// The same in a measured part of `duration_ns`. A fault that was written down comes if it begins
+    /// before the end. One that comes at random is left out unless it is over some time before the end,
+    /// so that it is seen how the store recovers: an interval, or a quarter of the duration where that
+    /// is less.
+    #[must_use]
+    pub fn within(mut self, duration_ns: u64) -> Self {
+        self.end_ns = duration_ns;
+        self.healed_by_ns = duration_ns - recovery_ns(self.plan.interval_ns, duration_ns);
+        self
     }
 
     /// The fault that was written down, with what it does not say drawn.
@@ -169,6 +127,9 @@ impl Schedule {
         let mut nodes = step.nodes.clone();
         nodes.sort_unstable();
         nodes.dedup();
+        if step.lasts_ns == 0 {
+            return Err(PlanError::NoTime { kind: step.kind });
+        }
         let drawn = self.draw(step.kind);
         if step.what.is_none() && nodes.is_empty() {
             return Ok(drawn);
@@ -179,6 +140,9 @@ impl Schedule {
             nodes
         };
         Ok(match drawn {
+            Fault::Kill(_) | Fault::Pause(_) if step.what.is_some() => {
+                return Err(PlanError::OneWay { kind: step.kind });
+            }
             Fault::Kill(_) => Fault::Kill(nodes),
             Fault::Pause(_) => Fault::Pause(nodes),
             Fault::Packet(any, _) => {
@@ -207,7 +171,6 @@ impl Schedule {
 
     /// A partition of this shape; where nodes are named, it is those that are cut off.
     fn parted(&mut self, shape: PartitionShape, nodes: &[NodeId]) -> Result<Fault, PlanError> {
-        use super::partition::Deafness;
         let mut deafness = Vec::new();
         for group in &self.groups {
             let chosen = |node: &&NodeId| nodes.contains(node);
@@ -307,7 +270,7 @@ impl Schedule {
         };
         let part = self.random.random_range(LASTS_MIN..most);
         let at_ns = self.next_ns;
-        self.next_ns += self.plan.interval_ns;
+        self.next_ns = self.next_ns.saturating_add(self.plan.interval_ns);
         Event {
             at_ns,
             lasts_ns: (self.plan.interval_ns as f64 * part) as u64,
@@ -321,14 +284,35 @@ impl Iterator for Schedule {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        let written = self.steps.last().map(|event| event.at_ns);
-        let random = (!self.plan.kinds.is_empty()).then_some(self.next_ns);
-        match (written, random) {
-            (Some(written), Some(random)) if random < written => Some(self.random_event()),
-            (Some(_), _) => self.steps.pop(),
-            (None, Some(_)) => Some(self.random_event()),
-            (None, None) => None,
+        loop {
+            let has_random = !self.plan.kinds.is_empty() && self.next_ns < self.healed_by_ns;
+            let random = has_random.then_some(self.next_ns);
+            let written = self.steps.last().map(|event| event.at_ns);
+            let event = match (written, random) {
+                (Some(written), Some(random)) if random < written => self.random_event(),
+                (Some(_), _) => self.steps.pop()?,
+                (None, Some(_)) => self.random_event(),
+                (None, None) => return None,
+            };
+            let comes = if event.is_written {
+                event.at_ns < self.end_ns
+            } else {
+                event.at_ns.saturating_add(event.lasts_ns) <= self.healed_by_ns
+            };
+            if comes {
+                return Some(event);
+            }
         }
+    }
+}
+
+/// How long before the end the last fault that comes at random is over, in ns.
+pub(super) const fn recovery_ns(interval_ns: u64, duration_ns: u64) -> u64 {
+    let quarter = duration_ns / 4;
+    if interval_ns < quarter {
+        interval_ns
+    } else {
+        quarter
     }
 }
 

@@ -157,6 +157,13 @@ impl NodeHandle {
         &self.log
     }
 
+    /// Whether its process is gone.
+    #[must_use]
+    pub fn has_exited(&self) -> bool {
+        // The task that owns the process ends with it.
+        self.asks.is_closed()
+    }
+
     /// How it is.
     ///
     /// # Errors

@@ -44,6 +44,9 @@ pub(super) fn lines(faults: &FaultsRecord) -> Vec<String> {
         });
         lines.extend(table(&header, rows.collect()));
     }
+    for note in notes(&faults.windows) {
+        lines.extend(labelled("", &note));
+    }
     for failure in faults.failures.iter().take(FAILURES_SHOWN_MAX) {
         lines.extend(labelled("", &format!("THE NEMESIS FAILED: {failure}")));
     }
@@ -52,6 +55,49 @@ pub(super) fn lines(faults: &FaultsRecord) -> Vec<String> {
         lines.extend(labelled("", &format!("… and {rest} more times")));
     }
     lines
+}
+
+/// What the numbers of a fault do not say by themselves, a sentence each.
+pub(super) fn notes(windows: &[FaultWindow]) -> Vec<String> {
+    let count = |is: fn(&FaultWindow) -> bool| windows.iter().filter(|window| is(window)).count();
+    let all = plural(windows.len() as u64, "fault");
+    let (waited, idle) = (count(waited), count(FaultWindow::is_idle));
+    let mut notes = Vec::new();
+    if waited > 0 {
+        notes.push(format!(
+            "{NONE_ENDED} during {waited} of {all}: each operation under way waited until it was over"
+        ));
+    }
+    if idle > 0 {
+        notes.push(format!(
+            "{IDLE} during {idle} of {all}: no operation ran that could have noticed it"
+        ));
+    }
+    notes
+}
+
+/// No operation ended while it lasted, and some waited.
+const NONE_ENDED: &str = "none ended";
+/// There was no operation while it lasted.
+const IDLE: &str = "idle";
+
+fn waited(window: &FaultWindow) -> bool {
+    window.is_empty() && window.under_way.is_some_and(|waiting| waiting > 0)
+}
+
+/// The share of the operations that succeeded of those that ended during a fault, the worst of some;
+/// or in a word why there is none.
+pub(super) fn available(windows: &[&FaultWindow]) -> String {
+    let worst = { windows.iter().map(|window| &window.during) }
+        .filter(|period| period.operations + period.errors > 0)
+        .map(|period| period.operations as f64 / (period.operations + period.errors) as f64)
+        .min_by(f64::total_cmp);
+    match worst {
+        Some(share) => format!("{:.2} %", share * 100.0),
+        None if windows.iter().any(|window| waited(window)) => NONE_ENDED.to_owned(),
+        None if windows.iter().any(|window| window.is_idle()) => IDLE.to_owned(),
+        None => optional(None, |()| String::new()),
+    }
 }
 
 fn row(kind: &str, windows: &[&FaultWindow]) -> Vec<String> {
@@ -66,10 +112,6 @@ fn row(kind: &str, windows: &[&FaultWindow]) -> Vec<String> {
         )
     };
     let during = windows.iter().map(|window| &window.during);
-    let availability = { during.clone() }
-        .filter(|period| period.operations + period.errors > 0)
-        .map(|period| period.operations as f64 / (period.operations + period.errors) as f64)
-        .min_by(f64::total_cmp);
     let recovered = windows.iter().map(|window| window.recovery_ns);
     // A fault after which it did not recover in time is the worst.
     let recovery = if recovered.clone().any(|recovery| recovery.is_none()) {
@@ -86,7 +128,7 @@ fn row(kind: &str, windows: &[&FaultWindow]) -> Vec<String> {
         rate(|window| &window.before),
         rate(|window| &window.during),
         rate(|window| &window.after),
-        optional(availability, |share| format!("{:.2} %", share * 100.0)),
+        available(windows),
         optional(
             during.clone().filter_map(|period| period.p99_ns).max(),
             number::time,

@@ -14,7 +14,7 @@ use crate::client::{Clock, Driver, Load, Plan, Progress};
 use crate::measure::{self, FaultsRecord, Measured};
 use crate::nemesis::{self, Schedule};
 use crate::protocol::NodeId;
-use crate::workload::{self, Arrivals, LoadSteps, Workload, humane};
+use crate::workload::{self, Arrivals, LoadSteps, humane};
 
 use super::Observer;
 use super::cluster::Cluster;
@@ -173,13 +173,12 @@ async fn run_workload(
             let times = Times {
                 clock,
                 from_ns: measured_from_ns,
-                until_ns: end_ns.saturating_sub(recovery_ns(plan, workload)),
             };
-            let schedule = Schedule::new(plan.clone(), config.architecture.groups())
-                .context("the nemesis cannot do what it was told")?;
+            let schedule = schedule(config, plan)?;
             let present = Rc::clone(&present);
+            let plan = (plan, schedule);
             Some(Nemesis::new(
-                cluster, load, times, schedule, directory, present,
+                cluster, load, times, plan, directory, present,
             )?)
         }
         None => None,
@@ -256,12 +255,14 @@ async fn beset<T>(
     tokio::join!(driving, nemesis.run(stop))
 }
 
-/// How long the load goes on after the last fault that comes at random, in ns: so that it is seen
-/// how the store recovers.
-fn recovery_ns(plan: &nemesis::Plan, workload: &Workload) -> u64 {
-    let lasts = workload.time_limit().unwrap_or(Duration::MAX).as_nanos();
-    let quarter = u64::try_from(lasts / 4).unwrap_or(u64::MAX);
-    plan.interval_ns.min(quarter)
+/// Which faults come in the measured part.
+fn schedule(config: &Config, plan: &nemesis::Plan) -> anyhow::Result<Schedule> {
+    let schedule = Schedule::new(plan.clone(), config.architecture.groups())
+        .context("the nemesis cannot do what it was told")?;
+    Ok(match config.workload.time_limit() {
+        Some(limit) => schedule.within(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)),
+        None => schedule,
+    })
 }
 
 fn describe(progress: Progress, rate: f64, now_ns: u64, from_ns: u64, end_ns: u64) -> String {

@@ -95,12 +95,13 @@ pub(super) fn assemble(
         pulse.judge(&mut faults.windows, series, *end_ns);
     }
     let recorded = findings.recorded.unwrap_or_default();
-    let (verdict, staleness) = match findings.judged {
+    let (mut verdict, staleness) = match findings.judged {
         Some(Judged {
             verdict, staleness, ..
         }) => (verdict, staleness),
         None => (unjudged(config, findings.interrupted), None),
     };
+    account_for(&faults, &mut verdict);
     RunRecord {
         version: RUN_RECORD_VERSION,
         configuration: configuration(config, ports),
@@ -125,6 +126,17 @@ pub(super) fn assemble(
         },
         warnings,
     }
+}
+
+/// Says in the verdict which faults came. A run in which one that was asked for never came is not
+/// valid: it was not put to the test that it was to pass.
+fn account_for(faults: &FaultsRecord, verdict: &mut VerdictRecord) {
+    let gaps = faults.gaps();
+    if !gaps.is_empty() && verdict.verdict == VerdictWord::Valid {
+        verdict.verdict = VerdictWord::Unknown;
+    }
+    verdict.gaps.extend(gaps);
+    verdict.remarks.extend(faults.remark());
 }
 
 fn configuration(config: &Config, ports: &ServerPorts) -> Configuration {
@@ -297,4 +309,74 @@ pub(super) fn save(
         .write(REPORT_FILE, screen.as_bytes())
         .with_context(|| format!("writing {REPORT_FILE}"))?;
     record.save(directory.path()).context("writing run.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::FaultCoverage;
+
+    fn judged(verdict: VerdictWord, coverage: &[FaultCoverage]) -> VerdictRecord {
+        let stored = include_str!("../../tests/testdata/records/before-faults.json");
+        let record: RunRecord = serde_json::from_str(stored).expect("a record");
+        let mut judged = VerdictRecord {
+            verdict,
+            ..record.verdict
+        };
+        let faults = FaultsRecord {
+            coverage: coverage.to_vec(),
+            ..FaultsRecord::default()
+        };
+        account_for(&faults, &mut judged);
+        judged
+    }
+
+    fn kills(installed: u64) -> FaultCoverage {
+        FaultCoverage {
+            kind: "kill".to_owned(),
+            at_random: true,
+            installed,
+            ..FaultCoverage::default()
+        }
+    }
+
+    #[test]
+    fn a_nemesis_that_installs_nothing_makes_a_valid_run_unknown_and_leaves_a_violation_alone() {
+        let idle = judged(VerdictWord::Valid, &[kills(0)]);
+        assert_eq!(idle.verdict, VerdictWord::Unknown);
+        let gap = "no kill was installed: the run ended before it was due";
+        assert_eq!(idle.gaps, [gap]);
+        let broken = judged(VerdictWord::Invalid, &[kills(0)]);
+        assert_eq!(broken.verdict, VerdictWord::Invalid);
+        let busy = judged(VerdictWord::Valid, &[kills(2)]);
+        assert_eq!(busy.verdict, VerdictWord::Valid, "the control");
+        assert_eq!(busy.remarks, ["faults: 2 kills"]);
+        let calm = judged(VerdictWord::Valid, &[]);
+        assert_eq!(calm.verdict, VerdictWord::Valid);
+        assert!(calm.gaps.is_empty() && calm.remarks.is_empty());
+    }
+
+    #[test]
+    fn every_given_time_needs_its_fault_and_every_random_kind_one() {
+        let pause = |written, written_installed, missed: Option<&str>| FaultCoverage {
+            kind: "pause".to_owned(),
+            written,
+            installed: written_installed,
+            written_installed,
+            missed: missed.map(str::to_owned),
+            ..FaultCoverage::default()
+        };
+        let half = judged(VerdictWord::Valid, &[kills(1), pause(2, 1, Some("why"))]);
+        assert_eq!(half.verdict, VerdictWord::Unknown);
+        assert_eq!(
+            half.gaps,
+            ["1 of 2 given times for a pause passed without one: why"]
+        );
+        assert_eq!(half.remarks, ["faults: 1 kill, 1 pause"]);
+        let none = judged(VerdictWord::Valid, &[kills(0), pause(1, 0, None)]);
+        assert_eq!(none.gaps.len(), 2);
+        assert_eq!(none.remarks, ["no fault was installed"]);
+        let whole = judged(VerdictWord::Valid, &[kills(1), pause(2, 2, None)]);
+        assert_eq!(whole.verdict, VerdictWord::Valid, "the control");
+    }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::measure::{FaultWindow, ModelRecord, PeriodRecord, RunRecord, VerdictWord};
+use crate::report::faults;
 use crate::report::layout::{join, plural};
 use crate::report::number::{self, optional};
 use crate::report::proof;
@@ -245,8 +246,6 @@ fn fault(window: &FaultWindow) -> Vec<String> {
         optional((period.seconds > 0.0).then_some(rate), number::rate)
     };
     let during = &window.during;
-    let all = during.operations + during.errors;
-    let available = (all > 0).then(|| during.operations as f64 * 100.0 / all as f64);
     let recovery = match window.recovery_ns {
         None => "not seen".to_owned(),
         Some(0) => "at once".to_owned(),
@@ -259,7 +258,7 @@ fn fault(window: &FaultWindow) -> Vec<String> {
         rate(&window.before),
         rate(during),
         rate(&window.after),
-        optional(available, |share| format!("{share:.2} %")),
+        faults::available(&[window]),
         optional(window.before.p99_ns, number::time),
         optional(during.p99_ns, number::time),
         optional(window.after.p99_ns, number::time),

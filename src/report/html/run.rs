@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::measure::RunRecord;
-use crate::report::proof;
 use crate::report::tables::{self, Table};
 use crate::report::text::check_again;
+use crate::report::{faults, proof};
 
 use super::anomaly::{Picture, picture};
 use super::facts::{self, Tile};
@@ -53,6 +53,7 @@ struct Facts<'a> {
     staleness_sentence: String,
     staleness_chart: Option<&'a Chart>,
     faults: Table,
+    fault_notes: Vec<String>,
     errors: Table,
     verdict_sentence: String,
     engines: Table,
@@ -132,6 +133,7 @@ pub fn run_page(record: &RunRecord, directory: &Path) -> Result<String, PageErro
         staleness_sentence: staleness.map(tables::stale_sentence).unwrap_or_default(),
         staleness_chart: staleness_chart.as_ref(),
         faults: facts::faults(&record.faults.windows),
+        fault_notes: faults::notes(&record.faults.windows),
         errors: facts::errors(record),
         verdict_sentence: proof::sentence(&record.verdict),
         engines: facts::engines(record),
