@@ -25,6 +25,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::run::CheckBudget;
@@ -230,11 +231,31 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// What is wrong with a negative number after an option that takes none: the parser takes it for an
+/// option of its own.
+fn negative(words: impl Iterator<Item = String>) -> Option<String> {
+    let words: Vec<String> = words.collect();
+    words.windows(2).find_map(|pair| {
+        let [option, value] = pair else { return None };
+        let number = value.strip_prefix('-')?;
+        let is_number = number.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        let is_option = option.starts_with('-') && !option.contains('=');
+        (is_option && is_number)
+            .then(|| format!("{option} takes nothing below 0, and {value} is: leave the sign out"))
+    })
+}
+
 /// Parses the command line, does what it says, prints what went wrong, and says how to exit.
 pub fn main() -> ExitStatus {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            if error.kind() == ErrorKind::UnknownArgument
+                && let Some(complaint) = negative(std::env::args())
+            {
+                eprintln!("error: {complaint}");
+                return ExitStatus::BadArguments;
+            }
             let asked_for_help = !error.use_stderr();
             // A closed pipe is the reader's choice, not a failure.
             let _ = error.print();
@@ -269,5 +290,22 @@ pub fn main() -> ExitStatus {
             eprintln!("error: {failure}");
             failure.status
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_number_after_an_option_is_told_as_one() {
+        let told = |words: &[&str]| negative(words.iter().map(|word| (*word).to_owned()));
+        let rate = told(&["kvs-bench", "--rate", "-5"]).expect("a complaint");
+        assert!(rate.contains("--rate") && rate.contains("-5"), "{rate}");
+        assert!(told(&["kvs-bench", "matrix", "-d", "-1s"]).is_some());
+        assert!(told(&["kvs-bench", "--warmup", "-.5s"]).is_some());
+        assert_eq!(told(&["kvs-bench", "--rate", "--frobnicate"]), None);
+        assert_eq!(told(&["kvs-bench", "--rate=5", "-3"]), None);
+        assert_eq!(told(&["kvs-bench", "-x"]), None);
     }
 }

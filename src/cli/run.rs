@@ -13,7 +13,7 @@ use crate::measure::Slo;
 use crate::node::{Durability, HostKind};
 use crate::protocol::Lattice;
 use crate::report;
-use crate::run::{self, Config};
+use crate::run::{self, Capacity, Config};
 use crate::server::Architecture;
 use crate::session::{Policy, Routing};
 use crate::workload::Workload;
@@ -215,8 +215,14 @@ pub(super) enum Switch {
 pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
     let config = config(args, command_line())?;
     let nemesis = config.nemesis.as_ref();
-    if let Some(faults) = nemesis.and_then(|plan| args.nemesis.announcement(plan)) {
+    // For whoever looks on; the screen says which faults came, and which could not.
+    if let Some(faults) = nemesis.and_then(|plan| args.nemesis.announcement(plan))
+        && std::io::stderr().is_terminal()
+    {
         eprintln!("Nemesis     {faults}");
+    }
+    if let Capacity::Strained(why) = Capacity::of(&config.architecture) {
+        eprintln!("warning: {why}");
     }
     let finished = if args.output.tui {
         if !std::io::stdout().is_terminal() {
@@ -257,6 +263,9 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
 /// The run that the arguments ask for, which `command` runs again.
 pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure> {
     let architecture: Architecture = args.arch.parse().map_err(Failure::bad_arguments)?;
+    if let Capacity::Short(why) = Capacity::of(&architecture) {
+        return Err(Failure::bad_arguments(anyhow!(why)));
+    }
     let lattice = args.lattice.into();
     let bug = args
         .bug

@@ -18,6 +18,13 @@ impl Machine {
             memory_bytes: line("/proc/meminfo", "MemTotal").and_then(|text| kib(&text)),
         }
     }
+
+    /// Memory that programs could still take, in bytes, if the kernel says so.
+    #[must_use]
+    pub fn memory_available_bytes() -> Option<u64> {
+        let described = fs::read_to_string("/proc/meminfo").ok()?;
+        kib(&value_of(&described, "MemAvailable")?)
+    }
 }
 
 /// The value of the first `field : value` line.

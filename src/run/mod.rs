@@ -3,6 +3,7 @@
 //! It prints nothing: an [`Observer`] is told what goes on, and the result is a [`RunRecord`].
 //! Neighbours: `cli` asks for it, `node` and `client` do the work, `checker` judges.
 
+mod capacity;
 mod cluster;
 mod config;
 mod directory;
@@ -31,6 +32,7 @@ use crate::protocol::NodeId;
 use crate::transport;
 use crate::workload::Generator;
 
+pub use capacity::Capacity;
 pub use cluster::{Cluster, ClusterConfig};
 pub use config::{CheckBudget, Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
@@ -146,7 +148,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     };
     let mut cluster = Cluster::start(&cluster_config(config, &directory))
         .await
-        .map_err(Error::Start)?;
+        .map_err(|reason| Error::Start(strained(reason, config)))?;
     let ports = cluster.ports().clone();
     let driver = driver(config, &cluster, &directory).map_err(load_failed)?;
     let (driven, driver, nodes) = drive_and_stop(
@@ -227,6 +229,16 @@ fn cluster_config(config: &Config, directory: &Directory) -> ClusterConfig {
     }
 }
 
+/// The reason, with what else it may be where the deployment is large for this machine.
+fn strained(reason: anyhow::Error, config: &Config) -> anyhow::Error {
+    match Capacity::of(&config.architecture) {
+        Capacity::Enough => reason,
+        Capacity::Strained(why) | Capacity::Short(why) => {
+            anyhow!("{}: {why}", one_line(&reason))
+        }
+    }
+}
+
 /// Connects, drives the load through its phases, and asks every node how it is in the end.
 async fn drive_and_stop(
     config: &Config,
@@ -244,7 +256,7 @@ async fn drive_and_stop(
     )
     .await
     .context("connecting to the nodes")
-    .map_err(Error::Start)?;
+    .map_err(|reason| Error::Start(strained(reason, config)))?;
     let driven = drive(config, &load, cluster, interrupt, directory, stages).await;
     stages.begin("stop");
     let silent = match &driven {

@@ -152,6 +152,20 @@ fn an_error_tells_its_cause_once() {
 }
 
 #[test]
+fn a_negative_number_is_refused_as_one() {
+    refused(&["--rate", "-5"], &["--rate", "-5", "nothing below 0"]);
+    refused(&["--duration", "-1s"], &["--duration", "-1s"]);
+    refused(&["matrix", "--interval", "-3s"], &["--interval", "-3s"]);
+    refused(&["--rate=-5"], &["rate", "-5"]);
+}
+
+#[test]
+fn a_deployment_that_no_machine_holds_is_refused_before_it_starts() {
+    let told = ["too large for this machine", "kvs-bench sim"];
+    refused(&["--arch=replicated(2000)"], &told);
+}
+
+#[test]
 fn results_that_cannot_be_written_are_a_failure_of_the_harness() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let ended = short_run(file.path(), &["--arch=local"]);
