@@ -16,7 +16,7 @@ use crate::run::{self, Config};
 use super::progress::Terminal;
 use super::{ExitStatus, Failure};
 use cell::Cell;
-use table::Row;
+use table::{Row, Standing};
 
 /// The arguments of `kvs-bench matrix`.
 #[derive(Debug, Args)]
@@ -25,8 +25,14 @@ pub(super) struct MatrixArgs {
     #[arg(long, short, value_name = "TIME", default_value = "20s")]
     duration: String,
 
-    /// The time from the start of one fault to the start of the next.
-    #[arg(long, value_name = "TIME", default_value = "3s")]
+    /// The time from the start of one fault to the start of the next, where there is one kind; where
+    /// there are all, it is what holds one of each.
+    #[arg(
+        long,
+        alias = "nemesis-interval",
+        value_name = "TIME",
+        default_value = "3s"
+    )]
     interval: String,
 
     /// Arrivals a second, so that every store has the same load; a closed loop without it.
@@ -110,12 +116,15 @@ pub(super) fn main(args: &MatrixArgs) -> Result<ExitStatus, Failure> {
     if interrupted {
         return Ok(ExitStatus::Interrupted);
     }
-    Ok(if rows.iter().any(Row::failed) {
+    let any = |wanted: Standing| rows.iter().any(|row| row.standing() == wanted);
+    Ok(if any(Standing::Failed) {
         ExitStatus::HarnessFailure
-    } else if rows.iter().all(Row::is_as_it_must_be) {
-        ExitStatus::Valid
-    } else {
+    } else if any(Standing::Red) {
         ExitStatus::Invalid
+    } else if any(Standing::Unknown) {
+        ExitStatus::Unknown
+    } else {
+        ExitStatus::Valid
     })
 }
 
@@ -124,7 +133,7 @@ fn config(cell: &Cell, args: &MatrixArgs, results: &Path) -> Result<Option<Confi
     let mut words = cell.arguments();
     let mut add = |flag: &str, value: &str| words.extend([flag.to_owned(), value.to_owned()]);
     add("--duration", &args.duration);
-    if cell.has_faults() {
+    if cell.has_one_kind() {
         add("--nemesis-interval", &args.interval);
     }
     if let Some(rate) = &args.rate {
@@ -157,4 +166,28 @@ fn judge(cell: Cell, config: &Config) -> Result<Option<Row>, Failure> {
         .save(&report::text(record))
         .with_context(|| format!("{} has a result", cell.name()))?;
     Ok(Some(Row::new(cell, record)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Words {
+        #[command(flatten)]
+        args: MatrixArgs,
+    }
+
+    #[test]
+    fn every_cell_has_room_for_its_faults() {
+        let words = Words::try_parse_from(["matrix"]).expect("all have defaults");
+        for cell in Cell::all() {
+            let name = cell.name();
+            let config = config(&cell, &words.args, Path::new("results"));
+            let config = config.unwrap_or_else(|refused| panic!("{name}: {refused}"));
+            let nemesis = config.expect("no bug is planted").nemesis;
+            assert_eq!(nemesis.is_some(), cell.has_faults(), "{name}");
+        }
+    }
 }

@@ -11,13 +11,13 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::history::write_json_lines;
-use crate::sim::{self, Options, Outcome, Plan, Verdict};
+use crate::sim::{self, Counters, Options, Outcome, Plan, Verdict};
 
 use super::{ExitStatus, Failure};
 
 use arguments::command;
 pub(super) use arguments::{SimArgs, faults};
-use screen::Summary;
+use screen::{SEEDS_WITH_EVERY_FAULT, Summary};
 
 /// How many seeds run before a failure is looked for; twice as many the next time.
 const BATCH_FIRST: u64 = 8;
@@ -59,6 +59,8 @@ pub(super) struct Search {
     pub(super) failure: Option<(u64, String)>,
     /// How many seeds were simulated and could not be judged.
     pub(super) unknown: u64,
+    /// Kinds of fault that never came, though there were seeds enough for each.
+    pub(super) never_came: Vec<&'static str>,
 }
 
 /// Simulates what the arguments ask for, but seed after seed from 0 to `seeds`, and only until one
@@ -66,6 +68,7 @@ pub(super) struct Search {
 pub(super) fn search(args: &SimArgs, seeds: u64) -> Result<Search, Failure> {
     let options = args.options()?;
     let mut unknown = 0;
+    let mut counters = Counters::default();
     let mut batch = BATCH_FIRST;
     let mut from = 0;
     while from < seeds {
@@ -73,15 +76,26 @@ pub(super) fn search(args: &SimArgs, seeds: u64) -> Result<Search, Failure> {
         for ran in quietly(|| seeds::run(&options, from..to, args.jobs())) {
             if ran.verdict.is_failure() {
                 let failure = Some((ran.seed, ran.verdict.way()));
-                return Ok(Search { failure, unknown });
+                return Ok(Search {
+                    failure,
+                    unknown,
+                    never_came: Vec::new(),
+                });
             }
+            counters.add(&ran.counters);
             unknown += u64::from(ran.verdict != Verdict::Valid);
         }
         (from, batch) = (to, batch.saturating_mul(2));
     }
+    let never_came = if seeds < SEEDS_WITH_EVERY_FAULT {
+        Vec::new()
+    } else {
+        options.never_came(&counters)
+    };
     Ok(Search {
         failure: None,
         unknown,
+        never_came: never_came.iter().map(|fault| fault.name()).collect(),
     })
 }
 

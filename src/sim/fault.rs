@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::server::Architecture;
+
 /// Declares the kinds of fault together with their names and meanings, so that the three cannot
 /// part.
 macro_rules! faults {
@@ -64,6 +66,27 @@ impl Fault {
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
+    }
+
+    /// Whether a store of this architecture can have it: where no key has more than one replica, there
+    /// is no message between replicas, and nothing else that keeps a node's state.
+    #[must_use]
+    pub fn can_meet(self, architecture: &Architecture) -> bool {
+        match self {
+            Self::Loss
+            | Self::Duplicate
+            | Self::Reorder
+            | Self::Delay
+            | Self::Partition
+            | Self::OneWay
+            | Self::Amnesia => architecture.groups().iter().any(|group| group.len() > 1),
+            Self::ClientCut
+            | Self::Disconnect
+            | Self::Pause
+            | Self::Crash
+            | Self::Clock
+            | Self::Disk => true,
+        }
     }
 
     /// Whether it comes from time to time, as opposed to with a chance for each message or sync.

@@ -10,6 +10,7 @@ use crate::server::{Architecture, Settings};
 use crate::session::{Policy, Routing};
 use crate::workload::{Distribution, Mix, ValueSize, Workload};
 
+use super::counters::Counters;
 use super::draw::{Draw, Purpose};
 use super::fault::Fault;
 use super::topology::Topology;
@@ -65,6 +66,15 @@ impl Options {
             without: BTreeSet::new(),
             trace: false,
         }
+    }
+
+    /// The kinds of fault that seeds draw from and that never came in what was counted.
+    #[must_use]
+    pub fn never_came(&self, counters: &Counters) -> Vec<Fault> {
+        { Fault::ALL.iter().copied() }
+            .filter(|fault| !self.without.contains(fault) && fault.can_meet(&self.architecture))
+            .filter(|fault| counters.faults[fault.index()] == 0)
+            .collect()
     }
 }
 

@@ -149,6 +149,9 @@ impl Target {
                 how,
                 seeds: Some(seed + 1),
             },
+            None if !search.never_came.is_empty() => Finding::Unknown {
+                reason: format!("never came: {}", search.never_came.join(", ")),
+            },
             None if unknown > seeds / UNKNOWN_SEEDS_MAX => Finding::Unknown {
                 reason: format!("{unknown} of {seeds} seeds could not be judged"),
             },
@@ -181,12 +184,17 @@ impl Target {
         }
         let finding = match verdict.verdict {
             VerdictWord::Valid => Finding::Kept { unknown: 0 },
-            VerdictWord::Invalid => match sign_of_a_bug(record) {
-                Some(how) => Finding::Broken { how, seeds: None },
-                None => Finding::Kept { unknown: 0 },
+            VerdictWord::Invalid => match (sign_of_a_bug(record), verdict.gaps.first()) {
+                (Some(how), _) => Finding::Broken { how, seeds: None },
+                (None, None) => Finding::Kept { unknown: 0 },
+                (None, Some(gap)) => Finding::Unknown {
+                    reason: gap.clone(),
+                },
             },
             VerdictWord::Unknown => Finding::Unknown {
-                reason: verdict.reason.clone().unwrap_or_default(),
+                reason: { verdict.gaps.first().or(verdict.reason.as_ref()) }
+                    .cloned()
+                    .unwrap_or_default(),
             },
         };
         Ok(Some(finding))
@@ -259,6 +267,20 @@ fn broken_property(said: &str) -> String {
 mod tests {
     use super::*;
     use crate::measure::{AnomalyRecord, FaultWindow};
+
+    #[test]
+    fn every_real_run_has_room_for_its_faults() {
+        let mut beset = 0;
+        for bug in Bug::ALL {
+            let Some(target) = Target::new(View::Real, bug) else {
+                continue;
+            };
+            let config = config(&target.parsed().run, target.command());
+            let config = config.unwrap_or_else(|refused| panic!("{bug:?}: {refused}"));
+            beset += usize::from(config.nemesis.is_some());
+        }
+        assert!(beset >= 4, "{beset}");
+    }
 
     #[test]
     fn a_write_that_a_kill_took_from_memory_is_no_sign_of_a_bug_and_anything_else_is() {

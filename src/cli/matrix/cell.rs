@@ -125,6 +125,11 @@ impl Cell {
         self.faults != Faults::None
     }
 
+    /// Whether faults of one kind alone come.
+    pub(super) const fn has_one_kind(&self) -> bool {
+        matches!(self.faults, Faults::Of(_))
+    }
+
     /// Whether its store has the part that the bug is in.
     pub(super) fn can_have(&self, bug: Bug) -> bool {
         let facts = bug.facts();

@@ -45,6 +45,21 @@ pub(super) struct Row {
     verdict: VerdictWord,
     /// The first anomaly's kind, or why there is no verdict.
     why: String,
+    /// Faults that were to come and did not.
+    gaps: Vec<String>,
+}
+
+/// How a row stands to theory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is what theory says.
+    Ok,
+    /// It is not.
+    Red,
+    /// Nobody can tell: there is no verdict, or a fault never came.
+    Unknown,
+    /// The nemesis could not do its work.
+    Failed,
 }
 
 impl Row {
@@ -62,9 +77,14 @@ impl Row {
             VerdictWord::Invalid => { &verdict.anomalies }
                 .first()
                 .map_or_else(String::new, |anomaly| anomaly.kind.clone()),
-            VerdictWord::Unknown => { &verdict.engines }
-                .iter()
-                .find_map(|engine| engine.reason.clone())
+            VerdictWord::Unknown => { &verdict.gaps }
+                .first()
+                .cloned()
+                .or_else(|| {
+                    { &verdict.engines }
+                        .iter()
+                        .find_map(|one| one.reason.clone())
+                })
                 .unwrap_or_default(),
         };
         let throughput = &record.statistics.throughput;
@@ -80,12 +100,12 @@ impl Row {
             lost: verdict.lost_writes,
             verdict: verdict.verdict,
             why,
+            gaps: record.faults.gaps(),
         }
     }
 
-    /// Whether it is what theory says.
-    pub(super) fn is_as_it_must_be(&self) -> bool {
-        let enough = !self.cell.has_faults() || self.faults > 0;
+    /// How it stands to what theory says.
+    pub(super) fn standing(&self) -> Standing {
         let lost = self.lost.unwrap_or(0);
         let only_lost = self.verdict == VerdictWord::Invalid && self.why == "lost-write";
         let as_expected = match self.cell.expected() {
@@ -93,19 +113,28 @@ impl Row {
             Expected::Loses => only_lost && lost > 0,
             Expected::MayLose => self.verdict == VerdictWord::Valid || only_lost,
         };
-        enough && as_expected && !self.failed()
-    }
-
-    /// Whether the nemesis could not do its work.
-    pub(super) fn failed(&self) -> bool {
-        !self.failures.is_empty()
+        // What theory has of a violation, it has of the faults that came.
+        let broken = self.verdict == VerdictWord::Invalid && !as_expected;
+        let came = self.gaps.is_empty() && (self.faults > 0 || !self.cell.has_faults());
+        if !self.failures.is_empty() {
+            Standing::Failed
+        } else if broken {
+            Standing::Red
+        } else if self.verdict == VerdictWord::Unknown || !came {
+            Standing::Unknown
+        } else if as_expected {
+            Standing::Ok
+        } else {
+            Standing::Red
+        }
     }
 
     fn word(&self) -> &'static str {
-        match (self.failed(), self.is_as_it_must_be()) {
-            (true, _) => "FAILED",
-            (false, true) => "ok",
-            (false, false) => "RED",
+        match self.standing() {
+            Standing::Ok => "ok",
+            Standing::Red => "RED",
+            Standing::Unknown => "UNKNOWN",
+            Standing::Failed => "FAILED",
         }
     }
 
@@ -170,7 +199,7 @@ fn p99_of_all(record: &RunRecord) -> Option<u64> {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cells = self.cells();
-        write!(f, "{:<6} {}", self.word(), cells[..4].join(" "))?;
+        write!(f, "{:<7} {}", self.word(), cells[..4].join(" "))?;
         for (name, cell) in HEADER[4..11].iter().zip(&cells[4..11]) {
             write!(f, "; {name} {cell}")?;
         }
@@ -197,4 +226,69 @@ pub(super) fn markdown(rows: &[Row]) -> String {
         text += &line(&row.cells());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first cell with these words, as a run would have left it.
+    fn row(words: &[&str], verdict: VerdictWord, gaps: &[&str]) -> Row {
+        let cells = Cell::all().into_iter();
+        let cell = { cells }.find(|cell| cell.has_words(words));
+        Row {
+            cell: cell.expect("a cell of the matrix"),
+            faults: 1,
+            failures: Vec::new(),
+            operations: 1,
+            errors: 0,
+            p99_ns: None,
+            recovery_ns: None,
+            unrecovered: 0,
+            lost: None,
+            verdict,
+            why: String::new(),
+            gaps: gaps.iter().map(|gap| (*gap).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_row_whose_fault_never_came_keeps_nothing() {
+        let words = ["replicated", "disk", "kill"];
+        let came = row(&words, VerdictWord::Valid, &[]);
+        assert_eq!(came.standing(), Standing::Ok, "the control");
+        let never = row(&words, VerdictWord::Unknown, &["no kill was installed"]);
+        assert_eq!(never.standing(), Standing::Unknown);
+        let none = Row {
+            faults: 0,
+            ..row(&words, VerdictWord::Valid, &[])
+        };
+        assert_eq!(none.standing(), Standing::Unknown);
+        // A violation stays one.
+        let broken = row(&words, VerdictWord::Invalid, &["no kill was installed"]);
+        assert_eq!(broken.standing(), Standing::Red);
+        let failed = Row {
+            failures: vec!["could not heal".to_owned()],
+            ..broken
+        };
+        assert_eq!(failed.standing(), Standing::Failed);
+    }
+
+    #[test]
+    fn a_store_that_must_lose_is_red_when_it_keeps_all() {
+        let words = ["local", "memory", "kill"];
+        let kept = row(&words, VerdictWord::Valid, &[]);
+        assert_eq!(kept.standing(), Standing::Red);
+        let lost = Row {
+            lost: Some(3),
+            why: "lost-write".to_owned(),
+            ..row(&words, VerdictWord::Invalid, &[])
+        };
+        assert_eq!(lost.standing(), Standing::Ok, "the control");
+        let half = Row {
+            gaps: vec!["no pause was installed".to_owned()],
+            ..lost
+        };
+        assert_eq!(half.standing(), Standing::Unknown);
+    }
 }

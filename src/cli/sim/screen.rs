@@ -16,6 +16,9 @@ use crate::sim::{Counters, Options, Verdict};
 
 /// Failing seeds that are shown; all are counted.
 const SHOWN_MAX: usize = 3;
+/// Of so many seeds every kind of fault must have come, each being in every other seed; of fewer, the
+/// draw may have left some out.
+pub(super) const SEEDS_WITH_EVERY_FAULT: u64 = 32;
 
 /// What came of many seeds.
 #[derive(Debug, Serialize)]
@@ -32,6 +35,8 @@ pub(super) struct Summary {
     operations_per_second: f64,
     verdicts: BTreeMap<&'static str, u64>,
     faults: BTreeMap<&'static str, u64>,
+    /// Kinds of fault that these seeds could have had and that never came.
+    never_came: Vec<&'static str>,
     counters: Counters,
     failures: Vec<Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +92,9 @@ impl Summary {
             operations_per_second: counters.operations as f64 / seconds,
             verdicts,
             faults: counters.by_fault(),
+            never_came: { options.never_came(&counters).into_iter() }
+                .map(crate::sim::Fault::name)
+                .collect(),
             counters,
             failures,
             shrunk: None,
@@ -109,12 +117,18 @@ impl Summary {
         self.shrunk = Some(command);
     }
 
-    /// 1 when a seed failed, 2 when nobody can tell, 0 when all were valid.
+    /// Whether there were enough seeds for every kind of fault, and one never came.
+    fn is_tame(&self) -> bool {
+        !self.never_came.is_empty() && self.seeds >= SEEDS_WITH_EVERY_FAULT
+    }
+
+    /// 1 when a seed failed, 2 when nobody can tell or a kind of fault never came, 0 when all were
+    /// valid.
     pub(super) fn exit_status(&self) -> ExitStatus {
         let any = |name: &str| self.verdicts.contains_key(name);
         if any("invalid") || any("liveness") || any("crash") {
             ExitStatus::Invalid
-        } else if any("unknown") {
+        } else if any("unknown") || self.is_tame() {
             ExitStatus::Unknown
         } else {
             ExitStatus::Valid
@@ -170,6 +184,14 @@ impl fmt::Display for Summary {
         )?;
         let faults: Vec<(&str, u64)> = self.faults.iter().map(|(n, c)| (*n, *c)).collect();
         listed(f, "faults", &faults)?;
+        if !self.never_came.is_empty() {
+            let why = if self.is_tame() {
+                "the seeds are not put to the test of these: take more steps, or --without them"
+            } else {
+                "so few seeds need not have them"
+            };
+            writeln!(f, "never came  {}: {why}", self.never_came.join(", "))?;
+        }
         listed(f, "met", &counters.marks())?;
         for shown in &self.failures {
             writeln!(f, "\nseed {}: {}", shown.seed, shown.verdict)?;
