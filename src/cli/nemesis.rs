@@ -33,7 +33,7 @@ pub(super) struct NemesisArgs {
 
     /// The time from the start of one fault to the start of the next [default: 10s, or less where the
     /// duration could not hold five faults and one of each kind].
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME")]
     nemesis_interval: Option<String>,
 
     /// How many nodes of each group a fault of nodes acts on, separated by commas; drawn from
@@ -61,11 +61,7 @@ impl NemesisArgs {
         let (kinds, left_out) = self.kinds(durability)?;
         let steps: Vec<Step> = workload.nemesis.iter().map(step).collect();
         let comes = |kind| kinds.contains(&kind) || steps.iter().any(|step| step.kind == kind);
-        self.refuse_idle_flags(
-            !kinds.is_empty(),
-            !steps.is_empty(),
-            comes(FaultKind::Partition),
-        )?;
+        self.refuse_idle_flags(!kinds.is_empty(), comes)?;
         if kinds.is_empty() && steps.is_empty() {
             return Ok(None);
         }
@@ -154,13 +150,19 @@ impl NemesisArgs {
     }
 
     /// Refuses what would change nothing: who gives it expects faults.
-    fn refuse_idle_flags(&self, random: bool, written: bool, parted: bool) -> Result<(), Failure> {
-        let any = random || written;
+    fn refuse_idle_flags(
+        &self,
+        random: bool,
+        comes: impl Fn(FaultKind) -> bool,
+    ) -> Result<(), Failure> {
+        let mut of_nodes = { FaultKind::ALL.into_iter() }
+            .filter(|kind| *kind != FaultKind::Partition && comes(*kind));
         let idle = if self.nemesis_interval.is_some() && !random {
             "--nemesis-interval says how often faults come at random, and none do: add --nemesis"
-        } else if !self.nemesis_targets.is_empty() && !any {
-            "--nemesis-targets says whom faults meet, and there are none: add --nemesis"
-        } else if !self.nemesis_partitions.is_empty() && !parted {
+        } else if !self.nemesis_targets.is_empty() && of_nodes.next().is_none() {
+            "--nemesis-targets says which nodes faults of nodes meet, and there are none: add \
+             --nemesis with kill, pause, packet, clock or disk"
+        } else if !self.nemesis_partitions.is_empty() && !comes(FaultKind::Partition) {
             "--nemesis-partitions says how partitions look, and there are none: add --nemesis \
              partition"
         } else {
@@ -252,4 +254,117 @@ fn interval(given: &str) -> Result<u64, Failure> {
 /// A time in ns as people write it.
 fn written(ns: u64) -> String {
     humane::format_duration(Duration::from_nanos(ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::run::config_of;
+    use crate::run::Config;
+
+    fn config(words: &str) -> Result<Config, String> {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        config_of(&words).map_err(|failure| failure.to_string())
+    }
+
+    /// What a command does, as far as faults go.
+    #[track_caller]
+    fn plan(words: &str) -> Plan {
+        let config = config(words).unwrap_or_else(|refused| panic!("{words}: {refused}"));
+        config.nemesis.expect("faults were asked for")
+    }
+
+    /// The commands of a page that have a nemesis, without the program's name.
+    fn commands(page: &str) -> Vec<String> {
+        let page = page.replace("\\\n", " ");
+        { page.lines() }
+            .filter(|line| line.contains("--nemesis ") && !line.contains("error:"))
+            .filter_map(|line| line.split_once("kvs-bench --"))
+            .map(|(_, words)| {
+                let end = words.find(['`', '#']).unwrap_or(words.len());
+                format!("--{}", &words[..end])
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_command_of_the_pages_holds_its_faults() {
+        let pages = [
+            (include_str!("../../README.md"), 5),
+            (include_str!("../../docs/faults.md"), 2),
+        ];
+        for (page, least) in pages {
+            let commands = commands(page);
+            assert!(commands.len() >= least, "{commands:?}");
+            for command in commands {
+                // The one that shows a refusal.
+                if command.contains("--nemesis-interval 10s") {
+                    assert!(config(&command).is_err(), "{command}");
+                } else {
+                    plan(&command);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_script_holds_its_faults_whatever_the_seed() {
+        let scripts = [
+            "--arch sharded_replicated --durability disk --nemesis all --nemesis-interval 1s --duration 8s",
+            "--arch sharded_replicated --durability disk --nemesis all --duration 10s",
+            "--arch sharded_replicated --durability disk --nemesis all --duration 1h",
+            "--arch sharded_replicated --nemesis partition,kill --nemesis-interval 2s --duration 10s",
+            "--arch local --durability disk --nemesis kill --nemesis-interval 250ms --duration 30s",
+        ];
+        for script in scripts {
+            for seed in 1..50 {
+                plan(&format!("{script} --seed {seed}"));
+            }
+        }
+    }
+
+    #[test]
+    fn all_is_what_the_store_can_have_and_the_default_interval_holds_one_of_each() {
+        let names = |plan: &Plan| {
+            plan.kinds
+                .iter()
+                .map(|kind| kind.name())
+                .collect::<Vec<_>>()
+        };
+        for arch in ["local", "replicated", "sharded", "sharded_replicated"] {
+            for duration in ["100ms", "2s", "5s", "20s", "60s", "1h"] {
+                let memory = plan(&format!("--arch {arch} --nemesis all -d {duration}"));
+                assert_eq!(
+                    names(&memory),
+                    ["partition", "kill", "pause", "packet", "clock"]
+                );
+                assert_eq!(memory.left_out, ["disk needs --durability disk"]);
+                let disk = format!("--arch {arch} --durability disk --nemesis all -d {duration}");
+                let disk = plan(&disk);
+                assert_eq!(disk.kinds, FaultKind::ALL);
+                assert_eq!(disk.left_out, [""; 0]);
+                assert!(disk.interval_ns <= INTERVAL_NS);
+            }
+        }
+        assert_eq!(plan("--nemesis kill -d 1h").interval_ns, INTERVAL_NS);
+        assert_eq!(
+            plan("--nemesis kill -d 20s").interval_ns,
+            INTERVAL_NS * 2 / 5
+        );
+    }
+
+    #[test]
+    fn a_kind_that_is_named_and_cannot_be_had_is_refused_beside_all_too() {
+        for words in ["--nemesis disk", "--nemesis all,disk"] {
+            let refused = config(words).expect_err(words);
+            assert!(refused.contains("--durability disk"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_run_of_so_many_operations_cannot_be_foretold() {
+        plan("--operations 10 --nemesis kill --nemesis-interval 1h");
+        let both = "--operations 10 --duration 2s --nemesis kill --nemesis-interval 1h";
+        assert!(config(both).is_err(), "its duration is known");
+    }
 }

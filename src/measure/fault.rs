@@ -69,7 +69,7 @@ impl FaultsRecord {
             .collect()
     }
 
-    /// What was installed, kind by kind, as a clause; none without a nemesis.
+    /// What was installed, kind by kind, as a clause; none where nothing was.
     #[must_use]
     pub fn remark(&self) -> Option<String> {
         let installed: Vec<String> = { &self.coverage }
@@ -80,13 +80,11 @@ impl FaultsRecord {
                 format!("{} {}{ending}", kind.installed, noun(&kind.kind))
             })
             .collect();
-        if self.coverage.is_empty() {
+        if installed.is_empty() {
+            // The gaps tell.
             return None;
         }
-        let mut remark = match &installed[..] {
-            [] => "no fault was installed".to_owned(),
-            installed => format!("faults: {}", installed.join(", ")),
-        };
+        let mut remark = format!("faults: {}", installed.join(", "));
         if !self.left_out.is_empty() {
             remark += &format!(" ({})", self.left_out.join(", "));
         }

@@ -258,3 +258,150 @@ fn a_strobing_clock_jumps_to_and_fro_and_a_drifting_one_gets_ever_further_off() 
     let drift = ClockFault::Drift { ppm: -1_000 };
     assert_eq!(drift.offset_ns(SECOND), -1_000_000);
 }
+
+/// What a run of so many seconds lacks.
+fn lack(plan: &Plan, duration_ns: u64) -> Option<Lack> {
+    plan.lack(&[group(0..3)], duration_ns)
+        .expect("the plan is possible")
+}
+
+#[test]
+fn a_run_that_cannot_hold_one_of_each_kind_is_told_what_would_do() {
+    for seed in 0..50 {
+        let kinds = &FaultKind::ALL[..1 + seed as usize % FaultKind::ALL.len()];
+        let plan = Plan {
+            seed,
+            ..plan(kinds)
+        };
+        let short_ns = 2 * SECOND;
+        let Some(Lack::Kinds {
+            missing,
+            duration_ns,
+            interval_ns,
+        }) = lack(&plan, short_ns)
+        else {
+            panic!("10 s from fault to fault do not fit into 2 s")
+        };
+        assert_eq!(missing, kinds);
+        assert_eq!(lack(&plan, duration_ns), None, "{duration_ns} ns do");
+        // It is not much longer than it must be: it is rounded to a second.
+        assert!(lack(&plan, duration_ns - 2 * SECOND).is_some());
+        let denser = Plan {
+            interval_ns: interval_ns.expect("2 s hold six faults"),
+            ..plan
+        };
+        assert_eq!(lack(&denser, short_ns), None, "{}", denser.interval_ns);
+        let sparser = Plan {
+            interval_ns: denser.interval_ns * 11 / 10,
+            ..denser
+        };
+        assert!(lack(&sparser, short_ns).is_some());
+    }
+}
+
+#[test]
+fn a_run_too_short_for_any_interval_has_a_duration_that_would_do() {
+    let plan = Plan {
+        interval_ns: INTERVAL_NS_MIN,
+        ..plan(&FaultKind::ALL)
+    };
+    let Some(Lack::Kinds {
+        interval_ns,
+        duration_ns,
+        ..
+    }) = lack(&plan, SECOND / 1_000)
+    else {
+        panic!("a millisecond holds nothing")
+    };
+    assert_eq!(interval_ns, None);
+    assert_eq!(lack(&plan, duration_ns), None);
+}
+
+#[test]
+fn a_fault_that_is_written_down_for_after_the_end_is_lacking_and_one_that_only_ends_there_is_not() {
+    let step = |at_ns, lasts_ns| Step {
+        at_ns,
+        lasts_ns,
+        kind: FaultKind::Kill,
+        what: None,
+        nodes: Vec::new(),
+    };
+    let steps = |steps: &[Step]| Plan {
+        steps: steps.to_vec(),
+        ..Plan::default()
+    };
+    let late = step(10 * SECOND, SECOND);
+    let plan = steps(&[step(SECOND, SECOND), late.clone()]);
+    let expected = Lack::Step {
+        step: late,
+        duration_ns: 11 * SECOND,
+    };
+    assert_eq!(lack(&plan, 2 * SECOND), Some(expected));
+    assert_eq!(lack(&plan, 11 * SECOND), None);
+    assert!(lack(&plan, 10 * SECOND).is_some(), "the end is not within");
+    assert_eq!(lack(&steps(&[step(SECOND, 60 * SECOND)]), 2 * SECOND), None);
+    // The longest time that can be written.
+    let far = steps(&[step(u64::MAX, u64::MAX)]);
+    assert!(lack(&far, u64::MAX).is_some());
+}
+
+#[test]
+fn within_a_duration_faults_at_random_are_over_in_time_and_later_given_ones_come() {
+    let step = Step {
+        at_ns: 58 * SECOND,
+        lasts_ns: SECOND,
+        kind: FaultKind::Pause,
+        what: None,
+        nodes: Vec::new(),
+    };
+    let plan = Plan {
+        steps: vec![step],
+        ..plan(&[FaultKind::Kill, FaultKind::Clock])
+    };
+    let schedule = Schedule::new(plan, vec![group(0..3)]).unwrap();
+    let events: Vec<Event> = schedule.within(60 * SECOND).collect();
+    let (written, random): (Vec<Event>, Vec<Event>) =
+        events.into_iter().partition(|event| event.is_written);
+    assert_eq!(written.len(), 1, "what does not fit stops nothing after it");
+    assert!((4..=5).contains(&random.len()), "{random:?}");
+    for event in random {
+        assert!(event.at_ns + event.lasts_ns <= 50 * SECOND, "{event:?}");
+    }
+}
+
+#[test]
+fn every_shape_that_is_asked_for_must_fit() {
+    let plan = Plan {
+        shapes: vec![PartitionShape::Clients, PartitionShape::Bridge],
+        ..plan(&[FaultKind::Partition])
+    };
+    let told = Schedule::new(plan.clone(), vec![group(0..2)]).unwrap_err();
+    assert!(told.to_string().contains("bridge"), "{told}");
+    assert!(
+        Schedule::new(plan, vec![group(0..3)]).is_ok(),
+        "the control"
+    );
+}
+
+#[test]
+fn a_fault_of_no_length_and_a_way_that_is_not_are_refused() {
+    let refused = |lasts_ns, what: Option<&str>| {
+        let step = Step {
+            at_ns: 0,
+            lasts_ns,
+            kind: FaultKind::Kill,
+            what: what.map(str::to_owned),
+            nodes: vec![NodeId(0)],
+        };
+        let plan = Plan {
+            steps: vec![step],
+            ..Plan::default()
+        };
+        Schedule::new(plan, vec![group(0..3)]).err()
+    };
+    let told = refused(0, None).expect("no length").to_string();
+    assert!(told.contains("lasts 0 s"), "{told}");
+    let told = refused(SECOND, Some("gently")).expect("no way").to_string();
+    assert!(told.contains("leave `what` out"), "{told}");
+    assert_eq!(refused(SECOND, None), None, "the control");
+}

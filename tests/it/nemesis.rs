@@ -280,7 +280,7 @@ fn a_fault_that_cannot_be_undone_fails_the_harness_and_not_the_verdict() {
 
 #[test]
 fn what_a_nemesis_cannot_do_is_said_before_anything_starts() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 9] = [
         (
             &["--nemesis=earthquake"],
             "there is no fault \"earthquake\"",
@@ -312,6 +312,12 @@ fn what_a_nemesis_cannot_do_is_said_before_anything_starts() {
             ],
             "bridge",
         ),
+        (&["--nemesis-interval=1s"], "add --nemesis"),
+        (&["--nemesis-targets=all"], "add --nemesis"),
+        (
+            &["--nemesis=kill", "--nemesis-partitions=one"],
+            "add --nemesis partition",
+        ),
     ];
     for (arguments, told) in cases {
         let ended = bench(arguments);
@@ -319,4 +325,115 @@ fn what_a_nemesis_cannot_do_is_said_before_anything_starts() {
         let line = ended.error_line();
         assert!(line.contains(told), "{arguments:?}: {line}");
     }
+}
+
+#[test]
+fn faults_that_cannot_come_in_the_time_there_is_are_refused_with_what_would_do() {
+    let short = [
+        "--arch=replicated",
+        "--workload=uniform",
+        "--records=200",
+        "--warmup=100ms",
+        "--duration=2s",
+    ];
+    let refused = |more: &[&str]| {
+        let ended = bench(&[&short, more].concat());
+        assert_eq!(ended.code(), 254, "{more:?}: {}", ended.stderr);
+        ended.error_line().to_owned()
+    };
+    let told = refused(&["--nemesis=pause,kill", "--nemesis-interval=10s"]);
+    for part in ["--duration 31s", "--nemesis-interval 650ms", "kill, pause"] {
+        assert!(told.contains(part), "{told}");
+    }
+    let kill = r#"nemesis=[{at="10s",for="1s",fault="kill"}]"#;
+    let told = refused(&["--set", kill]);
+    assert!(told.contains("--duration 11s"), "{told}");
+    let told = refused(&["--nemesis=all", "--duration=20ms"]);
+    assert!(told.contains("--duration 100ms"), "{told}");
+}
+
+/// How much came of a kind.
+fn installed(record: &RunRecord, kind: &str) -> Option<u64> {
+    let mut coverage = record.faults.coverage.iter();
+    Some(coverage.find(|coverage| coverage.kind == kind)?.installed)
+}
+
+#[test]
+fn a_run_that_ended_before_its_faults_is_unknown_and_says_which_never_came() {
+    let (ended, record, log, _results) =
+        run(&["--arch=local", "--operations=200", "--nemesis=kill,pause"]);
+    assert_eq!(ended.code(), 2, "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(log.len(), 0);
+    assert_eq!(record.verdict.verdict, VerdictWord::Unknown);
+    assert_eq!(record.verdict.gaps.len(), 2, "{:?}", record.verdict.gaps);
+    let said = ended
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    for kind in ["kill", "pause"] {
+        assert_eq!(installed(&record, kind), Some(0));
+        assert!(said.contains(&format!("no {kind} was installed")), "{said}");
+    }
+}
+
+#[test]
+fn all_is_every_kind_that_the_store_can_have_each_at_least_once() {
+    let stores: [(&str, &[&str]); 2] = [
+        ("--arch=local", &["--durability=disk"]),
+        ("--arch=sharded_replicated", &[]),
+    ];
+    for (store, more) in stores {
+        let arguments = [store, "--nemesis=all", "--duration=6s", "--sessions=4"];
+        let (ended, record, log, _results) = run(&[&arguments, more].concat());
+        // In memory a kill may take what nobody else had yet.
+        assert!(ended.code() <= 1, "{}{}", ended.stdout, ended.stderr);
+        all_undone(&record, &log);
+        assert_eq!(record.verdict.gaps, [""; 0]);
+        for kind in ["partition", "kill", "pause", "packet", "clock"] {
+            assert!(installed(&record, kind) >= Some(1), "{store} {kind}");
+        }
+        let said = ended
+            .stdout
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        if more.is_empty() {
+            assert_eq!(installed(&record, "disk"), None);
+            assert_eq!(record.faults.left_out, ["disk needs --durability disk"]);
+            assert!(said.contains("(disk needs --durability disk)"), "{said}");
+        } else {
+            assert!(installed(&record, "disk") >= Some(1));
+            assert!(said.contains("1 disk fault"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_fault_waits_for_its_node_to_come_back_and_is_left_out_when_that_is_too_late() {
+    // Nobody to pause for as long as the second fault would last; somebody in time for the third.
+    let steps = r#"nemesis=[
+        { at = "100ms", for = "1500ms", fault = "kill" },
+        { at = "300ms", for = "200ms", fault = "pause" },
+        { at = "400ms", for = "30s", fault = "packet" }]"#
+        .replace('\n', " ");
+    let (ended, record, log, _results) = run(&[
+        "--arch=local",
+        "--durability=disk",
+        "--duration=6s",
+        "--set",
+        &steps,
+    ]);
+    assert_eq!(ended.code(), 2, "{}{}", ended.stdout, ended.stderr);
+    assert_eq!(installed(&record, "kill"), Some(1));
+    assert_eq!(installed(&record, "pause"), Some(0));
+    assert_eq!(installed(&record, "packet"), Some(1));
+    let gap = "no pause was installed: none of its nodes was running";
+    assert_eq!(record.verdict.gaps, [gap]);
+    let missed = log.iter().filter(|line| line["outcome"] == "missed");
+    assert_eq!(missed.count(), 1);
+    let [kill, packet] = &record.faults.windows[..] else {
+        panic!("{:?}", record.faults)
+    };
+    assert!(packet.from_ns >= kill.to_ns, "{:?}", record.faults);
 }
