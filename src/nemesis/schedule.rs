@@ -35,6 +35,10 @@ pub struct Event {
     pub lasts_ns: u64,
     /// What it does.
     pub fault: Fault,
+    /// Until when it may still be installed where it cannot come in time, in ns since the measured
+    /// part began: as long as it would have lasted, and one that comes at random as long as it is
+    /// over some time before the end.
+    pub latest_ns: u64,
     /// Whether it was written down; otherwise it comes at random.
     pub is_written: bool,
 }
@@ -92,6 +96,7 @@ impl Schedule {
                 at_ns: step.at_ns,
                 lasts_ns: step.lasts_ns,
                 fault,
+                latest_ns: step.at_ns.saturating_add(step.lasts_ns),
                 is_written: true,
             });
         }
@@ -271,10 +276,13 @@ impl Schedule {
         let part = self.random.random_range(LASTS_MIN..most);
         let at_ns = self.next_ns;
         self.next_ns = self.next_ns.saturating_add(self.plan.interval_ns);
+        let lasts_ns = (self.plan.interval_ns as f64 * part) as u64;
         Event {
             at_ns,
-            lasts_ns: (self.plan.interval_ns as f64 * part) as u64,
+            lasts_ns,
             fault: self.draw(kind),
+            latest_ns: { self.healed_by_ns.saturating_sub(lasts_ns) }
+                .max(at_ns.saturating_add(lasts_ns)),
             is_written: false,
         }
     }

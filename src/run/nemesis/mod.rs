@@ -132,7 +132,11 @@ impl<'a> Nemesis<'a> {
             .iter()
             .any(|active| matches!(active.fault, Fault::Clock(clock, _) if clock.moves()))
             .then(|| self.times.clock.now_ns() + CLOCK_TICK_NS);
-        let given_up = self.waiting.iter().map(|event| self.over_ns(event)).min();
+        let given_up = self
+            .waiting
+            .iter()
+            .map(|event| self.given_up_ns(event))
+            .min();
         [self.next_event_ns(), heal, tick, given_up]
             .into_iter()
             .flatten()
@@ -148,10 +152,9 @@ impl<'a> Nemesis<'a> {
         Some(self.times.from_ns.saturating_add(event.at_ns))
     }
 
-    /// When a fault would be over if it came in time.
-    fn over_ns(&self, event: &Event) -> u64 {
-        let at_ns = self.times.from_ns.saturating_add(event.at_ns);
-        at_ns.saturating_add(event.lasts_ns)
+    /// From when on a fault that is due is left out.
+    fn given_up_ns(&self, event: &Event) -> u64 {
+        self.times.from_ns.saturating_add(event.latest_ns)
     }
 
     async fn act(&mut self) {
@@ -177,10 +180,9 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// Installs a fault that is due, or lets it wait until one of its nodes is running, as long as
-    /// it would last.
+    /// Installs a fault that is due, or lets it wait until one of its nodes is running.
     async fn take_up(&mut self, event: Event, now_ns: u64) {
-        if self.over_ns(&event) <= now_ns {
+        if self.given_up_ns(&event) < now_ns {
             self.miss(&event);
         } else if event
             .fault
