@@ -167,7 +167,7 @@ struct EngineArgs {
 
 /// A whole number on the command line.
 fn whole(text: &str) -> Result<u64, String> {
-    let whole = crate::workload::humane::parse_count(text);
+    let whole = humane::parse_count(text);
     let whole = whole.filter(|number| number.fract() == 0.0 && *number <= WHOLE_MAX);
     // Above that a double has gaps.
     let exact = text.parse().ok();
