@@ -299,3 +299,65 @@ fn save(swept: &SweepRecord, directory: &Path) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(void: bool, met: Option<bool>, verdict: VerdictWord) -> Try {
+        Try {
+            rate: 1_000.0,
+            achieved_per_s: 1_000.0,
+            p50_ns: None,
+            p95_ns: None,
+            p99_ns: None,
+            p999_ns: None,
+            kept_up: !void,
+            void,
+            void_reason: None,
+            overloaded: false,
+            not_started_share: 0.0,
+            met,
+            verdict,
+            directory: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_sweep_without_an_answer_is_not_green() {
+        let ends = |slo: bool, tries: Vec<Try>| {
+            exit_status(&SweepRecord {
+                version: SWEEP_VERSION,
+                command: String::new(),
+                started_at: String::new(),
+                machine: Machine::probe(),
+                versions: Versions::of_this_program(),
+                slo: slo.then(|| "p99<5ms".to_owned()),
+                stores: vec![StoreSweep {
+                    name: "local".to_owned(),
+                    tries,
+                    knee_per_s: None,
+                    beyond_per_s: None,
+                    void_from_per_s: None,
+                    best: None,
+                }],
+            })
+        };
+        let valid = VerdictWord::Valid;
+        assert_eq!(
+            ends(false, vec![one(false, None, valid)]),
+            ExitStatus::Valid
+        );
+        assert_eq!(
+            ends(false, vec![one(true, None, valid)]),
+            ExitStatus::Unknown
+        );
+        assert_eq!(ends(false, Vec::new()), ExitStatus::Unknown);
+        let missed = one(false, Some(false), valid);
+        assert_eq!(ends(true, vec![missed]), ExitStatus::Invalid);
+        let open = one(false, None, valid);
+        assert_eq!(ends(true, vec![open]), ExitStatus::Unknown);
+        let broken = one(false, None, VerdictWord::Invalid);
+        assert_eq!(ends(false, vec![broken]), ExitStatus::Invalid);
+    }
+}

@@ -252,7 +252,7 @@ fn runs_that_left_no_record_are_counted_and_named_and_other_directories_are_not(
         let crashed = b.join("20261129T000000Z-replicated-zipf");
         fs::create_dir_all(crashed.join("nodes")).unwrap();
     });
-    says(&screen, "a run of B has no result");
+    says(&screen, "B: 1 of 11 runs have no result");
     says(&screen, "20261129T000000Z-replicated-zipf");
     gate(Green, |a, b| {
         write_runs(a, RUNS, &nothing);

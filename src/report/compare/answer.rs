@@ -3,8 +3,11 @@
 use serde::Serialize;
 
 use super::statistics::runs_needed;
-use super::{Cell, Comparison, Finding, Metric, Settings, Verdict};
+use super::{Cell, Comparison, Finding, Metric, RunSet, Settings, Verdict};
 use crate::measure::VerdictWord;
+
+/// Partial runs of a set that are named.
+const PARTIAL_NAMED_MAX: usize = 20;
 
 /// The answer of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -60,6 +63,24 @@ impl Gap {
     pub fn sentence(&self) -> String {
         format!("{}: {}", self.about, self.text)
     }
+}
+
+/// The runs of a set that have no result.
+pub(super) fn partial_runs(set: &str, runs: &RunSet) -> Option<Gap> {
+    let partial = runs.partial.len();
+    let all = runs.runs.len() + partial;
+    let names = { runs.partial.iter() }
+        .take(PARTIAL_NAMED_MAX)
+        .map(|directory| directory.display().to_string());
+    let mut named: Vec<String> = names.collect();
+    if partial > PARTIAL_NAMED_MAX {
+        named.push(format!("and {} more", partial - PARTIAL_NAMED_MAX));
+    }
+    let text = format!(
+        "{partial} of {all} runs have no result (no run.json: they crashed, or were killed): {}",
+        named.join(", ")
+    );
+    (partial > 0).then(|| Gap::new(set, text))
 }
 
 /// The measures of each cell of which nothing can be certain.

@@ -133,15 +133,8 @@ pub struct Metric {
 #[must_use]
 pub fn compare(a: &RunSet, b: &RunSet, settings: Settings) -> Comparison {
     let (mut gaps, mut notes) = (Vec::new(), Vec::new());
-    for (set, runs) in [("A", a), ("B", b)] {
-        gaps.extend(runs.partial.iter().map(|directory| Gap {
-            about: set.to_owned(),
-            text: format!(
-                "a run of {set} has no result (it crashed, or was killed): {}",
-                directory.display()
-            ),
-        }));
-    }
+    gaps.extend(answer::partial_runs("A", a));
+    gaps.extend(answer::partial_runs("B", b));
     let (a, b) = (by_cell(&a.runs), by_cell(&b.runs));
     let mut cells = Vec::new();
     for (key, runs_a) in &a {
