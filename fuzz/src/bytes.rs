@@ -115,10 +115,7 @@ pub(crate) fn history(data: &[u8]) -> History {
         push(&mut history, &whole, &ops, op, &mut free[op.worker]);
     }
     if whole.has_end {
-        history.end = Some(kvs_zoo::history::End {
-            operations: history.len() as u64,
-            left_out: 0,
-        });
+        history.end = Some(kvs_zoo::history::End::of(history.len() as u64));
     }
     history
 }

@@ -1,14 +1,10 @@
 //! A history's rows looked up by key, session and id: what every check starts from.
 
-use std::borrow::Cow;
-
 use hashbrown::HashMap;
 
 use super::lookup::{Numbers, Puts, follow};
 use super::time::Time;
-use crate::history::{
-    CORRUPT, Columns, Dominance, History, Kind, NEVER, Outcome, Row, id_index, id_session,
-};
+use crate::history::{Columns, Dominance, History, Kind, NEVER, Outcome};
 
 /// A hash table whose order nothing depends on, and whose hashes are the same in every run.
 pub(super) type Table<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -379,7 +375,7 @@ fn times_fit(columns: &Columns) -> Result<(), String> {
 }
 
 /// Whether the history's limit was reached, so that keys outside of the sample are cut short.
-fn is_sampled(history: &History) -> bool {
+pub(super) fn is_sampled(history: &History) -> bool {
     history
         .header
         .limit
@@ -389,63 +385,4 @@ fn is_sampled(history: &History) -> bool {
 /// Whether all operations on `key` were recorded.
 pub(super) fn is_whole(history: &History, key: u64) -> bool {
     !is_sampled(history) || history.header.limit.is_none_or(|limit| limit.samples(key))
-}
-
-/// Adds the puts that were under way when the recording ended: an id that was read, and that lies
-/// past the last row of its session in a history without an end record, or on a key that
-/// recording had left, is an unknown put.
-pub(super) fn with_open_puts(history: &History) -> Cow<'_, History> {
-    if history.end.is_some() && !is_sampled(history) {
-        return Cow::Borrowed(history);
-    }
-    let columns = &history.columns;
-    let mut known: Table<u64, ()> = Table::default();
-    let mut last: Table<u32, (u32, u64)> = Table::default();
-    // A write of unknown outcome ends its session.
-    let mut ended: Table<u32, ()> = Table::default();
-    for row in 0..columns.len() {
-        if columns.kind[row] == Kind::Put {
-            known.insert(columns.written[row], ());
-        }
-        if columns.kind[row] != Kind::Get && columns.outcome[row] == Outcome::Info {
-            ended.insert(columns.session[row], ());
-        }
-        let end = match columns.returned[row] {
-            NEVER => columns.invoke[row],
-            returned => returned,
-        };
-        let entry = last.entry(columns.session[row]).or_insert((0, 0));
-        *entry = (*entry).max((columns.index[row], end));
-    }
-    let mut open = Cow::Borrowed(history);
-    for row in 0..columns.len() {
-        for id in columns.read.at(row) {
-            let (session, index) = (id_session(*id), id_index(*id));
-            let (last_index, end) = last.get(&session).copied().unwrap_or((0, 0));
-            let past =
-                history.end.is_none() && (index > last_index || !last.contains_key(&session));
-            let left = !is_whole(history, columns.key[row]);
-            if *id == CORRUPT || known.contains_key(id) || !(past || left) {
-                continue;
-            }
-            known.insert(*id, ());
-            // A put that was left out has later rows in its session; its place there is unknown,
-            // so it gets a session of its own. So does all but one that were under way.
-            let own = u32::MAX - open.len() as u32;
-            let continues = past && ended.insert(session, ()).is_none();
-            open.to_mut().columns.push(&Row {
-                session: if continues { session } else { own },
-                index,
-                kind: Kind::Put,
-                key: columns.key[row],
-                written: *id,
-                intended: if past { end } else { 0 },
-                invoke: if past { end } else { 0 },
-                outcome: Outcome::Info,
-                group: columns.group[row],
-                ..Row::EMPTY
-            });
-        }
-    }
-    open
 }

@@ -105,7 +105,7 @@ impl Puts {
 }
 
 /// Whether a put's id says where the put is, as it does in every history of our own.
-fn ids_are_places(columns: &Columns) -> bool {
+pub(super) fn ids_are_places(columns: &Columns) -> bool {
     let place = |row: usize| value_id(columns.session[row], columns.index[row]);
     (0..columns.len()).all(|row| match columns.kind[row] {
         Kind::Put => columns.written[row] == place(row),

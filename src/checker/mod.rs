@@ -28,6 +28,7 @@ mod black_box;
 mod causal;
 mod certificate;
 mod convergence;
+mod cut;
 mod direct;
 mod dominance;
 mod explain;
@@ -39,6 +40,7 @@ mod lookup;
 mod lww;
 mod lww_black_box;
 mod model;
+mod open_puts;
 mod options;
 mod prefix;
 mod property;
@@ -55,6 +57,7 @@ mod time;
 mod verdict;
 mod wing_gong;
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -73,8 +76,9 @@ pub use tester::{
 pub use time::{Progress, ProgressSink};
 pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 
-use crate::history::{self, History, Promise};
-use index::{Index, with_open_puts};
+use crate::history::{self, Dominance, History, Promise};
+use index::Index;
+use open_puts::with_open_puts;
 use time::{OVER, Time};
 
 /// Prefixes that the search tries, each a fraction of the one before, until one fits the budget.
@@ -116,12 +120,17 @@ pub fn check(history: &History, options: &Options) -> Report {
         unexplained: None,
         engine: options.engine,
     };
+    cut::say(&mut report, history, options.judged_by);
+    let is_declared = options.dominance.or(history.header.dominance).is_some();
+    cut::say_of_contexts(&mut report, history, is_declared);
+    let has_open = matches!(open, Cow::Owned(_));
     match guarded(|| Index::under(&open, dominance)) {
         Ok(Ok(index)) => {
             let index = index.within(&time);
             let asked = asked(promise, options.judged_by);
             if options.engine != Engine::Stateright {
                 report.checks = direct::checks(&index, &asked, options.verdict_only);
+                cut::withdraw(&mut report.checks, history, has_open, Some(dominance));
             }
             if promise == Some(Promise::Lww) && !time.is_over() {
                 report.clock_inversions = Some(lww::clock_inversions(&index));
@@ -130,6 +139,9 @@ pub fn check(history: &History, options: &Options) -> Report {
             judge(&mut report, options.judged_by, session::Judged::of(&index));
             if options.engine != Engine::Direct {
                 second_opinion(&index, options, &mut report);
+                if dominance == Dominance::Context {
+                    cut::withdraw_search(&mut report.search, history, has_open);
+                }
                 report.elapsed.search = time.spent().saturating_sub(report.elapsed.direct);
             }
             if let Some(detail) = contradiction(&report.checks) {
@@ -149,6 +161,7 @@ pub fn check(history: &History, options: &Options) -> Report {
         Ok(Err(reason)) | Err(reason) => {
             let asked = asked(promise, options.judged_by);
             report.checks = direct::searches(&open, &asked, &reason, &time);
+            cut::withdraw(&mut report.checks, history, has_open, None);
             report.elapsed.direct = time.spent();
             judge(&mut report, options.judged_by, session::Judged::BlackBox);
         }

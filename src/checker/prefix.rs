@@ -40,9 +40,6 @@ pub(super) fn prefix(history: &History, operations: usize) -> Option<History> {
             prefix.places.push(history.places.at(i).as_ref());
         }
     }
-    prefix.end = Some(End {
-        operations: prefix.columns.len() as u64,
-        left_out: 0,
-    });
+    prefix.end = Some(End::of(prefix.columns.len() as u64));
     Some(prefix)
 }

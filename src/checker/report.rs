@@ -327,9 +327,6 @@ impl Report {
             writeln!(f, "  a put supersedes what its context names, and no more")?;
         }
         writeln!(f, "  operations: {ok} ok, {fail} fail, {info} unknown")?;
-        if let Some(damage) = &self.damage {
-            writeln!(f, "  the file is incomplete: {damage}")?;
-        }
         for check in self
             .checks
             .iter()

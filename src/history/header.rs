@@ -72,6 +72,32 @@ const fn is_no(value: &bool) -> bool {
     !*value
 }
 
+impl Header {
+    /// Reads a header from JSON.
+    ///
+    /// # Errors
+    /// When it has another version than this program reads, is no header, or contradicts itself.
+    pub(super) fn parse(json: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            schema: u32,
+        }
+
+        // A later version may have fields that nobody here knows: its number says more.
+        if let Ok(Versioned { schema }) = serde_json::from_str(json)
+            && schema != SCHEMA_VERSION
+        {
+            return Err(format!(
+                "its schema has version {schema}, this program reads {SCHEMA_VERSION}"
+            ));
+        }
+        let header: Self =
+            serde_json::from_str(json).map_err(|error| format!("its header: {error}"))?;
+        header.agrees()?;
+        Ok(header)
+    }
+}
+
 impl Default for Header {
     fn default() -> Self {
         Self {
@@ -139,4 +165,20 @@ pub struct End {
     /// Operations that happened but were left out beyond the limit.
     #[serde(default)]
     pub left_out: u64,
+    /// Whether the run ended before it was driven to its end: all that was done until then is
+    /// recorded, and replicas were not all read back.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub interrupted: bool,
+}
+
+impl End {
+    /// The end of a history of so many rows from which nothing is missing.
+    #[must_use]
+    pub const fn of(operations: u64) -> Self {
+        Self {
+            operations,
+            left_out: 0,
+            interrupted: false,
+        }
+    }
 }

@@ -8,6 +8,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod agrees;
 mod arrow;
 mod column;
 mod columns;

@@ -1,26 +1,18 @@
 //! A whole history in memory, read from an Arrow stream or from JSON lines.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
-
-use arrow_array::RecordBatch;
-use arrow_ipc::reader::StreamReader;
-use arrow_schema::ArrowError;
 
 use super::arrow;
 use super::columns::{Columns, Evidence};
 use super::edn::Value;
-use super::header::{End, Header, SCHEMA_VERSION};
+use super::header::{End, Header};
 use super::jsonl;
 use super::operation::{Kind, Row, Siblings, Witness};
 use super::places::Places;
-use super::screen::Screened;
 use super::source::Source;
 
 /// The first bytes of an Arrow IPC stream: the marker of an encapsulated message.
 pub(super) const ARROW_MAGIC: [u8; 4] = [0xff; 4];
-/// The longest end record, in bytes: what follows an Arrow stream is read no further.
-const END_BYTES_MAX: u64 = 4096;
 
 /// Why a history could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +62,7 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An Arrow stream is not a history, or is damaged before its first batch.
+    /// An Arrow stream is not a history, is damaged before its first batch, or something follows it.
     #[error("{path} is not a history that this version reads: {reason}")]
     Arrow {
         /// The file.
@@ -110,10 +102,11 @@ impl History {
         let path = source.path().to_owned();
         if source.start().starts_with(&ARROW_MAGIC) {
             let (reader, bytes) = source.bounded()?;
-            return read_arrow(reader, bytes).map_err(|reason| ReadError::Arrow { path, reason });
+            return arrow::read(reader, bytes).map_err(|reason| ReadError::Arrow { path, reason });
         }
         jsonl::read(source.reader()).map_err(|error| match error {
             jsonl::JsonError::Io(source) => ReadError::Io { path, source },
+            jsonl::JsonError::Empty => ReadError::Empty { path },
             jsonl::JsonError::Line { line, reason } => ReadError::Line { path, line, reason },
         })
     }
@@ -125,10 +118,7 @@ impl History {
         for row in rows {
             columns.push(&row);
         }
-        let end = End {
-            operations: columns.len() as u64,
-            left_out: 0,
-        };
+        let end = End::of(columns.len() as u64);
         Self {
             header,
             columns,
@@ -271,75 +261,5 @@ impl History {
             .ok()
             .and_then(|i| self.header.keys.get(i));
         named.cloned().unwrap_or_else(|| key.to_string())
-    }
-}
-
-fn read_arrow(reader: impl Read, bytes: u64) -> Result<History, String> {
-    let reader = Screened::new(reader, bytes);
-    let mut stream = StreamReader::try_new(reader, None).map_err(|e| e.to_string())?;
-    let mut history = History {
-        header: arrow_header(stream.schema().metadata().get(arrow::HEADER_METADATA))?,
-        ..History::default()
-    };
-    let mut batches = 0;
-    while let Some(batch) = next_batch(&mut stream) {
-        batches += 1;
-        match batch {
-            Ok(batch) => arrow::decode(&batch, &mut history.columns)
-                .map_err(|reason| format!("its batch {batches}: {reason}"))?,
-            // A crash leaves half a batch; what came before is whole.
-            Err(error) => {
-                history.damage = Some(format!(
-                    "batch {batches} is cut short or damaged, and left out with all after it: \
-                     {error}"
-                ));
-                return Ok(history);
-            }
-        }
-    }
-    if !stream.is_finished() {
-        history.damage = Some("the stream has no end marker".to_owned());
-        return Ok(history);
-    }
-    let mut line = String::new();
-    let rest = stream
-        .get_mut()
-        .rest()
-        .take(END_BYTES_MAX)
-        .read_to_string(&mut line);
-    match rest.map(|_| jsonl::end_record(line.trim())) {
-        Ok(Some(end)) if end.operations == history.len() as u64 => history.end = Some(end),
-        Ok(Some(end)) => {
-            return Err(format!(
-                "its end record counts {} operations, the file holds {}",
-                end.operations,
-                history.len()
-            ));
-        }
-        Ok(None) | Err(_) => history.damage = Some("there is no end record".to_owned()),
-    }
-    Ok(history)
-}
-
-/// The next batch. The Arrow reader panics on some damaged files instead of refusing them.
-fn next_batch(
-    stream: &mut StreamReader<Screened<impl Read>>,
-) -> Option<Result<RecordBatch, ArrowError>> {
-    let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stream.next()));
-    next.unwrap_or_else(|_| Some(Err(ArrowError::IpcError("the batch is damaged".to_owned()))))
-}
-
-fn arrow_header(json: Option<&String>) -> Result<Header, String> {
-    let Some(json) = json else {
-        return Err("it is an Arrow stream without a history's header".to_owned());
-    };
-    let header: Header = serde_json::from_str(json).map_err(|e| format!("its header: {e}"))?;
-    if header.schema == SCHEMA_VERSION {
-        Ok(header)
-    } else {
-        Err(format!(
-            "its schema has version {}, this program reads {SCHEMA_VERSION}",
-            header.schema
-        ))
     }
 }

@@ -172,10 +172,7 @@ impl World<'_> {
         let plan = self.plan;
         let header = evidence::header(&plan.architecture, plan.lattice, &self.ports, plan.seed);
         let columns = std::mem::take(&mut self.clients.rows);
-        let end = End {
-            operations: columns.len() as u64,
-            left_out: 0,
-        };
+        let end = End::of(columns.len() as u64);
         History {
             header,
             columns,

@@ -283,9 +283,9 @@ fn a_line_that_is_no_row_is_named_by_its_number() {
         ),
     ] {
         let (_directory, path) = file("history.jsonl");
-        std::fs::write(&path, format!("{good}\n{bad}\n{good}\n")).unwrap();
+        std::fs::write(&path, format!("{{\"schema\":1}}\n{good}\n{bad}\n{good}\n")).unwrap();
         let error = History::read(&path).unwrap_err().to_string();
-        assert!(error.contains("line 2") && error.contains(word), "{error}");
+        assert!(error.contains("line 3") && error.contains(word), "{error}");
     }
 }
 
@@ -301,7 +301,8 @@ fn invalid_utf8_is_an_error_with_its_line() {
 fn a_wrong_count_in_the_end_record_is_refused() {
     let (_directory, path) = file("history.jsonl");
     let row = r#"{"session":0,"kind":"put","key":"x","invoke":1,"return":2}"#;
-    std::fs::write(&path, format!("{row}\n{{\"end\":{{\"operations\":2}}}}\n")).unwrap();
+    let text = format!("{{\"schema\":1}}\n{row}\n{{\"end\":{{\"operations\":2}}}}\n");
+    std::fs::write(&path, text).unwrap();
     assert!(
         History::read(&path)
             .unwrap_err()

@@ -1,7 +1,6 @@
 //! Histories that nobody should have made: each is refused with its place, or judged, and never
 //! called valid for work that was not done.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use kvs_zoo::checker::{Agreement, Engine, Options, Outcome, Report, check};
@@ -45,8 +44,17 @@ fn get(session: u32, index: u32, at: u64, id: &str) -> String {
     )
 }
 
-fn lines(lines: &[String]) -> History {
-    read(lines.join("\n").as_bytes()).unwrap()
+/// The line that every history in JSON lines begins with.
+const HEADER: &str = r#"{"schema":1}"#;
+
+/// The rows with a header and an end record.
+fn whole(rows: &[String]) -> String {
+    let end = format!(r#"{{"end":{{"operations":{}}}}}"#, rows.len());
+    format!("{HEADER}\n{}\n{end}\n", rows.join("\n"))
+}
+
+fn lines(rows: &[String]) -> History {
+    read(whole(rows).as_bytes()).unwrap()
 }
 
 #[test]
@@ -64,11 +72,12 @@ fn a_session_that_goes_on_after_a_write_of_unknown_outcome_is_refused() {
 #[test]
 fn nothing_is_not_valid() {
     assert!(read(b"").unwrap_err().contains("empty"));
+    for nothing in [&b"\n\n"[..], b"// a comment\n"] {
+        assert!(read(nothing).unwrap_err().contains("empty"));
+    }
     for nothing in [
-        &b"\n\n"[..],
-        b"// a comment\n",
-        b"{\"schema\":1}\n",
-        b"{\"end\":{\"operations\":0}}",
+        &b"{\"schema\":1}\n"[..],
+        b"{\"schema\":1}\n{\"end\":{\"operations\":0}}",
     ] {
         let history = read(nothing).unwrap();
         for promise in PROMISES {
@@ -254,19 +263,17 @@ fn sessions_with_gaps_and_late_starts_keep_their_puts() {
 
 #[test]
 fn ten_thousand_sessions_are_judged() {
-    let mut text = String::new();
+    let mut rows = Vec::new();
     for session in 0..10_000u32 {
         let at = u64::from(session) * 10;
-        writeln!(text, "{}", put(session, 0, at)).unwrap();
-        writeln!(text, "{}", get(session, 1, at + 5, &format!("{session}:0"))).unwrap();
+        rows.push(put(session, 0, at));
+        rows.push(get(session, 1, at + 5, &format!("{session}:0")));
     }
-    let history = read(text.as_bytes()).unwrap();
-    let report = judged(&history, Promise::Linearizable);
+    let report = judged(&lines(&rows), Promise::Linearizable);
     assert_eq!(report.outcome(), Outcome::Valid, "{report}");
-    writeln!(text, "{}", get(10_000, 0, 200_000, "0:0")).unwrap();
-    let history = read(text.as_bytes()).unwrap();
+    rows.push(get(10_000, 0, 200_000, "0:0"));
     assert_eq!(
-        judged(&history, Promise::Linearizable).outcome(),
+        judged(&lines(&rows), Promise::Linearizable).outcome(),
         Outcome::Invalid
     );
 }
@@ -275,7 +282,7 @@ fn ten_thousand_sessions_are_judged() {
 fn a_line_of_a_hundred_megabytes_is_read_and_a_longer_one_refused_by_its_number() {
     let name = "x".repeat(100 << 20);
     let long = format!(
-        "{}\n{}",
+        "{HEADER}\n{}\n{}",
         put(0, 0, 1),
         put(0, 1, 2).replace("\"x\"", &format!("\"{name}\""))
     );
@@ -283,7 +290,7 @@ fn a_line_of_a_hundred_megabytes_is_read_and_a_longer_one_refused_by_its_number(
     assert_eq!(history.len(), 2);
     assert_eq!(history.header.keys[1].len(), name.len());
     drop((name, long));
-    let mut longer = format!("{}\n", put(0, 0, 1)).into_bytes();
+    let mut longer = format!("{HEADER}\n").into_bytes();
     longer.resize(longer.len() + LINE_BYTES_MAX + 1, b'y');
     let error = read(&longer).unwrap_err();
     assert!(
@@ -301,7 +308,7 @@ fn bytes_that_are_no_text_and_fields_that_nobody_knows_are_refused_by_their_line
         (b"{\"session\":-1}", "line 2"),
         (b"{\"session\":99999999999}", "line 2"),
     ] {
-        let mut file = format!("{}\n", put(0, 0, 1)).into_bytes();
+        let mut file = format!("{HEADER}\n").into_bytes();
         file.extend_from_slice(bad);
         file.push(b'\n');
         let error = read(&file).unwrap_err();
@@ -317,7 +324,7 @@ fn damaged_lines_never_panic_and_are_never_valid_unless_they_are_whole() {
         get(1, 0, 30, "0:1"),
         get(1, 1, 40, "0:0"),
     ];
-    let whole = whole.join("\n");
+    let whole = self::whole(&whole);
     for at in 0..whole.len() {
         for change in [b'9', b'"', b'}', 0xff] {
             let mut bytes = whole.clone().into_bytes();
@@ -328,9 +335,15 @@ fn damaged_lines_never_panic_and_are_never_valid_unless_they_are_whole() {
                 }
             }
         }
-        // The last get is what is wrong with it, so that a prefix may be valid but is marked.
-        if let Ok(history) = read(&whole.as_bytes()[..at]) {
+        // The last get is what is wrong with it: without it nothing is, but the file was cut.
+        if let Ok(history) = read(&whole.as_bytes()[..at])
+            && at < whole.len() - 1
+        {
             assert!(history.end.is_none());
+            for promise in PROMISES {
+                let report = judged(&history, promise);
+                assert_ne!(report.outcome(), Outcome::Valid, "cut at {at}: {report}");
+            }
         }
     }
 }
@@ -396,7 +409,7 @@ fn the_command_line_names_the_line_and_exits_as_for_bad_arguments() {
     let path = directory.path().join("history.jsonl");
     std::fs::write(
         &path,
-        format!("{}\n{{\"session\":\n{}\n", put(0, 0, 1), put(0, 1, 2)),
+        format!("{HEADER}\n{{\"session\":\n{}\n", put(0, 1, 2)),
     )
     .unwrap();
     let ended = bench(&["check", path.to_str().unwrap()]);

@@ -397,7 +397,9 @@ fn a_byte_order_mark_is_passed_over() {
     let text = "\u{feff}w(1,1,0,0)\nr(1,1,0,1)\n";
     let (status, output) = piped(text.as_bytes(), &["--model", "causal"]);
     assert_eq!(status, Some(0), "{output}");
-    let text = "\u{feff}{\"session\":0,\"kind\":\"put\",\"key\":\"x\",\"invoke\":0,\"return\":1}\n";
+    let text = "\u{feff}{\"schema\":1}\n\
+        {\"session\":0,\"kind\":\"put\",\"key\":\"x\",\"invoke\":0,\"return\":1}\n\
+        {\"end\":{\"operations\":1}}\n";
     let (status, output) = piped(text.as_bytes(), &["--model", "linearizable"]);
     assert_eq!(status, Some(0), "{output}");
 }

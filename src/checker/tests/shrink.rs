@@ -172,9 +172,6 @@ fn copy(history: &History, without: Without, renaming: &Renaming) -> History {
             ..row
         });
     }
-    copy.end = Some(End {
-        operations: copy.len() as u64,
-        left_out: 0,
-    });
+    copy.end = Some(End::of(copy.len() as u64));
     copy
 }

@@ -8,13 +8,14 @@ use arrow_array::{
 };
 
 use super::CONTEXT;
+use super::possible::rows_are_possible;
 use crate::history::column::{Fill, Lists, TooLarge};
 use crate::history::columns::{Columns, Evidence, NEVER};
-use crate::history::operation::{ErrorKind, Kind, Outcome, Phase, dot_origin};
+use crate::history::operation::{ErrorKind, Kind, Outcome, Phase};
 
 /// Why a batch could not be understood.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::history) enum DecodeError {
+pub(super) enum DecodeError {
     /// A column is missing or has another type.
     #[error("column `{0}` is missing, has another type or holds nulls")]
     Column(&'static str),
@@ -43,10 +44,7 @@ pub(in crate::history) enum DecodeError {
 }
 
 /// Appends a batch's rows to `columns`.
-pub(in crate::history) fn decode(
-    batch: &RecordBatch,
-    columns: &mut Columns,
-) -> Result<(), DecodeError> {
+pub(super) fn decode(batch: &RecordBatch, columns: &mut Columns) -> Result<(), DecodeError> {
     let rows = columns.len();
     numbers::<UInt32Type>(batch, "session", &mut columns.session)?;
     numbers::<UInt32Type>(batch, "index", &mut columns.index)?;
@@ -75,49 +73,6 @@ pub(in crate::history) fn decode(
     numbers::<UInt32Type>(batch, "version_origin", &mut columns.version_origin)?;
     siblings_pair_up(columns, rows)?;
     rows_are_possible(columns, rows)
-}
-
-/// Checks what the readers of a history rely on, as the reader of JSON lines does for each line.
-fn rows_are_possible(columns: &Columns, from: usize) -> Result<(), DecodeError> {
-    let impossible = |place: Option<usize>, reason| match place {
-        Some(place) => Err(DecodeError::Row {
-            row: place + 1,
-            reason,
-        }),
-        None => Ok(()),
-    };
-    let times = || columns.returned[from..].iter().zip(&columns.invoke[from..]);
-    impossible(
-        times().position(|(returned, invoke)| returned < invoke),
-        "the operation returned before it was invoked",
-    )?;
-    let outcomes = columns.outcome[from..].iter();
-    impossible(
-        outcomes
-            .zip(&columns.returned[from..])
-            .position(|(outcome, returned)| *outcome == Outcome::Ok && *returned == NEVER),
-        "an ok operation needs a `return` time",
-    )?;
-    let ascends = |vector: &[u64]| {
-        vector
-            .windows(2)
-            .all(|pair| dot_origin(pair[0]) < dot_origin(pair[1]))
-    };
-    let is_last = |lists: &Lists| lists.start(from) == lists.values().len();
-    if is_last(&columns.vector) && is_last(&columns.sibling_dots) {
-        return Ok(());
-    }
-    let siblings = |row: usize| {
-        let first = columns.sibling_dots.start(row);
-        first..first + columns.sibling_dots.at(row).len()
-    };
-    impossible(
-        (from..columns.len()).position(|row| {
-            !ascends(columns.vector.at(row))
-                || !siblings(row).all(|i| ascends(columns.sibling_vectors.at(i)))
-        }),
-        "a vector has one dot an origin, in ascending order",
-    )
 }
 
 /// Checks that a row's siblings all have their evidence, since readers index by it.

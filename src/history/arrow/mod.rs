@@ -4,6 +4,8 @@
 //! that pandas, Polars and DuckDB show words.
 
 mod decode;
+mod possible;
+mod stream;
 
 use std::sync::{Arc, LazyLock};
 
@@ -16,13 +18,14 @@ use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 
 use crate::history::column::Lists;
 use crate::history::columns::{Columns, Evidence, NEVER};
-pub(super) use decode::decode;
+use decode::decode;
+pub(super) use stream::read;
 
 use crate::history::header::Header;
 use crate::history::operation::{Dominance, ErrorKind, Kind, Outcome, Phase};
 
 /// The key of the schema's metadata under which the header stands, as JSON.
-pub(super) const HEADER_METADATA: &str = "kvs-zoo.header";
+const HEADER_METADATA: &str = "kvs-zoo.header";
 
 /// The column of contexts, which only histories have that are judged by them.
 const CONTEXT: &str = "context";

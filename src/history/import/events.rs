@@ -402,10 +402,7 @@ impl<'o> Events<'o> {
                 ..Row::EMPTY
             });
         }
-        let end = End {
-            operations: columns.len() as u64,
-            left_out: 0,
-        };
+        let end = End::of(columns.len() as u64);
         Ok(History {
             header: Header {
                 keys: self.registers.into_iter().map(|r| r.name).collect(),

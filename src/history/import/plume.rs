@@ -37,10 +37,7 @@ pub(super) fn import(text: &str) -> Result<History, BadLine> {
                 .map_err(|reason| BadLine::new(number, reason))?;
         }
     }
-    let end = End {
-        operations: reader.columns.len() as u64,
-        left_out: 0,
-    };
+    let end = End::of(reader.columns.len() as u64);
     Ok(History {
         header: Header {
             keys: reader.names,

@@ -4,11 +4,13 @@
 //! docs/history-schema.md has the table. Ids are `"session:index"` or numbers, dots are
 //! `"n0:5"`, `"n0.1:5"` (second incarnation) or numbers.
 
+mod lines;
 mod read;
 mod text;
 mod write;
 
+pub(super) use lines::{EndRecord, end_record};
 pub use read::LINE_BYTES_MAX;
-pub(super) use read::{JsonError, end_record, read};
+pub(super) use read::{JsonError, read};
 pub use text::{dot_text, id_text};
 pub use write::write;

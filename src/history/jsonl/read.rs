@@ -6,8 +6,9 @@ use hashbrown::HashMap;
 use serde::Deserialize;
 use smallvec::SmallVec;
 
+use super::lines::{LEAST_HEADER, OtherLine, breaks_off, said, whole_end_record};
 use super::text::{Dot, Id, Token};
-use crate::history::header::{End, Header, SCHEMA_VERSION};
+use crate::history::header::Header;
 use crate::history::operation::{
     ErrorKind, Kind, Outcome, Phase, Row, Siblings, Version, Witness, dot_origin, value_id,
 };
@@ -22,6 +23,9 @@ pub(in crate::history) enum JsonError {
     /// Reading failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// There is no line but comments.
+    #[error("there is nothing to judge")]
+    Empty,
     /// A line is not a row.
     #[error("line {line}: {reason}")]
     Line {
@@ -83,19 +87,6 @@ struct Line<'a> {
     lww: Option<bool>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EndLine {
-    end: End,
-}
-
-/// The end record, when `line` is one.
-pub(in crate::history) fn end_record(line: &str) -> Option<End> {
-    serde_json::from_str::<EndLine>(line)
-        .ok()
-        .map(|line| line.end)
-}
-
 /// Reads a whole history.
 pub(in crate::history) fn read(mut input: impl BufRead) -> Result<History, JsonError> {
     let mut reader = Reader::default();
@@ -115,21 +106,28 @@ pub(in crate::history) fn read(mut input: impl BufRead) -> Result<History, JsonE
         match reader.line(&line) {
             Ok(()) => {}
             // A crash leaves half a line; what came before is whole.
-            Err(reason) if !whole && reader.history.end.is_none() && !reader.history.is_empty() => {
+            Err(reason)
+                if !whole
+                    && reader.header_seen
+                    && reader.history.end.is_none()
+                    && breaks_off(&line) =>
+            {
                 reader.history.damage = Some(format!("the last line is cut short: {reason}"));
                 return Ok(reader.history);
             }
             Err(reason) => return reader.fail(reason),
         }
     }
-    if let Some(end) = reader.history.end
-        && end.operations != reader.history.len() as u64
-    {
-        let rows = reader.history.len();
-        return reader.fail(format!(
-            "the end record counts {} operations, the file holds {rows}",
-            end.operations
-        ));
+    if !reader.header_seen {
+        return Err(JsonError::Empty);
+    }
+    let rows = reader.history.len();
+    match reader.history.end {
+        Some(end) => match reader.history.header.ends_with(end, rows) {
+            Ok(()) => {}
+            Err(reason) => return reader.fail(reason),
+        },
+        None => reader.history.damage = Some("there is no end record".to_owned()),
     }
     Ok(reader.history)
 }
@@ -174,26 +172,44 @@ impl Reader {
         if self.history.end.is_some() {
             return Err("there is a line after the end record".to_owned());
         }
-        if !self.header_seen && self.history.is_empty() && line.contains("\"schema\"") {
+        if !self.header_seen {
             return self.header(line);
         }
         if line.starts_with("{\"end\"") {
-            let end = serde_json::from_str::<EndLine>(line).map_err(|e| e.to_string())?;
-            self.history.end = Some(end.end);
+            self.history.end = Some(whole_end_record(line)?);
             return Ok(());
         }
-        let line: Line<'_> = serde_json::from_str(line).map_err(|e| e.to_string())?;
-        self.row(&line)
+        match serde_json::from_str::<Line<'_>>(line) {
+            Ok(line) => self.row(&line),
+            Err(error) => match OtherLine::of(line) {
+                OtherLine::End => {
+                    self.history.end = Some(whole_end_record(line)?);
+                    Ok(())
+                }
+                OtherLine::Header => Err("a second header: each history is a file of its own, \
+                                          check them one by one"
+                    .to_owned()),
+                OtherLine::Row | OtherLine::Unknown => Err(said(&error)),
+            },
+        }
     }
 
     fn header(&mut self, line: &str) -> Result<(), String> {
-        let header: Header = serde_json::from_str(line).map_err(|e| e.to_string())?;
-        if header.schema != SCHEMA_VERSION {
-            return Err(format!(
-                "the schema has version {}, this program reads {SCHEMA_VERSION}",
-                header.schema
-            ));
-        }
+        let header = match OtherLine::of(line) {
+            OtherLine::Header => Header::parse(line)?,
+            OtherLine::Row | OtherLine::End => {
+                return Err(format!(
+                    "there is no header before it, so nothing says what it promises and how it \
+                     is to be judged: begin the file with a line such as {LEAST_HEADER}"
+                ));
+            }
+            OtherLine::Unknown => {
+                return Err(format!(
+                    "it is not the header that a history in JSON lines begins with, such as \
+                     {LEAST_HEADER}: is this a history? --format names the form of others"
+                ));
+            }
+        };
         for (number, name) in (0..).zip(&header.keys) {
             self.keys.insert(name.clone(), number);
         }
@@ -273,6 +289,9 @@ impl Reader {
             context: line.context.as_ref().map(|_| &self.scratch.context[..]),
             witness: self.scratch.witness(line)?,
         };
+        let before = self.history.len();
+        let header = &self.history.header;
+        header.takes(before, row.kind, row.key, row.written, row.read)?;
         self.history.columns.push(&row);
         Ok(())
     }

@@ -174,10 +174,7 @@ pub(in crate::checker::tests) fn history(store: Store, ops: &[Op]) -> History {
             ..Row::EMPTY
         });
     }
-    history.end = Some(crate::history::End {
-        operations: ops.len() as u64,
-        left_out: 0,
-    });
+    history.end = Some(crate::history::End::of(ops.len() as u64));
     history
 }
 

@@ -109,9 +109,6 @@ fn finish(random: &mut Random, mut ops: Vec<(u64, Row<'static>, u64)>) -> Histor
     for ((_, row, _), read) in ops.iter().zip(&reads) {
         history.columns.push(&Row { read, ..*row });
     }
-    history.end = Some(End {
-        operations: ops.len() as u64,
-        left_out: 0,
-    });
+    history.end = Some(End::of(ops.len() as u64));
     history
 }

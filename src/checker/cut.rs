@@ -1,0 +1,108 @@
+//! What is missing of a history, and what of a judgement stands without it.
+//!
+//! A recording that was cut short holds what had ended by then, each session as far as it had got.
+//! Nothing that it lacks can undo what two of its operations show of each other, with exceptions:
+//! a later final read may have found what an earlier one missed, a put that was read and not
+//! recorded superseded what its context named, and where values repeat, or a register is changed
+//! by more than puts, operations that are missing can explain anything.
+
+use super::index::is_sampled;
+use super::options::JudgedBy;
+use super::property::Property;
+use super::report::Report;
+use super::search::{Found, Search};
+use super::verdict::{Check, Verdict};
+use super::{Model, asked, session};
+use crate::history::{Dominance, History};
+
+/// What final reads decide.
+const FINAL: [Property; 2] = [Property::Convergence, Property::LostWrites];
+/// What contexts decide, beside the session guarantees.
+const CONTEXTUAL: [Property; 2] = [Property::Causal, Property::CausalBlackBox];
+
+const LATER_READS: &str = "the history was cut short: later final reads may be missing";
+const LOST_CONTEXTS: &str =
+    "the history was cut short: the contexts of puts that are missing are not known";
+const MISSING: &str = "operations are missing, which may have written what was read";
+
+/// Says in the verdict's own line what is missing of the history.
+pub(super) fn say(report: &mut Report, history: &History, judged_by: JudgedBy) {
+    let Some(end) = history.end else {
+        let damage = history.damage.as_deref();
+        let damage = damage.unwrap_or("there is no end record");
+        let gap = format!("the history was cut short: {damage}");
+        return report.gaps.push(gap);
+    };
+    if end.left_out > 0 {
+        report.remarks.push(format!(
+            "{} of {} operations were recorded, beyond the limit those on a sample of the keys",
+            end.operations,
+            end.operations + end.left_out
+        ));
+    }
+    if end.interrupted {
+        let models = asked(report.promise, judged_by);
+        // A history that promises nothing is held to convergence.
+        if models.is_empty() || models.contains(&Model::Eventual) {
+            report.gaps.push(
+                "the run was interrupted: its replicas were not all read back in the end"
+                    .to_owned(),
+            );
+        } else {
+            report.remarks.push("the run was interrupted".to_owned());
+        }
+    }
+}
+
+/// Says that rows carry contexts which nothing declares: neither the header nor whoever asks.
+pub(super) fn say_of_contexts(report: &mut Report, history: &History, is_declared: bool) {
+    if !is_declared && history.columns.has_context.iter().any(|has| *has) {
+        report.gaps.push(
+            "its puts carry contexts, and its header does not say whether they decide what a put \
+             supersedes: `dominance` in the header, or --dominance, does"
+                .to_owned(),
+        );
+    }
+}
+
+/// Takes back what checks refuted, where it may be that only the missing part explains it.
+/// `has_open` says whether puts were read that are not recorded, `dominance` is what was judged by
+/// and nothing where searches judged.
+pub(super) fn withdraw(
+    checks: &mut [Check],
+    history: &History,
+    has_open: bool,
+    dominance: Option<Dominance>,
+) {
+    for check in checks {
+        let is_cut = history.end.is_none();
+        let contexts_count = has_open && is_cut && dominance == Some(Dominance::Context);
+        let is_contextual =
+            CONTEXTUAL.contains(&check.property) || session::PROPERTIES.contains(&check.property);
+        let reason = if dominance.is_none() && (is_cut || is_sampled(history)) {
+            MISSING
+        } else if is_cut && FINAL.contains(&check.property) {
+            LATER_READS
+        } else if contexts_count && is_contextual {
+            LOST_CONTEXTS
+        } else {
+            continue;
+        };
+        if check.verdict.is_invalid() {
+            check.verdict = Verdict::unknown(reason);
+        }
+    }
+}
+
+/// The same for what stateright refuted by contexts.
+pub(super) fn withdraw_search(search: &mut Option<Search>, history: &History, has_open: bool) {
+    if let Some(search) = search
+        && history.end.is_none()
+        && has_open
+        && matches!(search.found, Found::NoOrder { .. })
+    {
+        search.found = Found::NotApplicable {
+            reason: LOST_CONTEXTS.to_owned(),
+        };
+    }
+}
