@@ -79,7 +79,8 @@ pub(super) fn withdraw(
         let contexts_count = has_open && is_cut && dominance == Some(Dominance::Context);
         let is_contextual =
             CONTEXTUAL.contains(&check.property) || session::PROPERTIES.contains(&check.property);
-        let reason = if dominance.is_none() && (is_cut || is_sampled(history)) {
+        let may_repeat = dominance.is_none() || !history.header.values.is_empty();
+        let reason = if may_repeat && (is_cut || is_sampled(history)) {
             MISSING
         } else if is_cut && FINAL.contains(&check.property) {
             LATER_READS

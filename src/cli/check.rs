@@ -1,7 +1,7 @@
 //! `kvs-bench check`: a stored history, judged again.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, anyhow};
@@ -124,8 +124,8 @@ enum FailedCasMeaning {
 }
 
 impl InputArgs {
-    /// Reads the history of a file or run directory.
-    pub(super) fn read(&self, path: &std::path::Path) -> Result<History, ReadError> {
+    /// Reads the history of a file.
+    pub(super) fn read(&self, path: &Path) -> Result<History, ReadError> {
         use crate::history::Format as Known;
         let format = self.format.map(|format| match format {
             Format::Arrow => Known::Arrow,
@@ -143,7 +143,7 @@ impl InputArgs {
                 FailedCasMeaning::NoEffect => FailedCas::NoEffect,
             }),
         };
-        crate::history::read_history(&run::history_path(path), format, &options)
+        crate::history::read_history(path, format, &options)
     }
 }
 
@@ -183,7 +183,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
         .map(judged_by)
         .transpose()?
         .unwrap_or_default();
-    let path = run::history_path(&args.path);
+    let path = run::find_history(&args.path).map_err(Failure::bad_arguments)?;
     let mut history = args.input.read(&path).map_err(Failure::bad_arguments)?;
     if args.no_evidence {
         history = history.without_evidence();

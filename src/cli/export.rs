@@ -27,6 +27,11 @@ pub(super) struct ExportArgs {
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "jsonl")]
     format: Format,
 
+    /// For csv, which cannot say it: writes a history that was cut short, or of which operations
+    /// were left out, all the same.
+    #[arg(long)]
+    partial: bool,
+
     /// For hgrm: one kind of operation and of time, such as read.service; all that clients waited
     /// unless told.
     #[arg(long, value_name = "TAG")]
@@ -63,16 +68,49 @@ pub(super) fn main(args: &ExportArgs) -> Result<ExitStatus, Failure> {
         let error = anyhow!("--tag goes with --format hgrm only");
         return Err(Failure::bad_arguments(error));
     }
+    if args.partial && args.format != Format::Csv {
+        let error = anyhow!("--partial goes with --format csv only");
+        return Err(Failure::bad_arguments(error));
+    }
     let Some(write) = writer(args.format) else {
         let measured = measured(args)?;
         return written(output(args)?.write_all(&measured).map_err(ExportError::Io));
     };
-    let path = run::history_path(&args.path);
+    let path = run::find_history(&args.path).map_err(Failure::bad_arguments)?;
     let history =
         read_history(&path, None, &ImportOptions::default()).map_err(Failure::bad_arguments)?;
+    let missing = missing(&history);
+    if let Some(missing) = &missing
+        && args.format == Format::Csv
+        && !args.partial
+    {
+        return Err(Failure::bad_arguments(anyhow!(
+            "{}: {missing}, which a table cannot say: --format jsonl does, --partial writes it \
+             all the same",
+            path.display()
+        )));
+    }
     let mut output = output(args)?;
     let outcome = write(&history, &mut *output);
-    written(outcome.and_then(|()| Ok(output.flush()?)))
+    let status = written(outcome.and_then(|()| Ok(output.flush()?)))?;
+    if let Some(missing) = missing {
+        eprintln!("warning: what was written is not the whole history: {missing}");
+    }
+    Ok(status)
+}
+
+/// What is missing of a history, so that nothing partial passes for the whole.
+fn missing(history: &History) -> Option<String> {
+    match (history.end, &history.damage) {
+        (None, Some(damage)) => Some(format!("it was cut short: {damage}")),
+        (None, None) => Some("it was cut short: there is no end record".to_owned()),
+        (Some(end), _) if end.left_out > 0 => Some(format!(
+            "{} of {} operations were left out beyond the limit",
+            end.left_out,
+            end.operations + end.left_out
+        )),
+        (Some(_), _) => None,
+    }
 }
 
 /// Where it goes.

@@ -223,10 +223,12 @@ impl From<EngineArg> for crate::checker::Engine {
     }
 }
 
-/// Prints to standard output. A reader who has seen enough is no failure.
+/// Prints to standard output. A reader who has seen enough, or whose terminal is gone, is no failure.
 fn print(text: &str) -> anyhow::Result<()> {
+    let gone = Some(rustix::io::Errno::IO.raw_os_error());
     match writeln!(io::stdout().lock(), "{}", text.trim_end()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.raw_os_error() == gone => Ok(()),
         outcome => outcome.context("cannot print the result"),
     }
 }

@@ -17,6 +17,7 @@ mod export;
 mod header;
 mod import;
 mod jsonl;
+mod kinds;
 mod operation;
 mod places;
 mod read;

@@ -52,6 +52,16 @@ pub enum ReadError {
         /// The program that unpacks it.
         by: &'static str,
     },
+    /// The file is something else.
+    #[error("{path} is {what}, not a history to judge: {instead}")]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        instead: &'static str,
+    },
     /// A line of JSON is not a row.
     #[error("{path}, line {line}: {reason}")]
     Line {

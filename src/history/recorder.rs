@@ -186,6 +186,11 @@ impl Recorder {
         self.end
     }
 
+    /// Notes that the run ends before it was driven to its end, for the end record to say.
+    pub const fn interrupted(&mut self) {
+        self.end.interrupted = true;
+    }
+
     /// Writes what is left and the end record, and waits until all is in the file.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Error, Read};
 use std::path::{Path, PathBuf};
 
+use super::kinds::other_than_history;
 use super::read::ReadError;
 
 /// The path that stands for the standard input.
@@ -37,7 +38,7 @@ impl Source {
     /// Opens a file and reads its first bytes.
     ///
     /// # Errors
-    /// When the file cannot be read, is empty or is compressed.
+    /// When the file cannot be read, is empty, is compressed or is known to be something else.
     pub(super) fn open(path: &Path) -> Result<Self, ReadError> {
         let io = |source| io(path, source);
         let (length, mut rest): (_, Box<dyn Read>) = if path == Path::new(STANDARD_INPUT) {
@@ -65,6 +66,13 @@ impl Source {
             return Err(ReadError::Compressed {
                 path: path.to_owned(),
                 by,
+            });
+        }
+        if let Some((what, instead)) = other_than_history(&start) {
+            return Err(ReadError::Other {
+                path: path.to_owned(),
+                what,
+                instead,
             });
         }
         Ok(Self {

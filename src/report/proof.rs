@@ -108,6 +108,11 @@ pub(super) fn history(record: &RunRecord) -> String {
     if history.complete {
         return format!("all {operations} operations, load and read-back included");
     }
+    if history.recorded == history.operations {
+        return format!(
+            "all {operations} operations until the run was interrupted, not all read back"
+        );
+    }
     let limit = optional(history.limit, number::count);
     format!(
         "{recorded} of {operations} operations (limit {limit}): after the limit a sample of keys \

@@ -8,6 +8,7 @@ mod cluster;
 mod config;
 mod directory;
 mod error;
+mod find;
 mod interrupt;
 mod nemesis;
 mod phases;
@@ -38,8 +39,9 @@ pub use config::{CheckBudget, Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
 pub(crate) use error::one_line;
+pub use find::{NoHistory, find_history};
 pub use quiesce::{QUIESCE_TIMEOUT, Quiescence};
-pub use verdict::{Judging, check_history, history_path};
+pub use verdict::{Judging, check_history};
 
 use interrupt::Interrupt;
 use phases::{Driven, Stages, drive};
@@ -163,7 +165,14 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     cluster.shutdown().await;
     let inserts_withheld = driver.inserts_withheld();
     // Whatever became of the load, what was recorded is kept.
-    let recorded = driver.finish().map(history::Recorder::finish).transpose();
+    let is_driven = driven.as_ref().is_ok_and(|driven| driven.read_back);
+    let recorded = driver.finish().map(|mut recorder| {
+        if !is_driven {
+            recorder.interrupted();
+        }
+        recorder.finish()
+    });
+    let recorded = recorded.transpose();
     let driven = driven.map_err(load_failed)?;
     let recorded = recorded.map_err(|error| load_failed(error.into()))?;
 
@@ -183,6 +192,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         load_diverged,
         quiescence,
         faults,
+        read_back: _,
     } = driven;
     let kept = judged
         .as_ref()

@@ -70,6 +70,8 @@ pub(super) struct Driven {
     pub(super) quiescence: Option<Quiescence>,
     /// What the nemesis did.
     pub(super) faults: FaultsRecord,
+    /// Whether every replica was read back in the end, as far as it answered.
+    pub(super) read_back: bool,
 }
 
 pub(super) async fn drive(
@@ -127,6 +129,7 @@ pub(super) async fn drive(
     };
     load.drive(Plan::Final { reads }, interrupt.asked(), tell)
         .await?;
+    driven.read_back = !interrupt.is_asked();
     Ok(driven)
 }
 

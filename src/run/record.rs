@@ -121,7 +121,9 @@ pub(super) fn assemble(
         history: HistoryRecord {
             recorded: recorded.operations,
             operations: recorded.operations + recorded.left_out,
-            complete: findings.recorded.is_some() && recorded.left_out == 0,
+            complete: findings.recorded.is_some()
+                && recorded.left_out == 0
+                && !recorded.interrupted,
             limit: config.history_limit,
         },
         warnings,

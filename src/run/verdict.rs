@@ -1,6 +1,6 @@
 //! Judging a run's history, and putting the judgement into the words of the run record.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::checker::{
@@ -14,7 +14,6 @@ use crate::measure::{
 };
 
 use super::config::CheckBudget;
-use super::directory::HISTORY_FILE;
 
 /// How many anomalies a run record keeps; `kvs-bench check` shows them all.
 const ANOMALIES_MAX: usize = 20;
@@ -78,16 +77,6 @@ pub fn check_history(history: &History, judging: &Judging) -> Report {
         ..Options::default()
     };
     crate::checker::check(history, &options)
-}
-
-/// Where the history of `path` is: the file itself, or the one in a run directory.
-#[must_use]
-pub fn history_path(path: &Path) -> PathBuf {
-    if path.is_dir() {
-        path.join(HISTORY_FILE)
-    } else {
-        path.to_owned()
-    }
 }
 
 /// Judges a run's history and measures how stale its reads were.

@@ -97,7 +97,16 @@ impl Workload {
             message: error.message().lines().collect::<Vec<_>>().join(", "),
         };
         let table: toml::Table = toml::from_str(text).map_err(|e| malformed(&e))?;
-        refuse_unknown_fields(&table)?;
+        refuse_unknown_fields(&table).map_err(|error| {
+            if let WorkloadError::UnknownField { field, .. } = &error {
+                return WorkloadError::Malformed {
+                    origin: origin.to_owned(),
+                    line: line_of(text, field),
+                    message: error.to_string(),
+                };
+            }
+            error
+        })?;
         let workload: Self = toml::from_str(text).map_err(|e| malformed(&e))?;
         let workload = Self {
             name: origin.to_owned(),
@@ -106,6 +115,34 @@ impl Workload {
         workload.validate()?;
         Ok(workload)
     }
+}
+
+/// The line, from 1, that gives a field by its dotted path: below its table's heading, in the path's
+/// own words, or within an inline table.
+fn line_of(text: &str, field: &str) -> usize {
+    let mut heading = String::new();
+    let mut nearest = 1;
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if let Some(table) = line.strip_prefix('[') {
+            table.trim_end_matches(']').trim().clone_into(&mut heading);
+            heading.push('.');
+        }
+        let name = line.split('=').next().unwrap_or(line).trim();
+        let name = name.replace(['"', '\'', ' '], "");
+        let path = if heading.is_empty() {
+            name
+        } else {
+            format!("{heading}{name}")
+        };
+        if path == field {
+            return number;
+        }
+        if !path.is_empty() && field.starts_with(&format!("{path}.")) {
+            nearest = number;
+        }
+    }
+    nearest
 }
 
 #[cfg(test)]
@@ -151,11 +188,11 @@ mod tests {
     fn what_is_wrong_is_said_in_one_line() {
         check(
             "reocrds = 5",
-            "a workload has no field `reocrds`: did you mean `records`?",
+            "workload mine, line 1: a workload has no field `reocrds`: did you mean `records`?",
         );
         check(
             "[mix]\nraed = 1",
-            "a workload has no field `mix.raed`: did you mean `mix.read`?",
+            "workload mine, line 2: a workload has no field `mix.raed`: did you mean `mix.read`?",
         );
         check(
             "foo = 1",
@@ -163,7 +200,15 @@ mod tests {
         );
         check(
             "read = 1",
-            "a workload has no field `read`: did you mean `mix.read`?",
+            "workload mine, line 1: a workload has no field `read`: did you mean `mix.read`?",
+        );
+        check(
+            "records = 5\nmix.raed = 1",
+            "workload mine, line 2: a workload has no field `mix.raed`: did you mean `mix.read`?",
+        );
+        check(
+            "records = 5\n\n# a comment\nmix = { read = 1, raed = 1 }",
+            "workload mine, line 4: a workload has no field `mix.raed`: did you mean `mix.read`?",
         );
         check(
             "\nrecords = [1]",

@@ -13,6 +13,7 @@ mod fuzz_corpus;
 mod history;
 mod hostile_histories;
 mod imports;
+mod input;
 mod launcher;
 mod layering;
 mod measure;

@@ -168,7 +168,12 @@ fn a_run_whose_only_node_is_killed_ends_in_time() {
 
 #[test]
 fn an_interrupted_run_keeps_what_was_recorded_and_leaves_no_process() {
-    for asked in [Signal::INT, Signal::TERM] {
+    let mut signals = vec![Signal::INT, Signal::TERM];
+    // Under nohup it is ignored, by the test and by what it starts.
+    if !ignores_hang_up() {
+        signals.push(Signal::HUP);
+    }
+    for asked in signals {
         let trouble = Trouble::start(&["--arch=replicated", ENDLESS]);
         trouble.until_rows_are_saved();
         assert_eq!(trouble.running.children().len(), 3, "the control");
@@ -183,8 +188,21 @@ fn an_interrupted_run_keeps_what_was_recorded_and_leaves_no_process() {
         assert!(history.end.is_some() && history.damage.is_none());
         assert!(rows(&history, Outcome::Ok) > 0);
         assert_eq!(history.len() as u64, record.history.recorded);
+        assert!(history.end.unwrap().interrupted && !record.history.complete);
+        assert!(ended.stdout.contains("until the run was interrupted"));
         can_be_checked(&results);
+        let directory = run_directory(results.path()).unwrap();
+        let checked = bench(&["check", "--budget=0.1", directory.to_str().unwrap()]);
+        let verdict = checked.stdout.lines().next().unwrap();
+        assert!(verdict.contains("the run was interrupted"), "{verdict}");
+        assert_eq!(checked.code(), 2, "a causal store is read back in the end");
     }
+}
+
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap() & 1 == 1
 }
 
 #[test]
