@@ -256,6 +256,7 @@ fn what_is_no_edn_is_refused_in_a_line_that_says_what_is_wrong() {
         (":", "`:` is no keyword"),
         ("::a", "`::a` is no keyword"),
         ("'a", "is no value"),
+        ("a\u{1b}[2J", "`a\\u{1b}` is no value"),
         ("@a", "is no value"),
         ("#(inc %)", "`#(` begins nothing"),
         ("#<Object a>", "`#<` begins nothing"),

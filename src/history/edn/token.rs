@@ -21,6 +21,9 @@ pub(super) fn value(word: &str) -> Result<Value<'_>, String> {
         _ => {}
     }
     let no = |what: &str| Err(format!("`{}` is no {what}", shown(word, SHOWN_CHARS_MAX)));
+    if word.contains(char::is_control) {
+        return no("value");
+    }
     let mut chars = word.chars();
     match chars.next() {
         Some('\\') => text::character(chars.as_str()).map_or_else(|| no("character"), Ok),
