@@ -199,6 +199,7 @@ fn generate(promise: Promise, operations: u32) -> History {
     history.end = Some(kvs_zoo::history::End {
         operations: history.len() as u64,
         left_out: 0,
+        interrupted: false,
     });
     history
 }

@@ -13,7 +13,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Sparkline, Table};
 use ratatui::{DefaultTerminal, Frame};
 
-use crate::measure::{IntervalRow, Summary};
+use crate::measure::{IntervalRow, PlaceRow, Summary};
 use crate::report::{rate_text, time_text};
 use crate::run::Observer;
 
@@ -150,7 +150,60 @@ impl Drop for Tui {
     }
 }
 
+/// The least size of a terminal, in columns and lines, that has room for panels.
+const PANELS_MIN: (u16, u16) = (72, 24);
+
 fn draw(frame: &mut Frame<'_>, shown: &Shown) {
+    let area = frame.area();
+    if area.width < PANELS_MIN.0 || area.height < PANELS_MIN.1 {
+        in_lines(frame, shown);
+    } else {
+        in_panels(frame, shown);
+    }
+}
+
+/// What matters most, a line each, for a terminal without room for panels.
+fn in_lines(frame: &mut Frame<'_>, shown: &Shown) {
+    let time = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), time_text);
+    let mut lines = vec![
+        Line::from(shown.title.clone()).bold(),
+        Line::from(format!("{} {}", shown.stage, shown.message)),
+    ];
+    if let Some(row) = shown.rows.back() {
+        let summary = latency(row);
+        let rate = row.per_second(row.all.service.count).unwrap_or(0.0);
+        lines.push(Line::from(format!(
+            "{} operations/s, {} errors",
+            rate_text(rate),
+            row.all.errors
+        )));
+        lines.push(Line::from(format!(
+            "p50 {}, p99 {}, max {}",
+            time(summary.p50),
+            time(summary.p99),
+            time(summary.max)
+        )));
+        for (id, node) in row.nodes.iter().enumerate() {
+            let (state, colour) = state(node);
+            let style = Style::default().fg(colour);
+            lines.push(Line::from(format!("n{id} {state}")).style(style));
+        }
+    }
+    lines.extend({ shown.faults.iter().rev() }.map(|fault| Line::from(fault.as_str())));
+    frame.render_widget(Paragraph::new(lines), frame.area());
+}
+
+/// How clients found a node in the last second, in a word and its colour.
+const fn state(node: &PlaceRow) -> (&'static str, Color) {
+    match (node.latency.count, node.errors) {
+        (0, 0) => ("idle", Color::DarkGray),
+        (0, _) => ("silent", Color::Red),
+        (_, 0) => ("well", Color::Green),
+        (_, _) => ("troubled", Color::Yellow),
+    }
+}
+
+fn in_panels(frame: &mut Frame<'_>, shown: &Shown) {
     let nodes = shown.rows.back().map_or(0, |row| row.nodes.len()) as u16;
     let [head, curves, numbers, places, faults] = Layout::vertical([
         Constraint::Length(3),
@@ -262,12 +315,7 @@ fn health(frame: &mut Frame<'_>, area: Rect, row: &IntervalRow) {
     let header = Row::new(["node", "state", "ops/s", "p50", "p99", "errors"]);
     let time = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), time_text);
     let rows = row.nodes.iter().enumerate().map(|(id, node)| {
-        let (state, colour) = match (node.latency.count, node.errors) {
-            (0, 0) => ("idle", Color::DarkGray),
-            (0, _) => ("silent", Color::Red),
-            (_, 0) => ("well", Color::Green),
-            (_, _) => ("troubled", Color::Yellow),
-        };
+        let (state, colour) = state(node);
         let rate = row.per_second(node.latency.count);
         Row::new([
             Cell::from(format!("n{id}")),
@@ -291,7 +339,7 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
-    use crate::measure::{KindRow, PlaceRow};
+    use crate::measure::KindRow;
 
     #[test]
     fn a_screen_shows_rates_percentiles_nodes_and_faults() {
@@ -337,7 +385,21 @@ mod tests {
         ] {
             assert!(screen.contains(text), "{text} is not on\n{screen}");
         }
-        // A small terminal cuts it short and does not panic.
+        // A small terminal has the same without panels, the newest fault included.
+        let mut terminal = Terminal::new(TestBackend::new(40, 12)).expect("a screen");
+        terminal.draw(|frame| draw(frame, &shown)).expect("drawn");
+        let screen = terminal.backend().to_string();
+        for text in [
+            "12.3k operations/s",
+            "p99 3.00 ms",
+            "n0 well",
+            "n1 troubled",
+            "n2 silent",
+            "kill n2",
+        ] {
+            assert!(screen.contains(text), "{text} is not on\n{screen}");
+        }
+        // A tiny one cuts it short and does not panic.
         let mut terminal = Terminal::new(TestBackend::new(20, 5)).expect("a screen");
         terminal.draw(|frame| draw(frame, &shown)).expect("drawn");
     }

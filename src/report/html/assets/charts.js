@@ -41,6 +41,26 @@
     ctx.restore();
   } } };
 
+  // What a logarithmic axis names: every step of a decade where it shows hardly one, 1, 2 and 5 where
+  // it shows a few, and powers of ten beyond that.
+  const named = (u, splits, at) => {
+    const { min, max } = u.scales[at === 0 ? "x" : "y"];
+    const decades = Math.log10(max / min);
+    const wanted = decades < 1.2 ? [1, 2, 3, 4, 5, 6, 8] : decades < 3.2 ? [1, 2, 5] : [1];
+    return splits.map((v) => (v != null && wanted.includes(Number((v / 10 ** Math.floor(Math.log10(v) + 1e-9)).toPrecision(3))) ? v : null));
+  };
+  // Runs are whole.
+  const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10000, 100000];
+  // The runs of a comparison: A is one colour, B the other, and further curves of each differ by their dashes.
+  const DASHES = [undefined, [8, 4], [2, 3], [10, 3, 2, 3]];
+  const sides = (series) => series.length > 1 && series.every((one) => /^[AB]( |$)/.test(one.name));
+  const stroke = (series, at) => {
+    if (!sides(series)) return { stroke: style(`--c${at % COLOURS}`), dash: at >= COLOURS ? [6, 4] : undefined };
+    const side = series[at].name[0];
+    const before = series.slice(0, at).filter((one) => one.name[0] === side).length;
+    return { stroke: style(side === "A" ? "--c0" : "--c1"), dash: DASHES[before % DASHES.length] };
+  };
+
   const axis = (kind, more) => ({ stroke: style("--faint"), grid: { stroke: style("--line"), width: 1 },
     ticks: { stroke: style("--line") }, values: (_, values) => values.map((v) => (v == null ? "" : FORMATS[kind](v))), ...more });
 
@@ -55,9 +75,12 @@
       plugins: chart.shaded ? [shading] : [],
       cursor: { drag: { x: true, y: false }, sync: chart.sync ? { key: chart.sync, setSeries: false } : undefined },
       scales: { x: { time: false, distr: isOdds || chart.x_log ? 3 : 1 }, y: { distr: log ? 3 : 1, range: log ? undefined : (_, lo, hi) => [Math.min(0, lo), hi > 0 ? hi * 1.05 : 1] } },
-      axes: [axis(chart.x, { size: 44 }), axis(y, { size: 78 })],
+      // Room for the last label, which stands under the end of the axis.
+      padding: [null, 36, null, null],
+      axes: [axis(chart.x, { size: 44, ...(chart.x === "count" ? { incrs: WHOLE } : {}), ...(chart.x_log && !isOdds ? { filter: named } : {}) }),
+        axis(y, { size: 78, ...(log ? { filter: named } : {}) })],
       series: [{ label: chart.x_label, value: (_, v) => format(chart.x)(v) }].concat(series.map((one, at) => ({
-        label: one.name, stroke: style(`--c${at % COLOURS}`), width: 1.5, dash: at >= COLOURS ? [6, 4] : undefined,
+        label: one.name, width: 1.5, ...stroke(series, at),
         points: { show: chart.points || chart.xs.length < FEW ? true : undefined, size: 5 }, spanGaps: isOdds || chart.points, value: (_, v) => format(y)(v) }))),
     };
     const u = new uPlot(options, [chart.variants[variant].xs || chart.xs].concat(series.map((one) => one.values)), place);
