@@ -306,6 +306,7 @@ pub(crate) fn generate(shape: Shape) -> History {
     history.end = Some(End {
         operations: history.len() as u64,
         left_out: 0,
+        interrupted: false,
     });
     history
 }
