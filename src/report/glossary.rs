@@ -147,16 +147,15 @@ pub(crate) fn known(cell: &str) -> Option<&'static Term> {
     TERMS.iter().find(|term| term.name == name)
 }
 
-/// What the session guarantees and the register models are called, for the screen.
-pub(super) const MODELS_LEGEND: &str = "ryw, mr, mw, wfr: session guarantees (read your writes, \
-     monotonic reads, monotonic writes, writes follow reads); cc, ccv: causal, for registers of \
-     one value";
-/// What the numbers of staleness are.
-pub(super) const STALENESS_LEGEND: &str = "Δ: how long the oldest put that a read missed had been \
-     acknowledged; k: how many it missed; visibility lag: until another replica shows a put";
-/// How values and puts are named in a proof.
+/// What the short names of models stand for, in a line of the screen.
+pub(super) const MODELS_LEGEND: &str =
+    "ryw, mr, mw, wfr: session guarantees; cc, ccv: causal registers (docs/glossary.md)";
+/// What the numbers of staleness are, in a line of the screen.
+pub(super) const STALENESS_LEGEND: &str =
+    "Δ: how long a missed put had been acknowledged; k: puts missed; lag: until seen elsewhere";
+/// How values and puts are named in a proof, in a line of the screen.
 pub(super) const PROOF_LEGEND: &str =
-    "a value 11:1 was written by operation 1 of session 11; a dot n2:29 is the 29th put of node 2";
+    "11:1: written by operation 1 of session 11; dot n2:29: the 29th put of node 2";
 
 #[cfg(test)]
 mod tests {

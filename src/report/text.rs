@@ -11,7 +11,7 @@ use super::proof::{anomalies, verdict};
 use super::tables;
 
 /// A screen is at most this many lines; anomalies are cut to fit.
-pub const LINES_MAX: usize = 45;
+pub const LINES_MAX: usize = 50;
 /// A line is at most this many columns, unless a path or a command is longer.
 pub const COLUMNS_MAX: usize = 100;
 
