@@ -334,19 +334,19 @@ fn faults_that_cannot_come_in_the_time_there_is_are_refused_with_what_would_do()
         "--workload=uniform",
         "--records=200",
         "--warmup=100ms",
-        "--duration=2s",
     ];
     let refused = |more: &[&str]| {
         let ended = bench(&[&short, more].concat());
         assert_eq!(ended.code(), 254, "{more:?}: {}", ended.stderr);
         ended.error_line().to_owned()
     };
-    let told = refused(&["--nemesis=pause,kill", "--nemesis-interval=10s"]);
+    let two = "--duration=2s";
+    let told = refused(&[two, "--nemesis=pause,kill", "--nemesis-interval=10s"]);
     for part in ["--duration 31s", "--nemesis-interval 650ms", "kill, pause"] {
         assert!(told.contains(part), "{told}");
     }
     let kill = r#"nemesis=[{at="10s",for="1s",fault="kill"}]"#;
-    let told = refused(&["--set", kill]);
+    let told = refused(&[two, "--set", kill]);
     assert!(told.contains("--duration 11s"), "{told}");
     let told = refused(&["--nemesis=all", "--duration=20ms"]);
     assert!(told.contains("--duration 100ms"), "{told}");
