@@ -140,3 +140,41 @@ fn row(kind: &str, windows: &[&FaultWindow]) -> Vec<String> {
         recovery,
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A fault during which so many operations succeeded, with so many under way.
+    fn window(operations: u64, under_way: Option<u64>) -> FaultWindow {
+        FaultWindow {
+            during: PeriodRecord {
+                operations,
+                ..PeriodRecord::default()
+            },
+            under_way,
+            ..FaultWindow::default()
+        }
+    }
+
+    #[test]
+    fn a_fault_during_which_nothing_ended_says_why() {
+        let felt = window(9, Some(64));
+        let waited = window(0, Some(64));
+        let idle = window(0, Some(0));
+        assert_eq!(available(&[&felt, &waited]), "100.00 %");
+        assert_eq!(available(&[&waited, &idle]), "none ended");
+        assert_eq!(available(&[&idle]), "idle");
+        assert_eq!(available(&[&window(0, None)]), "-", "an older record");
+        assert_eq!(notes(std::slice::from_ref(&felt)), [""; 0]);
+        let notes = notes(&[felt, waited, idle]);
+        let [waited, idle] = &notes[..] else {
+            panic!("{notes:?}")
+        };
+        assert!(
+            waited.starts_with("none ended during 1 of 3 faults"),
+            "{waited}"
+        );
+        assert!(idle.starts_with("idle during 1 of 3 faults"), "{idle}");
+    }
+}

@@ -333,15 +333,6 @@ fn the_screen_of_a_run_under_a_nemesis_says_what_clients_noticed_and_what_failed
         recovery_ns,
         under_way: Some(64),
     };
-    let short = |during: PeriodRecord, under_way| FaultWindow {
-        during,
-        under_way: Some(under_way),
-        ..window("pause", 0, Some(0))
-    };
-    let none = || PeriodRecord {
-        seconds: 0.05,
-        ..PeriodRecord::default()
-    };
     let mut record = valid();
     record.configuration.durability = "disk".to_owned();
     record.faults = FaultsRecord {
@@ -349,8 +340,6 @@ fn the_screen_of_a_run_under_a_nemesis_says_what_clients_noticed_and_what_failed
             window("kill", 1_000, Some(300 * MILLISECOND)),
             window("partition", 0, Some(0)),
             window("kill", 10, None),
-            short(none(), 64),
-            short(none(), 0),
         ],
         failures: vec!["could not heal pause n1: node n1 did not answer within 5s".to_owned()],
         ..FaultsRecord::default()
