@@ -16,7 +16,7 @@ use kvs_zoo::transport::frame::{PREFIX_BYTES, append_gossip, decode_gossip};
 /// The longest input that is tried, in bytes: longer ones find nothing that short ones do not.
 const INPUT_BYTES_MAX: usize = 1 << 16;
 
-/// The formats of other tools; an import's first byte picks one.
+/// The formats of other tools, of which an import's first byte picks one; another bit picks JSON.
 const IMPORTED: [Format; 4] = [
     Format::JepsenEdn,
     Format::JepsenLog,
@@ -44,7 +44,12 @@ pub fn imports(data: &[u8]) {
         nil_reads_match_anything: first & 8 != 0,
         failed_cas: None,
     };
-    read_and_write(rest, IMPORTED[usize::from(first & 3)], &options);
+    let format = if first & 16 != 0 {
+        Format::JepsenJson
+    } else {
+        IMPORTED[usize::from(first & 3)]
+    };
+    read_and_write(rest, format, &options);
 }
 
 /// Makes a small history of bytes and judges it by every model.

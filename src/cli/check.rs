@@ -79,7 +79,7 @@ enum DominanceArg {
 /// How a history is read.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
-    /// The form of the history; guessed from its first bytes when not given.
+    /// The form of the history; guessed from its first records and its name when not given.
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
 
@@ -106,7 +106,9 @@ enum Format {
     Jsonl,
     /// Jepsen's and Knossos' EDN maps: read, write, cas.
     JepsenEdn,
-    /// Jepsen's log lines, one register.
+    /// The same operations as JSON objects, as elle-cli has them.
+    JepsenJson,
+    /// Jepsen's logs: the console, jepsen.log, history.txt.
     JepsenLog,
     /// Porcupine's key-value logs: get, put, append.
     PorcupineKv,
@@ -131,6 +133,7 @@ impl InputArgs {
             Format::Arrow => Known::Arrow,
             Format::Jsonl => Known::JsonLines,
             Format::JepsenEdn => Known::JepsenEdn,
+            Format::JepsenJson => Known::JepsenJson,
             Format::JepsenLog => Known::JepsenLog,
             Format::PorcupineKv => Known::PorcupineKv,
             Format::Plume => Known::Plume,

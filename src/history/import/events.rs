@@ -6,6 +6,7 @@ use super::super::columns::Columns;
 use super::super::edn::Value;
 use super::super::header::{End, Header};
 use super::super::operation::{ErrorKind, Kind, Outcome, Phase, Row};
+use super::super::places::{self, Places, Spot};
 use super::super::read::History;
 use super::{BadLine, FailedCas, ImportOptions};
 
@@ -19,6 +20,8 @@ const NIL: &str = "nil";
 pub(super) struct Place {
     /// Its line, from 1.
     pub(super) line: usize,
+    /// Which of the file's records it is, from 1.
+    pub(super) record: usize,
     /// Its `:index`, where the format has one.
     pub(super) index: Option<i64>,
 }
@@ -73,6 +76,8 @@ pub(super) enum Ended<'v> {
     /// As it was invoked: the completion says no more.
     OkAsAsked,
     Fail,
+    /// It failed, and an error says why: not for what the register held.
+    FailByError,
     Info,
 }
 
@@ -90,6 +95,7 @@ struct Operation {
     outcome: Outcome,
     error: Option<ErrorKind>,
     invoked_at: Place,
+    completed_at: Option<Place>,
 }
 
 /// One life of a process: an unknown outcome ends it.
@@ -130,6 +136,8 @@ pub(super) struct Events<'o> {
     filled_in: Option<usize>,
     time: u64,
     last_line: usize,
+    /// Several events stand on one line.
+    shares_lines: bool,
 }
 
 impl<'o> Events<'o> {
@@ -153,12 +161,14 @@ impl<'o> Events<'o> {
             filled_in: None,
             time: 0,
             last_line: 1,
+            shares_lines: false,
         }
     }
 
     /// The time of the next event: its own, but always after the last one's, since the order of
     /// the lines is that of time.
     fn tick(&mut self, event: &Event<'_>) -> u64 {
+        self.shares_lines |= self.time > 0 && self.last_line == event.place.line;
         self.last_line = event.place.line;
         self.time = event.time.unwrap_or(0).max(self.time + 1);
         self.time
@@ -256,6 +266,7 @@ impl<'o> Events<'o> {
             outcome: Outcome::Info,
             error: None,
             invoked_at: event.place,
+            completed_at: None,
         });
         self.lives[life].next_index += 1;
         Ok(())
@@ -295,14 +306,17 @@ impl<'o> Events<'o> {
         }
         let anything = self.options.nil_reads_match_anything
             && matches!(ended, Ended::Ok(_, Action::Get(value)) if value.to_string() == self.nothing);
-        let mismatch = kind == Kind::Cas && self.failed_cas == FailedCas::Mismatch;
+        let mismatch = kind == Kind::Cas
+            && matches!(ended, Ended::Fail)
+            && self.failed_cas == FailedCas::Mismatch;
         let operation = &mut self.operations[number];
         operation.returned = Some(returned);
+        operation.completed_at = Some(event.place);
         operation.outcome = match ended {
             // What a read of anything saw is as good as unknown.
             Ended::Ok(..) if anything => Outcome::Info,
             Ended::Ok(..) | Ended::OkAsAsked => Outcome::Ok,
-            Ended::Fail => Outcome::Fail,
+            Ended::Fail | Ended::FailByError => Outcome::Fail,
             Ended::Info => Outcome::Info,
         };
         if operation.outcome == Outcome::Fail && mismatch {
@@ -383,6 +397,7 @@ impl<'o> Events<'o> {
         let mut columns = Columns::with_capacity(self.operations.len());
         let sessions = self.sessions()?;
         self.push_initial(&mut columns, sessions.next)?;
+        let places = self.places(columns.len());
         for number in 0..self.operations.len() {
             let read = self.read(number);
             let written = self.written(number);
@@ -412,8 +427,31 @@ impl<'o> Events<'o> {
             },
             columns,
             end: Some(end),
+            places,
             ..History::default()
         })
+    }
+
+    /// Where the operations stand in the file. What `initial` registers hold at first comes before
+    /// them, and stands nowhere.
+    fn places(&self, initial: usize) -> Places {
+        let spot = |place: Place| Spot {
+            line: place.line as u64,
+            record: self.shares_lines.then_some(place.record as u64),
+            index: place.index,
+        };
+        let mut places = Places::default();
+        for _ in 0..initial {
+            places.push(None);
+        }
+        for operation in &self.operations {
+            places.push(Some(&places::Place {
+                process: self.processes[self.lives[operation.life].process].clone(),
+                invoked: spot(operation.invoked_at),
+                completed: operation.completed_at.map(spot),
+            }));
+        }
+        places
     }
 
     /// Where completions fill in what is written, an operation that has none wrote nobody knows

@@ -9,7 +9,7 @@ use super::super::read::History;
 use super::events::{Action, Ended, Event, Events, Place};
 use super::shape::{Finder, Shape, keyed};
 use super::versions::Versions;
-use super::{BadLine, FailedCas, ImportOptions};
+use super::{BadLine, FailedCas, ImportOptions, micro, others};
 
 /// The name of the only register of a test without keys.
 const REGISTER: Value<'static> = Value::Symbol(Cow::Borrowed("register"));
@@ -22,10 +22,14 @@ pub(super) struct Line<'t> {
     pub(super) process: Value<'t>,
     /// `invoke`, `ok`, `fail` or `info`, without a colon.
     pub(super) word: Cow<'t, str>,
-    /// What is done, without a colon: `read`, `write`, `cas`.
+    /// What is done, without a colon: `read`, `write`, `cas`; empty where the line does not say it.
     pub(super) f: Cow<'t, str>,
+    /// The register, where the line has it apart from the value.
+    pub(super) key: Option<Value<'t>>,
     /// `None` where the line says no value.
     pub(super) value: Option<Value<'t>>,
+    /// An error stands on the line, of which no more is known.
+    pub(super) error: bool,
     /// In ns.
     pub(super) time: Option<u64>,
 }
@@ -43,7 +47,8 @@ pub(super) fn import<'t>(
     let mut finder = Finder::default();
     // A line that cannot be read is reported by the second scan, which reads in order.
     drop(scan(&mut |line| {
-        let kind = kind(&line.f)?;
+        let line = plain(line)?;
+        let kind = kind(&line)?;
         let value = line.value.as_ref().unwrap_or(&NIL);
         Ok(finder.see(&line.process, &line.word, kind, value))
     }));
@@ -52,27 +57,50 @@ pub(super) fn import<'t>(
         shape: finder.shape(),
         versions: Versions::default(),
         last_index: None,
+        failed_cas_is_told: options.failed_cas.is_some(),
     };
+    let mut last = 0;
     scan(&mut |line| {
-        reader.line(&line)?;
+        let (number, record) = (line.place.line, line.place.record);
+        let shares_line = std::mem::replace(&mut last, number) == number;
+        let said = plain(line).and_then(|line| reader.line(&line));
+        said.map_err(|reason| {
+            if shares_line {
+                format!("record {record}: {reason}")
+            } else {
+                reason
+            }
+        })?;
         Ok(ControlFlow::Continue(()))
     })?;
     reader.events.finish()
 }
 
+/// The line with its key in its value, and for a transaction of one operation that operation.
+fn plain(line: Line<'_>) -> Result<Line<'_>, String> {
+    let mut line = micro::single(line)?;
+    let says_nothing = line.value.is_none() && line.f != "read";
+    if let Some(key) = line.key.take().filter(|_| !says_nothing) {
+        let value = line.value.take().unwrap_or_default();
+        let has_key = value.pair().is_some_and(|(first, _)| *first == key);
+        line.value = Some(if has_key {
+            value
+        } else {
+            Value::Sequence(vec![key, value])
+        });
+    }
+    Ok(line)
+}
+
 /// The kind of an operation on a register.
-fn kind(f: &str) -> Result<Kind, String> {
-    match f {
+fn kind(line: &Line<'_>) -> Result<Kind, String> {
+    match line.f.as_ref() {
         "read" => Ok(Kind::Get),
         "write" => Ok(Kind::Put),
         "cas" => Ok(Kind::Cas),
-        other => Err(not_a_register(other)),
+        "" => Err("the operation has no :f".to_owned()),
+        other => Err(others::not_a_register(other)),
     }
-}
-
-/// Says what an operation is that no register has.
-fn not_a_register(f: &str) -> String {
-    format!(":f :{f} is no operation on a register: only :read, :write and :cas are judged")
 }
 
 struct Reader<'o> {
@@ -80,12 +108,14 @@ struct Reader<'o> {
     shape: Shape,
     versions: Versions,
     last_index: Option<i64>,
+    /// The caller says what a failed compare-and-set means.
+    failed_cas_is_told: bool,
 }
 
 impl Reader<'_> {
     fn line(&mut self, line: &Line<'_>) -> Result<(), String> {
         self.index(line.place.index)?;
-        let kind = kind(&line.f)?;
+        let kind = kind(line)?;
         let event = Event {
             process: &line.process,
             place: line.place,
@@ -109,6 +139,9 @@ impl Reader<'_> {
                 version.map_or(Ok(()), |version| {
                     self.versions.ok(&event, key, version, action)
                 })
+            }
+            "fail" if line.error && !self.failed_cas_is_told => {
+                self.events.complete(&event, kind, Ended::FailByError)
             }
             "fail" => self.events.complete(&event, kind, Ended::Fail),
             "info" => self.events.complete(&event, kind, Ended::Info),

@@ -14,35 +14,46 @@ use super::{BadLine, FailedCas, ImportOptions};
 
 pub(super) fn import(text: &str, options: &ImportOptions) -> Result<History, BadLine> {
     jepsen::import(options, FailedCas::NoEffect, |each| {
-        forms(text, |number, form| match line(number, form)? {
-            Some(line) => each(line),
-            None => Ok(ControlFlow::Continue(())),
+        let mut record = 0;
+        forms(text, |number, form| {
+            record += 1;
+            let Some(fields) = Fields::of(form) else {
+                return Err("an operation is a map: {:process 0, :type :invoke, …}".to_owned());
+            };
+            match line(number, record, fields)? {
+                Some(line) => each(line),
+                None => Ok(ControlFlow::Continue(())),
+            }
         })
     })
 }
 
-/// The operation that a form is; `None` for one of the nemesis, which is no client.
-fn line(number: usize, form: Value<'_>) -> Result<Option<Line<'_>>, String> {
-    let Some(mut fields) = Fields::of(form) else {
-        return Err("an operation is a map: {:process 0, :type :invoke, …}".to_owned());
-    };
+/// The operation that has these fields; `None` for one of the nemesis, which is no client.
+pub(super) fn line(
+    number: usize,
+    record: usize,
+    mut fields: Fields<'_>,
+) -> Result<Option<Line<'_>>, String> {
     let process = match fields.take("process") {
-        Some(process @ (Value::Int(_) | Value::Number(_))) => process,
+        // Clients have numbers; some tools name them.
+        Some(process @ (Value::Int(_) | Value::Number(_) | Value::Text(_))) => process,
         Some(Value::Keyword(_)) => return Ok(None),
-        _ => return Err("the operation has no :process, a number".to_owned()),
+        _ => return Err("the operation has no :process, a number or a string".to_owned()),
     };
     let index = fields.int("index");
     let time = fields.int("time");
-    let f = fields.keyword("f");
     Ok(Some(Line {
         place: Place {
             line: number,
+            record,
             index,
         },
         process,
-        f: f.ok_or_else(|| "the operation has no :f".to_owned())?,
+        f: fields.keyword("f").unwrap_or_default(),
         word: fields.keyword("type").unwrap_or_default(),
+        key: fields.take("key"),
         value: fields.take("value"),
+        error: false,
         time: time.and_then(|time| u64::try_from(time).ok()),
     }))
 }
@@ -61,6 +72,10 @@ impl<'t> Fields<'t> {
         } else {
             None
         }
+    }
+
+    pub(super) const fn from_entries(entries: Vec<(Value<'t>, Value<'t>)>) -> Self {
+        Self(entries)
     }
 
     pub(super) fn take(&mut self, name: &str) -> Option<Value<'t>> {

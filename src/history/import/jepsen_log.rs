@@ -1,58 +1,75 @@
-//! Jepsen's log lines: `INFO  jepsen.util - <process>\t<type>\t<f>\t<value>`. Lines that are not of
-//! `jepsen.util` are skipped. A failed compare-and-set did not match.
+//! Jepsen's logs: `history.txt`, what the console showed and `jepsen.log`, whose lines
+//! [`log_line`](super::log_line) reads. They mean what the maps of `history.edn` mean, but that a
+//! compare-and-set that failed without an error did not match.
 
 use std::borrow::Cow;
 
 use super::super::edn::{Reader, Value};
 use super::super::read::History;
 use super::events::Place;
-use super::jepsen::{self, Line};
+use super::jepsen;
+use super::log_line::{self, Line, Logged};
 use super::{BadLine, FailedCas, ImportOptions};
-
-/// What stands before every operation.
-pub(super) const MARK: &str = "jepsen.util - ";
 
 pub(super) fn import(text: &str, options: &ImportOptions) -> Result<History, BadLine> {
     jepsen::import(options, FailedCas::Mismatch, |each| {
+        let mut has_operations = false;
         for (number, line) in (1..).zip(text.lines()) {
-            let bad = |reason| BadLine::new(number, reason);
-            let Some((_, operation)) = line.split_once(MARK) else {
-                continue;
-            };
-            if let Some(line) = self::line(number, operation).map_err(bad)?
-                && each(line).map_err(bad)?.is_break()
-            {
-                break;
+            let bad = |reason: String| BadLine::new(number, reason);
+            match log_line::read(line).map_err(bad)? {
+                Line::Operation(logged) => {
+                    has_operations = true;
+                    let line = self::line(number, &logged).map_err(bad)?;
+                    if each(line).map_err(bad)?.is_break() {
+                        return Ok(());
+                    }
+                }
+                Line::Beginning if has_operations => {
+                    let reason = "a second test begins here: judge the lines of each test alone";
+                    return Err(bad(reason.to_owned()));
+                }
+                Line::Nemesis | Line::Beginning | Line::Other => {}
             }
         }
         Ok(())
     })
 }
 
-fn line(number: usize, text: &str) -> Result<Option<Line<'_>>, String> {
-    let mut words = text.splitn(4, '\t').map(str::trim);
-    let (Some(process), Some(word), Some(f)) = (words.next(), words.next(), words.next()) else {
-        return Err(
-            "an operation is `process`, `:type`, `:f` and `value` with tabs between".to_owned(),
-        );
-    };
-    if process.starts_with(':') {
-        return Ok(None);
-    }
-    let process: u64 = process
-        .parse()
-        .map_err(|_| format!("`{process}` is no number of a process"))?;
-    let bare = |word: &'_ str| word.trim_start_matches(':').to_owned();
-    let value = Reader::new(words.next().unwrap_or_default()).next();
-    Ok(Some(Line {
+/// The operation as `history.edn` has it.
+fn line<'t>(number: usize, logged: &Logged<'t>) -> Result<jepsen::Line<'t>, String> {
+    let process = logged.process.parse();
+    let (value, error) = value(logged)?;
+    Ok(jepsen::Line {
         place: Place {
             line: number,
+            record: number,
             index: None,
         },
-        process: Value::Number(Cow::Owned(process.to_string())),
-        word: Cow::Owned(bare(word)),
-        f: Cow::Owned(bare(f)),
-        value: value.map_err(|error| error.to_string())?,
+        process: process.map_or(Value::Number(Cow::Borrowed(logged.process)), Value::Int),
+        word: Cow::Borrowed(logged.word),
+        f: Cow::Borrowed(logged.f),
+        key: None,
+        value,
+        error: !error.trim().is_empty(),
         time: None,
-    }))
+    })
+}
+
+/// The value of a line, and the error after it. Where the value says nothing it need not be there.
+fn value<'t>(logged: &Logged<'t>) -> Result<(Option<Value<'t>>, &'t str), String> {
+    let says_nothing = match logged.word {
+        "invoke" => logged.f == "read",
+        "ok" => logged.f == "write",
+        _ => true,
+    };
+    let mut reader = Reader::new(logged.rest);
+    match reader.next() {
+        Ok(Some(value)) => Ok((Some(value), &logged.rest[reader.at()..])),
+        Ok(None) | Err(_) if says_nothing => Ok((None, logged.rest)),
+        Ok(None) => Err(format!(
+            "the :{} of a :{} has no value: was the line cut short?",
+            logged.word, logged.f
+        )),
+        Err(error) => Err(format!("its value: {error}")),
+    }
 }

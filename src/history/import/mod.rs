@@ -3,7 +3,8 @@
 //! | format | who writes it | file |
 //! |---|---|---|
 //! | `jepsen-edn` | Jepsen, Knossos, Elle's tools | `jepsen_edn.rs` |
-//! | `jepsen-log` | old Jepsen logs, as in porcupine's tests | `jepsen_log.rs` |
+//! | `jepsen-json` | elle-cli, and tools that write as Jepsen does | `jepsen_json.rs` |
+//! | `jepsen-log` | Jepsen's console, `jepsen.log`, `history.txt` | `jepsen_log.rs` |
 //! | `porcupine-kv` | porcupine's key-value logs | `porcupine_kv.rs` |
 //! | `plume` | Plume, AWDIT, PolySI | `plume.rs` |
 //!
@@ -11,9 +12,15 @@
 
 mod edn;
 mod events;
+mod guess;
 mod jepsen;
 mod jepsen_edn;
+mod jepsen_json;
 mod jepsen_log;
+mod json;
+mod log_line;
+mod micro;
+mod others;
 mod plume;
 mod porcupine_kv;
 mod shape;
@@ -23,7 +30,7 @@ use std::path::Path;
 
 use super::edn::Value;
 use super::operation::Promise;
-use super::read::{ARROW_MAGIC, History, ReadError};
+use super::read::{History, ReadError};
 use super::source::Source;
 
 /// The form of a history in a file.
@@ -35,7 +42,9 @@ pub enum Format {
     JsonLines,
     /// Jepsen's and Knossos' operations as EDN maps.
     JepsenEdn,
-    /// Jepsen's log lines.
+    /// The same operations as JSON objects.
+    JepsenJson,
+    /// The same operations as lines of Jepsen's logs.
     JepsenLog,
     /// Porcupine's key-value logs.
     PorcupineKv,
@@ -78,17 +87,20 @@ impl BadLine {
     }
 }
 
-/// Reads a history of any format, by default the one that its first bytes look like.
+/// Reads a history of any format, by default the one that its first records and its name say.
 ///
 /// # Errors
-/// When the file cannot be read, or is not a history of that format.
+/// When the file cannot be read, is not a history of that format, or of none that is recognised.
 pub fn read_history(
     path: &Path,
     format: Option<Format>,
     options: &ImportOptions,
 ) -> Result<History, ReadError> {
     let source = Source::open(path)?;
-    let format = format.unwrap_or_else(|| guess(source.start()));
+    let format = match format {
+        Some(format) => format,
+        None => guess::guess(path, source.start())?,
+    };
     if matches!(format, Format::Arrow | Format::JsonLines) {
         return History::read_from(source);
     }
@@ -101,13 +113,14 @@ pub fn read_history(
             reason: "it is not UTF-8: convert the file first".to_owned(),
         }
     })?;
-    if text.trim().is_empty() {
+    if guess::is_empty(text) {
         return Err(ReadError::Empty {
             path: path.to_owned(),
         });
     }
     let history = match format {
         Format::JepsenEdn => jepsen_edn::import(text, options),
+        Format::JepsenJson => jepsen_json::import(text, options),
         Format::JepsenLog => jepsen_log::import(text, options),
         Format::PorcupineKv => porcupine_kv::import(text, options),
         Format::Plume | Format::Arrow | Format::JsonLines => plume::import(text),
@@ -121,36 +134,4 @@ pub fn read_history(
         history.header.promise = Some(Promise::Linearizable);
     }
     Ok(history)
-}
-
-/// The format that a file's first bytes look like.
-fn guess(start: &[u8]) -> Format {
-    if start.starts_with(&ARROW_MAGIC) {
-        Format::Arrow
-    } else {
-        guess_text(&String::from_utf8_lossy(start))
-    }
-}
-
-fn guess_text(text: &str) -> Format {
-    let comment = |line: &&str| line.is_empty() || line.starts_with(';');
-    let first = text.lines().map(str::trim).find(|line| !comment(line));
-    let first = first.unwrap_or_default();
-    let looks_like_edn = first.starts_with("{:")
-        || first.starts_with('#')
-        || (first.starts_with(['[', '(', '{']) && text.contains(":process"));
-    if looks_like_edn {
-        let key_value = [":f :append", ":f :put", ":f :get"];
-        if key_value.iter().any(|f| text.contains(f)) {
-            Format::PorcupineKv
-        } else {
-            Format::JepsenEdn
-        }
-    } else if text.contains(jepsen_log::MARK) {
-        Format::JepsenLog
-    } else if first.starts_with("r(") || first.starts_with("w(") {
-        Format::Plume
-    } else {
-        Format::JsonLines
-    }
 }

@@ -29,8 +29,10 @@ pub(super) fn import(text: &str, options: &ImportOptions) -> Result<History, Bad
     {
         reader.no_text = Some((1, initial.to_string()));
     }
+    let mut record = 0;
     forms(text, |line, form| {
-        reader.operation(line, form)?;
+        record += 1;
+        reader.operation(line, record, form)?;
         Ok(ControlFlow::Continue(()))
     })?;
     match reader.no_text {
@@ -51,7 +53,7 @@ struct Reader<'o> {
 }
 
 impl Reader<'_> {
-    fn operation(&mut self, line: usize, form: Value<'_>) -> Result<(), String> {
+    fn operation(&mut self, line: usize, record: usize, form: Value<'_>) -> Result<(), String> {
         let Some(mut fields) = Fields::of(form) else {
             return Err("an operation is a map: {:process 0, :type :invoke, …}".to_owned());
         };
@@ -78,7 +80,11 @@ impl Reader<'_> {
         }
         let event = Event {
             process: &process,
-            place: Place { line, index: None },
+            place: Place {
+                line,
+                record,
+                index: None,
+            },
             time: None,
         };
         match fields.keyword("type").as_deref() {
