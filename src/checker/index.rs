@@ -126,8 +126,8 @@ impl<'h> Index<'h> {
             time: Time::default(),
         };
         index.order_sessions()?;
-        times_fit(columns)?;
-        let puts = Puts::new(columns, numbers)?;
+        times_fit(history)?;
+        let puts = Puts::new(history, numbers)?;
         index.find_ties();
         index.resolve_reads(&puts);
         if dominance == Dominance::Context {
@@ -363,13 +363,15 @@ impl<'h> Index<'h> {
 }
 
 /// Whether every time can be counted in quarters of a ns.
-fn times_fit(columns: &Columns) -> Result<(), String> {
+fn times_fit(history: &History) -> Result<(), String> {
+    let columns = &history.columns;
     let late = |time: u64| time != NEVER && time > TIME_MAX;
     let row = (0..columns.len())
         .find(|row| columns.invoke[*row] > TIME_MAX || late(columns.returned[*row]));
     row.map_or(Ok(()), |row| {
         Err(format!(
-            "row {row} has a time beyond {TIME_MAX} ns: give times from the start of the run"
+            "{} has a time beyond {TIME_MAX} ns: give times from the start of the run",
+            history.operation_name(row)
         ))
     })
 }

@@ -1,7 +1,7 @@
 //! Tables that an index is made with: values as small numbers, and puts by what they wrote.
 
 use super::index::{Index, Table};
-use crate::history::{Columns, Kind, NEVER, Outcome, id_index, id_session, value_id};
+use crate::history::{Columns, History, Kind, NEVER, Outcome, id_index, id_session, value_id};
 
 /// Numbers below this many times the number of rows are looked up in a table, others by hash.
 const DIRECT_MAX: u64 = 2;
@@ -74,11 +74,12 @@ impl Puts {
     ///
     /// # Errors
     /// When ids are not unique, or the history holds more than puts and gets.
-    pub(super) fn new(columns: &Columns, sessions: Numbers) -> Result<Self, String> {
-        if ids_are_places(columns) {
+    pub(super) fn new(history: &History, sessions: Numbers) -> Result<Self, String> {
+        if ids_are_places(&history.columns) {
             Ok(Self::ByPlace(sessions))
         } else {
-            Ok(Self::ById(puts_by_id(columns)?))
+            let puts = puts_by_id(&history.columns).map_err(|found| found.said_of(history))?;
+            Ok(Self::ById(puts))
         }
     }
 
@@ -114,23 +115,47 @@ pub(super) fn ids_are_places(columns: &Columns) -> bool {
     })
 }
 
+/// Why puts are not found by what they wrote.
+pub(super) enum NoPuts {
+    /// The row is neither a put nor a get.
+    Other(usize),
+    /// Both rows wrote the same.
+    Twice(usize, usize),
+}
+
+impl NoPuts {
+    /// The same in words.
+    fn said_of(&self, history: &History) -> String {
+        match *self {
+            Self::Other(row) => format!(
+                "{} is a {}: only a search judges histories of more than puts and gets",
+                history.operation_name(row),
+                history.columns.kind[row]
+            ),
+            Self::Twice(first, second) => format!(
+                "values are not unique: {} and {} wrote the same id",
+                history.operation_name(first),
+                history.operation_name(second)
+            ),
+        }
+    }
+}
+
 /// The rows of puts by what they wrote.
-pub(super) fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, String> {
+///
+/// # Errors
+/// When ids are not unique, or the history holds more than puts and gets.
+pub(super) fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, NoPuts> {
     let mut puts: Table<u64, u32> = Table::default();
     puts.reserve(columns.len() / 2);
     for row in 0..columns.len() {
         if matches!(columns.kind[row], Kind::Cas | Kind::Append) {
-            return Err(format!(
-                "row {row} is a {}: only a search judges histories of more than puts and gets",
-                columns.kind[row]
-            ));
+            return Err(NoPuts::Other(row));
         }
         if columns.kind[row] == Kind::Put
             && let Some(other) = puts.insert(columns.written[row], row as u32)
         {
-            return Err(format!(
-                "values are not unique: rows {other} and {row} wrote the same id"
-            ));
+            return Err(NoPuts::Twice(other as usize, row));
         }
     }
     Ok(puts)

@@ -386,6 +386,10 @@ fn a_history_on_the_standard_input_is_judged_as_its_file_is() {
         let ended = bench(&["check", path.to_str().unwrap(), "--engine", "direct"]);
         let (status, text) = piped(&fs::read(&path).unwrap(), &[]);
         assert_eq!(status, ended.status.code(), "{}: {text}", path.display());
+        // The name of a file may say more than its first records.
+        if stem(&path).starts_with("refused-") {
+            continue;
+        }
         let file = ended.stdout + &ended.stderr;
         assert_eq!(text, file.replace(path.to_str().unwrap(), "-"));
     }
@@ -453,7 +457,10 @@ fn a_format_is_guessed_whatever_comes_before_its_first_record() {
         format!("{}{log}", "a line of something else\n".repeat(100)),
         format!("{{:concurrency 5}}\n{log}"),
         "\n\nw(1,1,0,0)\n".to_owned(),
-        "// ours\n{\"session\": 0, \"kind\": \"get\", \"key\": \"x\", \"invoke\": 0}\n".to_owned(),
+        "// ours\n{\"schema\": 1}\n\
+         {\"session\": 0, \"kind\": \"get\", \"key\": \"x\", \"invoke\": 0, \"return\": 1}\n\
+         {\"end\": {\"operations\": 1}}\n"
+            .to_owned(),
     ] {
         let history = guessed("history", &text).unwrap_or_else(|e| panic!("{text:?}: {e}"));
         assert_eq!(history.len(), 1, "{text:?}");

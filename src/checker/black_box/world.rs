@@ -92,7 +92,8 @@ impl<'a, 'h> World<'a, 'h> {
             for put in self.index.puts_read(get as usize) {
                 let node = self.node[*put as usize];
                 if node == NONE {
-                    return Err(format!("row {get} returned a put of another replica group"));
+                    let name = self.index.name(get as usize);
+                    return Err(format!("{name} returned a put of another replica group"));
                 }
                 starts[node as usize + 1] += 1;
             }

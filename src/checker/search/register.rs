@@ -60,7 +60,8 @@ pub(super) fn build(index: &Index<'_>) -> Result<(Registers, Vec<Part>), String>
             .find(|row| index.columns.read.at(**row as usize).len() > 1)
         {
             return Err(format!(
-                "row {row} returned several values, a register holds one"
+                "{} returned several values, a register holds one",
+                index.name(*row as usize)
             ));
         }
         if index.has_untold_ties_on(key) {

@@ -93,7 +93,14 @@ enum Notation {
 /// How the first map is written, in a vector or not; none where something else comes first.
 fn notation(first: &str) -> Option<Notation> {
     let inside = first.strip_prefix(['[', '(']).map_or(first, skipped);
-    if inside.starts_with(['#', '^']) {
+    // A `#` before anything else, as in `#!`, is no tag.
+    let mut letters = inside.chars();
+    if letters.next() == Some('^')
+        || (inside.starts_with('#')
+            && letters
+                .next()
+                .is_some_and(|c| c.is_alphabetic() || "_:{^".contains(c)))
+    {
         return Some(Notation::Edn);
     }
     let key = skipped(inside.strip_prefix('{')?);

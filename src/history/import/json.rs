@@ -59,8 +59,10 @@ pub(super) fn values(
                 return Err(BadLine::new(line, reason));
             }
             Some(Err(error)) => {
-                let line = line + error.line().saturating_sub(1);
-                return Err(BadLine::new(line, said(&error)));
+                // What is wrong with the end of a line is said to be before the next one's start.
+                let at_end = usize::from(error.column() == 0);
+                let line = (line + error.line()).saturating_sub(1 + at_end);
+                return Err(BadLine::new(line.max(1), said(&error)));
             }
             None => return Ok(()),
         };
@@ -84,6 +86,9 @@ fn said(error: &serde_json::Error) -> String {
                 .next()
                 .unwrap_or_default()
                 .to_owned()
+        }
+        Category::Syntax | Category::Io if error.column() == 0 => {
+            "it is not JSON: a string is not closed on its line".to_owned()
         }
         Category::Syntax | Category::Io => {
             format!("it is not JSON from column {} on", error.column())

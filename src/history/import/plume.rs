@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use super::super::columns::Columns;
 use super::super::header::{End, Header};
 use super::super::operation::{Kind, Outcome, Row};
+use super::super::places::{Place, Places, Spot};
 use super::super::read::History;
 use super::BadLine;
 
@@ -16,6 +17,7 @@ type Table<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 #[derive(Default)]
 struct Reader {
     columns: Columns,
+    places: Places,
     keys: Table<u64, u64>,
     values: Table<(u64, u64), u64>,
     names: Vec<String>,
@@ -46,6 +48,7 @@ pub(super) fn import(text: &str) -> Result<History, BadLine> {
             ..Header::default()
         },
         columns: reader.columns,
+        places: reader.places,
         end: Some(end),
         ..History::default()
     })
@@ -107,6 +110,14 @@ impl Reader {
                 ));
             }
         }
+        self.places.push(Some(&Place {
+            process: session.to_string(),
+            invoked: Spot {
+                line: number as u64,
+                ..Spot::default()
+            },
+            completed: None,
+        }));
         let index = self.next_index.entry(session).or_insert(0);
         *index += 1;
         self.columns.push(&Row {
