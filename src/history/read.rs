@@ -186,7 +186,7 @@ impl History {
     #[must_use]
     pub fn operation_name(&self, i: usize) -> String {
         match self.places.at(i) {
-            Some(place) => format!("process {} on {}", place.process, place.invoked),
+            Some(place) => format!("process {}'s operation on {}", place.process, place.invoked),
             None => {
                 let (session, index) = (self.columns.session[i], self.columns.index[i]);
                 format!("session {session} #{index}")

@@ -8,6 +8,7 @@ mod cli;
 mod compare;
 mod edn;
 mod explanations;
+mod foreign_files;
 mod foreign_values;
 mod fuzz_corpus;
 mod history;

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::edn::forms;
+use super::jepsen_edn::Fields;
 use super::{Format, log_line};
 use crate::history::edn::Value;
 use crate::history::read::{ARROW_MAGIC, ReadError};
@@ -134,16 +135,19 @@ fn of_edn(first: &str) -> Option<Format> {
     let mut format = None;
     // What cannot be read is for the format's reader to say.
     let _ = forms(first, |_, form| {
-        let f = form.field("f").and_then(Value::keyword);
-        let of_porcupine = matches!(f, Some("append" | "put" | "get"));
-        match form.field("process") {
-            None => return Ok(ControlFlow::Break(())),
+        let Some(mut fields) = Fields::of(form) else {
+            return Ok(ControlFlow::Break(()));
+        };
+        let f = fields.keyword("f");
+        let of_porcupine = matches!(f.as_deref(), Some("append" | "put" | "get"));
+        match fields.take("process") {
+            None => {}
             // The nemesis says nothing of what the clients do.
             Some(Value::Keyword(_)) => {
                 format = Some(Format::JepsenEdn);
                 return Ok(ControlFlow::Continue(()));
             }
-            Some(_) if of_porcupine && form.field("key").is_some() => {
+            Some(_) if of_porcupine && fields.take("key").is_some() => {
                 format = Some(Format::PorcupineKv);
             }
             Some(_) => format = Some(Format::JepsenEdn),

@@ -41,9 +41,13 @@ pub(super) fn not_a_register(f: &str) -> String {
 
 /// Refuses a transaction of so many operations.
 pub(super) fn several(operations: usize) -> String {
+    let what = match operations {
+        0 => "a transaction without an operation".to_owned(),
+        several => format!("a transaction of {several} operations"),
+    };
     format!(
-        "this is a transaction of {operations} operations: only registers are judged, by \
-         transactions of one [:r key value] or [:w key value]"
+        "this is {what}: only registers are judged, by transactions of one [:r key value] or \
+         [:w key value]"
     )
 }
 
