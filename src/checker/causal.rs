@@ -16,8 +16,13 @@
 //!
 //! Where a put supersedes its context only, the maxima of A4 are those that the contexts leave, and
 //! - A8 a put covers what its context names.
+//!
+//! A certificate of a part of the history can be refuted and proves nothing: each axiom is asked of
+//! the operations whose evidence is known. None of them is broken by what is missing. That needs a
+//! word for A4: what superseded a put that a get covers and did not return may have given no evidence,
+//! but then a put that the get returned follows it, and the get gives the evidence of that.
 
-use super::certificate::{Certificate, entry, not_covered};
+use super::certificate::{Certificate, coverage, entry, not_covered};
 use super::dominance::{Contexts, Wrong};
 use super::index::{Index, NO_PUT, Table};
 use super::property::{AnomalyKind, Property};
@@ -27,35 +32,17 @@ use crate::history::{Dominance, Kind, dot_counter, dot_origin, dot_text, id_text
 /// Places of vectors for which a key remembers its own: those of a group's few replicas.
 const NEAR: usize = 4;
 
-/// The dot under which somebody read a put of unknown outcome.
-pub(super) fn dot_of_unknown(index: &Index<'_>, put: usize) -> Option<u64> {
-    let rows = index
-        .by_key
-        .at(index.key[put] as usize)
-        .iter()
-        .map(|row| *row as usize);
-    rows.filter(|row| index.is_usable_get(*row))
-        .find_map(|get| {
-            let place = index
-                .puts_read(get)
-                .iter()
-                .position(|read| *read as usize == put)?;
-            index.columns.sibling_dots.at(get).get(place).copied()
-        })
-}
-
 /// Checks the certificate of every replica group at once: groups share neither keys nor origins.
 pub(super) fn check(index: &Index<'_>) -> Check {
-    let certificate = match Certificate::new(index) {
-        Ok(certificate) => certificate,
-        Err(reason) => {
-            return Check {
-                property: Property::Causal,
-                checked: 0,
-                verdict: Verdict::not_applicable(reason),
-            };
-        }
-    };
+    let coverage = coverage(index);
+    if coverage.known == 0 && coverage.all > 0 {
+        return Check {
+            property: Property::Causal,
+            checked: 0,
+            verdict: Verdict::not_applicable("no operation carries a vector"),
+        };
+    }
+    let certificate = Certificate::new(index);
     let rows = certificate.rows_by_key();
     let contexts = (index.dominance == Dominance::Context).then(|| {
         let runs = (0..index.by_key.len() as u32).map(|key| {
@@ -86,6 +73,8 @@ pub(super) fn check(index: &Index<'_>) -> Check {
     let mut check = judge.findings.check(checked);
     if let (Some(reason), false) = (judge.open, refuted) {
         check.verdict = Verdict::unknown(reason);
+    } else if check.verdict.is_valid() && coverage.is_partial() {
+        check.verdict = coverage.undecided("vector");
     }
     check
 }
@@ -179,7 +168,7 @@ impl<'h> Judge<'_, 'h> {
         let index = self.index;
         let number = self.certificate.number[row];
         let is_put = index.columns.kind[row] == Kind::Put;
-        if (is_put && number == NO_PUT) || (!is_put && !index.is_usable_get(row)) {
+        if !self.certificate.covers(row) {
             return 0;
         }
         let vector = if is_put {
@@ -322,9 +311,11 @@ impl<'h> Judge<'_, 'h> {
     /// A8.
     fn context(&mut self, put: usize, vector: &[u64]) {
         for named in self.index.context_puts(put) {
-            let dot = self
-                .certificate
-                .dot(self.certificate.number[*named as usize]);
+            let number = self.certificate.number[*named as usize];
+            if number == NO_PUT {
+                continue;
+            }
+            let dot = self.certificate.dot(number);
             if entry(vector, dot_origin(dot)) < dot {
                 let rows = [*named as usize, put];
                 self.findings
@@ -411,7 +402,7 @@ impl<'h> Judge<'_, 'h> {
         let Some(contexts) = &mut self.contexts else {
             return;
         };
-        let wrong = match contexts.judge(key, &seen, self.index.puts_read(get)) {
+        let wrong = match contexts.judge(self.index, key, &seen, self.index.puts_read(get)) {
             Ok(wrong) => wrong,
             Err(reason) => {
                 self.open = Some(reason);

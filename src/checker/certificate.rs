@@ -1,10 +1,15 @@
 //! The certificate that a causal store gives, laid out for checking: every put whose dot and
 //! vector are known, by origin and by key.
+//!
+//! It may cover a part of the history: replies that say nothing, unknown puts that nobody read. A
+//! put's evidence is its own reply's or that of a get which returned it, so that whatever a get with
+//! evidence returned has evidence too.
 
 use std::ops::Range;
 
+use super::coverage::Coverage;
 use super::index::{Index, NO_PUT, Table};
-use crate::history::{Evidence, Kind, NEVER, dot_counter, dot_origin};
+use crate::history::{Evidence, dot_counter, dot_origin};
 
 /// Counters may be sparse, up to this many times the number of an origin's puts and some more,
 /// before the lookup by counter turns from a table into a search. There may be as many origins as
@@ -12,7 +17,7 @@ use crate::history::{Evidence, Kind, NEVER, dot_counter, dot_origin};
 const SPARSE_MAX: usize = 4;
 const SPARSE_MORE: u64 = 256;
 
-/// A put with its evidence: its own reply's, or, for an unknown put, that of a get which read it.
+/// A put with its evidence: its own reply's, or, without one, that of a get which read it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Put {
     pub(super) row: u32,
@@ -88,7 +93,7 @@ impl Origin {
     }
 }
 
-/// All known puts. Puts of unknown outcome that nobody read are left out.
+/// All known puts.
 #[derive(Debug)]
 pub(super) struct Certificate<'a, 'h> {
     pub(super) index: &'a Index<'h>,
@@ -107,25 +112,12 @@ pub(super) struct Certificate<'a, 'h> {
 
 impl<'a, 'h> Certificate<'a, 'h> {
     /// Collects the evidence.
-    ///
-    /// # Errors
-    /// When an acknowledged operation carries none, or a put has none that a context names.
-    pub(super) fn new(index: &'a Index<'h>) -> Result<Self, String> {
+    pub(super) fn new(index: &'a Index<'h>) -> Self {
         let columns = index.columns;
         let mut puts = Vec::new();
         let mut number = vec![NO_PUT; index.history.len()];
         for (row, own) in number.iter_mut().enumerate() {
-            let acknowledged = index.is_known_get(row)
-                || (columns.kind[row] == Kind::Put && index.returned(row) != NEVER);
-            if acknowledged && columns.evidence[row] != Evidence::Causal {
-                return Err(format!("row {row} carries no vector"));
-            }
-            if index.is_known_get(row)
-                && columns.sibling_dots.at(row).len() != columns.read.at(row).len()
-            {
-                return Err(format!("row {row} lacks its siblings' dots"));
-            }
-            if columns.kind[row] == Kind::Put && index.returned(row) != NEVER {
+            if index.is_effective_put(row) && columns.evidence[row] == Evidence::Causal {
                 *own = puts.len() as u32;
                 puts.push(Put {
                     row: row as u32,
@@ -134,7 +126,7 @@ impl<'a, 'h> Certificate<'a, 'h> {
                 });
             }
         }
-        for get in (0..index.history.len()).filter(|row| index.is_usable_get(*row)) {
+        for get in (0..index.history.len()).filter(|row| tells(index, *row)) {
             for (place, put) in index.puts_read(get).iter().enumerate() {
                 if number[*put as usize] == NO_PUT {
                     number[*put as usize] = puts.len() as u32;
@@ -147,12 +139,6 @@ impl<'a, 'h> Certificate<'a, 'h> {
                 }
             }
         }
-        let silent = |row: &usize| index.is_effective_put(*row) && number[*row] == NO_PUT;
-        if let Some(row) = (0..index.history.len()).find(silent) {
-            return Err(format!(
-                "row {row} took effect, since a context names it, and nobody gave its vector"
-            ));
-        }
         let mut certificate = Self {
             index,
             puts,
@@ -164,7 +150,12 @@ impl<'a, 'h> Certificate<'a, 'h> {
             key_starts: Vec::new(),
         };
         certificate.lay_out();
-        Ok(certificate)
+        certificate
+    }
+
+    /// Whether the row's evidence is known.
+    pub(super) fn covers(&self, row: usize) -> bool {
+        self.number[row] != NO_PUT || tells(self.index, row)
     }
 
     fn lay_out(&mut self) {
@@ -281,6 +272,29 @@ impl<'a, 'h> Certificate<'a, 'h> {
                 .map(|(puts, _)| (puts[0], puts[1]))
         })
     }
+}
+
+/// How much of the history a certificate covers.
+pub(super) fn coverage(index: &Index<'_>) -> Coverage {
+    let columns = index.columns;
+    let mut is_given = vec![false; index.history.len()];
+    for get in (0..index.history.len()).filter(|row| tells(index, *row)) {
+        for put in index.puts_read(get) {
+            is_given[*put as usize] = true;
+        }
+    }
+    Coverage::of(index, |row| {
+        let is_own = index.is_effective_put(row) && columns.evidence[row] == Evidence::Causal;
+        is_own || is_given[row] || tells(index, row)
+    })
+}
+
+/// Whether the row is a get that carries a vector and the evidence of all that it returned.
+fn tells(index: &Index<'_>, row: usize) -> bool {
+    let columns = index.columns;
+    index.is_usable_get(row)
+        && columns.evidence[row] == Evidence::Causal
+        && columns.sibling_dots.at(row).len() == columns.read.at(row).len()
 }
 
 /// How many of the ascending dots are at most `entry`, searched from `near` in steps that double

@@ -1,39 +1,43 @@
 //! Convergence: after the run, with faults healed and the cluster quiet, every replica of a group
-//! answers every touched key with the same set of ids, and no acknowledged put has vanished.
+//! answers every touched key with the same set of ids. That no acknowledged put has vanished is
+//! another question (`lost_writes/`).
 //!
 //! The evidence is the gets of the final phase. A replica that did not answer makes the verdict
-//! unknown, never valid.
+//! unknown, never valid, and every node that acknowledged anything is one.
 
-use super::index::{Index, NO_PUT, Table, is_whole};
+use super::index::{Index, Table, is_whole};
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::{Dominance, Evidence, Kind, Outcome, Phase, id_text};
+use crate::history::{Evidence, Kind, Outcome, Phase};
 
 /// What the final reads say about the keys.
 pub(super) struct Final<'a, 'h> {
-    index: &'a Index<'h>,
+    pub(super) index: &'a Index<'h>,
     /// Nodes of each group, in ascending order.
     nodes: Table<u16, Vec<u16>>,
 }
 
 impl<'a, 'h> Final<'a, 'h> {
-    /// Reads the groups from the header, or, without one, from who was asked in the end.
+    /// Finds the nodes of each group: those that the header lists, those that were asked in the end,
+    /// and those that acknowledged anything at all.
     pub(super) fn new(index: &'a Index<'h>) -> Self {
+        let columns = index.columns;
         let mut nodes: Table<u16, Vec<u16>> = Table::default();
         for group in &index.history.header.groups {
-            nodes.insert(group.id, group.nodes.clone());
+            nodes.entry(group.id).or_default().extend(&group.nodes);
         }
-        if nodes.is_empty() {
-            let columns = index.columns;
-            for row in (0..columns.len()).filter(|row| columns.phase[*row] == Phase::Final) {
-                let group = nodes.entry(columns.group[row]).or_default();
-                if !group.contains(&columns.node[row]) {
-                    group.push(columns.node[row]);
-                }
+        let answered = |row: &usize| {
+            columns.phase[*row] == Phase::Final || columns.outcome[*row] == Outcome::Ok
+        };
+        for row in (0..columns.len()).filter(answered) {
+            let group = nodes.entry(columns.group[row]).or_default();
+            if !group.contains(&columns.node[row]) {
+                group.push(columns.node[row]);
             }
         }
         for group in nodes.values_mut() {
             group.sort_unstable();
+            group.dedup();
         }
         Self { index, nodes }
     }
@@ -73,7 +77,24 @@ impl<'a, 'h> Final<'a, 'h> {
             })
     }
 
-    fn touched(&self) -> impl Iterator<Item = usize> {
+    /// The last final gets of a key's nodes. Of those that carry no evidence one speaks for all that
+    /// returned the same.
+    pub(super) fn values(&self, key: usize) -> Vec<usize> {
+        let columns = self.index.columns;
+        let gets = self.reads(key).into_iter().filter_map(|(_, get)| get);
+        let mut values: Vec<(Vec<u64>, usize)> = Vec::new();
+        for get in gets {
+            let ids = sorted_ids(self.index, get);
+            let is_silent = |get: usize| columns.evidence[get] == Evidence::None;
+            let mut silent = values.iter().filter(|(_, known)| is_silent(*known));
+            if !is_silent(get) || silent.all(|(known, _)| *known != ids) {
+                values.push((ids, get));
+            }
+        }
+        values.into_iter().map(|(_, get)| get).collect()
+    }
+
+    pub(super) fn touched(&self) -> impl Iterator<Item = usize> {
         (0..self.index.by_key.len()).filter(|key| self.is_touched(*key))
     }
 }
@@ -128,112 +149,6 @@ pub(super) fn check(last: &Final<'_, '_>) -> Check {
         ));
     }
     check
-}
-
-/// Whether the final value of each key holds every acknowledged put, or one that supersedes it.
-/// `checked` counts puts.
-pub(super) fn check_lost_writes(last: &Final<'_, '_>) -> Check {
-    let index = last.index;
-    let mut findings = Findings::new(index.history, Property::LostWrites);
-    let (mut checked, mut undecided) = (0, 0u64);
-    let mut ticker = index
-        .time
-        .ticker(Property::LostWrites.name(), index.history.len());
-    for key in last.touched() {
-        if ticker.is_over() {
-            return findings.cut(checked);
-        }
-        let gets: Vec<usize> = last.reads(key).iter().filter_map(|(_, get)| *get).collect();
-        let known: Vec<Option<Table<u32, ()>>> =
-            gets.iter().map(|get| known_to(index, *get)).collect();
-        for put in index.by_key.at(key).iter().map(|row| *row as usize) {
-            if ticker.is_over() {
-                return findings.cut(checked);
-            }
-            if !index.is_effective_put(put) || gets.is_empty() {
-                continue;
-            }
-            checked += 1;
-            for (get, known) in gets.iter().zip(&known) {
-                let survives = match known {
-                    Some(known) => Some(known.contains_key(&(put as u32))),
-                    None => survives(index, put, *get),
-                };
-                match survives {
-                    Some(true) => {}
-                    Some(false) => {
-                        findings.add(AnomalyKind::LostWrite, &[put, *get], || lost(index, put));
-                        break;
-                    }
-                    None => {
-                        undecided += 1;
-                        break;
-                    }
-                }
-            }
-        }
-    }
-    let none_lost = findings.is_empty();
-    let mut check = findings.check(checked);
-    if none_lost && undecided > 0 {
-        check.verdict = Verdict::not_applicable(format!(
-            "without evidence nothing says what superseded {undecided} of the puts"
-        ));
-    }
-    check
-}
-
-fn lost(index: &Index<'_>, put: usize) -> String {
-    format!(
-        "the put of {} to {} took effect, but the final value neither holds it nor one that \
-         supersedes it",
-        id_text(index.columns.written[put]),
-        index.key_name(put)
-    )
-}
-
-/// What a get returned and all that this supersedes, where contexts say that.
-fn known_to(index: &Index<'_>, get: usize) -> Option<Table<u32, ()>> {
-    if index.dominance != Dominance::Context {
-        return None;
-    }
-    let mut known: Table<u32, ()> = Table::default();
-    let mut left = index.puts_read(get).to_vec();
-    while let Some(put) = left.pop() {
-        if put != NO_PUT && known.insert(put, ()).is_none() {
-            left.extend(index.context_puts(put as usize));
-        }
-    }
-    Some(known)
-}
-
-/// Whether a final get shows `put` or what supersedes it; `None` when the evidence does not say.
-fn survives(index: &Index<'_>, put: usize, get: usize) -> Option<bool> {
-    let columns = index.columns;
-    if columns.read.at(get).contains(&columns.written[put]) {
-        return Some(true);
-    }
-    if columns.read.at(get).is_empty() {
-        return Some(false);
-    }
-    match (columns.evidence[put], columns.evidence[get]) {
-        (Evidence::Causal, Evidence::Causal) => {
-            let siblings = columns.sibling_dots.at(get).len();
-            let dot = columns.dot[put];
-            Some((0..siblings).any(|j| covers(columns.sibling_vector(get, j), dot)))
-        }
-        (_, Evidence::Lww) => {
-            let version = super::lww::put_version(index, put)?;
-            Some(columns.version(get)? > version)
-        }
-        // An unknown put has no evidence of its own; whoever read it knew its dot.
-        (Evidence::None | Evidence::Lww, Evidence::Causal) => {
-            let dot = super::causal::dot_of_unknown(index, put)?;
-            let siblings = columns.sibling_dots.at(get).len();
-            Some((0..siblings).any(|j| covers(columns.sibling_vector(get, j), dot)))
-        }
-        (_, Evidence::None) => None,
-    }
 }
 
 /// Whether a vector covers a dot.

@@ -14,8 +14,8 @@ use super::property::Property;
 use super::time::{OVER, Time};
 use super::verdict::{Check, Verdict};
 use super::{
-    causal, convergence, dominance, guarded, integrity, linearizable, lookup, lww, lww_black_box,
-    sequential, session, single_value, wing_gong,
+    causal, convergence, dominance, guarded, integrity, linearizable, lookup, lost_writes, lww,
+    lww_black_box, sequential, session, single_value, wing_gong,
 };
 use crate::history::{Dominance, Evidence, History, Kind};
 use convergence::Final;
@@ -220,9 +220,7 @@ impl Direct<'_, '_> {
         if self.wants(&[Model::Eventual]) {
             let last = Final::new(index);
             self.add(Property::Convergence, || convergence::check(&last));
-            self.add(Property::LostWrites, || {
-                convergence::check_lost_writes(&last)
-            });
+            self.add(Property::LostWrites, || lost_writes::check(&last));
         }
         if self.wants(&session::MODELS) && !self.guarantees_are_searched() {
             self.sessions();
@@ -260,7 +258,7 @@ impl Direct<'_, '_> {
 
     /// Whether the session guarantees are judged by what clients saw.
     fn guarantees_are_searched(&self) -> bool {
-        session::Judged::of(self.index) == session::Judged::BlackBox
+        session::Judged::of(self.index).is_searched()
     }
 
     /// Whether the checks of these models are made at all.
@@ -369,9 +367,14 @@ impl Direct<'_, '_> {
             .iter()
             .any(|property| !by_context && self.holds(*property));
         let judged = session::Judged::of(index);
-        if judged == session::Judged::BlackBox {
+        if judged.is_searched() {
             // The ladder says that a model which holds implies them.
             if self.holds(Property::CausalBlackBox) || (!asked && implied) {
+                if judged == session::Judged::PartlyByVectors {
+                    let by_evidence = || session::by_evidence(index);
+                    let checks = several(session::PROPERTIES, &index.time, by_evidence);
+                    self.checks.extend(checks);
+                }
                 return;
             }
             if !asked && index.history.len() > UNASKED_ROUNDS_MAX {

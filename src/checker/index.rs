@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use super::lookup::{Numbers, Puts, follow};
 use super::time::Time;
-use crate::history::{Columns, Dominance, History, Kind, NEVER, Outcome};
+use crate::history::{Columns, Dominance, History, Kind, NEVER, Outcome, Promise};
 
 /// A hash table whose order nothing depends on, and whose hashes are the same in every run.
 pub(super) type Table<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -66,6 +66,8 @@ pub(super) struct Index<'h> {
     pub(super) was_read: Vec<bool>,
     /// Which puts a put supersedes.
     pub(super) dominance: Dominance,
+    /// What the history is held to: what its header promises, unless it was said otherwise.
+    pub(super) promise: Option<Promise>,
     /// Where each row's part of `context_puts` starts; empty where contexts do not matter.
     context_starts: Vec<u32>,
     /// For each put the puts that its context names, as far as there are such.
@@ -119,6 +121,7 @@ impl<'h> Index<'h> {
             puts_read: Vec::with_capacity(columns.read.values().len()),
             was_read: vec![false; columns.len()],
             dominance,
+            promise: history.header.promise,
             context_starts: Vec::new(),
             context_puts: Vec::new(),
             ties: vec![0; columns.len()],
@@ -332,6 +335,15 @@ impl<'h> Index<'h> {
 
     pub(super) fn invoke(&self, row: usize) -> u64 {
         self.columns.invoke[row]
+    }
+
+    /// Whether `a` was over before `b` began: it had returned before that was invoked, or its
+    /// session did it earlier, be it at one instant.
+    pub(super) fn precedes(&self, a: usize, b: usize) -> bool {
+        let columns = self.columns;
+        let session =
+            columns.session[a] == columns.session[b] && columns.index[a] < columns.index[b];
+        session || self.returned(a) < self.invoke(b)
     }
 
     /// The invoke in quarters of a ns: what a session did next at the same instant comes after.

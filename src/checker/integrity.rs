@@ -1,5 +1,5 @@
-//! Integrity: every value read was written to that key, by a put that did not fail, and not before
-//! that put was invoked. Every model contains it.
+//! Integrity: every value read was written to that key, by a put that did not fail, and not in a
+//! get that was over before that put was invoked. Every model contains it.
 
 use super::index::{Index, NO_PUT};
 use super::property::{AnomalyKind, Property};
@@ -25,10 +25,10 @@ pub(super) fn check(index: &Index<'_>) -> Check {
         for (id, put) in ids.iter().zip(index.puts_read(get)) {
             if *put == NO_PUT {
                 unresolved(index, &mut findings, get, *id);
-            } else if index.returned(get) < index.invoke(*put as usize) {
+            } else if index.precedes(get, *put as usize) {
                 findings.add(AnomalyKind::FutureRead, &[get, *put as usize], || {
                     format!(
-                        "the get of {} returned before the put of {} was invoked",
+                        "the get of {} was over before the put of {} was invoked",
                         index.key_name(get),
                         index.history.value_name(*id)
                     )

@@ -8,9 +8,11 @@
 //! and no get returns before its put is invoked. Comparisons are strict: at ties the closed
 //! forms reject valid histories, except that what one session does next comes after even if the
 //! clock has not ticked. Where times cannot say that, the key is searched (`wing_gong/`). The
-//! initial value was put before time began.
+//! initial value was put before time began. That keys may be judged one by one has a limit at ties
+//! of sessions that go from key to key (`instants.rs`).
 
-use super::index::Index;
+use super::index::{Index, Table};
+use super::instants;
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
 use super::wing_gong::{self, NO_REAL_TIME};
@@ -42,9 +44,13 @@ impl Zone {
     };
 
     fn of_put(index: &Index<'_>, put: usize) -> Self {
+        Self::from_put(put, index.fine_invoke(put), index.fine_return(put))
+    }
+
+    fn from_put(put: usize, invoke: u64, returned: u64) -> Self {
         Self {
-            earliest_return: shifted(index.fine_return(put)),
-            latest_invoke: shifted(index.fine_invoke(put)),
+            earliest_return: shifted(returned),
+            latest_invoke: shifted(invoke),
             put: put as u32,
             returned_by: put as u32,
             invoked_by: put as u32,
@@ -52,10 +58,11 @@ impl Zone {
     }
 
     fn add(&mut self, index: &Index<'_>, get: usize) {
-        let (returned, invoke) = (
-            shifted(index.fine_return(get)),
-            shifted(index.fine_invoke(get)),
-        );
+        self.add_at(get, index.fine_invoke(get), index.fine_return(get));
+    }
+
+    fn add_at(&mut self, get: usize, invoke: u64, returned: u64) {
+        let (returned, invoke) = (shifted(returned), shifted(invoke));
         if returned < self.earliest_return {
             self.earliest_return = returned;
             self.returned_by = get as u32;
@@ -145,7 +152,57 @@ pub(super) fn check(index: &Index<'_>) -> Check {
             return searched;
         }
     }
-    findings.check(clusters.operations)
+    let mut check = findings.check(clusters.operations);
+    if check.verdict.is_valid()
+        && let Some(reason) = entangled(index)
+    {
+        check.verdict = Verdict::unknown(reason);
+    }
+    check
+}
+
+/// Says so when orders of single keys may not make up one of all.
+pub(super) fn entangled(index: &Index<'_>) -> Option<String> {
+    instants::entangled(index, |key| needs_ties(index, key))
+}
+
+/// Whether a key has no order in which what ended at an instant comes before what began there.
+fn needs_ties(index: &Index<'_>, key: u32) -> bool {
+    // Ends before beginnings, so that an equal time is an order.
+    let times = |row: usize| {
+        let returned = match index.returned(row) {
+            NEVER => NEVER,
+            returned => 2 * returned,
+        };
+        (2 * index.invoke(row) + 1, returned)
+    };
+    let rows = index
+        .by_key
+        .at(key as usize)
+        .iter()
+        .map(|row| *row as usize);
+    let mut zones = vec![Zone::INITIAL];
+    let mut zone_of: Table<u32, usize> = Table::default();
+    for put in rows.clone().filter(|row| index.is_effective_put(*row)) {
+        let (invoke, returned) = times(put);
+        zone_of.insert(put as u32, zones.len());
+        zones.push(Zone::from_put(put, invoke, returned));
+    }
+    for get in rows.filter(|row| index.is_usable_get(*row)) {
+        let (invoke, returned) = times(get);
+        let put = index.puts_read(get).first();
+        let zone = put.and_then(|put| zone_of.get(put)).copied().unwrap_or(0);
+        zones[zone].add_at(get, invoke, returned);
+    }
+    let early = |zone: &Zone| {
+        zone.put != NO_ROW && zone.earliest_return < shifted(times(zone.put as usize).0)
+    };
+    let mut findings = Findings::new(index.history, Property::Linearizable);
+    let reads_early = zones.iter().any(early);
+    zones.sort_unstable_by_key(|zone| (zone.start(), zone.end()));
+    overlapping_forwards(index, &zones, &mut findings);
+    enclosed_backwards(index, &zones, &mut findings);
+    reads_early || !findings.is_empty()
 }
 
 /// The clusters of every key. They are gathered in the order of the rows, since a key's own rows

@@ -29,30 +29,30 @@ type Viewer = (u32, Option<u32>);
 
 /// That a row showed a value.
 #[derive(Clone, Copy, Debug)]
-struct Shown {
-    viewer: Viewer,
-    put: u32,
-    row: u32,
+pub(super) struct Shown {
+    pub(super) viewer: Viewer,
+    pub(super) put: u32,
+    pub(super) row: u32,
     /// By the viewer's clock, shifted by one.
-    invoke: u64,
-    returned: u64,
+    pub(super) invoke: u64,
+    pub(super) returned: u64,
 }
 
 /// What one viewer showed of one value.
 #[derive(Clone, Copy, Debug)]
-struct Exposure {
-    value: u32,
-    earliest_return: u64,
-    returned_by: Option<u32>,
+pub(super) struct Exposure {
+    pub(super) value: u32,
+    pub(super) earliest_return: u64,
+    pub(super) returned_by: Option<u32>,
     latest_invoke: u64,
-    invoked_by: Option<u32>,
+    pub(super) invoked_by: Option<u32>,
     /// Whether another value that is left has to come before it here.
     is_held: bool,
 }
 
 /// One viewer's exposures of one key.
 #[derive(Debug)]
-struct View {
+pub(super) struct View {
     /// By earliest return; those before `first` are gone.
     exposures: Vec<Exposure>,
     first: usize,
@@ -109,9 +109,21 @@ fn obstacle(index: &Index<'_>) -> Option<String> {
 
 /// Whether a value has been taken away, and in how many views another holds it up.
 #[derive(Clone, Copy, Debug, Default)]
-struct Value {
+pub(super) struct Value {
     is_gone: bool,
     holds: u32,
+}
+
+impl Value {
+    /// One more view shows it.
+    pub(super) const fn hold(&mut self) {
+        self.holds += 1;
+    }
+
+    /// Takes it away; says whether it was still there.
+    pub(super) const fn take(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_gone, true)
+    }
 }
 
 struct Arbitration {
@@ -156,7 +168,7 @@ impl Arbitration {
         let mut shown_in = Vec::with_capacity(puts.len());
         for (number, view) in (0..).zip(&views) {
             for (place, exposure) in (0..).zip(&view.exposures) {
-                values[exposure.value as usize].holds += 1;
+                values[exposure.value as usize].hold();
                 shown_in.push([exposure.value, number, place]);
             }
         }
@@ -179,7 +191,7 @@ impl Arbitration {
             if ticker.is_over() {
                 return false;
             }
-            if std::mem::replace(&mut self.values[value as usize].is_gone, true) {
+            if !self.values[value as usize].take() {
                 continue;
             }
             for [_, view, _] in shown_in(&self.shown_in, value) {
@@ -227,7 +239,7 @@ impl Arbitration {
 }
 
 /// The entries of one value among all, which are sorted by value.
-fn shown_in(all: &[[u32; 3]], value: u32) -> &[[u32; 3]] {
+pub(super) fn shown_in(all: &[[u32; 3]], value: u32) -> &[[u32; 3]] {
     let start = all.partition_point(|shown| shown[0] < value);
     let length = all[start..].partition_point(|shown| shown[0] == value);
     &all[start..start + length]
@@ -267,7 +279,7 @@ impl Exposure {
 
 impl View {
     /// What a viewer showed, sorted by put; `puts` are those that the key's values are counted by.
-    fn new(shown: &[Shown], puts: &[u32]) -> Self {
+    pub(super) fn new(shown: &[Shown], puts: &[u32]) -> Self {
         let values = shown.chunk_by(|a, b| a.put == b.put).map(|shown| {
             let value = puts.partition_point(|put| *put < shown[0].put);
             Exposure::new(shown, value as u32)
@@ -284,6 +296,24 @@ impl View {
         }
     }
 
+    /// By earliest return.
+    pub(super) fn exposures(&self) -> &[Exposure] {
+        &self.exposures
+    }
+
+    /// By latest invoke.
+    pub(super) fn by_invoke(&self) -> impl Iterator<Item = &Exposure> {
+        let places = self.by_invoke.iter();
+        places.map(|place| &self.exposures[*place as usize])
+    }
+
+    /// The first place by latest invoke of what was last invoked after `time`.
+    pub(super) fn invoked_after(&self, time: u64) -> usize {
+        let invoke = |place: &u32| self.exposures[*place as usize].latest_invoke;
+        self.by_invoke
+            .partition_point(|place| invoke(place) <= time)
+    }
+
     /// What is left and returned before the exposure was last invoked, itself not counted.
     fn blocker(&self, own: &Exposure, values: &[Value]) -> Option<&Exposure> {
         self.exposures[self.first..]
@@ -293,7 +323,7 @@ impl View {
     }
 
     /// Counts down the values that nothing here holds up any longer.
-    fn release(&mut self, values: &mut [Value], ready: &mut Vec<u32>) {
+    pub(super) fn release(&mut self, values: &mut [Value], ready: &mut Vec<u32>) {
         while let Some(exposure) = self.exposures.get(self.first)
             && values[exposure.value as usize].is_gone
         {

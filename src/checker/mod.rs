@@ -3,8 +3,9 @@
 //! | property | definition | source | file |
 //! |---|---|---|---|
 //! | integrity | every value read was put to that key, and before | Jepsen | `integrity.rs` |
-//! | convergence, lost writes | replicas answer alike in the end, no acknowledged put is gone | Jepsen's set tests | `convergence.rs` |
-//! | last write wins | version order explains every replica and origin | Kulkarni et al. 2014 | `lww.rs` |
+//! | convergence | replicas answer alike in the end | Jepsen's set tests | `convergence.rs` |
+//! | lost writes | no acknowledged put is gone in the end | Jepsen's set tests | `lost_writes/` |
+//! | last write wins | version order explains every replica and origin | Kulkarni et al. 2014 | `lww/` |
 //! | last write wins, black box | replicas' orders of a key's values fit into one | Burckhardt et al. 2014 | `lww_black_box.rs` |
 //! | session guarantees | a session sees its past | Terry et al. 1994 | `session/` |
 //! | causal, by witness | the vectors are a visibility order of a multi-value register | Burckhardt et al. 2014 | `causal.rs` |
@@ -28,15 +29,18 @@ mod black_box;
 mod causal;
 mod certificate;
 mod convergence;
+mod coverage;
 mod cut;
 mod direct;
 mod dominance;
 mod explain;
 mod index;
+mod instants;
 mod integrity;
 mod ladder;
 mod linearizable;
 mod lookup;
+mod lost_writes;
 mod lww;
 mod lww_black_box;
 mod model;
@@ -76,7 +80,7 @@ pub use tester::{
 pub use time::{Progress, ProgressSink};
 pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 
-use crate::history::{self, Dominance, History, Promise};
+use crate::history::{self, Dominance, Evidence, History, Promise};
 use index::Index;
 use open_puts::with_open_puts;
 use time::{OVER, Time};
@@ -126,7 +130,8 @@ pub fn check(history: &History, options: &Options) -> Report {
     let has_open = matches!(open, Cow::Owned(_));
     match guarded(|| Index::under(&open, dominance)) {
         Ok(Ok(index)) => {
-            let index = index.within(&time);
+            let mut index = index.within(&time);
+            index.promise = held_to(promise, options.judged_by);
             let asked = asked(promise, options.judged_by);
             if options.engine != Engine::Stateright {
                 report.checks = direct::checks(&index, &asked, options.verdict_only);
@@ -136,7 +141,10 @@ pub fn check(history: &History, options: &Options) -> Report {
                 report.clock_inversions = Some(lww::clock_inversions(&index));
             }
             report.elapsed.direct = time.spent();
-            judge(&mut report, options.judged_by, session::Judged::of(&index));
+            let guarantees = session::Judged::of(&index);
+            judge(&mut report, options.judged_by, guarantees);
+            let covered = covered(&index, &report, guarantees);
+            report.remarks.extend(covered);
             if options.engine != Engine::Direct {
                 second_opinion(&index, options, &mut report);
                 if dominance == Dominance::Context {
@@ -144,7 +152,7 @@ pub fn check(history: &History, options: &Options) -> Report {
                 }
                 report.elapsed.search = time.spent().saturating_sub(report.elapsed.direct);
             }
-            if let Some(detail) = contradiction(&report.checks) {
+            if let Some(detail) = contradiction(&index, &report.checks) {
                 report.agreement = Agreement::Disagree { detail };
             }
             // What stateright took is beside the budget.
@@ -198,20 +206,14 @@ fn left_undone(report: &Report, options: &Options) -> Vec<String> {
     left
 }
 
-/// What to say where two checks contradict each other: one of them has a bug.
-fn contradiction(checks: &[Check]) -> Option<String> {
-    let verdict = |property: Property| {
-        let own = |check: &&Check| check.property == property;
-        checks.iter().find(own).map(|check| &check.verdict)
-    };
-    let is = |property, valid: fn(&Verdict) -> bool| verdict(property).is_some_and(valid);
-    let proved =
-        is(Property::Integrity, Verdict::is_valid) && is(Property::Causal, Verdict::is_valid);
-    (proved && is(Property::CausalBlackBox, Verdict::is_invalid)).then(|| {
-        "the certificate of the store proves an order, and the black box refutes every order: save \
-         the history and report it"
-            .to_owned()
-    })
+/// What store the history is taken for: that whose model was asked, or that of the promise.
+const fn held_to(promise: Option<Promise>, judged_by: JudgedBy) -> Option<Promise> {
+    match judged_by {
+        JudgedBy::Model(Model::Causal) => Some(Promise::Causal),
+        JudgedBy::Model(Model::Lww) => Some(Promise::Lww),
+        JudgedBy::Model(Model::Linearizable) => Some(Promise::Linearizable),
+        JudgedBy::Model(_) | JudgedBy::Promise | JudgedBy::Ladder => promise,
+    }
 }
 
 /// The models that the verdict rests on, so that no check of theirs is left out.
@@ -224,6 +226,52 @@ fn asked(promise: Option<Promise>, judged_by: JudgedBy) -> Vec<Model> {
         (JudgedBy::Ladder, None) => Model::ALL.to_vec(),
         (JudgedBy::Promise, None) => Vec::new(),
     }
+}
+
+/// What to say where two checks of one model contradict each other: one of them has a bug. Evidence
+/// that verifies proves what the other check asks.
+fn contradiction(index: &Index<'_>, checks: &[Check]) -> Option<String> {
+    let is = |property: Property, like: fn(&Verdict) -> bool| {
+        let own = |check: &&Check| check.property == property;
+        checks
+            .iter()
+            .find(own)
+            .is_some_and(|check| like(&check.verdict))
+    };
+    let [causal, lww] = [
+        (Property::Causal, Property::CausalBlackBox),
+        (Property::Lww, Property::LwwBlackBox),
+    ]
+    .map(|(proof, other)| {
+        is(Property::Integrity, Verdict::is_valid)
+            && is(proof, Verdict::is_valid)
+            && is(other, Verdict::is_invalid)
+    });
+    (causal || (lww && lww::origins_acknowledge(index))).then(|| {
+        "the certificate of the store proves an order, and what was seen refutes every order: save \
+         the history and report it"
+            .to_owned()
+    })
+}
+
+/// What the verdict's own line says of evidence that covers a part of the history only.
+fn covered(index: &Index<'_>, report: &Report, guarantees: session::Judged) -> Option<String> {
+    let asked = asked(report.promise, JudgedBy::Promise);
+    let asks = |model: Model| match report.model {
+        Some(own) => own == model,
+        None => asked.contains(&model),
+    };
+    let has = |evidence| index.columns.evidence.contains(&evidence);
+    let (name, coverage) = if asks(Model::Causal) && has(Evidence::Causal) {
+        ("certificate", certificate::coverage(index))
+    } else if asks(Model::Lww) && has(Evidence::Lww) {
+        ("versions", lww::Versions::new(index).coverage())
+    } else if session::MODELS.into_iter().any(asks) && guarantees.is_partial() {
+        ("evidence", session::coverage(index))
+    } else {
+        return None;
+    };
+    coverage.is_partial().then(|| format!("{name}: {coverage}"))
 }
 
 /// Puts the models on the ladder, and says which of them decides the verdict.
@@ -282,7 +330,15 @@ fn explained(checks: &mut Vec<Check>, explain: impl FnOnce(&mut [Check])) -> Opt
 fn direct_on_model(index: &Index<'_>, promise: Promise) -> Option<bool> {
     let model = match promise {
         Promise::Linearizable => linearizable::check(index),
-        Promise::Lww => lww::check(index),
+        Promise::Lww => match (lww::check(index), lww_black_box::check(index)) {
+            (by_versions, shown)
+                if by_versions.verdict.is_valid() && shown.verdict.is_invalid() =>
+            {
+                // Versions of another node's say nothing of what this one showed.
+                return lww::origins_acknowledge(index).then_some(false);
+            }
+            (by_versions, _) => by_versions,
+        },
         Promise::Causal => match causal::check(index) {
             // The search goes without evidence too.
             check if matches!(check.verdict, Verdict::NotApplicable { .. }) => {

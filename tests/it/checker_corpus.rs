@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kvs_zoo::checker::{
-    Agreement, AnomalyKind, JudgedBy, Model, Options, Property, Report, Verdict, check, proofs,
+    Agreement, AnomalyKind, Engine, JudgedBy, Model, Options, Property, Report, Verdict, check,
+    proofs,
 };
 use kvs_zoo::history::{History, Kind, write_json_lines};
 
@@ -191,6 +192,45 @@ fn what_broke_a_promise_is_named_where_it_is_not_the_promises_own_model() {
     );
     assert_eq!(judged("lost-writes/ok-superseded.jsonl"), None);
     assert_eq!(judged("causal/bad-missing-sibling.jsonl"), None);
+}
+
+#[test]
+fn evidence_of_a_part_is_said_in_the_verdicts_own_line() {
+    let report = judge(&root().join("causal-black-box/ok-one-get-without-vector.jsonl"));
+    assert_eq!(report.outcome().name(), "valid", "{report}");
+    let text = report.to_string();
+    let line = text.lines().next().unwrap();
+    assert!(line.contains("certificate: 2 of 3 operations"), "{line}");
+    let whole = judge(&root().join("causal/ok-siblings.jsonl"));
+    assert_eq!(whole.remarks, Vec::<String>::new());
+}
+
+#[test]
+fn a_replica_that_was_never_asked_leaves_the_verdict_open() {
+    let name = "convergence/unknown-a-replica-that-acknowledged-was-never-asked.jsonl";
+    let report = judge(&root().join(name));
+    assert_eq!(report.outcome().name(), "unknown", "{report}");
+}
+
+#[test]
+fn a_tie_in_a_session_is_an_order_for_every_engine() {
+    let path = root().join("lww/bad-regression-tie-in-a-session.jsonl");
+    let history = History::read(&path).unwrap();
+    for engine in [Engine::Direct, Engine::Stateright, Engine::Both] {
+        let options = Options {
+            judged_by: JudgedBy::Model(Model::Lww),
+            engine,
+            ..Options::default()
+        };
+        let report = check(&history, &options);
+        assert_eq!(report.outcome().name(), "invalid", "{engine:?}: {report}");
+        if engine != Engine::Stateright {
+            for property in [Property::Lww, Property::LwwBlackBox] {
+                let verdict = &report.check(property).unwrap().verdict;
+                assert!(verdict.is_invalid(), "{property}: {report}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -169,12 +169,30 @@ impl<'r> Contexts<'r> {
         })
     }
 
+    /// What the contexts of some puts name, the contexts of that, and so on: through puts that are in
+    /// no run, too, because nobody gave their evidence.
+    fn known_through_contexts(
+        &mut self,
+        index: &Index<'_>,
+        puts: &[u32],
+    ) -> Result<Table<u32, ()>, String> {
+        let mut known: Table<u32, ()> = Table::default();
+        let mut left = puts.to_vec();
+        while let Some(put) = left.pop() {
+            let named = index.context_puts(put as usize).iter();
+            left.extend(named.filter(|named| known.insert(**named, ()).is_none()));
+        }
+        self.look(STEP_LOOKS * known.len() as u64)?;
+        Ok(known)
+    }
+
     /// What is wrong with a get of `key` that had seen the first `seen` puts of each run.
     ///
     /// # Errors
     /// When all gets together are more work than the check affords.
     pub(in crate::checker) fn judge(
         &mut self,
+        index: &Index<'_>,
         key: u32,
         seen: &[u32],
         returned: &[u32],
@@ -202,6 +220,16 @@ impl<'r> Contexts<'r> {
             }
         }
         self.look(looks)?;
+        if wrong
+            .iter()
+            .any(|wrong| matches!(wrong, Wrong::Missing { .. }))
+        {
+            let known = self.known_through_contexts(index, returned)?;
+            wrong.retain(|wrong| match wrong {
+                Wrong::Missing { put } => !known.contains_key(put),
+                Wrong::Superseded { .. } => true,
+            });
+        }
         Ok(wrong)
     }
 

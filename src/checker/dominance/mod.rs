@@ -137,7 +137,7 @@ impl Judge<'_, '_, '_> {
         let seen = graph.seen_on(key, now);
         let id = |put: u32| id_text(index.columns.written[put as usize]);
         let name = || index.name(get as usize);
-        for wrong in contexts.judge(key, &seen, index.puts_read(get as usize))? {
+        for wrong in contexts.judge(index, key, &seen, index.puts_read(get as usize))? {
             match wrong {
                 Wrong::Superseded { put, by } => {
                     let rows = [put, by, get].map(|row| row as usize);

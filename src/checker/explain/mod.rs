@@ -21,8 +21,8 @@ use super::shown::Shown;
 use super::time::Time;
 use super::verdict::{Anomaly, Check, Verdict};
 use super::{
-    causal, dominance, integrity, linearizable, lww, lww_black_box, sequential, session,
-    single_value, wing_gong,
+    causal, dominance, integrity, linearizable, lost_writes, lww, lww_black_box, sequential,
+    session, single_value, wing_gong,
 };
 use crate::history::History;
 
@@ -177,7 +177,7 @@ fn judge_within(history: &History, property: Property, time: &Time) -> Option<Ve
     let check = match property {
         Property::Integrity => integrity::check(&index),
         Property::Convergence => convergence::check(&Final::new(&index)),
-        Property::LostWrites => convergence::check_lost_writes(&Final::new(&index)),
+        Property::LostWrites => lost_writes::check(&Final::new(&index)),
         Property::Lww => lww::check(&index),
         Property::ReadYourWrites
         | Property::MonotonicReads

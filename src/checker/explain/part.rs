@@ -87,6 +87,7 @@ pub(super) fn part(index: &Index<'_>, property: Property, rows: &[usize]) -> His
         limit: None,
         // As it was judged, whatever the header of the whole says.
         dominance: (index.dominance != Dominance::default()).then_some(index.dominance),
+        promise: index.promise,
         ..header_without_keys(&whole.header)
     };
     let mut part = History::from_rows(header, []);

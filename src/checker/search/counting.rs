@@ -7,10 +7,11 @@
 //! single operation says about itself is checked when the counters are laid out; an operation
 //! whose evidence contradicts itself can never be taken.
 
+use super::super::coverage::Coverage;
 use super::super::index::{Index, NO_PUT, Table};
-use super::super::lww::{Item, items, put_version};
+use super::super::lww::{Item, Versions};
 use super::{Part, Specification, Step};
-use crate::history::{Dominance, Evidence, Kind, NEVER, dot_counter, dot_origin};
+use crate::history::{Dominance, Evidence, Kind, dot_counter, dot_origin};
 
 /// Pairs of puts that all gets together are held against at most.
 const PAIRS_MAX: u64 = 200_000_000;
@@ -81,27 +82,40 @@ impl Specification for Counting {
     }
 }
 
-/// Rules by row, turned into the order of the part.
+/// Rules by row, turned into the order of the part. Operations without evidence have no rule: they
+/// may come at any place that time and their session leave them.
 fn finish(
     index: &Index<'_>,
     mut rules: Table<u32, Rule>,
     counters: usize,
-    in_session_order: bool,
-) -> (Counting, Vec<Part>) {
+    coverage: Coverage,
+) -> Evident {
     let rows: Vec<u32> = (0..index.history.len() as u32)
         .filter(|row| index.is_known_get(*row as usize) || index.is_effective_put(*row as usize))
         .collect();
     let times = |row| (index.invoke(row), index.returned(row));
-    let part = Part::new(index, &rows, times, in_session_order);
-    // A get of what nobody put has no rule, and no order explains it.
+    let part = Part::new(index, &rows, times, true);
+    // No order explains a get of what nobody put.
     let rule = |row: u32| {
         rules.remove(&row).unwrap_or_else(|| Rule {
-            impossible: true,
+            impossible: !index.counts(row as usize),
             ..Rule::default()
         })
     };
     let rules = part.ops.iter().map(|op| op.row).map(rule).collect();
-    (Counting { rules, counters }, vec![part])
+    Evident {
+        rules: Counting { rules, counters },
+        parts: vec![part],
+        coverage,
+    }
+}
+
+/// What evidence makes of a history.
+pub(super) struct Evident {
+    pub(super) rules: Counting,
+    pub(super) parts: Vec<Part>,
+    /// An order proves the history consistent only where evidence covers all of it.
+    pub(super) coverage: Coverage,
 }
 
 /// Numbers for counters, given out as they are asked for.
@@ -127,22 +141,17 @@ enum LwwCounter {
 /// The specification of last write wins.
 ///
 /// # Errors
-/// When an acknowledged operation carries no version, or returned several values.
-pub(super) fn lww(index: &Index<'_>) -> Result<(Counting, Vec<Part>), String> {
-    let columns = index.columns;
-    for row in 0..index.history.len() {
-        if columns.read.at(row).len() > 1 {
-            return Err(format!(
-                "row {row} returned several values, a register holds one"
-            ));
-        }
-        let silent = columns.version(row).is_none()
-            && (columns.kind[row] == Kind::Put || !columns.read.at(row).is_empty());
-        if index.returned(row) != NEVER && (columns.evidence[row] != Evidence::Lww || silent) {
-            return Err(format!("row {row} carries no version"));
-        }
+/// When no operation carries a version, or one returned several values.
+pub(super) fn lww(index: &Index<'_>) -> Result<Evident, String> {
+    if let Some(reason) = super::super::single_value::siblings(index) {
+        return Err(reason);
     }
-    let mut items = items(index);
+    let versions = Versions::new(index);
+    let coverage = versions.coverage();
+    if coverage.known == 0 && coverage.all > 0 {
+        return Err("no operation carries a version".to_owned());
+    }
+    let mut items = versions.items();
     items.sort_unstable_by_key(|item| (item.rank(), item.row));
     let mut counters = Counters::default();
     let mut rules = Table::default();
@@ -165,7 +174,7 @@ pub(super) fn lww(index: &Index<'_>) -> Result<(Counting, Vec<Part>), String> {
                 impossible: !item.is_get && group.len() > 1,
             };
             if item.is_get {
-                read_needs(index, item, &put_at, &mut rule);
+                read_needs(index, &versions, item, &put_at, &mut rule);
             } else {
                 let origin = counters.of(LwwCounter::Origin(item.place));
                 let at_least = count(origin);
@@ -190,26 +199,31 @@ pub(super) fn lww(index: &Index<'_>) -> Result<(Counting, Vec<Part>), String> {
             taken[counter as usize] += 1;
         }
     }
-    Ok(finish(index, rules, counters.numbers.len(), false))
+    Ok(finish(index, rules, counters.numbers.len(), coverage))
 }
 
 /// A get comes after its put, and under its put's version.
-fn read_needs(index: &Index<'_>, item: &Item, put_at: &Table<u32, Need>, rule: &mut Rule) {
-    let row = item.row as usize;
-    if let [put] = index.puts_read(row) {
-        rule.impossible = put_version(index, *put as usize) != index.columns.version(row);
+fn read_needs(
+    index: &Index<'_>,
+    versions: &Versions<'_, '_>,
+    item: &Item,
+    put_at: &Table<u32, Need>,
+    rule: &mut Rule,
+) {
+    if let [put] = index.puts_read(item.row as usize) {
+        rule.impossible = versions.of_put(*put as usize) != item.version;
         match put_at.get(put) {
             Some(need) => rule.needs.push(*need),
             None => rule.impossible = true,
         }
     } else {
-        rule.impossible = index.columns.version(row).is_some();
+        rule.impossible = item.version.is_some();
     }
 }
 
 /// A put's evidence.
 #[derive(Clone, Copy)]
-struct Evident<'h> {
+struct Known<'h> {
     row: u32,
     dot: u64,
     vector: &'h [u64],
@@ -218,23 +232,17 @@ struct Evident<'h> {
 /// The specification of causal consistency.
 ///
 /// # Errors
-/// When an acknowledged operation carries no vector.
-pub(super) fn causal(index: &Index<'_>) -> Result<(Counting, Vec<Part>), String> {
+/// When no operation carries a vector.
+pub(super) fn causal(index: &Index<'_>) -> Result<Evident, String> {
     let columns = index.columns;
-    for row in 0..index.history.len() {
-        let siblings = columns.sibling_dots.at(row).len();
-        let is_get = index.is_known_get(row);
-        if index.returned(row) != NEVER
-            && (columns.evidence[row] != Evidence::Causal
-                || (is_get && siblings != columns.read.at(row).len()))
-        {
-            return Err(format!("row {row} carries no vector"));
-        }
-    }
     let world = World::new(index);
-    let silent = |row: &usize| index.is_effective_put(*row) && world.evident[*row].is_none();
-    if let Some(row) = (0..index.history.len()).find(silent) {
-        return Err(format!("row {row} is only named by a context"));
+    let carries = |row: usize| match columns.kind[row] {
+        Kind::Get => tells(index, row),
+        Kind::Put | Kind::Cas | Kind::Append => world.evident[row].is_some(),
+    };
+    let coverage = Coverage::of(index, carries);
+    if coverage.known == 0 && coverage.all > 0 {
+        return Err("no operation carries a vector".to_owned());
     }
     let mut rules: Table<u32, Rule> = Table::default();
     for session in 0..index.by_session.len() {
@@ -245,7 +253,7 @@ pub(super) fn causal(index: &Index<'_>) -> Result<(Counting, Vec<Part>), String>
             .at(session)
             .iter()
             .copied()
-            .filter(|r| index.counts(*r as usize))
+            .filter(|r| index.counts(*r as usize) && carries(*r as usize))
         {
             let vector = world.vector(row);
             let mut rule = world.rule(row, vector);
@@ -255,7 +263,14 @@ pub(super) fn causal(index: &Index<'_>) -> Result<(Counting, Vec<Part>), String>
             rules.insert(row, rule);
         }
     }
-    Ok(finish(index, rules, world.origins.len(), true))
+    Ok(finish(index, rules, world.origins.len(), coverage))
+}
+
+/// Whether a get carries a vector, and the evidence of all that it returned.
+fn tells(index: &Index<'_>, get: usize) -> bool {
+    let columns = index.columns;
+    columns.evidence[get] == Evidence::Causal
+        && columns.sibling_dots.at(get).len() == columns.read.at(get).len()
 }
 
 /// Whether every entry of `small` is covered by `large`.
@@ -274,22 +289,23 @@ fn has(vector: &[u64], dot: u64) -> bool {
 /// The puts that are known, by origin in the order of their dots.
 struct World<'a, 'h> {
     index: &'a Index<'h>,
-    evident: Vec<Option<Evident<'h>>>,
+    evident: Vec<Option<Known<'h>>>,
     /// Each origin's counter and puts.
-    origins: Table<u32, (u32, Vec<Evident<'h>>)>,
+    origins: Table<u32, (u32, Vec<Known<'h>>)>,
     /// Each key's puts by origin, for the gets.
-    keys: Table<(u32, u32), Vec<Evident<'h>>>,
+    keys: Table<(u32, u32), Vec<Known<'h>>>,
 }
 
 impl<'a, 'h> World<'a, 'h> {
     fn new(index: &'a Index<'h>) -> Self {
         let columns = index.columns;
-        let mut evident: Vec<Option<Evident<'h>>> = vec![None; index.history.len()];
-        for get in (0..index.history.len()).filter(|row| index.is_usable_get(*row)) {
+        let mut evident: Vec<Option<Known<'h>>> = vec![None; index.history.len()];
+        let telling = |row: &usize| index.is_usable_get(*row) && tells(index, *row);
+        for get in (0..index.history.len()).filter(telling) {
             for (place, put) in index.puts_read(get).iter().enumerate() {
                 let dot = columns.sibling_dots.at(get)[place];
                 let vector = columns.sibling_vector(get, place);
-                evident[*put as usize].get_or_insert(Evident {
+                evident[*put as usize].get_or_insert(Known {
                     row: *put,
                     dot,
                     vector,
@@ -299,7 +315,7 @@ impl<'a, 'h> World<'a, 'h> {
         for row in (0..index.history.len()).filter(|row| index.is_effective_put(*row)) {
             if columns.evidence[row] == Evidence::Causal {
                 let (dot, vector) = (columns.dot[row], columns.vector.at(row));
-                evident[row] = Some(Evident {
+                evident[row] = Some(Known {
                     row: row as u32,
                     dot,
                     vector,
@@ -312,7 +328,7 @@ impl<'a, 'h> World<'a, 'h> {
             origins: Table::default(),
             keys: Table::default(),
         };
-        let mut puts: Vec<Evident<'h>> = world.evident.iter().flatten().copied().collect();
+        let mut puts: Vec<Known<'h>> = world.evident.iter().flatten().copied().collect();
         puts.sort_unstable_by_key(|put| (put.dot, put.row));
         for put in puts {
             let origin = dot_origin(put.dot);
@@ -388,12 +404,30 @@ impl<'a, 'h> World<'a, 'h> {
         );
     }
 
+    /// What the contexts of what a get returned name, and the contexts of that, and so on.
+    fn known_to(&self, get: usize) -> Table<u32, ()> {
+        let contexts = |put: &u32| self.index.context_puts(*put as usize).iter().copied();
+        let mut known: Table<u32, ()> = Table::default();
+        let mut left: Vec<u32> = self
+            .index
+            .puts_read(get)
+            .iter()
+            .flat_map(contexts)
+            .collect();
+        while let Some(put) = left.pop() {
+            if known.insert(put, ()).is_none() {
+                left.extend(contexts(&put));
+            }
+        }
+        known
+    }
+
     /// Whether a get returned exactly the maxima of what its vector covers on its key, under the
     /// evidence of their puts.
     fn answers(&self, get: usize, vector: &[u64]) -> bool {
         let key = self.index.key[get];
         let by_context = self.index.dominance == Dominance::Context;
-        let visible: Vec<Evident<'_>> = vector
+        let visible: Vec<Known<'_>> = vector
             .iter()
             .flat_map(|dot| {
                 let puts = self.keys.get(&(key, dot_origin(*dot)));
@@ -408,7 +442,7 @@ impl<'a, 'h> World<'a, 'h> {
                 puts[first..covered].iter().copied()
             })
             .collect();
-        let supersedes = |other: &Evident<'_>, put: &Evident<'_>| {
+        let supersedes = |other: &Known<'_>, put: &Known<'_>| {
             if by_context {
                 self.index
                     .context_puts(other.row as usize)
@@ -417,7 +451,11 @@ impl<'a, 'h> World<'a, 'h> {
                 other.row != put.row && has(other.vector, put.dot)
             }
         };
-        let is_maximum = |put: &&Evident<'_>| visible.iter().all(|other| !supersedes(other, put));
+        // What stands between the two may have given no evidence.
+        let known = self.known_to(get);
+        let is_maximum = |put: &&Known<'_>| {
+            !known.contains_key(&put.row) && visible.iter().all(|other| !supersedes(other, put))
+        };
         let mut expected: Vec<u32> = visible.iter().filter(is_maximum).map(|p| p.row).collect();
         let mut returned = self.index.puts_read(get).to_vec();
         expected.sort_unstable();

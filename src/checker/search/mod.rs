@@ -355,15 +355,35 @@ pub(super) fn search(
     let built = match promise {
         Promise::Linearizable => register::build(index).map(|(spec, parts)| {
             let search = explore(spec, parts, states, clock.clone());
-            with_ties(index, search, states, clock)
+            let search = with_ties(index, search, states, clock);
+            match super::linearizable::entangled(index) {
+                Some(reason) if search.found == Found::Order => {
+                    Search::of(Found::NotApplicable { reason })
+                }
+                Some(_) | None => search,
+            }
         }),
-        Promise::Lww => {
-            counting::lww(index).map(|(spec, parts)| explore(spec, parts, states, clock))
-        }
+        Promise::Lww => counting::lww(index).map(|evident| {
+            let coverage = evident.coverage;
+            let search = explore(evident.rules, evident.parts, states, clock);
+            if search.found != Found::Order || coverage.is_whole() {
+                return search;
+            }
+            let reason = format!("only {coverage} carry a version, and the search knows no others");
+            Search::of(Found::NotApplicable { reason })
+        }),
         Promise::Causal if !counting::is_affordable(index) => Ok(Search::of(Found::Budget)),
         Promise::Causal => match counting::causal(index) {
-            Ok((spec, parts)) => Ok(explore(spec, parts, states, clock)),
-            // There is no evidence, or not everywhere.
+            Ok(evident) => {
+                let coverage = evident.coverage;
+                let search = explore(evident.rules, evident.parts, states, clock.clone());
+                if search.found == Found::Order && !coverage.is_whole() {
+                    siblings::search(index, states, clock)
+                } else {
+                    Ok(search)
+                }
+            }
+            // There is no evidence.
             Err(_) => siblings::search(index, states, clock),
         },
     };

@@ -1,6 +1,10 @@
 //! The four session guarantees (Terry et al., *Session guarantees for weakly consistent
 //! replicated data*, 1994), each on its own, by the best evidence that a history has: vectors,
 //! versions, or only what clients saw. Contexts are per replica group.
+//!
+//! Evidence of a part of the history refutes what it can, and what clients saw is asked of all of it.
+//! Where versions are that evidence the guarantee stays open: what clients saw does not tell whether
+//! a store in which the last write wins has kept it.
 
 mod along;
 mod applied;
@@ -9,6 +13,7 @@ mod found;
 mod vectors;
 mod versions;
 
+use super::coverage::Coverage;
 use super::index::Index;
 use super::model::Model;
 use super::property::Property;
@@ -46,28 +51,86 @@ pub(super) enum Judged {
     ByVersions,
     /// What clients saw, and nothing else.
     BlackBox,
+    /// Vectors where there are any, and what clients saw everywhere.
+    PartlyByVectors,
+    /// Versions, and vectors, where there are any.
+    PartlyByVersions,
 }
 
 impl Judged {
     pub(super) fn of(index: &Index<'_>) -> Self {
-        let evidence = &index.columns.evidence;
-        if evidence.contains(&Evidence::Causal) {
-            Self::ByVectors
-        } else if evidence.contains(&Evidence::Lww) {
-            Self::ByVersions
-        } else {
-            Self::BlackBox
+        let columns = index.columns;
+        let acknowledged = |row: &usize| {
+            index.counts(*row) && columns.outcome[*row] == crate::history::Outcome::Ok
+        };
+        let mut rows = [0u64; 3];
+        for row in (0..index.history.len()).filter(acknowledged) {
+            rows[match columns.evidence[row] {
+                Evidence::None => 0,
+                Evidence::Causal => 1,
+                Evidence::Lww => 2,
+            }] += 1;
         }
+        match rows {
+            [_, 0, 0] => Self::BlackBox,
+            [0, _, 0] => Self::ByVectors,
+            [0, 0, _] => Self::ByVersions,
+            [_, _, 0] => Self::PartlyByVectors,
+            [_, _, _] => Self::PartlyByVersions,
+        }
+    }
+
+    /// Whether evidence covers a part of the history only.
+    pub(super) const fn is_partial(self) -> bool {
+        matches!(self, Self::PartlyByVectors | Self::PartlyByVersions)
+    }
+
+    /// Whether what clients saw is looked at, which costs more than a pass.
+    pub(super) const fn is_searched(self) -> bool {
+        matches!(self, Self::BlackBox | Self::PartlyByVectors)
     }
 }
 
 /// Checks read-your-writes, monotonic reads, monotonic writes and writes-follow-reads.
 pub(super) fn check(index: &Index<'_>, judged: Judged) -> [Check; 4] {
-    match (judged, index.dominance) {
-        (Judged::ByVectors, _) => vectors::check(index),
-        (Judged::ByVersions, _) => versions::check(index),
-        (Judged::BlackBox, dominance) => by_what_clients_saw(index, dominance),
+    match judged {
+        Judged::ByVectors => vectors::check(index),
+        Judged::ByVersions => versions::check(index),
+        Judged::BlackBox => by_what_clients_saw(index, index.dominance),
+        Judged::PartlyByVectors => worse(
+            by_evidence(index),
+            by_what_clients_saw(index, index.dominance),
+        ),
+        Judged::PartlyByVersions => by_evidence(index),
     }
+}
+
+/// What evidence of a part of the history says: it refutes a guarantee or leaves it open.
+pub(super) fn by_evidence(index: &Index<'_>) -> [Check; 4] {
+    let coverage = coverage(index);
+    let left_open = |mut check: Check| {
+        if !check.verdict.is_invalid() {
+            check.verdict = Verdict::unknown(format!(
+                "{coverage} carry evidence: nothing refutes those, and the others cannot be judged"
+            ));
+        }
+        check
+    };
+    worse(vectors::check(index), versions::check(index)).map(left_open)
+}
+
+/// How many operations carry evidence, of whatever kind.
+pub(super) fn coverage(index: &Index<'_>) -> Coverage {
+    Coverage::of(index, |row| index.columns.evidence[row] != Evidence::None)
+}
+
+/// Of each two checks of a guarantee the one that refutes it, or else the second.
+fn worse(first: [Check; 4], second: [Check; 4]) -> [Check; 4] {
+    let mut second = second.into_iter();
+    first.map(|first| match second.next() {
+        Some(second) if !first.verdict.is_invalid() => second,
+        Some(_) | None => first,
+    })
 }
 
 fn by_what_clients_saw(index: &Index<'_>, dominance: Dominance) -> [Check; 4] {

@@ -2,6 +2,7 @@
 //! not show less than what its session had put and read, nor a put fall below it.
 
 use super::super::index::{Index, Table};
+use super::super::lww::Versions;
 use super::super::property::AnomalyKind;
 use super::super::verdict::{Check, Findings, Verdict};
 use super::{GUARANTEES, PROPERTIES};
@@ -25,19 +26,20 @@ pub(super) fn check(index: &Index<'_>) -> [Check; 4] {
     let columns = index.columns;
     let mut findings = PROPERTIES.map(|property| Findings::new(index.history, property));
     let mut checked = [0u64; 4];
+    let versions = Versions::new(index);
+    let carry = columns.evidence.contains(&Evidence::Lww);
     let mut pasts: Table<u32, Past> = Table::default();
     let mut ticker = index.time.ticker(GUARANTEES, index.history.len());
-    for session in 0..index.by_session.len() {
+    for session in 0..if carry { index.by_session.len() } else { 0 } {
         pasts.clear();
         for row in index.by_session.at(session).iter().map(|row| *row as usize) {
             if ticker.is_over() {
                 return findings.map(|findings| findings.cut(0));
             }
-            if columns.evidence[row] != Evidence::Lww || !index.counts(row) {
+            let Some(version) = versions.of(row).filter(|_| index.counts(row)) else {
                 continue;
-            }
+            };
             let past = pasts.entry(index.key[row]).or_default();
-            let version = columns.version(row);
             let is_get = columns.kind[row] == Kind::Get;
             let first = if is_get { 0 } else { 2 };
             for (guarantee, seen) in (first..).zip([past.written, past.read]) {

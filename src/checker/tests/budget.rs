@@ -12,8 +12,8 @@ use super::super::time::Time;
 use super::super::verdict::{Check, Findings, Verdict};
 use super::super::{
     Agreement, Budget, Clock, Engine, JudgedBy, Model, Options, Outcome, Report, Standing, causal,
-    check, contradiction, dominance, explain, integrity, linearizable, lww, lww_black_box,
-    sequential, single_value, wing_gong,
+    check, contradiction, dominance, explain, integrity, linearizable, lost_writes, lww,
+    lww_black_box, sequential, single_value, wing_gong,
 };
 use super::generate::{self, Random, Store};
 use super::{causal_history, op};
@@ -55,7 +55,7 @@ const CHECKS: [Judge; 15] = [
         vec![convergence::check(&Final::new(index))]
     }),
     ("lost writes", Store::Causal, true, |index| {
-        vec![convergence::check_lost_writes(&Final::new(index))]
+        vec![lost_writes::check(&Final::new(index))]
     }),
     ("certificate", Store::Causal, true, |index| {
         vec![causal::check(index)]
@@ -239,6 +239,24 @@ fn what_a_verified_certificate_proves_no_weaker_model_searches_for() {
 }
 
 #[test]
+fn replicas_that_contradict_versions_which_explain_everything_are_a_disagreement() {
+    let ops = generate::valid(&mut Random(3), Store::Lww, 50);
+    let history = generate::history(Store::Lww, &ops);
+    let index = Index::new(&history).unwrap();
+    let mut findings = Findings::new(&history, Property::LwwBlackBox);
+    findings.add(AnomalyKind::CyclicArbitration, &[0], || {
+        "planted".to_owned()
+    });
+    let checks = [
+        integrity::check(&index),
+        lww::check(&index),
+        findings.check(1),
+    ];
+    assert!(contradiction(&index, &checks).is_some());
+    assert_eq!(contradiction(&index, &checks[..2]), None);
+}
+
+#[test]
 fn a_black_box_that_refutes_a_verified_certificate_is_a_disagreement() {
     let history = causal_history(3, 50);
     let index = Index::new(&history).unwrap();
@@ -250,12 +268,15 @@ fn a_black_box_that_refutes_a_verified_certificate_is_a_disagreement() {
     let proved = [integrity::check(&index), causal::check(&index)];
     let [integrity, certificate] = &proved;
     assert!(integrity.verdict.is_valid() && certificate.verdict.is_valid());
-    let detail = contradiction(&[&proved[..], &[refuted()]].concat());
+    let detail = contradiction(&index, &[&proved[..], &[refuted()]].concat());
     assert!(detail.is_some_and(|detail| detail.contains("certificate")));
     // Without a proof there is nothing to contradict, nor by what was not decided.
-    assert_eq!(contradiction(&[integrity.clone(), refuted()]), None);
+    assert_eq!(contradiction(&index, &[integrity.clone(), refuted()]), None);
     let agreed = dominance::check(&index);
-    assert_eq!(contradiction(&[&proved[..], &[agreed]].concat()), None);
+    assert_eq!(
+        contradiction(&index, &[&proved[..], &[agreed]].concat()),
+        None
+    );
     let mut report = check(&history, &Options::default());
     report.agreement = Agreement::Disagree {
         detail: "planted".to_owned(),

@@ -7,6 +7,7 @@ mod contest;
 mod explanations;
 mod generate;
 mod oracle;
+mod partial;
 mod registers;
 mod shrink;
 mod testers;

@@ -349,6 +349,9 @@ impl Scratch {
     fn witness(&self, line: &Line<'_>) -> Result<Witness<'_>, String> {
         let causal = line.vector.is_some() || line.dot.is_some() || !self.dots.is_empty();
         let lww = line.version.is_some() || line.lww.unwrap_or(false);
+        if causal && line.vector.is_none() {
+            return Err("a row with a `dot` or `sibling_dots` needs its `vector`".to_owned());
+        }
         match (causal, lww, line.kind) {
             (true, true, _) => Err("a row has vectors or a version, not both".to_owned()),
             (false, false, _) => Ok(Witness::None),

@@ -1,18 +1,21 @@
 //! Causal consistency of multi-value registers: the axioms of the witness, and the definition.
 
 use super::{close, context, counted, put_of, returned, superseded};
-use crate::history::{Dominance, History, Kind, Outcome, dot_origin};
+use crate::history::{Dominance, Evidence, History, Kind, Outcome, dot_origin};
 
 /// A put's evidence.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Evident<'h> {
     pub(super) dot: u64,
-    vector: &'h [u64],
+    pub(super) vector: &'h [u64],
 }
 
 pub(super) fn evidence<'h>(history: &'h History, put: usize) -> Option<Evident<'h>> {
     let columns = &history.columns;
-    if columns.outcome[put] == Outcome::Ok {
+    let carries = |row: usize| {
+        columns.outcome[row] == Outcome::Ok && columns.evidence[row] == Evidence::Causal
+    };
+    if carries(put) {
         return Some(Evident {
             dot: columns.dot[put],
             vector: columns.vector.at(put),
@@ -24,18 +27,26 @@ pub(super) fn evidence<'h>(history: &'h History, put: usize) -> Option<Evident<'
             .at(get)
             .iter()
             .position(|id| *id == columns.written[put])?;
-        (columns.outcome[get] == Outcome::Ok).then(|| Evident {
+        carries(get).then(|| Evident {
             dot: columns.sibling_dots.at(get)[place],
             vector: columns.sibling_vector(get, place),
         })
     })
 }
 
-/// Whether every put that took effect has evidence.
-pub(in crate::checker::tests) fn has_evidence(history: &History) -> bool {
-    let puts = counted(history).into_iter().flatten();
-    let mut puts = puts.filter(|row| history.columns.kind[*row] == Kind::Put);
-    puts.all(|put| evidence(history, put).is_some())
+/// Whether an operation has evidence: a reply's or, a put, that of a get that returned it.
+fn is_known(history: &History, row: usize) -> bool {
+    match history.columns.kind[row] {
+        Kind::Put => evidence(history, row).is_some(),
+        Kind::Get | Kind::Cas | Kind::Append => history.columns.evidence[row] == Evidence::Causal,
+    }
+}
+
+/// Whether every operation that took effect has evidence, and whether some has.
+pub(in crate::checker::tests) fn has_evidence(history: &History) -> [bool; 2] {
+    let mut rows = counted(history).unwrap_or_default().into_iter();
+    let all = rows.clone().all(|row| is_known(history, row));
+    [all, rows.any(|row| is_known(history, row))]
 }
 
 pub(super) fn covers(vector: &[u64], dot: u64) -> bool {
@@ -50,11 +61,12 @@ fn at_most(a: &[u64], b: &[u64]) -> bool {
 }
 
 /// The axioms of the witness, A1 to A7, over all pairs; where contexts decide what supersedes what,
-/// a put also covers what its context names.
+/// a put also covers what its context names. They are asked of what has evidence.
 pub(in crate::checker::tests) fn causal_witness(history: &History) -> bool {
-    let Some(rows) = counted(history) else {
+    let Some(mut rows) = counted(history) else {
         return false;
     };
+    rows.retain(|row| is_known(history, *row));
     let columns = &history.columns;
     let is_put = |row: &usize| columns.kind[*row] == Kind::Put;
     let puts: Vec<usize> = rows.iter().copied().filter(is_put).collect();
@@ -72,6 +84,7 @@ pub(in crate::checker::tests) fn causal_witness(history: &History) -> bool {
         let named = context(history, *put);
         named
             .iter()
+            .filter(|named| is_known(history, **named))
             .all(|named| covers(ev(*put).vector, ev(*named).dot))
     });
     let supersedes = |by: usize, put: usize| {

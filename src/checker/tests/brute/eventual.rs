@@ -2,8 +2,8 @@
 
 use super::causal::{covers, evidence};
 use super::lww::version_of;
-use super::{put_of, superseded, was_read};
-use crate::history::{Dominance, Evidence, History, Kind, Outcome, Phase};
+use super::{close, counted, precedes, put_of, superseded, was_read};
+use crate::history::{Dominance, History, Kind, Outcome, Phase, Promise, origin};
 
 /// Every id read was put to that key by a put that did not fail, not after the get was over.
 pub(in crate::checker::tests) fn integrity(history: &History) -> bool {
@@ -11,10 +11,11 @@ pub(in crate::checker::tests) fn integrity(history: &History) -> bool {
     (0..history.len())
         .filter(|get| columns.kind[*get] == Kind::Get && columns.outcome[*get] == Outcome::Ok)
         .all(|get| {
-            columns.read.at(get).iter().all(|id| {
-                put_of(history, get, *id)
-                    .is_some_and(|put| columns.invoke[put] <= columns.returned[get])
-            })
+            columns
+                .read
+                .at(get)
+                .iter()
+                .all(|id| put_of(history, get, *id).is_some_and(|put| !precedes(history, get, put)))
         })
 }
 
@@ -87,22 +88,115 @@ pub(in crate::checker::tests) fn lost_writes(history: &History) -> Option<bool> 
     (!puts.is_empty()).then(|| puts.iter().all(kept))
 }
 
-/// Whether a final get shows the put, or what supersedes it in the model's own order.
+/// Whether a final get shows the put, or what supersedes it in the model's own order, or what may for
+/// all that is known.
 fn survives(history: &History, put: usize, get: usize) -> bool {
     let columns = &history.columns;
     if columns.read.at(get).contains(&columns.written[put]) {
         return true;
     }
+    let ids = columns.read.at(get);
+    let named = |id: &u64| put_of(history, get, *id);
     if history.header.dominance == Some(Dominance::Context) {
         let superseded = superseded(history);
-        let ids = columns.read.at(get).iter();
-        let mut puts = ids.filter_map(|id| put_of(history, get, *id));
-        return puts.any(|by| superseded[put][by]);
+        let mut finals = ids.iter().filter_map(named);
+        return finals.any(|by| superseded[put][by]);
     }
-    if columns.evidence[get] == Evidence::Lww {
-        return columns.version(get) > version_of(history, put);
+    ids.iter().enumerate().any(|(place, id)| {
+        let last = named(id);
+        let shown = columns.version(get);
+        let shown = shown.or_else(|| version_of(history, last?));
+        let vector = if columns.sibling_dots.at(get).len() == ids.len() {
+            Some(columns.sibling_vector(get, place))
+        } else {
+            last.and_then(|last| Some(evidence(history, last)?.vector))
+        };
+        let versions = shown.zip(version_of(history, put));
+        match (versions, vector.zip(evidence(history, put)), last) {
+            (Some((last, own)), _, _) => last > own,
+            (None, Some((vector, own)), _) => covers(vector, own.dot),
+            // What nobody put may be anything.
+            (None, None, None) => true,
+            (None, None, Some(last)) => match history.header.promise {
+                Some(Promise::Causal) => may_see(history, put, last),
+                Some(Promise::Lww) => !is_forced(history, last, put),
+                Some(Promise::Linearizable) | None => !precedes(history, last, put),
+            },
+        }
+    })
+}
+
+/// Whether a put may be visible to another: that did not happen before it, and neither that nor
+/// anything that it happened before was over before the put began.
+fn may_see(history: &History, put: usize, last: usize) -> bool {
+    let happens = happens_before(history);
+    !happens[last][put]
+        && (0..history.len()).all(|after| {
+            let is_after = after == last || happens[last][after];
+            !is_after || !precedes(history, after, put)
+        })
+}
+
+/// Sessions and reads, closed.
+fn happens_before(history: &History) -> Vec<Vec<bool>> {
+    let columns = &history.columns;
+    let rows = counted(history).unwrap_or_default();
+    let edge = |a: usize, b: usize| {
+        let session =
+            columns.session[a] == columns.session[b] && columns.index[a] < columns.index[b];
+        let read = columns.kind[a] == Kind::Put && columns.read.at(b).contains(&columns.written[a]);
+        rows.contains(&a) && rows.contains(&b) && (session || read)
+    };
+    let n = history.len();
+    close(
+        (0..n)
+            .map(|a| (0..n).map(|b| edge(a, b)).collect())
+            .collect(),
+    )
+}
+
+/// Whether last write wins puts one put below another, whatever versions they got: what an origin put
+/// later, what a replica showed or put later.
+fn is_forced(history: &History, below: usize, above: usize) -> bool {
+    forced(history)[below][above]
+}
+
+fn forced(history: &History) -> Vec<Vec<bool>> {
+    let columns = &history.columns;
+    let n = history.len();
+    let place = |row: usize| origin(columns.node[row], columns.incarnation[row]);
+    let mut shown: Vec<(usize, usize)> = Vec::new();
+    for row in (0..n).filter(|row| columns.outcome[*row] == Outcome::Ok) {
+        let put = match columns.kind[row] {
+            Kind::Put => Some(row),
+            Kind::Get | Kind::Cas | Kind::Append => {
+                let id = columns.read.at(row).first();
+                id.and_then(|id| put_of(history, row, *id))
+            }
+        };
+        shown.extend(put.map(|put| (row, put)));
     }
-    let dot = evidence(history, put).map(|evident| evident.dot);
-    (0..columns.sibling_dots.at(get).len())
-        .any(|j| dot.is_some_and(|dot| covers(columns.sibling_vector(get, j), dot)))
+    let mut below = vec![vec![false; n]; n];
+    for (a, earlier) in &shown {
+        for (b, later) in &shown {
+            let puts = a == earlier && b == later;
+            let one_view = place(*a) == place(*b) && (puts || columns.key[*a] == columns.key[*b]);
+            if one_view && earlier != later && precedes(history, *a, *b) {
+                below[*earlier][*later] = true;
+            }
+        }
+    }
+    close(below)
+}
+
+/// As [`lost_writes`], without evidence or with some: open where causes and effects form a circle.
+pub(in crate::checker::tests) fn lost_writes_unsaid(history: &History) -> Option<bool> {
+    let is_causal = history.header.promise == Some(Promise::Causal);
+    let happens = happens_before(history);
+    let is_circular = is_causal && (0..history.len()).any(|row| happens[row][row]);
+    if is_circular {
+        None
+    } else {
+        lost_writes(history)
+    }
 }

@@ -8,7 +8,9 @@ mod session;
 mod single;
 
 pub(in crate::checker::tests) use causal::{causal, causal_witness, has_evidence};
-pub(in crate::checker::tests) use eventual::{convergence, integrity, lost_writes};
+pub(in crate::checker::tests) use eventual::{
+    convergence, integrity, lost_writes, lost_writes_unsaid,
+};
 pub(in crate::checker::tests) use lww::{arbitrable, lww, lww_axioms};
 pub(in crate::checker::tests) use register::{linearizable, sequential};
 pub(in crate::checker::tests) use session::{
@@ -95,6 +97,14 @@ fn returned(history: &History, row: usize) -> u64 {
         Outcome::Ok => history.columns.returned[row],
         Outcome::Info | Outcome::Fail => NEVER,
     }
+}
+
+/// Whether one operation was over before the other began: it returned before that was invoked, or its
+/// session did it earlier.
+fn precedes(history: &History, a: usize, b: usize) -> bool {
+    let columns = &history.columns;
+    let session = columns.session[a] == columns.session[b] && columns.index[a] < columns.index[b];
+    session || returned(history, a) < columns.invoke[b]
 }
 
 /// Tries every order of `left` that keeps `before`, with `step` as the specification.
