@@ -246,8 +246,11 @@ fn a_run_directory_that_cannot_be_reported_is_one_clear_line() {
 fn a_history_that_cannot_be_judged_is_one_clear_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
-    refused(&["check", "/nowhere"], &["/nowhere", "No such file"]);
-    refused(&["check", path], &["history.arrows", "No such file"]);
+    refused(&["check", "/nowhere"], &["/nowhere", "there is no"]);
+    refused(
+        &["check", path],
+        &["history.arrows", "not a run's directory"],
+    );
     for damaged in [&b""[..], b"{", b"no history", &[0xff; 64]] {
         fs::write(directory.path().join("history.arrows"), damaged).unwrap();
         refused(&["check", path], &["history.arrows"]);

@@ -5,7 +5,6 @@ use std::path::Path;
 use crate::program::{Ended, bench, run_directory};
 
 /// Lines that a screen has at most.
-const SCREEN_LINES: usize = 45;
 
 /// The judgement of a history of the corpus that breaks several properties.
 fn checked(more: &[&str]) -> Ended {
@@ -42,7 +41,7 @@ fn a_broken_run_shows_a_picture_and_keeps_each_anomaly_as_a_history_that_is_inva
     ]);
     assert_eq!(ended.code(), 1, "{}{}", ended.stdout, ended.stderr);
     assert!(
-        ended.stdout.lines().count() <= SCREEN_LINES,
+        ended.stdout.lines().count() <= kvs_zoo::report::LINES_MAX,
         "{}",
         ended.stdout
     );
