@@ -4,8 +4,6 @@ use std::path::Path;
 
 use crate::program::{Ended, bench, run_directory};
 
-/// Lines that a screen has at most.
-
 /// The judgement of a history of the corpus that breaks several properties.
 fn checked(more: &[&str]) -> Ended {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

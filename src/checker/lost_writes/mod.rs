@@ -96,7 +96,7 @@ fn answer(
         return Ok(());
     }
     let rule = match index.promise {
-        Some(Promise::Causal) => Rule::Causal(Futures::new(index)?),
+        Some(Promise::Causal) => Rule::Causal(Box::new(Futures::new(index)?)),
         Some(Promise::Lww) => Rule::Lww(Box::new(Arbitration::new(index))),
         Some(Promise::Linearizable) | None => Rule::RealTime,
     };
@@ -126,7 +126,7 @@ fn answer(
 /// When no final value can supersede a put.
 enum Rule<'a, 'h> {
     /// Each of them, or something that it happened before, was over before the put began.
-    Causal(Futures<'a, 'h>),
+    Causal(Box<Futures<'a, 'h>>),
     /// Each of them has a smaller version, whatever the versions are.
     Lww(Box<Arbitration<'a, 'h>>),
     /// Each of them was over before the put began.
