@@ -22,6 +22,7 @@ mod judge;
 mod on_key;
 mod presumption;
 mod propagation;
+mod replicas;
 mod saturation;
 mod sweep;
 mod world;

@@ -5,6 +5,9 @@
 //! shown what it applied does not forget it. So the put is presumed to come after the last put of a
 //! session that was over at the same replica, which the put's replica had applied by then.
 //!
+//! And what a replica had shown it had applied, so that a put there comes after all of that
+//! (`replicas.rs`).
+//!
 //! And where many questions are open which of several returned puts superseded another, the next
 //! ones get their likeliest answer at once: questions that are kept breed others, since whoever sees
 //! a put that nothing supersedes asks again, as sessions do by the hundred on one key.
@@ -257,7 +260,7 @@ mod tests {
             }
         }
         println!("{presumed} of 200 histories with something presumed, {grown} visits");
-        assert!(presumed > 100 && grown > 10_000, "{presumed}, {grown}");
+        assert!(presumed > 100 && grown > 5_000, "{presumed}, {grown}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::clock::{Clock, Clocks, FROZEN, Width};
 use super::contradiction::Contradiction;
 use super::frontier::Frontier;
 use super::on_key::OnKey;
+use super::replicas::Replicas;
 use super::sweep::Sweep;
 use super::world::{NONE, World};
 use super::{Extent, Limits};
@@ -82,6 +83,8 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) frontier: Frontier,
     pub(super) chains: Chains,
     pub(super) on_key: OnKey,
+    /// What replicas have shown, where that is presumed not to be forgotten.
+    pub(super) replicas: Option<Replicas>,
     /// Node to the last forced edge from it, or [`NONE`].
     pub(super) forced_from: Vec<u32>,
     pub(super) forced: Vec<Forced>,
@@ -145,6 +148,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
             frontier: Frontier::default(),
             chains: Chains::new(nodes, world.first.len()),
             on_key: OnKey::new(world, limits.held_up),
+            replicas: (limits.presumes && world.names_replicas()).then(Replicas::default),
             forced_from: vec![NONE; nodes],
             forced: Vec::new(),
             done: vec![false; world.node.len()],
@@ -287,6 +291,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         let node = world.node[row as usize];
         if world.is_put(row) {
             if !world.is_silent(node) {
+                self.follow_replica(row, &mut head);
                 if let Some(before) = self.add_to_chain(row, &head) {
                     self.add_forced(before, node, row);
                     let other = self.clock[before as usize];
@@ -322,6 +327,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         self.frontier.note(session, &mut head);
         self.heads[session] = head;
         self.done[row as usize] = true;
+        self.note_shown(row);
         self.real_time(row, head.latest);
         if !world.is_put(row) {
             self.judge(row, &[head.clock]);
