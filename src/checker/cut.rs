@@ -95,15 +95,26 @@ pub(super) fn withdraw(
     }
 }
 
-/// The same for what stateright refuted by contexts.
-pub(super) fn withdraw_search(search: &mut Option<Search>, history: &History, has_open: bool) {
+/// The same for what stateright refuted.
+pub(super) fn withdraw_search(
+    search: &mut Option<Search>,
+    history: &History,
+    has_open: bool,
+    dominance: Dominance,
+) {
+    let reason = if !history.header.values.is_empty() {
+        MISSING
+    } else if has_open && dominance == Dominance::Context {
+        LOST_CONTEXTS
+    } else {
+        return;
+    };
     if let Some(search) = search
         && history.end.is_none()
-        && has_open
         && matches!(search.found, Found::NoOrder { .. })
     {
         search.found = Found::NotApplicable {
-            reason: LOST_CONTEXTS.to_owned(),
+            reason: reason.to_owned(),
         };
     }
 }

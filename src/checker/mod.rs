@@ -80,7 +80,7 @@ pub use tester::{
 pub use time::{Progress, ProgressSink};
 pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 
-use crate::history::{self, Dominance, Evidence, History, Promise};
+use crate::history::{self, Evidence, History, Promise};
 use index::Index;
 use open_puts::with_open_puts;
 use time::{OVER, Time};
@@ -147,9 +147,7 @@ pub fn check(history: &History, options: &Options) -> Report {
             report.remarks.extend(covered);
             if options.engine != Engine::Direct {
                 second_opinion(&index, options, &mut report);
-                if dominance == Dominance::Context {
-                    cut::withdraw_search(&mut report.search, history, has_open);
-                }
+                cut::withdraw_search(&mut report.search, history, has_open, dominance);
                 report.elapsed.search = time.spent().saturating_sub(report.elapsed.direct);
             }
             if let Some(detail) = contradiction(&index, &report.checks) {
