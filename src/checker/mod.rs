@@ -401,7 +401,7 @@ fn search_prefixes(
         .filter(|_| options.engine == Engine::Stateright);
     let time = alone.map_or(budget.time, |own| own.min(budget.time));
     // The direct engine has as long for the same prefix.
-    let comparing = index.time.anew(2 * time);
+    let comparing = index.time.anew(time.saturating_mul(2));
     let mut operations = budget.operations.max(1);
     let mut attempt = 1;
     if alone == Some(Duration::ZERO) {
