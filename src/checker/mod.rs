@@ -13,7 +13,7 @@
 //! | causal, by contexts | the same where a put supersedes its context only | Almeida et al. 2012 | `dominance/` |
 //! | cc, ccv | bad patterns of registers | Bouajjani et al. 2017 | `single_value/` |
 //! | linearizable | zones of a key do not conflict | Gibbons and Korach 1997 | `linearizable.rs` |
-//! | linearizable, values that repeat, compare-and-set, append | a search for an order of a key | Wing and Gong 1993, Lowe 2017 | `wing_gong/` |
+//! | linearizable, values that repeat, compare-and-set, append | zones of what was written once, and a search for an order of a key | Wing and Gong 1993, Lowe 2017 | `wing_gong/` |
 //! | sequential | a search for one order of all | Lamport 1979 | `sequential.rs` |
 //! | all models, again | a search for an order | stateright | `search/` |
 //!

@@ -33,7 +33,7 @@ pub(super) fn check(history: &History, limits: Limits) -> Check {
         Ok(sessions) => sessions,
         Err(reason) => return answer(Verdict::unknown(reason)),
     };
-    let by_row = match registers.operations() {
+    let by_row = match registers.operations(history) {
         Ok(ops) => ops,
         Err(reason) => return answer(Verdict::not_applicable(reason)),
     };
@@ -105,8 +105,8 @@ struct Pending {
     twin: Option<usize>,
 }
 
-struct Search<'a, 'h> {
-    registers: &'a mut Registers<'h>,
+struct Search<'a> {
+    registers: &'a mut Registers,
     sessions: Vec<Vec<Op>>,
     pending: Vec<Pending>,
     /// Sessions' progress, then which pending operations were taken, then the values of the keys.
@@ -119,19 +119,15 @@ struct Search<'a, 'h> {
 fn search(
     ops: &[Op],
     order_of: impl Fn(&Op) -> (u32, u32),
-    registers: &mut Registers<'_>,
+    registers: &mut Registers,
     limits: &mut Limits,
 ) -> Answer {
     let mut search = Search::new(ops, order_of, registers);
     search.run(limits)
 }
 
-impl<'a, 'h> Search<'a, 'h> {
-    fn new(
-        ops: &[Op],
-        order_of: impl Fn(&Op) -> (u32, u32),
-        registers: &'a mut Registers<'h>,
-    ) -> Self {
+impl<'a> Search<'a> {
+    fn new(ops: &[Op], order_of: impl Fn(&Op) -> (u32, u32), registers: &'a mut Registers) -> Self {
         let mut ops = ops.to_vec();
         ops.sort_by_key(&order_of);
         let (mut keys, mut numbers): (Table<u32, u32>, Table<u32, usize>) = Default::default();

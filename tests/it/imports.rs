@@ -90,6 +90,18 @@ fn every_foreign_history_gets_the_verdict_of_its_name_and_is_recognised() {
 }
 
 #[test]
+fn a_stale_read_of_values_written_once_is_found_and_shown_among_many_that_repeat() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/imports/jepsen-edn");
+    let path = root.join("bad-stale-read-among-crashes.edn");
+    let history = read_history(&path, None, &ImportOptions::default()).unwrap();
+    let report = check(&history, &Options::default());
+    let linearizable = report.check(Property::Linearizable).unwrap();
+    let anomalies = linearizable.verdict.anomalies();
+    assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+    assert!(anomalies[0].operations.len() <= 4, "{report}");
+}
+
+#[test]
 fn what_is_no_history_is_refused_with_its_line() {
     let mut refused = 0;
     for (format, path) in corpus() {

@@ -14,7 +14,7 @@ use crate::history::NEVER;
 /// Searches that making evidence small may cost.
 const TRIES_MAX: usize = 2_000;
 /// Operations that all those searches together look at.
-const WORK_MAX: usize = 20_000_000;
+const WORK_MAX: usize = 1_500_000;
 /// Operations that an anomaly shows.
 const SHOWN_MAX: usize = 12;
 
@@ -24,12 +24,13 @@ pub(in super::super) struct Evidence {
 }
 
 /// The smallest evidence that greedy steps find where order is by time. `has_no_order` holds for
-/// `ops`.
+/// `ops`; what had returned before `end` has an order with what was open.
 pub(in super::super) fn smallest(
     ops: &[Op],
+    end: u64,
     mut has_no_order: impl FnMut(&[Op]) -> bool,
 ) -> Evidence {
-    let ops = shortest_prefix(ops, &mut has_no_order);
+    let ops = shortest_prefix(ops, end, &mut has_no_order);
     smallest_in_any_time(ops, has_no_order)
 }
 
@@ -182,11 +183,11 @@ fn prefix(ops: &[Op], end: u64) -> Vec<Op> {
     prefix
 }
 
-fn shortest_prefix(ops: &[Op], has_no_order: &mut impl FnMut(&[Op]) -> bool) -> Vec<Op> {
+fn shortest_prefix(ops: &[Op], end: u64, has_no_order: &mut impl FnMut(&[Op]) -> bool) -> Vec<Op> {
     let mut returns: Vec<u64> = ops
         .iter()
         .map(|op| op.returned)
-        .filter(|returned| *returned != NEVER)
+        .filter(|returned| (end..NEVER).contains(returned))
         .collect();
     returns.sort_unstable();
     returns.dedup();

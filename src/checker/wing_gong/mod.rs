@@ -1,35 +1,45 @@
-//! Linearizable registers by search, for histories whose values repeat or that hold more than puts
-//! and gets: key by key, since linearizability is local (Herlihy and Wing 1990). `search.rs` is
-//! the search, `evidence.rs` makes what it refutes small.
+//! Linearizable registers for histories whose values repeat or that hold more than puts and gets:
+//! key by key, since linearizability is local (Herlihy and Wing 1990). `clusters.rs` judges values
+//! that were written once, `search.rs` searches for an order of the rest, and `evidence.rs` makes
+//! what they refute small.
 
+mod clusters;
+mod config;
 pub(super) mod evidence;
 pub(super) mod operation;
 mod search;
+mod steps;
+mod timeline;
 
+use super::EXPLAINED_FOR_MIN;
 use super::index::Table;
 use super::property::{AnomalyKind, Property};
 use super::time::{OVER, Pace, Time};
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::History;
+use crate::history::{History, NEVER};
+use clusters::Judged;
 use operation::{Op, Registers};
 use search::{Answer, search};
 
 /// What a search may cost. It never ends in `valid` or `invalid` by running out.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    /// States that it may remember.
+    /// States that it may go through.
     pub(super) states: usize,
-    /// Bytes that those may take.
+    /// Bytes that those at one instant may take.
     pub(super) bytes: usize,
     /// The time that it has.
     pub(super) time: Time,
     pace: Pace,
 }
 
-/// States that a search remembers at most.
+/// States that a search goes through at most.
 const STATES_MAX: usize = 5_000_000;
-/// Bytes that they take at most.
+/// Bytes that those at one instant take at most.
 const BYTES_MAX: usize = 512 << 20;
+
+/// States that making evidence small may go through at least; it may take as many as judging took.
+const EXPLAIN_STATES_MIN: usize = 200_000;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -105,12 +115,36 @@ pub(super) fn check_keys(
     let (mut checked, mut given_up) = (0, None);
     let asked = |ops: &&Vec<Op>| ops.first().is_some_and(|op| is_asked(op.row as usize));
     for ops in keys.iter().filter(asked) {
-        match search(ops, &mut registers, &mut limits.clone()) {
-            Answer::Order => {}
-            Answer::NoOrder => add(history, ops, &mut registers, &limits, &mut findings),
-            Answer::Limit => given_up = given_up.or(Some((ops[0].row, ops.len()))),
-        }
+        let before = limits.time.spent();
+        let mut left = limits.clone();
+        let (refuted, end) = match clusters::judge(ops, &registers) {
+            Judged::Order => (None, NEVER),
+            Judged::Conflict(refuted) => (Some(refuted), 0),
+            Judged::Open => match search(ops, &mut registers, &mut left) {
+                Answer::Order => (None, NEVER),
+                Answer::NoOrder(end) => (Some(ops.clone()), end),
+                Answer::Limit => {
+                    given_up = given_up.or(Some((ops[0].row, ops.len())));
+                    continue;
+                }
+            },
+        };
         checked += ops.len() as u64;
+        let Some(refuted) = refuted else {
+            continue;
+        };
+        let took = limits.time.spent().saturating_sub(before);
+        let limits = Limits {
+            states: (limits.states - left.states).max(EXPLAIN_STATES_MIN),
+            time: limits.time.at_most(took.max(EXPLAINED_FOR_MIN)),
+            ..limits.clone()
+        };
+        let refuted = Refuted {
+            ops: &refuted,
+            end,
+            of: ops.len(),
+        };
+        add(history, &refuted, &mut registers, limits, &mut findings);
     }
     if let (Some((row, count)), true) = (given_up, findings.is_empty()) {
         let key = history.key_name(history.columns.key[row as usize]);
@@ -133,9 +167,9 @@ enum Refused {
 }
 
 /// The operations of each key that an order has to explain or may use.
-fn by_key(history: &History, registers: &mut Registers<'_>) -> Result<Vec<Vec<Op>>, Refused> {
+fn by_key(history: &History, registers: &mut Registers) -> Result<Vec<Vec<Op>>, Refused> {
     let sessions = operation::sessions(history).map_err(Refused::Sessions)?;
-    let mut ops = registers.operations().map_err(Refused::Siblings)?;
+    let mut ops = registers.operations(history).map_err(Refused::Siblings)?;
     let columns = &history.columns;
     // Of each key of a session the last operation, and when it was certainly over.
     let mut last: Table<u64, (u32, u64)> = Table::default();
@@ -165,22 +199,31 @@ fn by_key(history: &History, registers: &mut Registers<'_>) -> Result<Vec<Vec<Op
     Ok(keys)
 }
 
-/// Adds the smallest evidence found that a key's operations have no order.
+/// Operations that have no order, of so many on the key; what had returned before `end` may have.
+struct Refuted<'o> {
+    ops: &'o [Op],
+    end: u64,
+    of: usize,
+}
+
+/// Adds the smallest evidence found within the limits that a key's operations have no order.
 fn add(
     history: &History,
-    ops: &[Op],
-    registers: &mut Registers<'_>,
-    limits: &Limits,
+    refuted: &Refuted<'_>,
+    registers: &mut Registers,
+    mut limits: Limits,
     findings: &mut Findings<'_>,
 ) {
-    let all = ops.len();
+    let mut is_cut = false;
     let has_no_order = |ops: &[Op]| {
-        !ops.is_empty()
-            && !limits.time.is_over()
-            && search(ops, registers, &mut limits.clone()) == Answer::NoOrder
+        let answer = search(ops, registers, &mut limits);
+        is_cut |= answer == Answer::Limit;
+        matches!(answer, Answer::NoOrder(_))
     };
-    let evidence = evidence::smallest(ops, has_no_order);
-    let key = history.key_name(history.columns.key[ops[0].row as usize]);
+    let evidence = evidence::smallest(refuted.ops, refuted.end, has_no_order);
+    let all = refuted.of;
+    let row = refuted.ops.first().map_or(0, |op| op.row as usize);
+    let key = history.key_name(history.columns.key[row]);
     let count = evidence.ops.len();
     let rows = evidence::shown(&evidence.ops);
     findings.add(AnomalyKind::NotLinearizable, &rows, || {
@@ -189,9 +232,14 @@ fn add(
         } else {
             String::new()
         };
+        let cut = if is_cut {
+            "; fewer may show it, but looking for them took as long as judging had"
+        } else {
+            ""
+        };
         format!(
             "no order of these {count} operations on {key} (of {all}) explains what each of them \
-             saw{shown}"
+             saw{shown}{cut}"
         )
     });
 }

@@ -29,6 +29,32 @@ impl Action {
             Self::Put(_) | Self::Append(_) => false,
         }
     }
+
+    /// Whether it only observes, and finds in a register of that value what it found.
+    pub(super) fn is_observed_in(self, held: Token) -> bool {
+        match self {
+            Self::Get(value) => held == value,
+            Self::Mismatch(value) => held != value,
+            Self::Cas(expected, value) => expected == value && held == value,
+            Self::Put(_) | Self::Append(_) => false,
+        }
+    }
+
+    /// The value that it has to find.
+    pub(super) const fn expects(self) -> Option<Token> {
+        match self {
+            Self::Get(value) | Self::Cas(value, _) => Some(value),
+            Self::Put(_) | Self::Mismatch(_) | Self::Append(_) => None,
+        }
+    }
+
+    /// The value that it writes, where it names it.
+    pub(super) const fn writes(self) -> Option<Token> {
+        match self {
+            Self::Put(value) | Self::Cas(_, value) => Some(value),
+            Self::Get(_) | Self::Mismatch(_) | Self::Append(_) => None,
+        }
+    }
 }
 
 /// One operation that an order has to explain, or, with a return time of [`NEVER`], may use.
@@ -53,8 +79,7 @@ impl Op {
 
 /// The values of a history, and what operations do to a register.
 #[derive(Debug)]
-pub(in super::super) struct Registers<'h> {
-    history: &'h History,
+pub(in super::super) struct Registers {
     tokens: Table<u64, Token>,
     /// With appends a value is its text.
     texts: Option<Texts>,
@@ -95,8 +120,8 @@ impl Texts {
     }
 }
 
-impl<'h> Registers<'h> {
-    pub(in super::super) fn new(history: &'h History) -> Self {
+impl Registers {
+    pub(in super::super) fn new(history: &History) -> Self {
         let texts = history.columns.kind.contains(&Kind::Append).then(|| {
             let mut texts = Texts::default();
             // The empty text is the first token, which is that of nothing.
@@ -104,7 +129,6 @@ impl<'h> Registers<'h> {
             texts
         });
         Self {
-            history,
             tokens: Table::default(),
             texts,
         }
@@ -115,16 +139,22 @@ impl<'h> Registers<'h> {
         self.texts.as_ref().map_or(0, |texts| texts.bytes)
     }
 
-    fn token(&mut self, id: u64) -> Token {
+    pub(super) fn token(&mut self, history: &History, id: u64) -> Token {
         if let Some(token) = self.tokens.get(&id) {
             return *token;
         }
         let token = match &mut self.texts {
-            Some(texts) => texts.token(self.history.value_text(id)),
+            Some(texts) => texts.token(history.value_text(id)),
             None => self.tokens.len() as Token + 1,
         };
         self.tokens.insert(id, token);
         token
+    }
+
+    /// The text of a value, where values are texts.
+    pub(super) fn text(&self, token: Token) -> Option<&str> {
+        let texts = self.texts.as_ref()?;
+        texts.texts.get(token as usize).map(String::as_str)
     }
 
     /// The value after the action, or `None` when the action contradicts the value before.
@@ -145,8 +175,11 @@ impl<'h> Registers<'h> {
     ///
     /// # Errors
     /// When a get returned several values: a register holds one.
-    pub(in super::super) fn operations(&mut self) -> Result<Vec<Option<Op>>, String> {
-        let columns = &self.history.columns;
+    pub(in super::super) fn operations(
+        &mut self,
+        history: &History,
+    ) -> Result<Vec<Option<Op>>, String> {
+        let columns = &history.columns;
         let mut keys: Table<u64, u32> = Table::default();
         let mut operations = Vec::with_capacity(columns.len());
         for row in 0..columns.len() {
@@ -161,7 +194,7 @@ impl<'h> Registers<'h> {
                 Outcome::Info => NEVER,
                 Outcome::Ok | Outcome::Fail => columns.returned[row],
             };
-            operations.push(self.action(row).map(|action| Op {
+            operations.push(self.action(history, row).map(|action| Op {
                 row: row as u32,
                 key,
                 invoke: columns.invoke[row],
@@ -173,21 +206,21 @@ impl<'h> Registers<'h> {
         Ok(operations)
     }
 
-    fn action(&mut self, row: usize) -> Option<Action> {
-        let columns = &self.history.columns;
+    fn action(&mut self, history: &History, row: usize) -> Option<Action> {
+        let columns = &history.columns;
         let (kind, outcome) = (columns.kind[row], columns.outcome[row]);
         let mismatch =
             columns.error[row] == Some(ErrorKind::Mismatch) && columns.returned[row] != NEVER;
         let read = columns.read.at(row).first().copied();
-        let read = |own: &mut Self| read.map_or(NOTHING, |id| own.token(id));
+        let read = |own: &mut Self| read.map_or(NOTHING, |id| own.token(history, id));
         let written = columns.written[row];
         match (kind, outcome) {
             (Kind::Get, Outcome::Ok) => Some(Action::Get(read(self))),
             (Kind::Cas, Outcome::Fail) if mismatch => Some(Action::Mismatch(read(self))),
             (Kind::Get, _) | (_, Outcome::Fail) => None,
-            (Kind::Put, _) => Some(Action::Put(self.token(written))),
-            (Kind::Cas, _) => Some(Action::Cas(read(self), self.token(written))),
-            (Kind::Append, _) => Some(Action::Append(self.token(written))),
+            (Kind::Put, _) => Some(Action::Put(self.token(history, written))),
+            (Kind::Cas, _) => Some(Action::Cas(read(self), self.token(history, written))),
+            (Kind::Append, _) => Some(Action::Append(self.token(history, written))),
         }
     }
 }

@@ -1,365 +1,428 @@
-//! The search for an order of one register's operations.
+//! The search for an order of one register's operations, in one pass through time.
 //!
-//! Wing and Gong, *Testing and verifying concurrent objects*, J. Parallel Distrib. Comput. 1993:
-//! calls and returns stand in a list by time; an operation may come next when its call stands
-//! before every return, and is then lifted out; a return at the front is a dead end. Lowe, *Testing
-//! for linearizability*, Concurrency Comput. 2017, section 4: what was lifted, together with the
-//! value, is remembered, and never searched from twice.
+//! After each event the search holds every configuration (`config.rs`) that some order of what was
+//! taken leads to. Operations are taken only when one returns: those that it needs, and it last
+//! (Lowe, *Testing for linearizability*, Concurrency Comput. 2017, "just-in-time linearization"; the
+//! idea that an operation may come between its invoke and its return in any place is Wing and
+//! Gong's, 1993). When no configuration is left the operations up to that return have no order.
 //!
-//! Three steps lose nothing and save most of the work: an operation that may come now and only
-//! observes comes now; of two pending operations that do the same the earlier comes
-//! first; a pending operation that would change nothing never comes.
-
-use hashbrown::HashSet;
+//! What loses nothing and saves most of the work:
+//! - An operation that may come and only observes comes at once.
+//! - A put that another put follows need not have been seen: it is free, whether it is ever taken
+//!   for its effect or not. So is one of the value that the register holds.
+//! - Of operations that do the same the one that returns first is taken, a pending one last.
+//! - A value that nothing can observe any more is as good as any other such.
+//! - A configuration whose followers another one's include is left out.
+//! - A value that is still to be observed is not left when nothing can write it again.
 
 use super::super::index::Table;
 use super::Limits;
+use super::config::{Bits, Config, undominated};
 use super::operation::{Action, NOTHING, Op, Registers, Token};
+use super::steps::Reach;
+use super::timeline::{Event, NONE, Timeline, observes_the_unwritten};
 
 /// What a search answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Answer {
     /// An order explains the operations.
     Order,
-    /// None does.
-    NoOrder,
+    /// None does. What had returned before that time has one, with what was open.
+    NoOrder(u64),
     /// The limits were reached first.
     Limit,
 }
 
-/// Marks the end of the list, and the absence of an operation.
-const NONE: u32 = u32::MAX;
-/// Bytes of a remembered state beside its words.
-const STATE_BYTES: usize = 32;
+/// How many configurations are kept at once, attempt after attempt. Where some were left out, an
+/// order that is found is one, but none proves nothing.
+const WIDTHS: [usize; 5] = [4, 12, 48, 512, 8_192];
 
-/// One step back.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    op: u32,
-    before: Token,
-    /// No other operation need be tried in its place.
-    forced: bool,
-}
-
-struct Search<'a, 'h> {
-    ops: &'a [Op],
-    /// The number of operations that return, which come first in `ops`, by invoke.
-    required: usize,
-    registers: &'a mut Registers<'h>,
-    /// The list: entry `2 * op + 1` is an operation's call, the one after it its return, 0 the
-    /// front.
-    next: Vec<u32>,
-    previous: Vec<u32>,
-    /// The operation that comes before each in spite of the clock.
-    after: Vec<u32>,
-    /// The pending operation that does the same and comes first.
-    twin: Vec<u32>,
-    taken: Vec<bool>,
-    taken_pending: Vec<u64>,
-    left: usize,
-    base: usize,
-    state: Token,
-    stack: Vec<Frame>,
-    memory: HashSet<Box<[u64]>, foldhash::fast::FixedState>,
-    words: Vec<u64>,
-}
+/// A value that no operation can tell from any other that it was not told of.
+pub(super) const OTHER: Token = u32::MAX;
 
 /// Searches for an order of operations on one register.
 pub(in super::super) fn search(
     ops: &[Op],
-    registers: &mut Registers<'_>,
+    registers: &mut Registers,
     limits: &mut Limits,
 ) -> Answer {
-    if observes_the_unwritten(ops) {
-        return Answer::NoOrder;
+    if let Some(end) = observes_the_unwritten(ops) {
+        return Answer::NoOrder(end);
     }
-    let ops = sorted(ops);
-    let mut search = Search::new(&ops, registers);
-    search.run(limits)
+    let mut line = Timeline::new(ops, registers);
+    let has_pending = ops.iter().any(Op::is_pending);
+    for width in WIDTHS {
+        match Sweep::new(&mut line, &mut *registers, width, false).run(limits) {
+            Swept::Order => return Answer::Order,
+            Swept::NoOrder(end) => return Answer::NoOrder(end),
+            Swept::Limit => return Answer::Limit,
+            Swept::Open => {}
+        }
+        // No order even if pending operations took effect as often as they like: then which of
+        // them did need not be remembered.
+        if has_pending
+            && let Swept::NoOrder(end) =
+                Sweep::new(&mut line, &mut *registers, width, true).run(limits)
+        {
+            return Answer::NoOrder(end);
+        }
+    }
+    Answer::Limit
 }
 
-/// Whether an operation observed what no other could have written: no search is needed then.
-fn observes_the_unwritten(ops: &[Op]) -> bool {
-    let mut written: HashSet<Token, foldhash::fast::FixedState> = HashSet::default();
-    for op in ops {
-        match op.action {
-            Action::Put(value) | Action::Cas(_, value) => {
-                written.insert(value);
+enum Swept {
+    Order,
+    NoOrder(u64),
+    /// Neither, since some configurations were left out.
+    Open,
+    Limit,
+}
+
+/// What is still to be invoked.
+#[derive(Debug, Default)]
+pub(super) struct ToCome {
+    /// By value, those that return and expect it.
+    pub(super) observers: Table<Token, u32>,
+    /// By value, those that write it.
+    pub(super) writers: Table<Token, u32>,
+    /// By value, the pending ones that expect it, whether they were invoked or not.
+    pending: Table<Token, u32>,
+}
+
+impl ToCome {
+    fn new(line: &Timeline) -> Self {
+        let mut to_come = Self::default();
+        for op in 0..line.ops.len() as u32 {
+            if let Some(value) = line.action(op).expects() {
+                let observers = match line.is_required(op) {
+                    true => &mut to_come.observers,
+                    false => &mut to_come.pending,
+                };
+                *observers.entry(value).or_default() += 1;
             }
-            // Appends write what they do not name.
-            Action::Append(_) => return false,
+            if let Some(value) = line.action(op).writes() {
+                *to_come.writers.entry(value).or_default() += 1;
+            }
+        }
+        to_come
+    }
+
+    fn invoke(&mut self, line: &Timeline, op: u32) {
+        let observed = line.action(op).expects().filter(|_| line.is_required(op));
+        if let Some(count) = observed.and_then(|value| self.observers.get_mut(&value)) {
+            *count -= 1;
+        }
+        let written = line.action(op).writes();
+        if let Some(count) = written.and_then(|value| self.writers.get_mut(&value)) {
+            *count -= 1;
+        }
+    }
+}
+
+/// What all configurations have in common at one instant.
+pub(super) struct Sweep<'a> {
+    pub(super) line: &'a mut Timeline,
+    pub(super) registers: &'a mut Registers,
+    width: usize,
+    /// Whether pending operations may be taken again and again.
+    pub(super) reuses: bool,
+    /// The number of the event.
+    pub(super) now: u32,
+    /// The operations that are open and return, by invoke.
+    pub(super) open: Vec<u32>,
+    /// Of those the puts and appends that need not wait for what their session did before, by slot.
+    pub(super) writers: Bits,
+    /// The others.
+    pub(super) tied: Vec<u32>,
+    /// Of each class the pending operations that were invoked.
+    pub(super) pool: Vec<u32>,
+    /// When those may come from, ascending.
+    pended: Vec<u32>,
+    /// The classes with any, by the value that they write.
+    pub(super) sources: Table<Token, Vec<u32>>,
+    /// The compare-and-sets among them, and the appends.
+    pub(super) steps: Vec<u32>,
+    pub(super) to_come: ToCome,
+    frontier: Vec<Config>,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(
+        line: &'a mut Timeline,
+        registers: &'a mut Registers,
+        width: usize,
+        reuses: bool,
+    ) -> Self {
+        let start = Config {
+            value: NOTHING,
+            put_at: 0,
+            free: Bits::none(line.slots),
+            spent: Bits::none(line.slots),
+            used: Vec::new(),
+        };
+        Self {
+            width,
+            reuses,
+            now: 0,
+            open: Vec::new(),
+            writers: Bits::none(line.slots),
+            tied: Vec::new(),
+            pool: vec![0; line.classes.len()],
+            pended: Vec::new(),
+            sources: Table::default(),
+            steps: Vec::new(),
+            to_come: ToCome::new(line),
+            frontier: vec![start],
+            line,
+            registers,
+        }
+    }
+
+    fn run(mut self, limits: &mut Limits) -> Swept {
+        let mut is_whole = true;
+        for number in 0..self.line.events.len() {
+            self.now = number as u32;
+            if limits.is_over() {
+                return Swept::Limit;
+            }
+            match self.line.events[number] {
+                Event::Invoke(op) => self.invoke(op),
+                Event::Return(op) => {
+                    let Some(reached) = self.returns(op, limits) else {
+                        return Swept::Limit;
+                    };
+                    let (reached, is_whole_step) = reached;
+                    let (kept, is_cut) = undominated(reached, self.width);
+                    is_whole &= is_whole_step && !is_cut;
+                    self.frontier = kept;
+                    if self.frontier.is_empty() {
+                        let end = self.line.ops[op as usize].returned;
+                        return if is_whole {
+                            Swept::NoOrder(end)
+                        } else {
+                            Swept::Open
+                        };
+                    }
+                }
+            }
+        }
+        Swept::Order
+    }
+
+    fn invoke(&mut self, op: u32) {
+        self.to_come.invoke(self.line, op);
+        if !self.line.is_required(op) {
+            self.pend(op);
+            return;
+        }
+        self.open.push(op);
+        let slot = self.line.slot[op as usize];
+        let is_write = matches!(self.line.action(op), Action::Put(_) | Action::Append(_));
+        match self.line.after[op as usize] {
+            _ if !is_write => {}
+            NONE => self.writers.set(slot),
+            _ => self.tied.push(op),
+        }
+        let mut frontier = std::mem::take(&mut self.frontier);
+        for config in &mut frontier {
+            self.settle_one(config, op);
+        }
+        self.frontier = frontier;
+    }
+
+    fn pend(&mut self, op: u32) {
+        let class = self.line.class[op as usize];
+        self.pool[class as usize] += 1;
+        let ready = self.line.ready[op as usize];
+        let place = self.pended.partition_point(|other| *other < ready);
+        self.pended.insert(place, ready);
+        if self.pool[class as usize] > 1 {
+            return;
+        }
+        match self.line.action(op) {
+            Action::Put(value) => self.sources.entry(value).or_default().push(class),
+            Action::Cas(_, value) => {
+                self.sources.entry(value).or_default().push(class);
+                self.steps.push(class);
+            }
+            Action::Append(_) => self.steps.push(class),
             Action::Get(_) | Action::Mismatch(_) => {}
         }
     }
-    ops.iter().any(|op| match op.action {
-        Action::Get(value) | Action::Cas(value, _) => {
-            !op.is_pending() && value != NOTHING && !written.contains(&value)
-        }
-        Action::Put(_) | Action::Mismatch(_) | Action::Append(_) => false,
-    })
-}
 
-/// The operations that return, by invoke, and after them the pending ones that could help one.
-fn sorted(ops: &[Op]) -> Vec<Op> {
-    let observes_any = ops
-        .iter()
-        .any(|op| matches!(op.action, Action::Mismatch(_) | Action::Append(_)));
-    let mut observed: HashSet<Token, foldhash::fast::FixedState> = HashSet::default();
-    for op in ops {
-        if let Action::Get(value) | Action::Cas(value, _) = op.action {
-            observed.insert(value);
-        }
-    }
-    let helps = |op: &Op| match op.action {
-        Action::Put(value) | Action::Cas(_, value) => observes_any || observed.contains(&value),
-        Action::Append(_) => true,
-        Action::Get(_) | Action::Mismatch(_) => false,
-    };
-    let mut sorted: Vec<Op> = ops
-        .iter()
-        .filter(|op| !op.is_pending() || helps(op))
-        .copied()
-        .collect();
-    sorted.sort_by_key(|op| (op.is_pending(), op.invoke, op.row));
-    sorted
-}
-
-const fn call(op: u32) -> u32 {
-    2 * op + 1
-}
-
-impl<'a, 'h> Search<'a, 'h> {
-    fn new(ops: &'a [Op], registers: &'a mut Registers<'h>) -> Self {
-        let required = ops.iter().filter(|op| !op.is_pending()).count();
-        let mut events = Vec::with_capacity(2 * ops.len());
-        for (number, op) in (0..).zip(ops) {
-            events.push((op.invoke, false, call(number)));
-            if !op.is_pending() {
-                events.push((op.returned, true, call(number) + 1));
-            }
-        }
-        events.sort_unstable();
-        let mut next = vec![NONE; 2 * ops.len() + 1];
-        let mut previous = vec![0; 2 * ops.len() + 1];
-        let mut last = 0;
-        for (_, _, entry) in events {
-            next[last as usize] = entry;
-            previous[entry as usize] = last;
-            last = entry;
-        }
-        let rows: Table<u32, u32> = (0..).zip(ops).map(|(n, op)| (op.row, n)).collect();
-        let after = ops
-            .iter()
-            .map(|op| op.after.and_then(|row| rows.get(&row).copied()))
-            .map(|op| op.unwrap_or(NONE))
-            .collect();
-        let mut same: Table<Action, u32> = Table::default();
-        let mut twin = vec![NONE; ops.len()];
-        for number in required..ops.len() {
-            if let Some(earlier) = same.insert(ops[number].action, number as u32) {
-                twin[number] = earlier;
-            }
-        }
-        Self {
-            ops,
-            required,
-            registers,
-            next,
-            previous,
-            after,
-            twin,
-            taken: vec![false; ops.len()],
-            taken_pending: vec![0; (ops.len() - required).div_ceil(64)],
-            left: required,
-            base: 0,
-            state: NOTHING,
-            stack: Vec::new(),
-            memory: HashSet::default(),
-            words: Vec::new(),
-        }
-    }
-
-    fn run(&mut self, limits: &mut Limits) -> Answer {
-        let mut from = None;
-        while self.left > 0 {
-            if limits.is_over() {
-                return Answer::Limit;
-            }
-            if from.is_none() {
-                if let Some(op) = self.observer() {
-                    self.take(op, self.state, true);
-                    continue;
-                }
-                from = Some(self.next[0]);
-            }
-            match self.branch(from.unwrap_or(NONE), limits) {
-                Err(answer) => return answer,
-                Ok(Some((op, state))) => {
-                    self.take(op, state, false);
-                    from = None;
-                }
-                Ok(None) => match self.back() {
-                    Some(op) => from = Some(self.next[call(op) as usize]),
-                    None => return Answer::NoOrder,
-                },
-            }
-        }
-        Answer::Order
-    }
-
-    /// The operation whose call an entry is, unless it is a return or the end.
-    fn called(&self, entry: u32) -> Option<u32> {
-        (entry != NONE && entry % 2 == 1).then_some(entry / 2)
-    }
-
-    /// Whether an operation may come now, its call being in front of every return.
-    fn may_come(&self, op: u32) -> bool {
-        let after = self.after[op as usize];
-        after == NONE || self.taken[after as usize] || self.ops[after as usize].is_pending()
-    }
-
-    /// An operation that may come now and only observes.
-    fn observer(&mut self) -> Option<u32> {
-        let mut entry = self.next[0];
-        while let Some(op) = self.called(entry) {
-            let action = self.ops[op as usize].action;
-            if (op as usize) < self.required
-                && action.only_observes()
-                && self.may_come(op)
-                && self.registers.step(self.state, action).is_some()
-            {
-                return Some(op);
-            }
-            entry = self.next[entry as usize];
-        }
-        None
-    }
-
-    /// The first operation from `entry` on that leads to what was not yet searched.
-    fn branch(
-        &mut self,
-        mut entry: u32,
-        limits: &mut Limits,
-    ) -> Result<Option<(u32, Token)>, Answer> {
-        while let Some(op) = self.called(entry) {
-            entry = self.next[entry as usize];
-            let twin = self.twin[op as usize];
-            if !self.may_come(op) || (twin != NONE && !self.taken[twin as usize]) {
+    /// The configurations in which an operation has returned, and whether those are all; `None` when
+    /// the limits are reached.
+    fn returns(&mut self, op: u32, limits: &mut Limits) -> Option<(Vec<Config>, bool)> {
+        let slot = self.line.slot[op as usize];
+        let mut reach = Reach::new(op, self.width);
+        let frontier = std::mem::take(&mut self.frontier);
+        let mut bytes = 0;
+        for config in frontier {
+            bytes += config.bytes();
+            if !config.free.has(slot) {
+                reach.explore(self, config, limits)?;
                 continue;
             }
-            let action = self.ops[op as usize].action;
-            let Some(state) = self.registers.step(self.state, action) else {
-                continue;
-            };
-            if state == self.state && op as usize >= self.required {
-                continue;
+            if self.writes_what_matters(op) && !config.spent.has(slot) {
+                reach.look_back(self, &config);
+                reach.explore(self, config.clone(), limits)?;
             }
-            if self.is_new(op, state) {
-                let bytes = 8 * self.words.len() + STATE_BYTES;
-                if !limits.spend(bytes, self.registers.bytes()) {
-                    return Err(Answer::Limit);
-                }
-                return Ok(Some((op, state)));
-            }
+            reach.done(config);
         }
-        Ok(None)
+        if !limits.spend(bytes, self.registers.bytes()) {
+            return None;
+        }
+        limits.bytes += bytes;
+        self.open.retain(|open| *open != op);
+        self.writers.clear(slot);
+        let follower = self.follower(op);
+        if let Some(place) = self.tied.iter().position(|tied| Some(*tied) == follower) {
+            let follower = self.tied.swap_remove(place);
+            self.writers.set(self.line.slot[follower as usize]);
+        }
+        let written = self.line.action(op).writes();
+        let (mut reached, is_whole) = reach.into_done();
+        reached.retain_mut(|config| {
+            config.free.clear(slot);
+            config.spent.clear(slot);
+            if follower.is_some() {
+                self.settle(config);
+            }
+            !written.is_some_and(|value| self.is_lost(config, value))
+        });
+        for config in &mut reached {
+            self.forget(config);
+        }
+        Some((reached, is_whole))
     }
 
-    /// Whether what follows `op` was not yet searched; it is remembered. A state is the value, the
-    /// first operation not yet taken, which of those invoked before its return are, and which
-    /// pending ones are.
-    fn is_new(&mut self, op: u32, state: Token) -> bool {
-        self.mark(op, true);
-        let mut base = self.base;
-        while base < self.required && self.taken[base] {
-            base += 1;
+    /// The open operation that its session did after this one at the same instant.
+    fn follower(&self, op: u32) -> Option<u32> {
+        if !self.line.is_followed[op as usize] {
+            return None;
         }
-        self.words.clear();
-        self.words.push(((base as u64) << 32) | u64::from(state));
-        let end = self.ops.get(base).map_or(0, |first| first.returned);
-        let (mut word, mut bits) = (0u64, 0);
-        for number in base + 1..self.required {
-            if self.ops[number].invoke > end {
-                break;
-            }
-            word |= u64::from(self.taken[number]) << bits;
-            bits += 1;
-            if bits == 64 {
-                self.words.push(word);
-                (word, bits) = (0, 0);
-            }
+        let follows = |open: &&u32| self.line.after[**open as usize] == op;
+        self.open.iter().find(follows).copied()
+    }
+
+    /// Whether a put or an append that nobody has seen may still be seen.
+    fn writes_what_matters(&self, op: u32) -> bool {
+        match self.line.action(op) {
+            Action::Put(_) | Action::Append(_) if self.line.has_appends => true,
+            Action::Put(value) => self.line.needs.written(value) > self.now,
+            Action::Append(_) => true,
+            Action::Get(_) | Action::Mismatch(_) | Action::Cas(..) => false,
         }
-        self.words.push(word);
-        self.words.extend_from_slice(&self.taken_pending);
-        self.mark(op, false);
-        if self.memory.contains(self.words.as_slice()) {
+    }
+
+    /// Leaves out of a configuration what makes no difference any more.
+    fn forget(&mut self, config: &mut Config) {
+        if self.line.needs.held(config.value, self.registers) <= self.now {
+            config.value = OTHER;
+        }
+        config.put_at = self.put_that_matters(config);
+        if config.used.is_empty() || self.line.has_appends {
+            return;
+        }
+        let mut used = std::mem::take(&mut config.used);
+        used.retain(|(class, count)| {
+            let value = self.line.classes[*class as usize].writes();
+            value.is_some_and(|value| {
+                self.line.needs.written(value) > self.now
+                    && self.pool[*class as usize] - *count < self.observers(value)
+            })
+        });
+        config.used = used;
+    }
+
+    /// The latest that the last put can have come with the same operations before it; 0 where none of
+    /// those still waits.
+    fn put_that_matters(&self, config: &Config) -> u32 {
+        let is_before = |op: &&u32| self.line.ready[**op as usize] < config.put_at;
+        let waits = |op: &u32| !config.free.has(self.line.slot[*op as usize]);
+        let mut before = self.open.iter().filter(is_before);
+        if !before.clone().any(waits) {
+            return 0;
+        }
+        let first = before
+            .by_ref()
+            .map(|op| self.line.ready[*op as usize])
+            .max();
+        let place = self.pended.partition_point(|ready| *ready < config.put_at);
+        let pending = place.checked_sub(1).map(|place| self.pended[place]);
+        first.max(pending).map_or(0, |ready| ready + 1)
+    }
+
+    /// At most how many operations can still observe a value that is written again for them.
+    fn observers(&self, value: Token) -> u32 {
+        if self.line.needs.others > self.now {
+            return u32::MAX;
+        }
+        let expects = |op: &&u32| self.line.action(**op).expects() == Some(value);
+        let to_come = self.to_come.observers.get(&value).copied().unwrap_or(0);
+        let pending = self.to_come.pending.get(&value).copied().unwrap_or(0);
+        to_come + pending + self.open.iter().filter(expects).count() as u32
+    }
+
+    /// Whether a value is still to be observed, is not there, and cannot come again.
+    pub(super) fn is_lost(&self, config: &Config, value: Token) -> bool {
+        if config.value == value || self.line.has_appends {
             return false;
         }
-        self.memory.insert(self.words.as_slice().into());
-        true
+        let to_come = |table: &Table<Token, u32>| table.get(&value).is_some_and(|count| *count > 0);
+        if to_come(&self.to_come.writers) {
+            return false;
+        }
+        let slot = |op: &u32| self.line.slot[*op as usize];
+        let action = |op: &u32| self.line.action(*op);
+        let waits = |op: &u32| action(op).expects() == Some(value) && !config.free.has(slot(op));
+        if !to_come(&self.to_come.observers) && !self.open.iter().any(waits) {
+            return false;
+        }
+        let writes = |op: &u32| action(op).writes() == Some(value) && !config.spent.has(slot(op));
+        let is_left = |class: &u32| self.has_more(config, *class);
+        let pending = self.sources.get(&value);
+        !self.open.iter().any(writes) && !pending.is_some_and(|all| all.iter().any(is_left))
     }
 
-    fn mark(&mut self, op: u32, taken: bool) {
-        self.taken[op as usize] = taken;
-        if let Some(pending) = (op as usize).checked_sub(self.required) {
-            let bit = 1 << (pending % 64);
-            if taken {
-                self.taken_pending[pending / 64] |= bit;
-            } else {
-                self.taken_pending[pending / 64] &= !bit;
-            }
+    fn has_more(&self, config: &Config, class: u32) -> bool {
+        self.reuses || self.pool[class as usize] > config.used(class)
+    }
+
+    /// Whether there is a pending operation of a class to take now.
+    pub(super) fn is_left(&self, config: &Config, class: u32) -> bool {
+        let tied = self.line.tied[class as usize];
+        self.has_more(config, class) && (tied == NONE || self.may_come(config, tied))
+    }
+
+    /// Whether what its session did before it at the same instant allows an operation.
+    pub(super) fn may_come(&self, config: &Config, op: u32) -> bool {
+        let before = self.line.after[op as usize];
+        if before == NONE || !self.open.contains(&before) {
+            return true;
+        }
+        let slot = self.line.slot[before as usize];
+        match self.line.action(before) {
+            Action::Put(_) | Action::Append(_) => config.spent.has(slot),
+            Action::Get(_) | Action::Mismatch(_) | Action::Cas(..) => config.free.has(slot),
         }
     }
 
-    fn take(&mut self, op: u32, state: Token, forced: bool) {
-        self.stack.push(Frame {
-            op,
-            before: self.state,
-            forced,
-        });
-        self.state = state;
-        self.mark(op, true);
-        self.unlink(call(op));
-        if (op as usize) < self.required {
-            self.unlink(call(op) + 1);
-            self.left -= 1;
-        }
-        while self.base < self.required && self.taken[self.base] {
-            self.base += 1;
+    /// Takes what may come and changes nothing.
+    pub(super) fn settle(&self, config: &mut Config) {
+        for op in &self.open {
+            self.settle_one(config, *op);
         }
     }
 
-    /// Takes steps back to the last one that had alternatives, and says which it was.
-    fn back(&mut self) -> Option<u32> {
-        while let Some(Frame { op, before, forced }) = self.stack.pop() {
-            if (op as usize) < self.required {
-                self.link(call(op) + 1);
-                self.left += 1;
-                self.base = self.base.min(op as usize);
-            }
-            self.link(call(op));
-            self.mark(op, false);
-            self.state = before;
-            if !forced {
-                return Some(op);
-            }
-        }
-        None
-    }
-
-    fn unlink(&mut self, entry: u32) {
-        let (before, after) = (self.previous[entry as usize], self.next[entry as usize]);
-        self.next[before as usize] = after;
-        if after != NONE {
-            self.previous[after as usize] = before;
-        }
-    }
-
-    fn link(&mut self, entry: u32) {
-        let (before, after) = (self.previous[entry as usize], self.next[entry as usize]);
-        self.next[before as usize] = entry;
-        if after != NONE {
-            self.previous[after as usize] = entry;
+    fn settle_one(&self, config: &mut Config, op: u32) {
+        let slot = self.line.slot[op as usize];
+        let changes_nothing = match self.line.action(op) {
+            Action::Put(value) => config.value == value,
+            action => action.is_observed_in(config.value),
+        };
+        if changes_nothing && !config.free.has(slot) && self.may_come(config, op) {
+            config.free.set(slot);
         }
     }
 }

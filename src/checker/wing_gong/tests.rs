@@ -1,6 +1,7 @@
 //! The searches against the definition: every order of a small history, tried one by one.
 
 use super::super::{Promise, Verdict, sequential};
+use super::operation::Action;
 use super::*;
 use crate::checker::tests::{Random, text};
 use crate::history::{ErrorKind, Header, Kind, Outcome, Row};
@@ -10,7 +11,9 @@ const HISTORIES: u64 = 20_000;
 /// Fewer of either verdict would make the comparison worthless.
 const EACH_MIN: u64 = 3_000;
 /// Values of the random histories, so few that they repeat.
-const VALUES: u64 = 3;
+const FEW_VALUES: u64 = 3;
+/// So many that most are written once.
+const MANY_VALUES: u64 = 12;
 
 fn below(random: &mut Random, bound: u64) -> u64 {
     random.next() % bound
@@ -32,7 +35,7 @@ struct Small {
 
 /// A history of 2 to 8 operations of 3 sessions: the results are those of a store that takes
 /// effect at some instant in each, and in half of the histories one result is then changed.
-fn random_history(random: &mut Random, keys: u64, appends: bool) -> History {
+fn random_history(random: &mut Random, keys: u64, values: u64, appends: bool) -> History {
     let count = 2 + below(random, 7);
     let mut ends = [0u64; 3];
     let mut ops: Vec<(u64, Small)> = Vec::new();
@@ -55,7 +58,7 @@ fn random_history(random: &mut Random, keys: u64, appends: bool) -> History {
                 session: session as u32,
                 key: below(random, keys),
                 kind,
-                written: 1 + below(random, VALUES),
+                written: 1 + below(random, values),
                 read: Vec::new(),
                 invoke,
                 returned: Some(returned),
@@ -64,9 +67,9 @@ fn random_history(random: &mut Random, keys: u64, appends: bool) -> History {
             },
         ));
     }
-    let mut texts: Vec<String> = (0..=VALUES).map(|value| value.to_string()).collect();
+    let mut texts: Vec<String> = (0..=values).map(|value| value.to_string()).collect();
     texts[0] = String::new();
-    answer(random, &mut ops, &mut texts, appends);
+    answer(random, &mut ops, &mut texts, values);
     if below(random, 2) == 0 {
         let broken = below(random, count) as usize;
         let op = &mut ops[broken].1;
@@ -106,12 +109,7 @@ fn random_history(random: &mut Random, keys: u64, appends: bool) -> History {
 }
 
 /// Gives the operations the results of a store, and makes a few of unknown outcome.
-fn answer(
-    random: &mut Random,
-    ops: &mut Vec<(u64, Small)>,
-    texts: &mut Vec<String>,
-    appends: bool,
-) {
+fn answer(random: &mut Random, ops: &mut Vec<(u64, Small)>, texts: &mut Vec<String>, values: u64) {
     let mut order: Vec<usize> = (0..ops.len()).collect();
     order.sort_by_key(|i| ops[*i].0);
     let mut store = std::collections::BTreeMap::<u64, u64>::new();
@@ -140,7 +138,7 @@ fn answer(
                 store.insert(op.key, id as u64);
             }
             Kind::Cas => {
-                let guess = below(random, VALUES + 1);
+                let guess = below(random, values + 1);
                 let expected = (guess > 0).then_some(guess).or(value);
                 op.read = expected.into_iter().collect();
                 if expected == value && happens {
@@ -156,7 +154,6 @@ fn answer(
             op.returned = None;
         }
     }
-    debug_assert!(appends || texts.len() as u64 == VALUES + 1);
     // An unknown outcome ends its session: what follows is another's.
     let mut life = [0u32; 3];
     for (_, op) in ops {
@@ -261,10 +258,10 @@ fn in_session(history: &History) -> impl Fn(usize, usize) -> bool {
 }
 
 /// Compares on random histories; each evidence has no order either.
-fn compare(appends: bool, keys: u64, model: fn(&History) -> (Check, bool)) {
+fn compare(appends: bool, keys: u64, values: u64, model: fn(&History) -> (Check, bool)) {
     let (mut valid, mut invalid) = (0, 0);
     for seed in 0..HISTORIES {
-        let history = random_history(&mut Random(seed), keys, appends);
+        let history = random_history(&mut Random(seed), keys, values, appends);
         let (check, expected) = model(&history);
         assert_eq!(
             check.verdict.is_valid(),
@@ -303,17 +300,107 @@ fn linearizable(history: &History) -> (Check, bool) {
 
 #[test]
 fn registers_with_compare_and_set_are_judged_as_the_definition_says() {
-    compare(false, 2, linearizable);
+    compare(false, 2, FEW_VALUES, linearizable);
+}
+
+#[test]
+fn registers_whose_values_hardly_repeat_are_judged_as_the_definition_says() {
+    compare(false, 1, MANY_VALUES, linearizable);
+}
+
+#[test]
+fn what_values_written_once_say_is_what_the_definition_says_of_the_whole_register() {
+    let mut counts = [0u64; 3];
+    for seed in 0..2 * HISTORIES {
+        let values = if seed % 2 == 0 {
+            FEW_VALUES
+        } else {
+            MANY_VALUES
+        };
+        let history = random_history(&mut Random(seed), 1, values, seed % 5 == 0);
+        let mut registers = Registers::new(&history);
+        let Ok(keys) = by_key(&history, &mut registers) else {
+            panic!("seed {seed}: the generator made what is refused");
+        };
+        for ops in keys {
+            let order = || has_order(&history, &in_time(&history));
+            match clusters::judge(&ops, &registers) {
+                Judged::Conflict(shown) => {
+                    counts[0] += 1;
+                    assert!(!order(), "seed {seed}:\n{}", text(&history));
+                    let alone = search(&shown, &mut registers, &mut Limits::default());
+                    assert!(
+                        matches!(alone, Answer::NoOrder(_)),
+                        "seed {seed}: {shown:?}"
+                    );
+                }
+                Judged::Order => {
+                    counts[1] += 1;
+                    assert!(order(), "seed {seed}:\n{}", text(&history));
+                }
+                Judged::Open => counts[2] += 1,
+            }
+        }
+    }
+    println!("{counts:?} refuted, in order, open");
+    assert!(
+        counts.iter().all(|count| *count > EACH_MIN / 10),
+        "{counts:?}"
+    );
+}
+
+/// What clusters say of operations one after another on one register.
+fn clustered(actions: &[Action]) -> Judged {
+    let op = |(at, action): (u32, &Action)| Op {
+        row: at,
+        key: 0,
+        invoke: 10 * u64::from(at),
+        returned: 10 * u64::from(at) + 5,
+        action: *action,
+        after: None,
+    };
+    let ops: Vec<Op> = (0..).zip(actions).map(op).collect();
+    let history = History::from_rows(Header::default(), []);
+    clusters::judge(&ops, &Registers::new(&history))
+}
+
+#[test]
+fn a_value_that_is_written_twice_and_what_is_made_of_it_refute_nothing_by_themselves() {
+    use Action::{Cas, Get, Put};
+    let stale = |rest: &[Action]| [&[Put(1), Put(2)], rest, &[Get(1)]].concat();
+    assert!(matches!(clustered(&stale(&[])), Judged::Conflict(_)));
+    assert!(matches!(clustered(&stale(&[Put(1)])), Judged::Open));
+    assert!(matches!(clustered(&stale(&[Cas(2, 1)])), Judged::Open));
+    // The values 3 and 4 are written once, but 3 is made of one that is written twice.
+    let made = |rest: &[Action]| [&[Put(1), Cas(1, 3), Put(4)], rest].concat();
+    assert!(matches!(clustered(&made(&[Get(4)])), Judged::Order));
+    assert!(matches!(clustered(&made(&[Get(3)])), Judged::Conflict(_)));
+    assert!(matches!(clustered(&made(&[Put(1), Get(3)])), Judged::Open));
+}
+
+#[test]
+fn compare_and_sets_of_values_written_once_are_a_chain_in_order() {
+    use Action::{Cas, Get, Put};
+    let chain = [Put(1), Get(1), Cas(1, 2), Get(2), Cas(2, 3), Get(3)];
+    assert!(matches!(clustered(&chain), Judged::Order));
+    let back = [&chain[..], &[Get(2)]].concat();
+    assert!(matches!(clustered(&back), Judged::Conflict(_)));
+    let between = [Put(1), Cas(1, 2), Put(9), Get(9), Cas(2, 3)];
+    assert!(matches!(clustered(&between), Judged::Conflict(_)));
+    let twice = [Put(1), Cas(1, 2), Cas(1, 3)];
+    assert!(matches!(clustered(&twice), Judged::Conflict(_)));
+    let circle = [Cas(1, 2), Cas(2, 1)];
+    assert!(!matches!(clustered(&circle), Judged::Order));
 }
 
 #[test]
 fn registers_with_append_are_judged_as_the_definition_says() {
-    compare(true, 1, linearizable);
+    compare(true, 1, FEW_VALUES, linearizable);
 }
 
 #[test]
 fn sequential_consistency_is_judged_as_the_definition_says() {
-    compare(false, 2, |history| {
+    compare(false, 2, FEW_VALUES, |history| {
         (
             sequential::check(history, Limits::default()),
             has_order(history, &in_session(history)),
@@ -326,19 +413,20 @@ fn evidence_of_values_that_repeat_has_no_order_and_nothing_of_it_can_be_spared()
     let (mut shown, mut writes) = (0, 0);
     for seed in 0..HISTORIES {
         let appends = seed % 4 == 0;
-        let history = random_history(&mut Random(seed), 1, appends);
+        let history = random_history(&mut Random(seed), 1, FEW_VALUES, appends);
         let mut registers = Registers::new(&history);
         let Ok(keys) = by_key(&history, &mut registers) else {
             panic!("seed {seed}: the generator made what is refused");
         };
         let mut answer = |ops: &[Op]| search(ops, &mut registers, &mut Limits::default());
         for ops in keys {
-            if answer(&ops) == Answer::Order {
+            let Answer::NoOrder(end) = answer(&ops) else {
                 continue;
-            }
-            let has_no_order = |ops: &[Op]| !ops.is_empty() && answer(ops) == Answer::NoOrder;
-            let ops = evidence::smallest(&ops, has_no_order).ops;
-            assert_eq!(answer(&ops), Answer::NoOrder, "seed {seed}");
+            };
+            let mut has_no_order =
+                |ops: &[Op]| !ops.is_empty() && matches!(answer(ops), Answer::NoOrder(_));
+            let ops = evidence::smallest(&ops, end, &mut has_no_order).ops;
+            assert!(has_no_order(&ops), "seed {seed}");
             let links = evidence::Links::new(&ops);
             for op in &ops {
                 let gone = links.with_observers(&[*op]);
@@ -370,12 +458,12 @@ fn a_search_that_reaches_its_limit_is_unknown_and_says_so() {
         states: 3,
         ..Limits::default()
     };
-    // Ten concurrent puts of ten values, and gets that see one of them come back.
+    // Ten concurrent puts of three values, and gets that see one of them come back.
     let mut rows: Vec<Row<'_>> = (0..10)
         .map(|i| Row {
             session: i,
             kind: Kind::Put,
-            written: u64::from(i) + 1,
+            written: u64::from(i) % 3 + 1,
             returned: Some(100),
             ..Row::EMPTY
         })
