@@ -50,8 +50,9 @@ fn number_of(bytes: &[u8]) -> Option<u32> {
 /// overflows.
 fn gather(receiver: std::net::UdpSocket) -> std::thread::JoinHandle<Got> {
     receiver.set_read_timeout(Some(QUIET)).unwrap();
+    // Before the thread runs: a busy machine may let the first datagrams leave before that.
+    let began = Instant::now();
     std::thread::spawn(move || {
-        let began = Instant::now();
         let mut got = Got {
             numbers: Vec::new(),
             took: Duration::ZERO,
