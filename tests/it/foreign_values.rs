@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use kvs_zoo::checker::{Options, Outcome, check};
 use kvs_zoo::history::{
-    Format, History, ImportOptions, ReadError, read_history, write_jepsen_edn, write_json_lines,
+    Format, History, ImportOptions, Places, ReadError, read_history, write_jepsen_edn,
+    write_json_lines,
 };
 
 use crate::program::bench;
@@ -80,7 +81,12 @@ fn what_is_imported_and_written_as_json_lines_is_read_as_it_was() {
         write_json_lines(&history, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         let again = imported(&text, Format::JsonLines, &ImportOptions::default()).unwrap();
-        assert_eq!(again, history, "{}", path.display());
+        // Where an operation stood in the other tool's file is known of that file alone.
+        let written = History {
+            places: Places::default(),
+            ..history
+        };
+        assert_eq!(again, written, "{}", path.display());
     }
 }
 
@@ -204,7 +210,7 @@ fn an_empty_history_says_that_it_is_empty() {
     ] {
         for format in [Format::JepsenEdn, Format::PorcupineKv] {
             let line = refusal(text, format);
-            assert!(line.contains("the history is empty"), "{line}");
+            assert!(line.contains("is empty"), "{line}");
         }
     }
 }
