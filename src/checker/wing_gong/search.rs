@@ -419,7 +419,10 @@ impl<'a> Sweep<'a> {
         let slot = self.line.slot[op as usize];
         let changes_nothing = match self.line.action(op) {
             Action::Put(value) => config.value == value,
-            action => action.is_observed_in(config.value),
+            action @ (Action::Get(_)
+            | Action::Cas(..)
+            | Action::Mismatch(_)
+            | Action::Append(_)) => action.is_observed_in(config.value),
         };
         if changes_nothing && !config.free.has(slot) && self.may_come(config, op) {
             config.free.set(slot);
