@@ -8,6 +8,7 @@ mod cli;
 mod compare;
 mod edn;
 mod explanations;
+mod faulted_histories;
 mod foreign_files;
 mod foreign_values;
 mod fuzz_corpus;
