@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use kvs_zoo::checker::{Engine, JudgedBy, Model, Options, Property, Report, Verdict, check};
+use kvs_zoo::checker::{
+    Clock, Engine, JudgedBy, Model, Options, Outcome, Property, Report, Verdict, check,
+};
 use kvs_zoo::history::{History, Recorder, write_json_lines};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,8 @@ use crate::generate::{Shape, Store, Variant, generate as make};
 
 /// The first argument of the processes that do the work.
 pub(crate) const CHILD: &str = "--child";
+/// Time for the check of a history under faults: what `check` gives to a run of up to so long.
+const FAULTED_BUDGET: Duration = Duration::from_secs(20);
 
 /// How a history stands in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +62,8 @@ pub(crate) enum Answer {
 /// What the process of a cell reports on its standard output.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Cost {
+    /// How many operations the history has.
+    pub(crate) operations: usize,
     /// CPU time of all threads.
     pub(crate) read_cpu_s: f64,
     pub(crate) read_wall_s: f64,
@@ -112,10 +118,10 @@ pub(crate) fn child(arguments: &[String]) -> ExitCode {
     };
     let number = |text: &String| text.parse().expect("a number");
     let shape = Shape {
-        store: *named(&Store::ALL, |s| s.name(), store),
+        store: named(Store::all(), |s| s.name(), store),
         sessions: number(sessions),
         keys: number(keys),
-        variant: *named(&Variant::ALL, |v| v.name(), variant),
+        variant: named(Variant::ALL, |v| v.name(), variant),
         operations: number(operations),
     };
     let path = Path::new(path);
@@ -128,8 +134,12 @@ pub(crate) fn child(arguments: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn named<'a, T>(all: &'a [T], name: impl Fn(&T) -> &'static str, wanted: &str) -> &'a T {
-    let found = all.iter().find(|one| name(one) == wanted);
+fn named<T>(
+    all: impl IntoIterator<Item = T>,
+    name: impl Fn(&T) -> &'static str,
+    wanted: &str,
+) -> T {
+    let found = all.into_iter().find(|one| name(one) == wanted);
     found.expect("a name that this program gave")
 }
 
@@ -149,24 +159,32 @@ fn write(history: &History, json: bool, path: &Path) {
 
 fn cost(shape: Shape, path: &Path) -> Cost {
     let (start, cpu) = (Instant::now(), cpu_time());
-    let history = History::read(path).expect("what was written");
+    let mut history = History::read(path).expect("what was written");
     let (read_wall, read_cpu) = (start.elapsed(), cpu_time() - cpu);
-    assert_eq!(history.len(), shape.operations as usize, "all were read");
+    let is_faulted = matches!(shape.store, Store::Faulted(_));
+    let all = shape.operations as usize;
+    assert!(is_faulted || history.len() == all, "all were read");
+    if shape.variant == Variant::NoEvidence {
+        history = history.without_evidence();
+    }
 
+    let (start, cpu) = (Instant::now(), cpu_time());
     let options = Options {
         engine: Engine::Direct,
         judged_by: judged_by(shape.store),
+        check_budget: is_faulted.then_some(FAULTED_BUDGET),
+        clock: is_faulted.then(|| Clock::new(move || start.elapsed())),
         ..Options::default()
     };
-    let (start, cpu) = (Instant::now(), cpu_time());
     let report = check(&history, &options);
     let (check_wall, check_cpu) = (start.elapsed(), cpu_time() - cpu);
 
     let answer = answer(shape, &report);
-    if answer == Answer::Wrong {
+    if answer == Answer::Wrong || is_faulted && answer == Answer::Unknown {
         eprintln!("{shape:?}: {report}");
     }
     Cost {
+        operations: history.len(),
         read_cpu_s: read_cpu.as_secs_f64(),
         read_wall_s: read_wall.as_secs_f64(),
         check_cpu_s: check_cpu.as_secs_f64(),
@@ -177,32 +195,42 @@ fn cost(shape: Shape, path: &Path) -> Cost {
 }
 
 fn answer(shape: Shape, report: &Report) -> Answer {
-    let property = property(shape.store);
+    let Some(property) = property(shape.store) else {
+        return match report.outcome() {
+            Outcome::Valid => Answer::Right,
+            Outcome::Invalid => Answer::Wrong,
+            Outcome::Unknown => Answer::Unknown,
+        };
+    };
     let mut checks = report.checks.iter();
-    let judged = checks.find(|check| Some(check.property) == property);
+    let judged = checks.find(|check| check.property == property);
     match (judged.map(|check| &check.verdict), shape.variant) {
         (None | Some(Verdict::NotApplicable { .. }), _) => Answer::None,
         (Some(Verdict::Unknown { .. }), _) => Answer::Unknown,
-        (Some(Verdict::Valid), Variant::Valid | Variant::Unknown)
+        (Some(Verdict::Valid), Variant::Valid | Variant::Unknown | Variant::NoEvidence)
         | (Some(Verdict::Invalid { .. }), Variant::Anomaly) => Answer::Right,
         (Some(Verdict::Valid | Verdict::Invalid { .. }), _) => Answer::Wrong,
     }
 }
 
-/// What a history of a store is judged for.
+/// What a history of a store is judged for, where it is for one property: under faults it is for
+/// everything that its verdict rests on.
 const fn property(store: Store) -> Option<Property> {
     match store {
         Store::Linearizable => Some(Property::Linearizable),
         Store::Causal => Some(Property::Causal),
         Store::BlackBox => Some(Property::CausalBlackBox),
         Store::Convergent => Some(Property::CausalConvergence),
+        Store::Faulted(_) => None,
     }
 }
 
 /// What the verdict rests on: no promise stands for causal convergence.
 const fn judged_by(store: Store) -> JudgedBy {
     match store {
-        Store::Linearizable | Store::Causal | Store::BlackBox => JudgedBy::Promise,
+        Store::Linearizable | Store::Causal | Store::BlackBox | Store::Faulted(_) => {
+            JudgedBy::Promise
+        }
         Store::Convergent => JudgedBy::Model(Model::CausalConvergence),
     }
 }

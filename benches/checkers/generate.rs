@@ -9,6 +9,8 @@
 //!   that they have. A put supersedes all that its replica holds, so that a key has no more
 //!   siblings than there are replicas;
 //! - causal convergence: likewise, and a key keeps the put with the largest Lamport clock.
+//!
+//! Histories under faults are not made here but recorded: `faulted.rs`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,6 +18,8 @@ use std::collections::BinaryHeap;
 use kvs_zoo::history::{
     End, Header, History, Kind, NEVER, Outcome, Promise, Row, Siblings, Witness, dot, value_id,
 };
+
+use crate::faulted::{self, System};
 
 /// One operation takes effect every this many ns.
 const SPACING: u64 = 1_000;
@@ -38,15 +42,23 @@ pub(crate) enum Store {
     BlackBox,
     /// Causal, one value a key, no evidence.
     Convergent,
+    /// What the simulator recorded of a store under faults.
+    Faulted(System),
 }
 
 impl Store {
-    pub(crate) const ALL: [Self; 4] = [
+    /// Those whose histories are made here.
+    pub(crate) const GENERATED: [Self; 4] = [
         Self::Linearizable,
         Self::Causal,
         Self::BlackBox,
         Self::Convergent,
     ];
+
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let faulted = System::ALL.into_iter().map(Self::Faulted);
+        Self::GENERATED.into_iter().chain(faulted)
+    }
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -54,6 +66,16 @@ impl Store {
             Self::Causal => "causal",
             Self::BlackBox => "black-box",
             Self::Convergent => "ccv",
+            Self::Faulted(system) => system.name(),
+        }
+    }
+
+    const fn promise(self) -> Option<Promise> {
+        match self {
+            Self::Linearizable => Some(Promise::Linearizable),
+            Self::Causal | Self::BlackBox => Some(Promise::Causal),
+            Self::Convergent => None,
+            Self::Faulted(system) => Some(system.promise()),
         }
     }
 }
@@ -66,16 +88,21 @@ pub(crate) enum Variant {
     Anomaly,
     /// 0.1 % of the outcomes are unknown, and half of those puts took effect.
     Unknown,
+    /// Valid, recorded with evidence and judged by what clients saw alone.
+    NoEvidence,
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 3] = [Self::Valid, Self::Anomaly, Self::Unknown];
+    pub(crate) const ALL: [Self; 4] = [Self::Valid, Self::Anomaly, Self::Unknown, Self::NoEvidence];
+    /// Those of the histories that are made here.
+    pub(crate) const GENERATED: [Self; 3] = [Self::Valid, Self::Anomaly, Self::Unknown];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Valid => "valid",
             Self::Anomaly => "anomaly",
             Self::Unknown => "unknown",
+            Self::NoEvidence => "no-evidence",
         }
     }
 }
@@ -87,6 +114,7 @@ pub(crate) struct Shape {
     pub(crate) sessions: u32,
     pub(crate) keys: u32,
     pub(crate) variant: Variant,
+    /// Operations, or steps of the workload where it is simulated.
     pub(crate) operations: u32,
 }
 
@@ -149,10 +177,8 @@ struct Cluster {
 
 impl Cluster {
     fn new(shape: &Shape) -> Self {
-        let replicas = match shape.store {
-            Store::Linearizable => 1,
-            Store::Causal | Store::BlackBox | Store::Convergent => REPLICAS,
-        };
+        let has_one_copy = shape.store == Store::Linearizable;
+        let replicas = if has_one_copy { 1 } else { REPLICAS };
         let replica = |_| Replica {
             applied: [0; REPLICAS],
             clock: 0,
@@ -271,13 +297,11 @@ struct Buffers {
 
 /// Makes a history.
 pub(crate) fn generate(shape: Shape) -> History {
-    let promise = match shape.store {
-        Store::Linearizable => Some(Promise::Linearizable),
-        Store::Causal | Store::BlackBox => Some(Promise::Causal),
-        Store::Convergent => None,
-    };
+    if let Store::Faulted(system) = shape.store {
+        return faulted::record(system, shape);
+    }
     let header = Header {
-        promise,
+        promise: shape.store.promise(),
         ..Header::default()
     };
     let replicas = Cluster::new(&shape).replicas.len();

@@ -5,8 +5,13 @@
 //! `--variant valid`, `--operations 1000000`, `--sessions 50` and `--keys 1` leave the rest out.
 //! Each cell is read and judged by the direct engine in a process of its own, so that its peak
 //! of memory is its own too; tables of Markdown with the targets are printed at the end.
+//!
+//! The stores `faulted-…` are simulated, with few keys and every kind of fault, and judged as a
+//! whole within the least budget that `check` gives; `no-evidence` is the same history judged by
+//! what clients saw alone.
 
 mod cell;
+mod faulted;
 mod generate;
 mod table;
 
@@ -14,6 +19,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cell::{Form, Measured};
+use faulted::System;
 use generate::{Shape, Store, Variant};
 
 const OPERATIONS: [u32; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
@@ -26,6 +32,13 @@ const MAIN_SESSIONS: u32 = 16;
 const MAIN_KEYS: u32 = 1_000;
 /// The size of the other shapes.
 const OTHER_OPERATIONS: u32 = 1_000_000;
+/// Sessions and keys of the histories under faults: those of the workload `contended`.
+const FAULTED_SESSIONS: u32 = 32;
+const FAULTED_KEYS: u32 = 8;
+/// Steps of their workload.
+const FAULTED_STEPS: [u32; 2] = [40_000, 100_000];
+/// The same with `--quick`.
+const FAULTED_STEPS_QUICK: [u32; 1] = [40_000];
 /// The largest history that is also written and read as JSON lines.
 const JSON_OPERATIONS_MAX: u32 = 1_000_000;
 /// Cells up to this size are measured several times, and the median is printed.
@@ -90,10 +103,10 @@ fn shapes(options: &Options) -> Vec<Shape> {
         &OPERATIONS
     };
     let mut shapes = Vec::new();
-    for store in Store::ALL {
+    for store in Store::GENERATED {
         for sessions in SESSIONS {
             for keys in KEYS {
-                for variant in Variant::ALL {
+                for variant in Variant::GENERATED {
                     for operations in sizes {
                         shapes.push(Shape {
                             store,
@@ -114,6 +127,36 @@ fn shapes(options: &Options) -> Vec<Shape> {
             && (shape.variant == Variant::Valid || shape.keys == 1);
         options.wants(shape) && (main || other || options.has("--all"))
     });
+    shapes.extend(
+        faulted_shapes(quick)
+            .into_iter()
+            .filter(|s| options.wants(s)),
+    );
+    shapes
+}
+
+/// Each store under faults, with its evidence if it gives any, and without.
+fn faulted_shapes(quick: bool) -> Vec<Shape> {
+    let steps: &[u32] = if quick {
+        &FAULTED_STEPS_QUICK
+    } else {
+        &FAULTED_STEPS
+    };
+    let mut shapes = Vec::new();
+    for system in System::ALL {
+        for variant in [Variant::Valid, Variant::NoEvidence] {
+            if variant == Variant::NoEvidence && !system.has_evidence() {
+                continue;
+            }
+            shapes.extend(steps.iter().map(|operations| Shape {
+                store: Store::Faulted(system),
+                sessions: FAULTED_SESSIONS,
+                keys: FAULTED_KEYS,
+                variant,
+                operations: *operations,
+            }));
+        }
+    }
     shapes
 }
 

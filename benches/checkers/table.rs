@@ -42,7 +42,7 @@ pub(crate) fn add(measured: &[Measured]) {
             "| {} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {:.0} | {:.0} | {verdict} | {} |",
             shape.store.name(),
             shape.variant.name(),
-            shape.operations,
+            cost.operations,
             shape.sessions,
             shape.keys,
             cost.read_cpu_s,
@@ -63,7 +63,7 @@ pub(crate) fn end(results: &[Measured]) {
 
 /// CPU time an operation.
 fn each_ns(measured: &Measured) -> f64 {
-    measured.cpu_s() * 1e9 / f64::from(measured.shape.operations)
+    measured.cpu_s() * 1e9 / measured.cost.operations as f64
 }
 
 /// Time an operation at the largest size against that at 100,000.
