@@ -126,7 +126,8 @@ pub(super) fn check(index: &Index<'_>) -> Check {
     let siblings = (0..index.history.len())
         .find(|row| index.is_known_get(*row) && index.columns.read.at(*row).len() > 1);
     if let Some(row) = siblings {
-        let reason = format!("row {row} returned several values, a register holds one");
+        let name = index.name(row);
+        let reason = format!("{name} returned several values, a register holds one");
         return Check {
             property: Property::Linearizable,
             checked: 0,

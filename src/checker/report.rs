@@ -295,8 +295,8 @@ impl fmt::Display for Search {
                     "{found} of {covered} in {steps} steps and {states} states"
                 )
             }
-            Found::NoOrder { row } => {
-                write!(f, "invalid, no order of {covered} explains row {row}")
+            Found::NoOrder { operation, .. } => {
+                write!(f, "invalid, no order of {covered} explains {operation}")
             }
             Found::Budget => write!(f, "unknown, the budget ran out on {covered}"),
             Found::NotApplicable { reason } => write!(f, "not applicable: {reason}"),

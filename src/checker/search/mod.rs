@@ -40,6 +40,9 @@ pub enum Found {
     NoOrder {
         /// The row of the first operation to return that no order explains.
         row: u64,
+        /// What that operation is called.
+        #[serde(default)]
+        operation: String,
     },
     /// Nothing: the budget ran out.
     Budget,
@@ -391,6 +394,9 @@ pub(super) fn search(
     let mut search = built.unwrap_or_else(|reason| Search::of(Found::NotApplicable { reason }));
     search.operations = operations;
     search.of = operations;
+    if let Found::NoOrder { row, operation } = &mut search.found {
+        *operation = index.name(*row as usize);
+    }
     search
 }
 

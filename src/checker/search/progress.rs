@@ -77,6 +77,7 @@ impl Progress {
             _ if farthest.taken == total => Found::Order,
             Some(row) if is_whole => Found::NoOrder {
                 row: u64::from(row),
+                operation: String::new(),
             },
             Some(_) | None => Found::Budget,
         };

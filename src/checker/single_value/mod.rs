@@ -93,7 +93,10 @@ pub(super) fn spread(index: &Index<'_>) -> Option<String> {
 pub(super) fn siblings(index: &Index<'_>) -> Option<String> {
     (0..index.history.len())
         .find(|row| index.is_known_get(*row) && index.columns.read.at(*row).len() > 1)
-        .map(|row| format!("row {row} returned several values, a register holds one"))
+        .map(|row| {
+            let name = index.name(row);
+            format!("{name} returned several values, a register holds one")
+        })
 }
 
 struct Judge<'g, 'a, 'h> {

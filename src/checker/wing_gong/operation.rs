@@ -185,7 +185,8 @@ impl Registers {
         for row in 0..columns.len() {
             if columns.read.at(row).len() > 1 && columns.outcome[row] == Outcome::Ok {
                 return Err(format!(
-                    "row {row} returned several values, a register holds one"
+                    "{} returned several values, a register holds one",
+                    history.operation_name(row)
                 ));
             }
             let next = keys.len() as u32;
