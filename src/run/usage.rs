@@ -59,10 +59,11 @@ impl Sampler {
         }
     }
 
+    /// What was used since the last look is left out: over a few milliseconds it would say nothing.
+    ///
     /// # Errors
     /// When something could not be written.
-    pub(super) fn finish(mut self) -> io::Result<()> {
-        self.look();
+    pub(super) fn finish(self) -> io::Result<()> {
         self.failed.map_or(Ok(()), Err)
     }
 
@@ -131,6 +132,7 @@ mod tests {
         let mut sampler = Sampler::new(processes.clone(), clock, directory.path()).expect("a file");
         let own = std::process::id();
         processes.set([(NodeId(0), own), (NodeId(1), u32::MAX)]);
+        sampler.look();
         sampler.look();
         sampler.finish().expect("written");
         let text = std::fs::read_to_string(directory.path().join(Measured::USAGE_FILE_NAME));
