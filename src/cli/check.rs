@@ -198,7 +198,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
         });
     }
     let terminal = Terminal::new();
-    let report = run::check_history(
+    let mut report = run::check_history(
         &history,
         &Judging {
             judged_by,
@@ -210,6 +210,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
         },
     );
     drop(terminal);
+    run::add_record(&mut report, &args.path, &path, &history);
     if args.json {
         let json = serde_json::to_string_pretty(&report).context("cannot print the judgement")?;
         super::print(&json)?;

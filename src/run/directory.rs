@@ -14,6 +14,8 @@ use crate::node::STORE_EXTENSION;
 pub const HISTORY_FILE: &str = "history.arrows";
 /// The link to the newest run.
 pub const LATEST_LINK: &str = "latest";
+/// Where the nodes' logs go: made with the directory.
+pub(super) const NODES_DIRECTORY: &str = "nodes";
 /// How many runs may start within one second before a name is found for one of them.
 const SAME_SECOND_MAX: u32 = 1000;
 
@@ -46,7 +48,7 @@ impl Directory {
             let path = results.join(name);
             match fs::create_dir(&path) {
                 Ok(()) => {
-                    fs::create_dir(path.join("nodes"))?;
+                    fs::create_dir(path.join(NODES_DIRECTORY))?;
                     return Ok(Self { path });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -67,7 +69,7 @@ impl Directory {
     /// Where the nodes' logs go.
     #[must_use]
     pub fn nodes(&self) -> PathBuf {
-        self.path.join("nodes")
+        self.path.join(NODES_DIRECTORY)
     }
 
     /// Removes what the nodes stored on disk.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::measure::RunRecord;
 
-use super::directory::{HISTORY_FILE, LATEST_LINK};
+use super::directory::{HISTORY_FILE, LATEST_LINK, NODES_DIRECTORY};
 
 /// Why no history was found.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +105,7 @@ fn why_none(directory: &Path) -> NoHistory {
             run,
         };
     }
-    if directory.join("nodes").is_dir() {
+    if directory.join(NODES_DIRECTORY).is_dir() {
         return NoHistory::Partial(owned);
     }
     NoHistory::NotARun(owned)

@@ -3,6 +3,7 @@
 //! It prints nothing: an [`Observer`] is told what goes on, and the result is a [`RunRecord`].
 //! Neighbours: `cli` asks for it, `node` and `client` do the work, `checker` judges.
 
+mod beside;
 mod capacity;
 mod cluster;
 mod config;
@@ -33,6 +34,7 @@ use crate::protocol::NodeId;
 use crate::transport;
 use crate::workload::Generator;
 
+pub use beside::add_record;
 pub use capacity::Capacity;
 pub use cluster::{Cluster, ClusterConfig};
 pub use config::{CheckBudget, Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE};
