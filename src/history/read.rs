@@ -62,6 +62,16 @@ pub enum ReadError {
         /// What to do.
         instead: &'static str,
     },
+    /// An option is about something that histories of this format do not have.
+    #[error("{path}: {option} says nothing of {what}: leave it out")]
+    Option {
+        /// The file.
+        path: PathBuf,
+        /// The option, as the command line has it.
+        option: &'static str,
+        /// What histories of the format are, and why the option is not about them.
+        what: &'static str,
+    },
     /// A line of JSON is not a row.
     #[error("{path}, line {line}: {reason}")]
     Line {

@@ -229,6 +229,7 @@ fn a_file_cut_anywhere_gives_whole_batches_or_an_error_and_never_an_end() {
                 error @ (ReadError::Io { .. }
                 | ReadError::Compressed { .. }
                 | ReadError::Other { .. }
+                | ReadError::Option { .. }
                 | ReadError::Unrecognised { .. }),
             ) => panic!("{error}"),
         }

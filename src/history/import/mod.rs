@@ -72,6 +72,38 @@ pub struct ImportOptions {
     pub failed_cas: Option<FailedCas>,
 }
 
+impl ImportOptions {
+    /// The first option that says nothing of a history of this format, and what such a history is.
+    fn idle(&self, format: Format) -> Option<(&'static str, &'static str)> {
+        let given = [
+            (self.initial.is_some(), "--initial"),
+            (self.nil_reads_match_anything, "--nil-reads-match-anything"),
+            (self.failed_cas.is_some(), "--failed-cas"),
+        ];
+        let (what, idle): (_, &[&str]) = match format {
+            Format::Arrow | Format::JsonLines => (
+                "a history of our own format, whose keys hold nothing at first, whose reads say what \
+                 they found and whose failed operations say why",
+                &["--initial", "--nil-reads-match-anything", "--failed-cas"],
+            ),
+            Format::Plume => (
+                "a history of Plume, whose keys hold 0 at first and which has numbers only and no \
+                 compare-and-set",
+                &["--initial", "--nil-reads-match-anything", "--failed-cas"],
+            ),
+            Format::PorcupineKv => (
+                "a key-value log of porcupine, which has no compare-and-set",
+                &["--failed-cas"],
+            ),
+            Format::JepsenEdn | Format::JepsenJson | Format::JepsenLog => return None,
+        };
+        given
+            .iter()
+            .find(|(is_given, option)| *is_given && idle.contains(option))
+            .map(|(_, option)| (*option, what))
+    }
+}
+
 /// A line that is not what the format says: the line from 1, and why.
 struct BadLine {
     line: usize,
@@ -101,6 +133,10 @@ pub fn read_history(
         Some(format) => format,
         None => guess::guess(path, source.start())?,
     };
+    if let Some((option, what)) = options.idle(format) {
+        let path = path.to_owned();
+        return Err(ReadError::Option { path, option, what });
+    }
     if matches!(format, Format::Arrow | Format::JsonLines) {
         return History::read_from(source);
     }
