@@ -92,14 +92,17 @@ fn sayable(history: &History) -> Result<(), ExportError> {
         return unsayable("the history is not whole, and EDN cannot say what is missing".into());
     }
     for row in 0..history.len() {
+        let name = || history.operation_name(row);
         if columns.read.at(row).len() > 1 {
             return unsayable(format!(
-                "row {row} read several values, EDN's registers have one"
+                "{} read several values, EDN's registers have one",
+                name()
             ));
         }
         if columns.kind[row] == Kind::Append {
             return unsayable(format!(
-                "row {row} is an append, Jepsen's registers have none"
+                "{} is an append, Jepsen's registers have none",
+                name()
             ));
         }
         let silent = columns.outcome[row] == Outcome::Fail
@@ -107,8 +110,9 @@ fn sayable(history: &History) -> Result<(), ExportError> {
             && columns.error[row] != Some(ErrorKind::Mismatch);
         if silent && columns.error.contains(&Some(ErrorKind::Mismatch)) {
             return unsayable(format!(
-                "row {row} is a cas that failed for another reason than a mismatch, EDN says \
-                 :fail for both"
+                "{} is a cas that failed for another reason than a mismatch, EDN says \
+                 :fail for both",
+                name()
             ));
         }
     }

@@ -296,7 +296,8 @@ fn what_edn_cannot_say_is_not_exported() {
     };
     let history = History::from_rows(Header::default(), [several]);
     let error = write_jepsen_edn(&history, &mut Vec::new()).unwrap_err();
-    let line = "row 0 read several values, EDN's registers have one: export it with --format jsonl";
+    let line =
+        "session 0 #0 read several values, EDN's registers have one: export it with --format jsonl";
     assert_eq!(error.to_string(), line);
 }
 
@@ -363,6 +364,42 @@ fn the_program_judges_and_exports_foreign_histories() {
         bench(&["export", &good, "--format", "jepsen-edn"]).code(),
         254
     );
+}
+
+#[test]
+fn an_option_that_says_nothing_of_a_format_is_refused_by_its_name() {
+    let ours = "{\"schema\":1,\"promise\":\"linearizable\"}\n\
+        {\"session\":0,\"kind\":\"get\",\"key\":\"x\",\"read\":[],\"invoke\":1,\"return\":2}\n\
+        {\"end\":{\"operations\":1}}\n";
+    let plume = "w(0,1,0,0)\nr(0,1,0,1)\n";
+    let porcupine = "{:process 0, :type :invoke, :f :get, :key \"0\", :value nil}\n\
+        {:process 0, :type :ok, :f :get, :key \"0\", :value \"\"}\n";
+    let initial: &[&str] = &["--initial", "5"];
+    let nil: &[&str] = &["--nil-reads-match-anything"];
+    let cas: &[&str] = &["--failed-cas", "mismatch"];
+    for (text, format, options) in [
+        (ours, "jsonl", &[initial, nil, cas][..]),
+        (plume, "plume", &[initial, nil, cas]),
+        (porcupine, "porcupine-kv", &[cas]),
+    ] {
+        let format = ["--format", format];
+        let (code, told) = piped(text.as_bytes(), &format);
+        assert!(matches!(code, Some(0 | 2)), "the control: {told}");
+        for option in options {
+            let (code, told) = piped(text.as_bytes(), &[&format, *option].concat());
+            assert_eq!(code, Some(254), "{told}");
+            assert_eq!(told.lines().count(), 1, "{told}");
+            assert!(
+                told.contains(&format!("{} says nothing of a ", option[0])),
+                "{told}"
+            );
+        }
+    }
+    let (code, told) = piped(
+        porcupine.as_bytes(),
+        &["--format=porcupine-kv", "--initial=5"],
+    );
+    assert_eq!(code, Some(1), "it is not ignored: {told}");
 }
 
 /// What `kvs-bench check` says of the bytes on its standard input: its status and its output.
