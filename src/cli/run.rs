@@ -285,6 +285,10 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
     let nemesis = args
         .nemesis
         .plan(&architecture, &workload, args.durability, args.load.seed)?;
+    let with_faults = (nemesis.as_ref()).is_some_and(crate::nemesis::Plan::has_network_faults);
+    args.host
+        .can_be_had(with_faults)
+        .map_err(Failure::bad_arguments)?;
     Ok(Config {
         workload,
         nemesis,

@@ -24,6 +24,16 @@ pub struct Plan {
     pub seed: u64,
 }
 
+impl Plan {
+    /// Whether any of its faults is one of the network.
+    #[must_use]
+    pub fn has_network_faults(&self) -> bool {
+        let written = self.steps.iter().map(|step| step.kind);
+        { self.kinds.iter().copied().chain(written) }
+            .any(|kind| matches!(kind, FaultKind::Partition | FaultKind::Packet))
+    }
+}
+
 /// A fault that was written down. What it does not say is drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::child::{NodeError, NodeHandle, UnexpectedExit};
 use super::control::{Command, NodeStatus, Start};
-use super::namespace::{Network, NetworkError};
+use super::namespace::{self, Network, NetworkError};
 use super::owner::Recipe;
 use crate::bug::Bug;
 use crate::protocol::NodeId;
@@ -100,6 +100,17 @@ impl HostKind {
         match self {
             Self::Process => "process",
             Self::Netns => "netns",
+        }
+    }
+
+    /// Whether nodes can run here, with faults of their network if there are to be any.
+    ///
+    /// # Errors
+    /// When this process may not have what the nodes need, or a program is missing.
+    pub fn can_be_had(self, with_faults: bool) -> Result<(), NetworkError> {
+        match self {
+            Self::Process => Ok(()),
+            Self::Netns => namespace::can_be_had(with_faults),
         }
     }
 }

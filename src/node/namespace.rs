@@ -49,7 +49,7 @@ pub enum NetworkError {
     )]
     Full,
     /// A program is missing.
-    #[error("cannot run {program}: install {package}")]
+    #[error("--host netns cannot run {program}: install the package {package}")]
     Missing {
         /// What was run.
         program: &'static str,
@@ -64,6 +64,23 @@ pub enum NetworkError {
         /// What it said.
         reason: String,
     },
+}
+
+/// Whether this process can have namespaces, and faults in them if there are to be any: asked before
+/// anything starts, so that a run does not end in its midst.
+///
+/// # Errors
+/// When this process is not root, or a program is missing.
+pub(super) fn can_be_had(with_faults: bool) -> Result<(), NetworkError> {
+    if !geteuid().is_root() {
+        return Err(NetworkError::NotRoot);
+    }
+    run("ip", &["-V"], "")?;
+    if with_faults {
+        run("nft", &["--version"], "")?;
+        run("tc", &["-V"], "")?;
+    }
+    Ok(())
 }
 
 /// A bridge and a namespace for each node. Dropped, it removes them.

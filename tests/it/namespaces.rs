@@ -140,7 +140,54 @@ fn who_is_not_root_is_told_so_in_one_line() {
         .args(["--arch=local", "--host=netns"])
         .arg(format!("--results={}", place.path().display()));
     let ended = Running::start(&mut command).wait();
-    assert_eq!(ended.code(), 255, "{}", ended.stderr);
+    assert_eq!(ended.code(), 254, "{}", ended.stderr);
     let line = ended.error_line();
     assert!(line.contains("need root"), "{line}");
+}
+
+#[test]
+fn a_program_that_faults_in_namespaces_need_is_missed_before_anything_starts() {
+    if !can_be_made() {
+        return;
+    }
+    // A path on which there are ip and tc, and no nft.
+    let path = tempfile::tempdir().unwrap();
+    for program in ["ip", "tc"] {
+        let found = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+            .map(|directory| directory.join(program))
+            .find(|candidate| candidate.exists());
+        let Some(found) = found else {
+            eprintln!("not tested: there is no {program}");
+            return;
+        };
+        std::os::unix::fs::symlink(found, path.path().join(program)).unwrap();
+    }
+    let run = |more: &[&str]| {
+        let results = tempfile::tempdir().unwrap();
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["--arch=replicated", "--host=netns"])
+            .args(["--duration=2s", "--warmup=0s", "--records=100"])
+            .args(more)
+            .arg(format!("--results={}", results.path().display()))
+            .env("PATH", path.path());
+        let ended = Running::start(&mut command).wait();
+        (ended, run_directory(results.path()).is_some())
+    };
+    let (ended, has_started) = run(&["--nemesis=partition"]);
+    assert_eq!(ended.code(), 254, "{}", ended.stderr);
+    let line = ended.error_line();
+    assert!(
+        line.contains("nft") && line.contains("install the package nftables"),
+        "{line}"
+    );
+    assert!(!has_started, "a run directory was made");
+    let (ended, has_started) = run(&[]);
+    assert_eq!(
+        ended.code(),
+        0,
+        "without faults no nft is needed: {}",
+        ended.stderr
+    );
+    assert!(has_started, "the control");
 }
