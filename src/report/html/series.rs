@@ -283,7 +283,14 @@ impl Grid {
     }
 }
 
-fn chart(id: &str, title: &str, note: String, grid: &Grid, variants: Vec<Variant>) -> Chart {
+/// A chart over the time of a run, which is zoomed together with the others and shows its faults.
+pub(super) fn chart(
+    id: &str,
+    title: &str,
+    note: String,
+    xs: Vec<f64>,
+    variants: Vec<Variant>,
+) -> Chart {
     Chart {
         id: id.to_owned(),
         title: title.to_owned(),
@@ -294,12 +301,13 @@ fn chart(id: &str, title: &str, note: String, grid: &Grid, variants: Vec<Variant
         sync: Some("time"),
         shaded: true,
         points: false,
-        xs: grid.xs(),
+        xs,
         variants,
     }
 }
 
-fn curve(name: &str, places: &[Place], value: impl Fn(&Place) -> Option<f64>) -> Curve {
+/// A curve: its value at each place.
+pub(super) fn curve<P>(name: &str, places: &[P], value: impl Fn(&P) -> Option<f64>) -> Curve {
     Curve {
         name: name.to_owned(),
         values: places.iter().map(value).collect(),
@@ -340,7 +348,7 @@ fn throughput(grid: &Grid, kinds: &[(String, Vec<Place>)]) -> Chart {
          schedule. {} Drag to zoom, double-click to see all.",
         thinned(grid)
     );
-    chart("throughput", "Throughput", note, grid, vec![variant])
+    chart("throughput", "Throughput", note, grid.xs(), vec![variant])
 }
 
 fn latency(grid: &Grid, kinds: &[(String, Vec<Place>)]) -> Chart {
@@ -357,7 +365,7 @@ fn latency(grid: &Grid, kinds: &[(String, Vec<Place>)]) -> Chart {
          service time in a closed one. {}",
         thinned(grid)
     );
-    chart("latency", "Latency", note, grid, variants.collect())
+    chart("latency", "Latency", note, grid.xs(), variants.collect())
 }
 
 fn by_place(id: &str, title: &str, grid: &Grid, places: &[(String, Vec<Place>)]) -> Chart {
@@ -381,7 +389,7 @@ fn by_place(id: &str, title: &str, grid: &Grid, places: &[(String, Vec<Place>)])
         Some(place.errors_rate)
     }));
     let note = format!("What clients saw of each. {}", thinned(grid));
-    chart(id, title, note, grid, variants)
+    chart(id, title, note, grid.xs(), variants)
 }
 
 /// The rows of a CSV file with a header; nothing when there is no such file.

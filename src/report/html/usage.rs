@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::measure::Measured;
 
-use super::series::{CURVES_MAX, PLACES_MAX, read};
+use super::series::{CURVES_MAX, PLACES_MAX, chart, curve, read};
 use super::{Axis, Chart, Curve, PageError, Variant};
 
 /// A row of `usage.csv`.
@@ -42,11 +42,10 @@ fn drawn(lines: &[Line]) -> Chart {
     let step = looks.len().div_ceil(PLACES_MAX).max(1);
     let places: Vec<_> = looks.chunks(step).collect();
     let curves = |value: fn(&Line) -> f64| -> Vec<Curve> {
-        let of_node = |node: &u32| Curve {
-            name: format!("n{node}"),
-            values: { places.iter() }
-                .map(|looks| most(looks.iter().filter_map(|(_, of)| of.get(node)).map(value)))
-                .collect(),
+        let of_node = |node: &u32| {
+            curve(&format!("n{node}"), &places, |looks| {
+                most(looks.iter().filter_map(|(_, of)| of.get(node)).map(value))
+            })
         };
         nodes.iter().take(CURVES_MAX).map(of_node).collect()
     };
@@ -62,25 +61,16 @@ fn drawn(lines: &[Line]) -> Chart {
     } else {
         String::new()
     };
-    Chart {
-        id: "usage".to_owned(),
-        title: "CPU and memory of the nodes".to_owned(),
-        note: format!(
-            "By process, once a second: processors kept busy, and memory that is resident. A node \
-             that was down has none.{more}"
-        ),
-        x: Axis::Seconds,
-        x_label: "time since the run began",
-        x_log: false,
-        sync: Some("time"),
-        shaded: true,
-        points: false,
-        xs: places.iter().map(|looks| looks[0].0).collect(),
-        variants: vec![
-            variant("CPU", Axis::Count, curves(|line| line.cpu_cores)),
-            variant("memory", Axis::Bytes, curves(|line| line.resident_bytes)),
-        ],
-    }
+    let note = format!(
+        "By process, once a second: processors kept busy, and memory that is resident. A node \
+         that was down has none.{more}"
+    );
+    let xs = places.iter().map(|looks| looks[0].0).collect();
+    let variants = vec![
+        variant("CPU", Axis::Count, curves(|line| line.cpu_cores)),
+        variant("memory", Axis::Bytes, curves(|line| line.resident_bytes)),
+    ];
+    chart("usage", "CPU and memory of the nodes", note, xs, variants)
 }
 
 /// The largest of several; a node that was down has no number.
