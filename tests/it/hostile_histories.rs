@@ -1,35 +1,22 @@
 //! Histories that nobody should have made: each is refused with its place, or judged, and never
 //! called valid for work that was not done.
 
-use std::path::Path;
-
 use kvs_zoo::checker::{Agreement, Engine, Options, Outcome, Report, check};
-use kvs_zoo::history::{
-    Header, History, Kind, LINE_BYTES_MAX, Promise, Recorder, Row, Witness, dot, value_id,
-};
+use kvs_zoo::history::{History, Kind, LINE_BYTES_MAX, Promise, Row, Witness, dot, value_id};
 
+use crate::handed_in::{self, file, read};
 use crate::program::bench;
 
 const PROMISES: [Promise; 3] = [Promise::Linearizable, Promise::Causal, Promise::Lww];
 
-fn read(bytes: &[u8]) -> Result<History, String> {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("history");
-    std::fs::write(&path, bytes).unwrap();
-    History::read(&path).map_err(|error| error.to_string())
-}
-
-/// Judges a history; a check that panicked fails the test.
 fn judged(history: &History, promise: Promise) -> Report {
-    let options = Options {
-        promise: Some(promise),
-        engine: Engine::Direct,
-        ..Options::default()
-    };
-    let report = check(history, &options);
-    let text = report.to_string();
-    assert!(!text.contains("has a bug"), "{text}");
-    report
+    handed_in::judged(
+        history,
+        Options {
+            promise: Some(promise),
+            ..Options::default()
+        },
+    )
 }
 
 fn put(session: u32, index: u32, at: u64) -> String {
@@ -348,14 +335,6 @@ fn damaged_lines_never_panic_and_are_never_valid_unless_they_are_whole() {
     }
 }
 
-fn recorded(path: &Path, rows: &[Row<'_>]) {
-    let mut recorder = Recorder::create(path, &Header::default()).unwrap();
-    for row in rows {
-        recorder.push(row).unwrap();
-    }
-    recorder.finish().unwrap();
-}
-
 #[test]
 fn impossible_rows_of_a_batch_are_refused_by_their_batch() {
     const BACKWARDS: [u64; 2] = [dot(1, 0, 1), dot(0, 0, 1)];
@@ -397,7 +376,7 @@ fn impossible_rows_of_a_batch_are_refused_by_their_batch() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("history.arrows");
         // A second between the rows starts a new batch after the second.
-        recorded(&path, &[good(0, 0), good(9, second), bad]);
+        handed_in::record(&path, &[good(0, 0), good(9, second), bad]);
         let error = History::read(&path).unwrap_err().to_string();
         assert!(error.contains("batch 2") && error.contains(word), "{error}");
     }
@@ -405,13 +384,8 @@ fn impossible_rows_of_a_batch_are_refused_by_their_batch() {
 
 #[test]
 fn the_command_line_names_the_line_and_exits_as_for_bad_arguments() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("history.jsonl");
-    std::fs::write(
-        &path,
-        format!("{HEADER}\n{{\"session\":\n{}\n", put(0, 1, 2)),
-    )
-    .unwrap();
+    let half = format!("{HEADER}\n{{\"session\":\n{}\n", put(0, 1, 2));
+    let (_directory, path) = file("history.jsonl", half);
     let ended = bench(&["check", path.to_str().unwrap()]);
     assert_eq!((ended.code(), ended.stdout.as_str()), (254, ""));
     assert!(ended.error_line().contains("line 2"), "{}", ended.stderr);

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kvs_zoo::checker::{Engine, JudgedBy, Model, Options, Outcome, Report, check};
+use kvs_zoo::checker::{JudgedBy, Model, Options, Outcome, Report};
 use kvs_zoo::history::{
     Header, History, Kind, Limit, Recorder, Row, dot, value_id, write_json_lines,
 };
-use tempfile::TempDir;
 
+use crate::handed_in::{self, file, read};
 use crate::program::bench;
 
 /// What every refusal ends with.
@@ -27,20 +27,8 @@ fn testdata(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn file(name: &str, bytes: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join(name);
-    std::fs::write(&path, bytes).unwrap();
-    (directory, path)
-}
-
 fn lines(lines: &[&str]) -> String {
     lines.join("\n") + "\n"
-}
-
-fn read(bytes: impl AsRef<[u8]>) -> Result<History, String> {
-    let (_directory, path) = file("history", bytes);
-    History::read(&path).map_err(|error| error.to_string())
 }
 
 /// Checks a file, which is refused in one line that holds these words.
@@ -56,34 +44,30 @@ fn refused(path: &Path, words: &[&str]) {
 }
 
 fn judged(history: &History, model: Model) -> Report {
-    let options = Options {
-        judged_by: JudgedBy::Model(model),
-        engine: Engine::Direct,
-        ..Options::default()
-    };
-    let report = check(history, &options);
-    let text = report.to_string();
-    assert!(!text.contains("has a bug"), "{text}");
-    report
+    handed_in::judged(
+        history,
+        Options {
+            judged_by: JudgedBy::Model(model),
+            ..Options::default()
+        },
+    )
 }
 
 /// The bytes of an Arrow stream with batches of two rows and of one, and its end record.
 fn recorded() -> Vec<u8> {
     let (_directory, path) = file("history.arrows", "");
-    let mut recorder = Recorder::create(&path, &Header::default()).unwrap();
-    for index in 0..3 {
+    let row = |index| {
         let at = u64::from(index) * 3_000_000_000;
-        let row = Row {
+        Row {
             index,
             kind: Kind::Put,
             written: value_id(0, index),
             invoke: at,
             returned: Some(at + 1),
             ..Row::EMPTY
-        };
-        recorder.push(&row).unwrap();
-    }
-    recorder.finish().unwrap();
+        }
+    };
+    handed_in::record(&path, &[row(0), row(1), row(2)]);
     std::fs::read(&path).unwrap()
 }
 
