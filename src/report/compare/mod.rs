@@ -8,6 +8,7 @@
 mod alarms;
 mod answer;
 mod ci;
+mod copies;
 mod finding;
 mod load;
 mod machines;
@@ -135,6 +136,7 @@ pub fn compare(a: &RunSet, b: &RunSet, settings: Settings) -> Comparison {
     let (mut gaps, mut notes) = (Vec::new(), Vec::new());
     gaps.extend(answer::partial_runs("A", a));
     gaps.extend(answer::partial_runs("B", b));
+    gaps.extend(copies::gaps(a, b));
     let (a, b) = (by_cell(&a.runs), by_cell(&b.runs));
     let mut cells = Vec::new();
     for (key, runs_a) in &a {
