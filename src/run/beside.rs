@@ -71,9 +71,11 @@ fn foreign(record: &RunRecord, history: &History) -> Option<String> {
 
 /// That the nemesis failed, as a clause.
 fn failures(faults: &FaultsRecord) -> Option<String> {
-    let first = faults.failures.first()?;
-    let count = faults.failures.len();
-    Some(format!("the nemesis failed {count} times, first: {first}"))
+    let (first, more) = faults.failures.split_first()?;
+    Some(match more.len() {
+        0 => format!("the nemesis failed: {first}"),
+        more => format!("the nemesis failed: {first} (and {more} more)"),
+    })
 }
 
 #[cfg(test)]
@@ -155,7 +157,7 @@ mod tests {
         assert_eq!(report.outcome(), Outcome::Valid, "the control: {report}");
         assert_eq!(report.remarks, ["faults: 2 kills"]);
         run.faults.failures = vec!["could not heal".to_owned()];
-        assert!(gap(Some(&run)).ends_with("first: could not heal"));
+        assert!(gap(Some(&run)).ends_with("the nemesis failed: could not heal"));
     }
 
     #[test]

@@ -276,6 +276,10 @@ fn a_fault_that_cannot_be_undone_fails_the_harness_and_not_the_verdict() {
         255
     };
     assert_eq!(ended.code(), expected, "{}{}", ended.stdout, ended.stderr);
+    let again = bench(&["check", directory.to_str().unwrap()]);
+    let told = "the nemesis failed: ";
+    assert!(again.stdout.contains(told), "{}", again.stdout);
+    assert_ne!(again.code(), 0, "{}", again.stdout);
 }
 
 #[test]
@@ -360,7 +364,7 @@ fn installed(record: &RunRecord, kind: &str) -> Option<u64> {
 
 #[test]
 fn a_run_that_ended_before_its_faults_is_unknown_and_says_which_never_came() {
-    let (ended, record, log, _results) =
+    let (ended, record, log, results) =
         run(&["--arch=local", "--operations=200", "--nemesis=kill,pause"]);
     assert_eq!(ended.code(), 2, "{}{}", ended.stdout, ended.stderr);
     assert_eq!(log.len(), 0);
@@ -375,6 +379,26 @@ fn a_run_that_ended_before_its_faults_is_unknown_and_says_which_never_came() {
         assert_eq!(installed(&record, kind), Some(0));
         assert!(said.contains(&format!("no {kind} was installed")), "{said}");
     }
+
+    // Judged again it is what it was; its history alone cannot tell.
+    let directory = run_directory(results.path()).unwrap();
+    let history = directory.join("history.arrows");
+    for path in [&directory, &history, &directory.join("run.json")] {
+        let again = bench(&["check", path.to_str().unwrap()]);
+        assert_eq!(again.code(), 2, "{}", again.stdout);
+        let verdict = again.stdout.lines().next().unwrap();
+        for gap in &record.verdict.gaps {
+            assert!(verdict.contains(gap), "{gap} is not in {verdict}");
+        }
+    }
+    let alone = results.path().join("alone.arrows");
+    std::fs::copy(&history, &alone).unwrap();
+    let by_itself = bench(&["check", alone.to_str().unwrap()]);
+    assert_eq!(by_itself.code(), 0, "the control: {}", by_itself.stdout);
+    std::fs::remove_file(directory.join("run.json")).unwrap();
+    let partial = bench(&["check", directory.to_str().unwrap()]);
+    assert_eq!(partial.code(), 2, "{}", partial.stdout);
+    assert!(partial.stdout.contains("is partial"), "{}", partial.stdout);
 }
 
 #[test]
