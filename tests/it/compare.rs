@@ -283,6 +283,23 @@ fn a_link_to_a_run_counts_as_the_run_and_never_twice() {
 }
 
 #[test]
+fn copies_of_one_run_are_not_so_many_runs() {
+    let copied = |record: &mut Value| record["configuration"]["seed"] = json!(1);
+    let screen = gate(Undecided, |a, b| {
+        write_runs(a, RUNS, &nothing);
+        write_runs(b, RUNS, &copied);
+    });
+    says(&screen, "B: 9 of 10 runs are copies of other runs in it");
+
+    let directory = tempfile::tempdir().unwrap();
+    write_runs(directory.path(), RUNS, &nothing);
+    let set = directory.path().to_str().unwrap();
+    let itself = bench(&["compare", set, set, "--gate"]);
+    assert_eq!(itself.code(), 2, "{}", itself.stdout);
+    says(&itself.stdout, "10 of 10 runs are runs of A as well");
+}
+
+#[test]
 fn a_set_of_which_no_run_has_a_result_is_refused_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let [a, b] = ["A", "B"].map(|name| directory.path().join(name));
