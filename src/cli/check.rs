@@ -20,8 +20,8 @@ const BUDGET_FLAG: &str = "--check-budget";
 /// The arguments of `kvs-bench check`.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// A run directory, or a history of ours or of another tool (docs/foreign-histories.md), or `-`
-    /// for one on the standard input.
+    /// A run directory, or a history of ours or of another tool, or `-` for one on the standard
+    /// input (docs/guides/foreign-histories.md).
     #[arg(value_name = "PATH", default_value = "results/latest")]
     path: PathBuf,
 

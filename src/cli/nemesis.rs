@@ -291,8 +291,8 @@ mod tests {
     fn every_command_of_the_pages_holds_its_faults() {
         let pages = [
             (include_str!("../../README.md"), 1),
-            (include_str!("../../docs/commands.md"), 4),
-            (include_str!("../../docs/faults.md"), 2),
+            (include_str!("../../docs/guides/commands.md"), 4),
+            (include_str!("../../docs/guides/faults.md"), 2),
         ];
         for (page, least) in pages {
             let commands = commands(page);

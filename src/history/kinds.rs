@@ -9,7 +9,7 @@ struct Kind {
 
 const OURS: &str = "give a run directory, its history.arrows, or the history as JSON lines";
 const TABLE: &str = "the servers' evidence is not in it, so give the history that it was made of";
-const AS_STREAM: &str = "write it as an Arrow IPC stream (docs/history-schema.md)";
+const AS_STREAM: &str = "write it as an Arrow IPC stream (docs/reference/history-schema.md)";
 
 const KINDS: [Kind; 17] = [
     kind(b"ARROW1", "an Arrow file and no Arrow stream", AS_STREAM),

@@ -1,7 +1,7 @@
 //! What happened in a run: every operation with its times, its result and the server's evidence.
 //!
 //! [`Recorder`] writes a history while the run goes on, [`History`] reads one back, from Arrow or
-//! from JSON lines; docs/history-schema.md documents both. Histories of other tools are imported,
+//! from JSON lines; docs/reference/history-schema.md documents both. Histories of other tools are imported,
 //! and ours exported. The types are this module's own, so
 //! that the checkers share no code with the store they judge. No clock is read here: times come
 //! with the rows, in ns since the run began.

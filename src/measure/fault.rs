@@ -128,7 +128,7 @@ pub struct FaultWindow {
     pub during: PeriodRecord,
     /// After it, up to the start of the next fault or the end.
     pub after: PeriodRecord,
-    /// From its end until operations succeed again as before it (docs/faults.md has the
+    /// From its end until operations succeed again as before it (docs/reference/faults.md has the
     /// definition), in ns; absent when that was not before the next fault or the end.
     pub recovery_ns: Option<u64>,
     /// Operations that were under way when it was healed; absent in records of programs that did not

@@ -1,5 +1,5 @@
 //! The words of a report and what they mean: one table for the screen, the pages and
-//! docs/glossary.md.
+//! docs/reference/glossary.md.
 
 /// A word and what it means, in a sentence or two.
 pub(crate) struct Term {
@@ -149,7 +149,7 @@ pub(crate) fn known(cell: &str) -> Option<&'static Term> {
 
 /// What the short names of models stand for, in a line of the screen.
 pub(super) const MODELS_LEGEND: &str =
-    "ryw, mr, mw, wfr: session guarantees; cc, ccv: causal registers (docs/glossary.md)";
+    "ryw, mr, mw, wfr: per session; cc, ccv: causal registers (docs/reference/glossary.md)";
 /// What the numbers of staleness are, in a line of the screen.
 pub(super) const STALENESS_LEGEND: &str =
     "Δ: how long a missed put was acknowledged; k: puts missed; lag: until seen elsewhere";
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_page_of_words_says_what_reports_say() {
-        let page = include_str!("../../docs/glossary.md");
+        let page = include_str!("../../docs/reference/glossary.md");
         let entries = TERMS.map(|term| format!("**{}**: {}", term.name, term.meaning));
         let written: Vec<String> = { page.split("\n\n") }
             .filter(|paragraph| paragraph.starts_with("**"))

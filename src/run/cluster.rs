@@ -24,7 +24,7 @@ pub struct ClusterConfig {
     pub lattice: Lattice,
     /// A known mistake to build the store with.
     pub bug: Option<Bug>,
-    /// Whether each node records what its replica is given (docs/traces.md), beside its log.
+    /// Whether each node records what its replica is given (docs/guides/traces.md), beside its log.
     pub traced: bool,
     /// Where the nodes run.
     pub host: HostKind,

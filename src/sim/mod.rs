@@ -5,7 +5,7 @@
 //! happen: a safety phase with faults, then everything is healed, and within a bounded time every
 //! session has to end and the replicas of each group have to agree (liveness); then every key is
 //! read from every replica, and the checker judges the history. The same plan is the same history,
-//! byte for byte. docs/simulation.md says what is simulated and what is not.
+//! byte for byte. docs/reference/simulation.md says what is simulated and what is not.
 //!
 //! Nothing here does I/O: `cli` runs seeds in parallel, shows progress and prints.
 

@@ -1,5 +1,5 @@
 //! What a replica was given and what came of it, on record: the format of traces, the recording and
-//! the replay (docs/traces.md).
+//! the replay (docs/reference/traces.md).
 //!
 //! A model explores the replica's code; a run drives it. A trace closes the gap between the two: a
 //! fresh replica that is given the recorded inputs must have the recorded effects, or what ran was

@@ -23,6 +23,7 @@ mod measure;
 mod namespaces;
 mod nemesis;
 mod open_loop;
+mod pages;
 mod planted_under_faults;
 mod program;
 mod replica_scripts;

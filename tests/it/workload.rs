@@ -43,7 +43,7 @@ fn the_main_command_runs_for_seconds_over_ten_thousand_records() {
 
 #[test]
 fn the_page_on_workloads_names_every_field_and_every_workload() {
-    let page = include_str!("../../docs/workloads.md");
+    let page = include_str!("../../docs/reference/workloads.md");
     for setting in settings() {
         assert!(
             page.contains(&format!("`{}`", setting.field)),

@@ -208,7 +208,7 @@ impl Target {
 }
 
 /// What kind of anomaly shows that the store of an invalid run has a bug. What a killed node alone
-/// had in its memory is lost without any: theory has it so (docs/fault-matrix.md).
+/// had in its memory is lost without any: theory has it so (docs/measured/fault-matrix.md).
 fn sign_of_a_bug(record: &RunRecord) -> Option<String> {
     let killed = { &record.faults.windows }
         .iter()

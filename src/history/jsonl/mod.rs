@@ -1,7 +1,7 @@
 //! JSON lines: the form of hand-written histories, one object a line.
 //!
 //! What a line leaves out has a default, so that a history written by hand shows what matters:
-//! docs/history-schema.md has the table. Ids are `"session:index"` or numbers, dots are
+//! docs/reference/history-schema.md has the table. Ids are `"session:index"` or numbers, dots are
 //! `"n0:5"`, `"n0.1:5"` (second incarnation) or numbers.
 
 mod lines;
