@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A long run under every fault, at moderate load: memory and file descriptors must stay flat, and the
-# promise kept. Prints them each minute, and the ratio of the last quarter to the second.
+# promise kept. Prints them each minute, and the last quarter relative to the second.
 #   scripts/endurance.sh [DURATION] [MORE ARGUMENTS OF kvs-bench]         (default 1h)
 set -euo pipefail
 cd "$(dirname "$0")/.."

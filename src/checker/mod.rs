@@ -368,7 +368,7 @@ fn searchable(report: &Report, real_time: bool) -> Result<Promise, String> {
     }
 }
 
-/// Lets stateright judge the longest prefix that its budget allows, and compares.
+/// Has stateright judge the longest prefix that its budget allows, and compares.
 fn second_opinion(index: &Index<'_>, options: &Options, report: &mut Report) {
     let answer = searchable(report, index.history.header.real_time).and_then(|promise| {
         guarded(|| {

@@ -224,7 +224,7 @@ impl NodeHandle {
         self.signal(Signal::STOP).await
     }
 
-    /// Lets it go on after [`NodeHandle::pause`] (SIGCONT).
+    /// Resumes the process after [`NodeHandle::pause`] (SIGCONT).
     ///
     /// # Errors
     /// When it has exited.

@@ -41,7 +41,7 @@ pub(super) struct Peers {
 struct Peer {
     id: NodeId,
     addr: Cell<SocketAddr>,
-    /// Of the present connection, or of the next one.
+    /// It belongs to the present connection, or to the next one.
     outbox: RefCell<Rc<Outbox>>,
     /// The present connection, to be closed when the peer has moved.
     connection: RefCell<Option<quinn::Connection>>,

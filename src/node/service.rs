@@ -112,7 +112,7 @@ impl Service {
         Ok(service)
     }
 
-    /// Lets leave what waited for each commit, for as long as the node lives. A disk that fails
+    /// Releases what each commit was holding back, for as long as the node lives. A disk that fails
     /// ends the node: nobody can know what is durable (Rebello et al., *Can applications recover
     /// from fsync failures?*, 2020).
     async fn see_commits(self: Rc<Self>, mut commits: Commits) {
@@ -303,7 +303,7 @@ impl Service {
         self.after_input();
     }
 
-    /// Lets the timers that were set fire when their time has come.
+    /// Fires the timers that were set when their time has come.
     fn arm_timers(self: &Rc<Self>) {
         let timers = std::mem::take(&mut self.outputs.borrow_mut().timers);
         for timer in timers {
@@ -334,7 +334,7 @@ impl Outputs {
         }
     }
 
-    /// A commit has ended well: what waited for it leaves.
+    /// A commit has ended well: releases what it was holding back.
     fn committed(&mut self, took: Duration) {
         let Some(disk) = &mut self.disk else { return };
         disk.committed(took);

@@ -12,7 +12,7 @@ const fn term(name: &'static str, meaning: &'static str) -> Term {
 }
 
 /// Every word that a report uses in a sense of its own, in the order of the alphabet.
-pub(crate) const TERMS: [Term; 32] = [
+pub(crate) const TERMS: [Term; 40] = [
     term(
         "11:1",
         "A value, named by the operation that wrote it: operation 1 of session 11.",
@@ -20,6 +20,14 @@ pub(crate) const TERMS: [Term; 32] = [
     term(
         "available",
         "The share of operations that succeeded while a fault was present.",
+    ),
+    term(
+        "black box",
+        "The checks that use only what clients saw: no dots, vectors or versions.",
+    ),
+    term(
+        "broken",
+        "The history does not satisfy the model, and some of its operations prove it.",
     ),
     term(
         "causal",
@@ -50,12 +58,21 @@ pub(crate) const TERMS: [Term; 32] = [
         "The first of two engines: algorithms that judge the whole history by its own rules.",
     ),
     term(
+        "dominance",
+        "The rule that says which puts a put supersedes: all that its replica had applied \
+         (applied), or only what its client had seen (context).",
+    ),
+    term(
         "dot",
         "The name of a put within its store, as in n2:29: the 29th put that node 2 accepted.",
     ),
     term(
         "eventual",
         "The model in which all replicas agree in the end, and no acknowledged put is gone.",
+    ),
+    term(
+        "evidence",
+        "What a reply says of the store's inside: a dot, a vector or a version.",
     ),
     term("fail", "The operation certainly had no effect."),
     term("held", "The history satisfies the model."),
@@ -70,7 +87,8 @@ pub(crate) const TERMS: [Term; 32] = [
     ),
     term(
         "k",
-        "How many acknowledged puts a read missed that it would have shown in a linearizable store.",
+        "How many acknowledged puts a read missed that it would have shown in a linearizable \
+         store.",
     ),
     term(
         "ladder",
@@ -97,7 +115,15 @@ pub(crate) const TERMS: [Term; 32] = [
         "mw",
         "Monotonic writes, a session guarantee: a session's puts take effect in its order.",
     ),
+    term(
+        "not applicable",
+        "The model asks about something that this history does not have.",
+    ),
     term("ok", "The operation took effect, and its answer was seen."),
+    term(
+        "promise",
+        "The models that the store says it keeps. They decide the verdict.",
+    ),
     term(
         "quiesce",
         "The phase after the load in which the run waits until all replicas of a group agree.",
@@ -112,10 +138,15 @@ pub(crate) const TERMS: [Term; 32] = [
          explains every read.",
     ),
     term(
+        "sibling",
+        "One of several concurrent puts that a store keeps side by side.",
+    ),
+    term(
         "stateright",
         "The second of two engines: a model checker that searches for an order of the operations. \
          It searches as much of the history as its budget allows.",
     ),
+    term("unknown", "Nobody can tell, for the reason given."),
     term(
         "vector",
         "What a replica had applied, as a count for each node: n0:597 n1:591.",

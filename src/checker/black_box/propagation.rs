@@ -46,7 +46,7 @@ impl Saturation<'_, '_> {
         self.sweep.next()
     }
 
-    /// Lets a node grow to what comes before it, and judges the gets up to it again.
+    /// Grows a node by what comes before it, and judges the gets up to it again.
     fn pull(&mut self, node: u32) {
         let row = self.world.row[node as usize];
         let (seen, latest) = self.judge_again(self.world.since(row), row);
@@ -104,7 +104,7 @@ impl Saturation<'_, '_> {
         self.sweep.note_tail(self.world.session(row), row);
     }
 
-    /// Lets the head of a session grow to what comes before it, and judges the gets since the
+    /// Grows the head of a session by what comes before it, and judges the gets since the
     /// session's last node again, of which `row` is one.
     fn pull_head(&mut self, row: u32) {
         let session = self.world.session(row);

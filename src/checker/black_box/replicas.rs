@@ -83,7 +83,7 @@ impl World<'_, '_> {
 }
 
 impl Saturation<'_, '_> {
-    /// Lets a put that is about to be visited come after what its replica had shown.
+    /// Orders a put that is about to be visited after what its replica had shown.
     pub(super) fn follow_replica(&mut self, put: u32, head: &mut Head) {
         let world = self.world;
         let Some(replicas) = &mut self.replicas else {
@@ -108,7 +108,7 @@ impl Saturation<'_, '_> {
         }
     }
 
-    /// Lets a put come after a node, unless it does.
+    /// Orders a put after a node, unless it is already.
     fn follow(&mut self, before: u32, put: u32, head: &mut Head) {
         let (chain, _) = self.position(before);
         if chain == NONE || self.is_in(before, head.clock) {

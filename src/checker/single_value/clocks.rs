@@ -160,7 +160,7 @@ impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
         }
     }
 
-    /// Lets go of what no later row needs.
+    /// Frees what no later row needs.
     pub(in crate::checker) fn leave(&mut self, row: u32) {
         for put in self.graph.sources(row) {
             let readers = &mut self.readers[*put as usize];
