@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use kvs_zoo::protocol::{Body, NodeId};
-use kvs_zoo::replica::Timer;
+use kvs_core::protocol::{Body, NodeId};
+use kvs_core::replica::Timer;
 
 use crate::adapter::TICK_NS;
 use crate::client::Late;

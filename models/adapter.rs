@@ -5,13 +5,13 @@
 //! `cluster`, and what has to hold in `properties`. Which reductions are made, and why they are
 //! sound, is in `README.md`.
 
-use kvs_zoo::bug::Bug;
-use kvs_zoo::protocol::NodeId;
-use kvs_zoo::replica::{ReplicaKind, ReplicaSpec, Settings, Timer};
-use kvs_zoo::server::{KVSServer, ServerPorts};
-use kvs_zoo::session::{Access, Suspicion};
-use kvs_zoo::sim::SimHost;
-use kvs_zoo::values::Value;
+use kvs_core::bug::Bug;
+use kvs_core::protocol::NodeId;
+use kvs_core::replica::{ReplicaKind, ReplicaSpec, Settings, Timer};
+use kvs_core::server::{KVSServer, ServerPorts};
+use kvs_core::session::{Access, Suspicion};
+use kvs_core::values::Value;
+use kvs_sim::SimHost;
 use stateright::{Model, Property};
 
 use crate::action::Action;

@@ -1,6 +1,6 @@
 //! The models by name.
 
-use kvs_zoo::bug::Bug;
+use kvs_core::bug::Bug;
 
 use crate::adapter::ClusterModel;
 use crate::{crashes, disks, local, lww, replicated, sharded};

@@ -1,6 +1,6 @@
 //! Which model catches which planted bug, by which property, and the shortest way to it.
 
-use kvs_zoo::bug::Bug;
+use kvs_core::bug::Bug;
 
 use crate::catalogue::find;
 use crate::explore::{Found, explore};

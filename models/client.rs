@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use kvs_zoo::protocol::{Dot, NodeId, Operation, Vector};
-use kvs_zoo::session::{Access, Attempt, Session};
-use kvs_zoo::values::VectorClock;
+use kvs_core::protocol::{Dot, NodeId, Operation, Vector};
+use kvs_core::session::{Access, Attempt, Session};
+use kvs_core::values::VectorClock;
 
 use crate::adapter::ClusterModel;
 use crate::reply::{Reply, Shown};

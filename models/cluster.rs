@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kvs_zoo::protocol::{Dot, NodeId, Operation, Refusal, Request, Vector};
-use kvs_zoo::replica::{RequestId, Timer};
-use kvs_zoo::session::{Attempt, Next, Outcome, Policy, Routing, View};
+use kvs_core::protocol::{Dot, NodeId, Operation, Refusal, Request, Vector};
+use kvs_core::replica::{RequestId, Timer};
+use kvs_core::session::{Attempt, Next, Outcome, Policy, Routing, View};
 
 use crate::action::Action;
 use crate::adapter::{Budget, ClusterModel, EVER};

@@ -1,8 +1,8 @@
 //! `replicated` under `causal` whose nodes restart, with what they had and empty.
 
-use kvs_zoo::bug::Bug;
-use kvs_zoo::server::ReplicatedKVSServer;
-use kvs_zoo::values::CausalString;
+use kvs_core::bug::Bug;
+use kvs_core::server::ReplicatedKVSServer;
+use kvs_core::values::CausalString;
 
 use crate::adapter::{Budget, ClusterModel, EVER, Scenario};
 use crate::catalogue::{Entry, Size};

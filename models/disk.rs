@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use kvs_zoo::replica::{Persist, Replica, ReplicaSpec, RequestId};
+use kvs_core::replica::{Persist, Replica, ReplicaSpec, RequestId};
 
 use crate::nodes::Packet;
 use crate::reply::Reply;

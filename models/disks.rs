@@ -1,9 +1,9 @@
 //! Nodes with disks: what may show a change waits until the change is durable, and a process that
 //! ends comes back from what its disk has left.
 
-use kvs_zoo::bug::Bug;
-use kvs_zoo::server::{LocalKVSServer, ReplicatedKVSServer};
-use kvs_zoo::values::{CausalString, LwwWrapper};
+use kvs_core::bug::Bug;
+use kvs_core::server::{LocalKVSServer, ReplicatedKVSServer};
+use kvs_core::values::{CausalString, LwwWrapper};
 
 use crate::adapter::{Budget, ClusterModel, Scenario};
 use crate::catalogue::{Entry, Size};

@@ -12,9 +12,9 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use foldhash::quality::FixedState;
-use kvs_zoo::protocol::{Dot, NodeId, Operation, Request};
-use kvs_zoo::replica::{RequestId, Timer};
-use kvs_zoo::values::VectorClock;
+use kvs_core::protocol::{Dot, NodeId, Operation, Request};
+use kvs_core::replica::{RequestId, Timer};
+use kvs_core::values::VectorClock;
 
 use crate::adapter::ClusterModel;
 use crate::nodes::Nodes;

@@ -4,9 +4,9 @@
 //! The node restarts with its state: under `--durability memory` a node that restarts without has
 //! lost what it acknowledged, and nothing is promised.
 
-use kvs_zoo::bug::Bug;
-use kvs_zoo::server::LocalKVSServer;
-use kvs_zoo::values::LwwWrapper;
+use kvs_core::bug::Bug;
+use kvs_core::server::LocalKVSServer;
+use kvs_core::values::LwwWrapper;
 
 use crate::adapter::{Budget, ClusterModel, Scenario};
 use crate::catalogue::{Entry, Size};

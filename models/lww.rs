@@ -1,9 +1,9 @@
 //! `replicated` under `lww`: the register with the largest version, convergence, and clocks that
 //! are wrong (hybrid logical clocks, Kulkarni et al., 2014).
 
-use kvs_zoo::bug::Bug;
-use kvs_zoo::server::ReplicatedKVSServer;
-use kvs_zoo::values::LwwWrapper;
+use kvs_core::bug::Bug;
+use kvs_core::server::ReplicatedKVSServer;
+use kvs_core::values::LwwWrapper;
 
 use crate::adapter::{Budget, ClusterModel, EVER, Scenario, TICK_NS};
 use crate::catalogue::{Entry, Size};

@@ -27,7 +27,7 @@ mod shared;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use kvs_zoo::bug::Bug;
+use kvs_core::bug::Bug;
 use stateright::Model;
 
 use crate::catalogue::{Entry, Size};

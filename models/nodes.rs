@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use kvs_zoo::bug::Bug;
-use kvs_zoo::protocol::{Dot, Message, NodeId, Origin, Request, Response};
-use kvs_zoo::replica::{Effects, Input, Persist, Replica, ReplicaSpec, RequestId, Timer};
-use kvs_zoo::values::VectorClock;
+use kvs_core::bug::Bug;
+use kvs_core::protocol::{Dot, Message, NodeId, Origin, Request, Response};
+use kvs_core::replica::{Effects, Input, Persist, Replica, ReplicaSpec, RequestId, Timer};
+use kvs_core::values::VectorClock;
 
 use crate::adapter::ClusterModel;
 use crate::disk::{Disk, Held};
@@ -231,7 +231,7 @@ impl Effects for Recorder {
 mod tests {
     use std::hash::BuildHasher;
 
-    use kvs_zoo::protocol::Operation;
+    use kvs_core::protocol::Operation;
 
     use super::*;
     use crate::catalogue::find;

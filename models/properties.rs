@@ -1,7 +1,7 @@
 //! What has to hold in every state, and what has to happen in some.
 
-use kvs_zoo::protocol::Body;
-use kvs_zoo::replica::Status;
+use kvs_core::protocol::Body;
+use kvs_core::replica::Status;
 use stateright::Property;
 
 use crate::adapter::ClusterModel;

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use kvs_zoo::checker::{CausalReturn, CausalSibling, CausalTester, LwwReturn, LwwTester, StoreOp};
-use kvs_zoo::history::{Version, origin};
-use kvs_zoo::protocol::{Dot, Lattice, Origin, Vector};
-use kvs_zoo::replica::ReplicaKind;
+use kvs_check::checker::{
+    CausalReturn, CausalSibling, CausalTester, LwwReturn, LwwTester, StoreOp,
+};
+use kvs_check::history::{Version, origin};
+use kvs_core::protocol::{Dot, Lattice, Origin, Vector};
+use kvs_core::replica::ReplicaKind;
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
 use crate::client::Step;

@@ -1,10 +1,10 @@
 //! `replicated` under `causal`: convergence (Burckhardt et al., 2014), session guarantees and
 //! causality of what clients see (Terry et al., 1994), state transfer, and bounded buffers.
 
-use kvs_zoo::bug::Bug;
-use kvs_zoo::replica::Settings;
-use kvs_zoo::server::ReplicatedKVSServer;
-use kvs_zoo::values::CausalString;
+use kvs_core::bug::Bug;
+use kvs_core::replica::Settings;
+use kvs_core::server::ReplicatedKVSServer;
+use kvs_core::values::CausalString;
 
 use crate::adapter::{Budget, ClusterModel, EVER, Scenario};
 use crate::catalogue::{Entry, Size};

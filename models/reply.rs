@@ -1,6 +1,6 @@
 //! What a replica answers, owned: a response borrows from the replica, and a state outlives it.
 
-use kvs_zoo::protocol::{Dot, PutWitness, Refusal, Response, Sibling, Vector, Version};
+use kvs_core::protocol::{Dot, PutWitness, Refusal, Response, Sibling, Vector, Version};
 
 /// What a client learns from a response.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,9 +1,9 @@
 //! `sharded`: unreplicated shards, linearizable as a whole since every operation touches one key;
 //! and `sharded_replicated`: each shard a group of replicas, causal within the group.
 
-use kvs_zoo::bug::Bug;
-use kvs_zoo::server::{LocalKVSServer, ReplicatedKVSServer, ShardedKVSServer};
-use kvs_zoo::values::{CausalString, LwwWrapper};
+use kvs_core::bug::Bug;
+use kvs_core::server::{LocalKVSServer, ReplicatedKVSServer, ShardedKVSServer};
+use kvs_core::values::{CausalString, LwwWrapper};
 
 use crate::adapter::{Budget, ClusterModel, EVER, Scenario, TICK_NS};
 use crate::catalogue::{Entry, Size};

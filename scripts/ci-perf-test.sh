@@ -17,9 +17,9 @@ export CELLS=${CELLS:---arch local --workload zipf}
 git worktree add --quiet --detach "$work/slow" HEAD
 # Where a node counts a request it also spins.
 sed -i "s|^\( *\)service.counters.borrow_mut().requests += 1;|&\n\1let until = std::time::Instant::now() + std::time::Duration::from_nanos($spin);\n\1while std::time::Instant::now() < until {}|" \
-  "$work/slow/src/node/service.rs"
+  "$work/slow/crates/node/src/node/service.rs"
 if git -C "$work/slow" diff --quiet; then
-  echo "the slowdown could not be planted: src/node/service.rs is not as this script expects"
+  echo "the slowdown could not be planted: crates/node/src/node/service.rs is not as this script expects"
   exit 255
 fi
 git -C "$work/slow" -c user.name=test -c user.email=test@localhost commit --quiet --all --message "A planted slowdown"

@@ -1,40 +1,30 @@
 //! A zoo of key-value store architectures built from one small set of composable parts, and the
 //! harness that measures and verifies them.
 //!
-//! The modules stand in the order in which data flows. `tests/it/layering.rs` keeps true which of
-//! them may use which.
+//! This is the façade: every module lives in a crate of its own under `crates/`, and is known here by
+//! the name that examples and users know. They stand in the order in which data flows.
 
 // What is asked.
-pub mod workload;
+pub use kvs_load::workload;
 
 // What clients and servers say to one another.
-pub mod protocol;
+pub use kvs_core::protocol;
 
 // The store: sans-IO and deterministic.
-pub mod bug;
-pub mod replica;
-pub mod server;
-pub mod session;
-pub mod trace;
-pub mod values;
+pub use kvs_core::{bug, replica, server, session, trace, values};
 
 // The real world: sockets, clocks, processes, and what is done to them.
-pub mod client;
-pub mod nemesis;
-pub mod node;
-pub mod run;
-pub mod storage;
-pub mod transport;
+pub use kvs_harness::{client, run};
+pub use kvs_load::nemesis;
+pub use kvs_node::{node, storage, transport};
 
 // A world of virtual time.
-pub mod sim;
+pub use kvs_sim as sim;
 
 // What happened, and was it right.
-pub mod checker;
-pub mod evidence;
-pub mod history;
-pub mod measure;
-pub mod report;
-pub mod serve;
+pub use kvs_check::{checker, history};
+pub use kvs_measure as measure;
+pub use kvs_recording as recording;
+pub use kvs_report::{report, serve};
 
 pub mod cli;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kvs_zoo::client::{Client, ClientError};
-use kvs_zoo::measure::{RunRecord, VerdictWord};
+use kvs_zoo::measure::{RunRecord, VerdictWord, Versions};
 use kvs_zoo::node::{Durability, HostKind};
 use kvs_zoo::protocol::{Lattice, NodeId, Refusal};
 use kvs_zoo::run::{self, CheckBudget, Cluster, ClusterConfig, Config, Observer};
@@ -349,6 +349,7 @@ fn judged<V: Value, S: KVSServer<V>>() -> RunRecord {
         budget: Duration::from_secs(1),
         check_budget: CheckBudget::AsTheRun,
         program: Some(program()),
+        versions: Versions::default(),
         command: String::new(),
     };
     run::run(&config, &mut Silence).expect("a result").record

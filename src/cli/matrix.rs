@@ -13,6 +13,7 @@ use crate::node::HostKind;
 use crate::report;
 use crate::run::{self, Config};
 
+use super::choice::choice;
 use super::progress::Terminal;
 use super::{ExitStatus, Failure};
 use cell::Cell;
@@ -48,7 +49,7 @@ pub(super) struct MatrixArgs {
     bug: Option<String>,
 
     /// Where the nodes run.
-    #[arg(long, value_enum, default_value_t = HostKind::Process)]
+    #[arg(long, value_parser = choice::<HostKind>(), default_value = HostKind::Process.name())]
     host: HostKind,
 
     /// Decides all that is drawn.

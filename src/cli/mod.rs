@@ -3,6 +3,7 @@
 
 mod bugs;
 mod check;
+mod choice;
 mod compare;
 mod completions;
 mod export;
@@ -28,6 +29,7 @@ use anyhow::{Context, anyhow};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::measure::Versions;
 use crate::run::CheckBudget;
 use crate::workload::humane;
 
@@ -245,6 +247,15 @@ fn negative(words: impl Iterator<Item = String>) -> Option<String> {
         (is_option && is_number)
             .then(|| format!("{option} takes nothing below 0, and {value} is: leave the sign out"))
     })
+}
+
+/// Which program this is, as far as it was known when it was built.
+fn versions() -> Versions {
+    Versions {
+        kvs_zoo: env!("CARGO_PKG_VERSION").to_owned(),
+        rustc: option_env!("KVS_ZOO_RUSTC").map(str::to_owned),
+        commit: option_env!("KVS_ZOO_COMMIT").map(str::to_owned),
+    }
 }
 
 /// Parses the command line, does what it says, prints what went wrong, and says how to exit.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::nemesis::{
     FaultKind, INTERVAL_NS_MIN, Lack, PartitionShape, Plan, Schedule, Step, Target,
@@ -14,6 +14,7 @@ use crate::server::Architecture;
 use crate::workload::{FaultStep, Workload, humane};
 
 use super::Failure;
+use super::choice::choice;
 
 /// The time from one fault to the next, unless told otherwise: Jepsen's.
 const INTERVAL_NS: u64 = 10_000_000_000;
@@ -38,11 +39,12 @@ pub(super) struct NemesisArgs {
 
     /// How many nodes of each group a fault of nodes acts on, separated by commas; drawn from
     /// these each time [default: one, minority, majority].
-    #[arg(long, value_enum, value_name = "TARGETS", value_delimiter = ',')]
+    #[arg(long, value_parser = choice::<Target>(), value_name = "TARGETS", value_delimiter = ',')]
     nemesis_targets: Vec<Target>,
 
     /// How partitions look, separated by commas; drawn from these each time [default: any].
-    #[arg(long, value_enum, value_name = "SHAPES", value_delimiter = ',')]
+    #[arg(long, value_parser = choice::<PartitionShape>(), value_name = "SHAPES",
+          value_delimiter = ',')]
     nemesis_partitions: Vec<PartitionShape>,
 }
 
@@ -134,7 +136,7 @@ impl NemesisArgs {
                     }
                 }
             } else {
-                let kind = FaultKind::from_str(name, true).map_err(|_| {
+                let kind = FaultKind::from_word(name).ok_or_else(|| {
                     let known = FaultKind::ALL.map(FaultKind::name).join(", ");
                     Failure::bad_arguments(anyhow!(
                         "there is no fault {name:?}: --nemesis takes {known} or {ALL}"

@@ -18,6 +18,7 @@ use crate::server::Architecture;
 use crate::session::{Policy, Routing};
 use crate::workload::Workload;
 
+use super::choice::choice;
 use super::progress::Terminal;
 use super::tui::Tui;
 use super::{Cli, ExitStatus, Failure};
@@ -35,11 +36,11 @@ pub(super) struct RunArgs {
     lattice: LatticeArg,
 
     /// What nodes acknowledge: what is in memory, or what is synced to disk.
-    #[arg(long, value_enum, default_value_t = Durability::Memory)]
+    #[arg(long, value_parser = choice::<Durability>(), default_value = Durability::Memory.name())]
     durability: Durability,
 
     /// Where the nodes run.
-    #[arg(long, value_enum, default_value_t = HostKind::Process)]
+    #[arg(long, value_parser = choice::<HostKind>(), default_value = HostKind::Process.name())]
     host: HostKind,
 
     /// The load: a name that `kvs-bench list` prints, or the path of a TOML file.
@@ -132,7 +133,7 @@ impl LoadArgs {
 #[command(next_help_heading = "Clients")]
 struct ClientArgs {
     /// How a session chooses among the replicas of a key.
-    #[arg(long, value_enum, default_value_t = Routing::RoundRobin)]
+    #[arg(long, value_parser = choice::<Routing>(), default_value = Routing::RoundRobin.name())]
     routing: Routing,
 
     /// Whether requests carry what their session has seen; off shows what is lost without it.
@@ -305,6 +306,7 @@ pub(super) fn config(args: &RunArgs, command: String) -> Result<Config, Failure>
         check_budget: engines.check_budget()?,
         slo: slo.clone(),
         program: None,
+        versions: super::versions(),
         command,
         architecture,
         lattice,
@@ -382,7 +384,7 @@ fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
         && bug
             .facts()
             .lattice
-            .is_none_or(|wanted| wanted == crate::evidence::lattice_name(lattice))
+            .is_none_or(|wanted| wanted == crate::recording::lattice_name(lattice))
 }
 
 /// The command that runs this again, quoted for a shell.

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::measure::{Machine, RunRecord, Slo, Summary, VerdictWord, Versions};
+use crate::measure::{Machine, RunRecord, Slo, Summary, VerdictWord};
 use crate::report::sweep::{
     self, SWEEP_FILE, SWEEP_PAGE, SWEEP_VERSION, Sought, StoreSweep, SweepRecord, Try,
 };
@@ -103,7 +103,7 @@ pub(super) fn main(args: &SweepArgs) -> Result<ExitStatus, Failure> {
         command: super::run::command_line(),
         started_at: started.to_string(),
         machine: Machine::probe(),
-        versions: Versions::of_this_program(),
+        versions: super::versions(),
         slo: args.slo.as_ref().map(ToString::to_string),
         stores: Vec::new(),
     };
@@ -331,7 +331,7 @@ mod tests {
                 command: String::new(),
                 started_at: String::new(),
                 machine: Machine::probe(),
-                versions: Versions::of_this_program(),
+                versions: crate::measure::Versions::default(),
                 slo: slo.then(|| "p99<5ms".to_owned()),
                 stores: vec![StoreSweep {
                     name: "local".to_owned(),

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A module of the library, the modules of ours that it may use, and whether it does I/O.
+/// A module of the workspace, the modules of its own crate that it may use, and whether it does
+/// I/O. Which crates it may use is in its crate's `Cargo.toml`, and held by the compiler.
 struct Layer {
+    /// The folder of its crate.
+    krate: &'static str,
     module: &'static str,
     may_use: &'static [&'static str],
     io: Io,
@@ -21,155 +24,159 @@ enum Io {
     Any,
 }
 
+/// Crates that are one module: what is in their `src` belongs to it.
+const OF_ONE_MODULE: &[&str] = &["recording", "measure", "sim"];
+
+/// What a crate may depend on of ours. `kvs-core` and `kvs-check` know nothing of each other.
+const CRATES: &[(&str, &[&str])] = &[
+    ("core", &[]),
+    ("check", &[]),
+    ("load", &["core"]),
+    ("recording", &["core", "check", "load"]),
+    ("measure", &["load"]),
+    ("node", &["core"]),
+    ("sim", &["core", "check", "load", "recording"]),
+    (
+        "harness",
+        &["core", "check", "load", "recording", "measure", "node"],
+    ),
+    ("report", &["measure"]),
+];
+
+/// Crates that the core, or the checker, may never come to depend on.
+const HEAVY: &[&str] = &["tokio", "quinn", "axum", "ratatui", "clap"];
+
 const LAYERS: &[Layer] = &[
     Layer {
+        krate: "crates/core",
         module: "protocol",
         may_use: &[],
         io: Io::Never,
     },
     Layer {
+        krate: "crates/core",
         module: "bug",
         may_use: &["protocol"],
         io: Io::Never,
     },
     Layer {
+        krate: "crates/core",
         module: "values",
         may_use: &["protocol"],
         io: Io::Never,
     },
     Layer {
+        krate: "crates/core",
         module: "replica",
         may_use: &["protocol", "values", "bug"],
         io: Io::Never,
     },
     Layer {
+        krate: "crates/core",
         module: "trace",
         may_use: &["protocol", "replica"],
         io: Io::Never,
     },
     Layer {
+        krate: "crates/core",
         module: "server",
         may_use: &["protocol", "replica", "values", "bug"],
         io: Io::Never,
     },
     Layer {
+        krate: "crates/core",
         module: "session",
         may_use: &["protocol", "server", "values"],
         io: Io::Never,
     },
     Layer {
+        krate: "crates/load",
         module: "nemesis",
-        may_use: &["protocol"],
+        may_use: &[],
         io: Io::Never,
     },
     Layer {
+        krate: "crates/load",
         module: "workload",
-        may_use: &["protocol", "nemesis"],
+        may_use: &["nemesis"],
         io: Io::Files,
     },
     Layer {
+        krate: "crates/check",
         module: "history",
         may_use: &[],
         io: Io::Files,
     },
     Layer {
+        krate: "crates/check",
         module: "checker",
         may_use: &["history"],
         io: Io::Never,
     },
     Layer {
-        module: "evidence",
-        may_use: &["protocol", "server", "session", "workload", "history"],
+        krate: "crates/recording",
+        module: "recording",
+        may_use: &[],
         io: Io::Never,
     },
     Layer {
+        krate: "crates/sim",
         module: "sim",
-        may_use: &[
-            "protocol", "bug", "values", "replica", "server", "session", "workload", "history",
-            "evidence", "checker",
-        ],
+        may_use: &[],
         io: Io::Never,
     },
     Layer {
+        krate: "crates/node",
         module: "transport",
-        may_use: &["protocol"],
+        may_use: &[],
         io: Io::Any,
     },
     Layer {
+        krate: "crates/node",
         module: "storage",
-        may_use: &["protocol", "replica", "values"],
+        may_use: &[],
         io: Io::Any,
     },
     Layer {
+        krate: "crates/node",
         module: "node",
-        may_use: &[
-            "storage",
-            "replica",
-            "trace",
-            "server",
-            "transport",
-            "protocol",
-            "values",
-            "bug",
-        ],
+        may_use: &["storage", "transport"],
         io: Io::Any,
     },
     Layer {
-        module: "client",
-        may_use: &[
-            "session",
-            "protocol",
-            "transport",
-            "history",
-            "evidence",
-            "workload",
-            "measure",
-            "server",
-        ],
-        io: Io::Any,
-    },
-    Layer {
+        krate: "crates/measure",
         module: "measure",
-        may_use: &["history", "workload"],
+        may_use: &[],
         io: Io::Files,
     },
     Layer {
-        module: "report",
-        may_use: &["history", "checker", "measure"],
-        io: Io::Files,
-    },
-    Layer {
-        module: "serve",
-        may_use: &["measure", "report"],
+        krate: "crates/harness",
+        module: "client",
+        may_use: &[],
         io: Io::Any,
     },
     Layer {
+        krate: "crates/harness",
         module: "run",
-        may_use: &[
-            "workload",
-            "nemesis",
-            "protocol",
-            "bug",
-            "values",
-            "replica",
-            "server",
-            "session",
-            "transport",
-            "storage",
-            "node",
-            "client",
-            "history",
-            "evidence",
-            "checker",
-            "measure",
-        ],
+        may_use: &["client"],
         io: Io::Any,
     },
     Layer {
+        krate: "crates/report",
+        module: "report",
+        may_use: &[],
+        io: Io::Files,
+    },
+    Layer {
+        krate: "crates/report",
+        module: "serve",
+        may_use: &["report"],
+        io: Io::Any,
+    },
+    Layer {
+        krate: ".",
         module: "cli",
         may_use: &[
-            "workload",
-            "nemesis",
             "protocol",
             "bug",
             "values",
@@ -177,15 +184,17 @@ const LAYERS: &[Layer] = &[
             "trace",
             "server",
             "session",
+            "nemesis",
+            "workload",
+            "history",
+            "checker",
+            "recording",
+            "sim",
             "transport",
             "node",
+            "measure",
             "client",
             "run",
-            "sim",
-            "history",
-            "evidence",
-            "checker",
-            "measure",
             "report",
             "serve",
         ],
@@ -216,18 +225,6 @@ fn sources(root: &Path) -> Vec<PathBuf> {
         }
     }
     found
-}
-
-/// The module of the library that a source file belongs to; none for `lib.rs` and `main.rs`.
-fn module_of(path: &Path, root: &Path) -> Option<String> {
-    let relative = path.strip_prefix(root).expect("a path below the root");
-    let first = relative.components().next().expect("a file name");
-    let name = first
-        .as_os_str()
-        .to_str()
-        .expect("a UTF-8 name")
-        .trim_end_matches(".rs");
-    (name != "lib" && name != "main").then(|| name.to_owned())
 }
 
 /// The code before a file's own tests, without comments: tests may use what they like.
@@ -310,24 +307,114 @@ fn violations(module: &str, text: &str) -> Vec<String> {
     found
 }
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files of a module.
+fn files_of(layer: &Layer) -> Vec<PathBuf> {
+    let source = root().join(layer.krate).join("src");
+    let folder = match OF_ONE_MODULE.contains(&layer.module) {
+        true => source,
+        false => source.join(layer.module),
+    };
+    let mut files = match folder.is_dir() {
+        true => sources(&folder),
+        false => Vec::new(),
+    };
+    let file = folder.with_extension("rs");
+    if file.is_file() {
+        files.push(file);
+    }
+    files.retain(|path| path.file_name().is_some_and(|name| name != "tests.rs"));
+    files
+}
+
 #[test]
 fn every_module_uses_only_the_layers_below_it() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for path in sources(&root) {
-        let Some(module) = module_of(&path, &root) else {
-            continue;
-        };
-        if path.file_name().is_some_and(|name| name == "tests.rs") {
-            continue;
-        }
-        let text = fs::read_to_string(&path).expect("a readable source file");
-        let wrong = violations(&module, &text);
-        if !wrong.is_empty() {
-            found.insert(path.display().to_string(), wrong);
+    for layer in LAYERS {
+        let files = files_of(layer);
+        assert!(!files.is_empty(), "no module {} is there", layer.module);
+        for path in files {
+            let text = fs::read_to_string(&path).expect("a readable source file");
+            let wrong = violations(layer.module, &text);
+            if !wrong.is_empty() {
+                found.insert(path.display().to_string(), wrong);
+            }
         }
     }
     assert!(found.is_empty(), "layers are crossed: {found:#?}");
+}
+
+/// The modules that a crate's `lib.rs` declares.
+fn declared(library: &str) -> Vec<&str> {
+    library
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod "))
+        .map(|rest| rest.trim_end_matches(';'))
+        .collect()
+}
+
+#[test]
+fn every_module_of_every_crate_has_a_row_in_the_table_of_layers() {
+    for (name, _) in CRATES {
+        if OF_ONE_MODULE.contains(name) {
+            continue;
+        }
+        let library = root().join(format!("crates/{name}/src/lib.rs"));
+        let text = fs::read_to_string(library).expect("a library");
+        for module in declared(&text) {
+            let known = LAYERS.iter().any(|layer| layer.module == module);
+            assert!(known, "{module}: no row in the table of layers");
+        }
+    }
+}
+
+/// The dependencies that a `Cargo.toml` names, those of tests left out.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let after = manifest.split("[dependencies]\n").nth(1).unwrap_or("");
+    let part = after.split("\n[").next().unwrap_or("");
+    part.lines()
+        .filter_map(|line| line.split(['.', ' ']).next())
+        .filter(|name| !name.is_empty() && !name.starts_with('#'))
+        .collect()
+}
+
+fn undue(name: &str, manifest: &str) -> Vec<String> {
+    let row = CRATES.iter().find(|(known, _)| *known == name);
+    let Some((_, may_use)) = row else {
+        return vec![format!("{name}: no row in the table of crates")];
+    };
+    let light = matches!(name, "core" | "check");
+    dependencies(manifest)
+        .into_iter()
+        .filter(|used| match used.strip_prefix("kvs-") {
+            Some(ours) => !may_use.contains(&ours),
+            None => light && HEAVY.contains(used),
+        })
+        .map(|used| format!("{name} depends on {used}"))
+        .collect()
+}
+
+#[test]
+fn no_crate_depends_on_one_that_it_must_not_know() {
+    for entry in fs::read_dir(root().join("crates")).expect("the crates") {
+        let path = entry.expect("a crate").path();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        let manifest = fs::read_to_string(path.join("Cargo.toml")).expect("a manifest");
+        let found = undue(&name, &manifest);
+        assert!(found.is_empty(), "{found:?}");
+    }
+    let planted = "[dependencies]\nkvs-core.workspace = true\ntokio = \"1\"\n";
+    assert_eq!(
+        undue("check", planted),
+        ["check depends on kvs-core", "check depends on tokio"]
+    );
+    assert_eq!(
+        undue("helpers", ""),
+        ["helpers: no row in the table of crates"]
+    );
 }
 
 #[test]
@@ -338,10 +425,10 @@ fn a_module_that_reaches_past_its_neighbour_is_found() {
     );
     assert_eq!(
         violations(
-            "checker",
-            "use crate::{history::Row, values::{A, B}, protocol};"
+            "node",
+            "use crate::{storage::Storage, trace::{A, B}, server};"
         ),
-        ["checker -> values", "checker -> protocol"]
+        ["node -> trace", "node -> server"]
     );
     assert_eq!(
         violations("checker", "std::thread::spawn(run); scope.spawn(run)"),

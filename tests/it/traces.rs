@@ -83,7 +83,7 @@ fn a_node_that_was_killed_leaves_a_trace_that_is_unknown_and_its_next_life_anoth
         let mut launcher = Launcher::new(&logs, 1)
             .unwrap()
             .with_program(PROGRAM)
-            .with_traces(true);
+            .with_traces(Some("a test".to_owned()));
         let architecture: Architecture = "replicated(2)".parse().unwrap();
         let deployment = architecture.reserve(&mut launcher);
         Architecture::run(&mut launcher, &deployment, Lattice::Causal);

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use kvs_zoo::history::{History, Outcome, Phase};
-use kvs_zoo::measure::{RunRecord, VerdictWord};
+use kvs_zoo::measure::{RunRecord, VerdictWord, Versions};
 use kvs_zoo::node::{Durability, HostKind};
 use kvs_zoo::protocol::Lattice;
 use kvs_zoo::run::{self, CheckBudget, Config, Observer};
@@ -288,6 +288,7 @@ fn start_nodes_with(program: &str, results: &Path) -> String {
         budget: Duration::ZERO,
         check_budget: CheckBudget::AsTheRun,
         program: Some(program.into()),
+        versions: Versions::default(),
         command: String::new(),
     };
     let error = run::run(&config, &mut Deaf).expect_err("the nodes do not start");

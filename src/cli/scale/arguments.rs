@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use crate::cli::Failure;
+use crate::cli::choice::choice;
 use crate::cli::run::{LatticeArg, planted};
 use crate::server::Architecture;
 use crate::sim::{Scale, Topology};
@@ -60,7 +61,7 @@ pub(in crate::cli) struct ScaleArgs {
     every: Vec<f64>,
 
     /// How far apart nodes are.
-    #[arg(long, value_enum, default_value_t = Topology::Lan)]
+    #[arg(long, value_parser = choice::<Topology>(), default_value = Topology::Lan.name())]
     topology: Topology,
 
     /// Time between two digests of one replica, in ms; 50, or 500 between regions, unless told.

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 
-use crate::evidence::lattice_name;
+use crate::recording::lattice_name;
 use crate::server::Architecture;
 use crate::session::Routing;
 use crate::sim::{Fault, Options, STEPS_DEFAULT, Topology};
 
+use crate::cli::choice::choice;
 use crate::cli::run::{LatticeArg, Switch, planted, quoted};
 use crate::cli::{Failure, parallel};
 
@@ -55,7 +56,7 @@ pub(in crate::cli) struct SimArgs {
     keys: Option<u64>,
 
     /// How a session chooses among replicas, instead of what the seed draws.
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Routing>())]
     routing: Option<Routing>,
 
     /// Whether requests carry what their session has seen.
@@ -63,7 +64,7 @@ pub(in crate::cli) struct SimArgs {
     context: Switch,
 
     /// How far apart nodes are.
-    #[arg(long, value_enum, default_value_t = Topology::Lan)]
+    #[arg(long, value_parser = choice::<Topology>(), default_value = Topology::Lan.name())]
     topology: Topology,
 
     /// Kinds of fault that do not happen, separated by commas; `all` is every kind.

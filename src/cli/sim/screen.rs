@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::arguments::command;
 use super::seeds::Ran;
 use crate::cli::{ExitStatus, Failure};
-use crate::evidence::lattice_of;
+use crate::recording::lattice_of;
 use crate::sim::{Counters, Options, Verdict};
 
 /// Failing seeds that are shown; all are counted.

@@ -1,0 +1,13 @@
+//! The replicas, values and compositions of kvs-zoo: state machines that do no I/O.
+//!
+//! What quinn-proto is to quinn, this crate is to the harness: it owns no socket, file, clock,
+//! thread or random source. Time, randomness and identity are arguments, so that nodes, the
+//! simulator and the models run the same code.
+
+pub mod bug;
+pub mod protocol;
+pub mod replica;
+pub mod server;
+pub mod session;
+pub mod trace;
+pub mod values;

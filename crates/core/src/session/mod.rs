@@ -1,0 +1,418 @@
+//! The client's side of the promise, as a deterministic state machine: what a session has seen,
+//! where its next operation goes, which nodes it distrusts, and when it fails over.
+//!
+//! A session owns no socket, clock or random source: the driver tells it what happened and when,
+//! and it answers with what to do next. The load generator, the simulator and the models
+//! therefore use the same sessions. It knows servers only as [`ServerPorts`].
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod suspicion;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::protocol::{Dot, GroupId, NodeId, Operation, PutWitness, Refusal, Response};
+use crate::server::{Group, ServerPorts};
+use crate::values::VectorClock;
+
+pub use suspicion::{SUSPICION_NS_FIRST, SUSPICION_NS_MAX, Suspicion};
+
+/// How a session chooses among the replicas of a key's group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Routing {
+    /// Each operation goes to the next replica: what tests session guarantees.
+    #[default]
+    RoundRobin,
+    /// Every operation goes to one replica, as long as it answers.
+    Sticky,
+    /// Each operation goes to a replica drawn at random.
+    Random,
+}
+
+impl Routing {
+    /// Its name, as the command line has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round-robin",
+            Self::Sticky => "sticky",
+            Self::Random => "random",
+        }
+    }
+}
+
+/// How sessions behave; the same for all sessions of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// How a replica is chosen.
+    pub routing: Routing,
+    /// Whether requests carry what the session has seen. Without it a causal store cannot keep
+    /// the session guarantees.
+    pub context: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            routing: Routing::default(),
+            context: true,
+        }
+    }
+}
+
+/// Why an operation did not end with `ok`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trouble {
+    /// No answer within the time-out.
+    Timeout,
+    /// The connection broke while the operation was under way.
+    Disconnected,
+    /// No replica of the group could be reached, so nothing was sent.
+    NoConnection,
+    /// The answer does not fit the request.
+    Malformed,
+    /// The last replica that was asked refused.
+    Refused(Refusal),
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "no answer came in time",
+            Self::Disconnected => "the connection broke",
+            Self::NoConnection => "no replica of the key can be reached",
+            Self::Malformed => "the answer does not fit the request",
+            Self::Refused(Refusal::Unavailable) => "no replica has caught up with the session",
+            Self::Refused(Refusal::WrongShard) => "the key belongs to another shard",
+            Self::Refused(Refusal::ContextLost) => "the session has seen a put that is lost",
+            Self::Refused(Refusal::Overloaded) => "every replica is overloaded",
+        })
+    }
+}
+
+/// How an operation ended, in Jepsen's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It took effect and the answer was seen.
+    Ok,
+    /// It certainly had no effect.
+    Fail(Trouble),
+    /// It may have taken effect, may yet, or never.
+    Info(Trouble),
+}
+
+/// Where to send the operation that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Attempt {
+    /// The replica to ask.
+    pub node: NodeId,
+    /// The key's replica group.
+    pub group: GroupId,
+}
+
+/// What follows from an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// Send the operation again, to this replica.
+    Retry(Attempt),
+    /// The operation is over.
+    Done {
+        /// How it ended.
+        outcome: Outcome,
+        /// Whether the session is over too, so that its worker must go on under a new one: what
+        /// it has done is unknown (a put without an answer), or what it has seen is lost.
+        ends_session: bool,
+    },
+}
+
+/// What kind of operation a session begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// A get: it may be asked again elsewhere.
+    Read,
+    /// A put: once it was sent, it may have taken effect.
+    Write,
+}
+
+/// What all sessions of one client share.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Which nodes serve which key.
+    pub ports: &'a ServerPorts,
+    /// How sessions behave.
+    pub policy: Policy,
+    /// Which nodes are distrusted.
+    pub suspicion: &'a Suspicion,
+    /// The time, in nanoseconds since the run began.
+    pub now_ns: u64,
+}
+
+impl<'a> View<'a> {
+    fn route(self, key: &[u8], access: Access) -> &'a Group {
+        let operation = match access {
+            Access::Read => Operation::Get,
+            Access::Write => Operation::Put { value: &[] },
+        };
+        self.ports.route_operation(key, &operation)
+    }
+}
+
+/// One single-threaded client and what it has seen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Session {
+    id: u32,
+    /// How many operations it has begun, which is also the index of the next.
+    operations: u32,
+    /// Where round-robin and sticky routing stand.
+    cursor: u32,
+    /// The node that every operation goes to, whatever the routing (final reads).
+    pinned: Option<NodeId>,
+    /// What it has seen, one entry a replica group, ascending by group.
+    seen: Vec<(GroupId, VectorClock)>,
+    pending: Option<Pending>,
+}
+
+/// The operation under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Pending {
+    access: Access,
+    attempt: Attempt,
+    /// The nodes that were asked before, so that none is asked twice.
+    tried: SmallVec<[NodeId; 4]>,
+}
+
+impl Session {
+    /// A session that has seen nothing.
+    #[must_use]
+    pub const fn new(id: u32) -> Self {
+        Self {
+            id,
+            operations: 0,
+            cursor: id,
+            pinned: None,
+            seen: Vec::new(),
+            pending: None,
+        }
+    }
+
+    /// A session all of whose operations go to `node`, which must serve every key it asks for.
+    #[must_use]
+    pub const fn pinned(id: u32, node: NodeId) -> Self {
+        let mut session = Self::new(id);
+        session.pinned = Some(node);
+        session
+    }
+
+    /// The session under which its worker goes on when this one has ended: it has seen nothing,
+    /// and talks to the same node if this one was pinned.
+    #[must_use]
+    pub const fn successor(&self, id: u32) -> Self {
+        let mut session = Self::new(id);
+        session.pinned = self.pinned;
+        session
+    }
+
+    /// The node that all its operations go to, if there is one.
+    #[must_use]
+    pub const fn pin(&self) -> Option<NodeId> {
+        self.pinned
+    }
+
+    /// Its id, unique in the run.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Whether an operation is under way.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// The index that the next operation gets.
+    #[must_use]
+    pub const fn next_index(&self) -> u32 {
+        self.operations
+    }
+
+    /// What it has seen in `group`; empty while it has seen nothing there.
+    #[must_use]
+    pub fn context(&self, group: GroupId) -> &[Dot] {
+        match self.seen.binary_search_by_key(&group, |(group, _)| *group) {
+            Ok(at) => self.seen[at].1.as_slice(),
+            Err(_) => &[],
+        }
+    }
+
+    /// Begins an operation on `key` and says where to send it. `draw` is a random number of the
+    /// host's, used by random routing only.
+    ///
+    /// # Panics
+    /// When an operation is under way: a session has one in flight at a time.
+    pub fn begin(&mut self, view: View<'_>, key: &[u8], access: Access, draw: u32) -> Attempt {
+        assert!(
+            self.pending.is_none(),
+            "a session has one operation in flight at a time"
+        );
+        let group = view.route(key, access);
+        let preferred = match view.policy.routing {
+            Routing::RoundRobin => {
+                self.cursor = self.cursor.wrapping_add(1);
+                self.cursor
+            }
+            Routing::Sticky => self.cursor,
+            Routing::Random => draw,
+        };
+        let node = match self.pinned {
+            Some(node) => node,
+            None => choose(view, group, preferred, &[]).expect("a group has a node"),
+        };
+        let attempt = Attempt {
+            node,
+            group: group.id,
+        };
+        self.pending = Some(Pending {
+            access,
+            attempt,
+            tried: SmallVec::new(),
+        });
+        self.operations += 1;
+        attempt
+    }
+
+    /// The replica answered.
+    pub fn handle_response(&mut self, view: View<'_>, key: &[u8], response: &Response<'_>) -> Next {
+        let &Pending {
+            access, attempt, ..
+        } = self.pending();
+        match (access, response) {
+            (Access::Write, Response::Put(PutWitness::Causal { vector, .. }))
+            | (Access::Read, Response::Get { vector, .. }) => {
+                self.learn(view.policy, attempt.group, vector);
+                self.finish(Outcome::Ok, false)
+            }
+            (Access::Write, Response::Put(PutWitness::None | PutWitness::Lww { .. })) => {
+                self.finish(Outcome::Ok, false)
+            }
+            (Access::Read, Response::Put(_)) => {
+                self.finish(Outcome::Fail(Trouble::Malformed), false)
+            }
+            (Access::Write, Response::Get { .. }) => {
+                self.finish(Outcome::Info(Trouble::Malformed), true)
+            }
+            (Access::Read | Access::Write, Response::Refused(refusal)) => {
+                let trouble = Trouble::Refused(*refusal);
+                match refusal {
+                    Refusal::Unavailable | Refusal::Overloaded => {
+                        self.elsewhere(view, key, Outcome::Fail(trouble))
+                    }
+                    Refusal::WrongShard => self.finish(Outcome::Fail(trouble), false),
+                    Refusal::ContextLost => self.finish(Outcome::Fail(trouble), true),
+                }
+            }
+        }
+    }
+
+    /// There is no connection to the replica, so nothing was sent.
+    pub fn handle_unsent(&mut self, view: View<'_>, key: &[u8]) -> Next {
+        self.elsewhere(view, key, Outcome::Fail(Trouble::NoConnection))
+    }
+
+    /// The connection broke after the request was sent. A get is asked again elsewhere; a put
+    /// may have taken effect, and ends the session.
+    pub fn handle_disconnect(&mut self, view: View<'_>, key: &[u8]) -> Next {
+        match self.pending().access {
+            Access::Read => self.elsewhere(view, key, Outcome::Fail(Trouble::Disconnected)),
+            Access::Write => self.finish(Outcome::Info(Trouble::Disconnected), true),
+        }
+    }
+
+    /// No answer came in time. The time is spent, so that not even a get is asked again.
+    pub fn handle_timeout(&mut self) -> Next {
+        match self.pending().access {
+            Access::Read => self.finish(Outcome::Fail(Trouble::Timeout), false),
+            Access::Write => self.finish(Outcome::Info(Trouble::Timeout), true),
+        }
+    }
+
+    fn pending(&self) -> &Pending {
+        self.pending
+            .as_ref()
+            .expect("events concern the operation under way")
+    }
+
+    /// Moves the operation to a replica that was not asked yet, or ends it.
+    fn elsewhere(&mut self, view: View<'_>, key: &[u8], otherwise: Outcome) -> Next {
+        let pinned = self.pinned.is_some();
+        let pending = self
+            .pending
+            .as_mut()
+            .expect("events concern the operation under way");
+        let group = view.route(key, pending.access);
+        pending.tried.push(pending.attempt.node);
+        let next = if pinned {
+            None
+        } else {
+            choose(view, group, self.cursor, &pending.tried)
+        };
+        match next {
+            Some(node) => {
+                if view.policy.routing == Routing::Sticky {
+                    // Stay with the replica that answers.
+                    let at = group.nodes.iter().position(|&other| other == node);
+                    self.cursor = at.expect("the node was chosen from the group") as u32;
+                }
+                let attempt = Attempt {
+                    node,
+                    group: group.id,
+                };
+                pending.attempt = attempt;
+                if view.ports.forgets_context_on_failover() {
+                    self.seen.retain(|(seen, _)| *seen != group.id);
+                }
+                Next::Retry(attempt)
+            }
+            None => self.finish(otherwise, false),
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome, ends_session: bool) -> Next {
+        self.pending = None;
+        Next::Done {
+            outcome,
+            ends_session,
+        }
+    }
+
+    fn learn(&mut self, policy: Policy, group: GroupId, vector: &[Dot]) {
+        if !policy.context || vector.is_empty() {
+            return;
+        }
+        match self.seen.binary_search_by_key(&group, |(group, _)| *group) {
+            Ok(at) => self.seen[at].1.merge(vector),
+            Err(at) => self.seen.insert(at, (group, VectorClock::from(vector))),
+        }
+    }
+}
+
+/// The first replica of `group` from place `preferred` on that is neither tried nor suspected;
+/// failing that, the first that is not tried: suspicion is a guess, and never a reason to give up.
+fn choose(view: View<'_>, group: &Group, preferred: u32, tried: &[NodeId]) -> Option<NodeId> {
+    let start = preferred as usize % group.nodes.len();
+    let (before, from) = group.nodes.split_at(start);
+    let untried = || {
+        from.iter()
+            .chain(before)
+            .copied()
+            .filter(|node| !tried.contains(node))
+    };
+    untried()
+        .find(|&node| !view.suspicion.suspects(node, view.now_ns))
+        .or_else(|| untried().next())
+}

@@ -1,0 +1,387 @@
+//! One run, from start to verdict: launch, load, drive, quiesce, read back, check, save.
+//!
+//! It prints nothing: an [`Observer`] is told what goes on, and the result is a [`RunRecord`].
+//! Neighbours: `cli` asks for it, `node` and `client` do the work, `checker` judges.
+
+mod beside;
+mod capacity;
+mod cluster;
+mod config;
+mod directory;
+mod error;
+mod find;
+mod interrupt;
+mod nemesis;
+mod phases;
+mod quiesce;
+mod record;
+mod usage;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use anyhow::{Context, anyhow};
+use jiff::Timestamp;
+use tokio::sync::{oneshot, watch};
+
+use crate::client::{self, Clock, Driver, Load};
+use kvs_check::checker::ProgressSink;
+use kvs_check::history;
+use kvs_core::protocol::NodeId;
+use kvs_load::workload::Generator;
+use kvs_measure::{IntervalRow, Measured, RunRecord, VerdictWord};
+use kvs_node::node::NodeStatus;
+use kvs_node::transport;
+
+pub use beside::add_record;
+pub use capacity::Capacity;
+pub use cluster::{Cluster, ClusterConfig};
+pub use config::{CheckBudget, Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE};
+pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
+pub use error::Error;
+pub use error::one_line;
+pub use find::{NoHistory, find_history};
+pub use quiesce::{QUIESCE_TIMEOUT, Quiescence};
+pub use verdict::{Judging, check_history};
+
+use interrupt::Interrupt;
+use phases::{Driven, Stages, drive};
+use record::Findings;
+use verdict::{Attachment, Judged};
+
+/// The stack of the thread that checks: as large as a main thread's.
+const CHECKER_STACK_BYTES: usize = 8 << 20;
+
+/// Is told what a run is doing.
+pub trait Observer {
+    /// A new stage has begun.
+    fn stage(&mut self, name: &'static str);
+    /// How far the stage has got.
+    fn progress(&mut self, message: String);
+    /// A second of the measured part is over.
+    fn second(&mut self, _row: &IntervalRow) {}
+    /// The faults that are present, now and then; empty when there are none.
+    fn faults(&mut self, _present: &str) {}
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Finished {
+    /// Everything that is known of it.
+    pub record: RunRecord,
+    /// Whether it was interrupted: then it was not checked.
+    pub interrupted: bool,
+    measured: Option<Measured>,
+    attachments: Vec<Attachment>,
+    directory: Directory,
+}
+
+impl Finished {
+    /// Saves the result: the measurements, the anomalies, `screen` as what was shown of it, and
+    /// the run record last, so that a directory with a record is whole.
+    ///
+    /// # Errors
+    /// When something cannot be written. The history is there all the same.
+    pub fn save(&self, screen: &str) -> Result<(), Error> {
+        record::save(
+            &self.directory,
+            &self.record,
+            self.measured.as_ref(),
+            &self.attachments,
+            screen,
+        )
+        .map_err(|reason| Error::Save {
+            reason,
+            directory: self.directory.path().to_owned(),
+        })
+    }
+
+    /// Points `<results>/latest` at this run.
+    ///
+    /// # Errors
+    /// When the link cannot be replaced; nothing else depends on it.
+    pub fn link_latest(&self) -> std::io::Result<()> {
+        self.directory.link_latest()
+    }
+}
+
+/// Runs `config` to its verdict, or as far as an interruption lets it, and saves the result.
+///
+/// # Errors
+/// When there is no result: the results directory cannot be written, the nodes do not start, the
+/// disk is full. What was recorded is kept.
+pub fn run(config: &Config, observer: &mut dyn Observer) -> Result<Finished, Error> {
+    let system = |source| Error::System {
+        what: "an event loop",
+        source,
+    };
+    let runtime = transport::runtime().map_err(system)?;
+    runtime.block_on(execute(config, observer))
+}
+
+async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finished, Error> {
+    let system = |source| Error::System {
+        what: "to listen to signals",
+        source,
+    };
+    let interrupt = Interrupt::listen().map_err(system)?;
+    let start = Timestamp::now();
+    let mut stages = Stages {
+        observer,
+        clock: Clock::start(),
+        began_at: SystemTime::now(),
+        done: Vec::new(),
+        current: None,
+    };
+
+    stages.begin("start");
+    let directory = Directory::create(
+        &config.results,
+        start,
+        &config.architecture.to_string(),
+        &config.workload.name,
+    )
+    .map_err(|source| Error::Results {
+        path: config.results.clone(),
+        source,
+    })?;
+    let load_failed = |reason| Error::Load {
+        reason,
+        directory: directory.path().to_owned(),
+    };
+    let mut cluster = Cluster::start(&cluster_config(config, &directory))
+        .await
+        .map_err(|reason| Error::Start(strained(reason, config)))?;
+    let ports = cluster.ports().clone();
+    let driver = driver(config, &cluster, &directory).map_err(load_failed)?;
+    let (driven, driver, nodes) = drive_and_stop(
+        config,
+        &mut cluster,
+        driver,
+        &interrupt,
+        &directory,
+        &mut stages,
+    )
+    .await?;
+    cluster.shutdown().await;
+    let inserts_withheld = driver.inserts_withheld();
+    // Whatever became of the load, what was recorded is kept.
+    let is_driven = driven.as_ref().is_ok_and(|driven| driven.read_back);
+    let recorded = driver.finish().map(|mut recorder| {
+        if !is_driven {
+            recorder.interrupted();
+        }
+        recorder.finish()
+    });
+    let recorded = recorded.transpose();
+    let driven = driven.map_err(load_failed)?;
+    let recorded = recorded.map_err(|error| load_failed(error.into()))?;
+
+    let mut judged = None;
+    if recorded.is_some() && !interrupt.is_asked() {
+        stages.begin("check");
+        judged = judge(config, &directory, &interrupt, stages.observer).await?;
+    }
+    let attachments = judged
+        .as_mut()
+        .map_or_else(Vec::new, |judged| std::mem::take(&mut judged.attachments));
+    stages.end();
+
+    let Driven {
+        measured,
+        load_errors,
+        load_diverged,
+        quiescence,
+        faults,
+        read_back: _,
+    } = driven;
+    let kept = judged
+        .as_ref()
+        .is_some_and(|judged| judged.verdict.verdict == VerdictWord::Valid);
+    if kept {
+        // What nodes stored is evidence only of a promise that was not kept.
+        directory.remove_stores();
+    }
+    let interrupted = interrupt.is_asked() && judged.is_none();
+    let findings = Findings {
+        start,
+        phases: stages.done,
+        measured: measured.as_ref(),
+        load_errors,
+        load_diverged,
+        quiescence,
+        faults,
+        inserts_withheld,
+        nodes,
+        recorded,
+        judged,
+        interrupted,
+    };
+    Ok(Finished {
+        record: record::assemble(config, &ports, &directory, findings),
+        interrupted,
+        measured,
+        attachments,
+        directory,
+    })
+}
+
+fn cluster_config(config: &Config, directory: &Directory) -> ClusterConfig {
+    ClusterConfig {
+        architecture: config.architecture.clone(),
+        lattice: config.lattice,
+        bug: config.bug,
+        traced_by: config.traced.then(|| config.versions.program()),
+        host: config.host,
+        durability: config.durability,
+        seed: config.seed,
+        logs: Some(directory.nodes()),
+        program: config.program.clone(),
+    }
+}
+
+/// The reason, with what else it may be where the deployment is large for this machine.
+fn strained(reason: anyhow::Error, config: &Config) -> anyhow::Error {
+    match Capacity::of(&config.architecture) {
+        Capacity::Enough => reason,
+        Capacity::Strained(why) | Capacity::Short(why) => {
+            anyhow!("{}: {why}", one_line(&reason))
+        }
+    }
+}
+
+/// Connects, drives the load through its phases, and asks every node how it is in the end.
+async fn drive_and_stop(
+    config: &Config,
+    cluster: &mut Cluster,
+    driver: Driver,
+    interrupt: &Interrupt,
+    directory: &Directory,
+    stages: &mut Stages<'_>,
+) -> Result<(anyhow::Result<Driven>, Driver, NodeStatuses), Error> {
+    let load = Load::connect(
+        cluster.client_endpoint(),
+        &cluster.addresses(),
+        driver,
+        stages.clock,
+    )
+    .await
+    .context("connecting to the nodes")
+    .map_err(|reason| Error::Start(strained(reason, config)))?;
+    let driven = drive(config, &load, cluster, interrupt, directory, stages).await;
+    stages.begin("stop");
+    let silent = match &driven {
+        Ok(Driven {
+            quiescence: Some(quiescence),
+            ..
+        }) => quiescence.unreachable.clone(),
+        Ok(_) | Err(_) => BTreeMap::new(),
+    };
+    let nodes = fates(cluster, silent).await;
+    Ok((driven, load.close().await, nodes))
+}
+
+/// Judges the history on a thread of its own, so that an interruption is heard: then there is no
+/// judgement, and the thread ends with the program.
+async fn judge(
+    config: &Config,
+    directory: &Directory,
+    interrupt: &Interrupt,
+    observer: &mut dyn Observer,
+) -> Result<Option<Judged>, Error> {
+    let (tell, mut told) = oneshot::channel();
+    let (report, mut reported) = watch::channel(None);
+    let path = directory.path().join(HISTORY_FILE);
+    let judging = Judging {
+        engine: config.engine,
+        budget: config.budget,
+        check_budget: config.check_budget,
+        again: format!("kvs-bench check {}", directory.path().display()),
+        // Nobody looks on after an interruption.
+        progress: Some(ProgressSink::new(move |progress| {
+            report.send_replace(Some(progress));
+        })),
+        ..Judging::default()
+    };
+    std::thread::Builder::new()
+        .name("checker".to_owned())
+        .stack_size(CHECKER_STACK_BYTES)
+        .spawn(move || {
+            // Nobody listens after an interruption.
+            let _ = tell.send(verdict::judge(&path, &judging));
+        })
+        .map_err(|source| Error::System {
+            what: "a thread for the checkers",
+            source,
+        })?;
+    let judged = loop {
+        tokio::select! {
+            () = interrupt.asked() => return Ok(None),
+            judged = &mut told => break judged,
+            // It ends when the thread does, which then has told.
+            Ok(()) = reported.changed() => {
+                if let Some(progress) = *reported.borrow_and_update() {
+                    observer.progress(progress.to_string());
+                }
+            }
+        }
+    };
+    let judged = judged.map_err(|_| anyhow!("the thread that checks has panicked"));
+    judged
+        .and_then(|judged| judged.context("reading the history back"))
+        .map(Some)
+        .map_err(|reason| Error::Save {
+            reason,
+            directory: directory.path().to_owned(),
+        })
+}
+
+/// How each node is in the end, or what became of it.
+type NodeStatuses = Vec<(NodeId, Result<NodeStatus, String>)>;
+
+/// How each node is in the end. Those that were `silent` before are not waited for again, and
+/// whoever does not answer is killed.
+async fn fates(cluster: &mut Cluster, silent: BTreeMap<NodeId, String>) -> NodeStatuses {
+    for node in silent.keys() {
+        cluster.kill(*node).await;
+    }
+    let mut statuses: BTreeMap<_, _> = cluster.statuses().await.into_iter().collect();
+    statuses.extend(silent.into_iter().map(|(node, reason)| (node, Err(reason))));
+    let exits = cluster.exits();
+    for (node, status) in &mut statuses {
+        if let Err(fate) = status {
+            if let Some(exit) = exits.get(node) {
+                *fate = format!("exited in mid-run ({exit})");
+            }
+            *fate += &format!("; its log is nodes/{node}.log");
+            cluster.kill(*node).await;
+        }
+    }
+    statuses.into_iter().collect()
+}
+
+fn driver(config: &Config, cluster: &Cluster, directory: &Directory) -> anyhow::Result<Driver> {
+    let recorder = match config.history_limit {
+        Some(limit) => {
+            let header = record::history_header(config, cluster.ports(), limit);
+            Some(history::Recorder::create(
+                &directory.path().join(HISTORY_FILE),
+                &header,
+            )?)
+        }
+        None => None,
+    };
+    let settings = client::Settings {
+        ports: cluster.ports().clone(),
+        policy: config.policy,
+        timeout_ns: config.timeout.as_nanos() as u64,
+        lanes: config.workload.sessions,
+        seed: config.seed,
+    };
+    Ok(Driver::new(
+        settings,
+        Generator::new(&config.workload, config.seed),
+        recorder,
+    ))
+}

@@ -1,0 +1,382 @@
+//! The record of a run: what was asked, what came of it, saved whole.
+
+use anyhow::Context;
+use jiff::Timestamp;
+
+use kvs_check::history::{End, Header, Limit, Promise};
+use kvs_core::protocol::NodeId;
+use kvs_core::server::ServerPorts;
+use kvs_load::workload::UNACKNOWLEDGED_INSERTS_MAX;
+use kvs_measure::{
+    Configuration, FaultsRecord, HistoryRecord, Machine, Measured, NodeRecord, PhaseRecord,
+    RUN_RECORD_VERSION, RunRecord, Statistics, VerdictRecord, VerdictWord, WorkloadRecord,
+};
+use kvs_node::node::NodeStatus;
+
+use super::config::{Config, HISTORY_SAMPLE};
+use super::directory::Directory;
+use super::quiesce::Quiescence;
+use super::verdict::{Attachment, Judged};
+
+/// What was shown of the result.
+const REPORT_FILE: &str = "report.txt";
+
+/// What a run has found out.
+pub(super) struct Findings<'a> {
+    pub(super) start: Timestamp,
+    pub(super) phases: Vec<PhaseRecord>,
+    pub(super) measured: Option<&'a Measured>,
+    /// Records that could not be loaded.
+    pub(super) load_errors: u64,
+    /// Whether replicas still disagreed when the workload began.
+    pub(super) load_diverged: bool,
+    pub(super) quiescence: Option<Quiescence>,
+    /// What the nemesis did.
+    pub(super) faults: FaultsRecord,
+    /// Inserts that became updates.
+    pub(super) inserts_withheld: u64,
+    pub(super) nodes: Vec<(NodeId, Result<NodeStatus, String>)>,
+    /// How many operations were recorded, if any were to be.
+    pub(super) recorded: Option<End>,
+    pub(super) judged: Option<Judged>,
+    pub(super) interrupted: bool,
+}
+
+/// What the architecture promises under this lattice.
+pub(super) fn promise(config: &Config) -> Promise {
+    kvs_recording::promise(&config.architecture, config.lattice)
+}
+
+/// The lattice by name, where there is one.
+fn lattice(config: &Config) -> Option<String> {
+    kvs_recording::lattice_of(&config.architecture, config.lattice)
+}
+
+/// What the history says about the run that makes it.
+pub(super) fn history_header(config: &Config, ports: &ServerPorts, limit: u64) -> Header {
+    Header {
+        limit: Some(Limit {
+            operations: limit,
+            one_key_in: HISTORY_SAMPLE,
+        }),
+        ..kvs_recording::header(&config.architecture, config.lattice, ports, config.seed)
+    }
+}
+
+/// Puts the record together.
+pub(super) fn assemble(
+    config: &Config,
+    ports: &ServerPorts,
+    directory: &Directory,
+    findings: Findings<'_>,
+) -> RunRecord {
+    let warnings = warnings(config, &findings);
+    let statistics = findings
+        .measured
+        .map_or_else(Statistics::default, Statistics::from);
+    let void = void_reasons(&findings, &statistics);
+    let objectives = config.slo.as_ref();
+    let objectives =
+        objectives.map_or_else(Vec::new, |slo| slo.judge(&statistics, !void.is_empty()));
+    let nodes = findings
+        .nodes
+        .iter()
+        .map(|(node, status)| node_record(ports, *node, status));
+    let mut faults = findings.faults;
+    if let Some(measured) = findings.measured {
+        let Measured {
+            pulse,
+            series,
+            end_ns,
+            ..
+        } = measured;
+        pulse.judge(&mut faults.windows, series, *end_ns);
+    }
+    let recorded = findings.recorded.unwrap_or_default();
+    let (mut verdict, staleness) = match findings.judged {
+        Some(Judged {
+            verdict, staleness, ..
+        }) => (verdict, staleness),
+        None => (unjudged(config, findings.interrupted), None),
+    };
+    account_for(&faults, &mut verdict);
+    RunRecord {
+        version: RUN_RECORD_VERSION,
+        configuration: configuration(config, ports),
+        machine: Machine::probe(),
+        versions: config.versions.clone(),
+        command: config.command.clone(),
+        started_at: findings.start.to_string(),
+        directory: directory.path().display().to_string(),
+        phases: findings.phases,
+        statistics,
+        staleness,
+        faults,
+        nodes: nodes.collect(),
+        objectives,
+        void,
+        verdict,
+        history: HistoryRecord {
+            recorded: recorded.operations,
+            operations: recorded.operations + recorded.left_out,
+            complete: findings.recorded.is_some()
+                && recorded.left_out == 0
+                && !recorded.interrupted,
+            limit: config.history_limit,
+        },
+        warnings,
+    }
+}
+
+/// Says in the verdict which faults came. A run in which one that was asked for never came is not
+/// valid: it was not put to the test that it was to pass.
+fn account_for(faults: &FaultsRecord, verdict: &mut VerdictRecord) {
+    let gaps = faults.gaps();
+    if !gaps.is_empty() && verdict.verdict == VerdictWord::Valid {
+        verdict.verdict = VerdictWord::Unknown;
+    }
+    verdict.gaps.extend(gaps);
+    verdict.remarks.extend(faults.remark());
+}
+
+fn configuration(config: &Config, ports: &ServerPorts) -> Configuration {
+    let workload = &config.workload;
+    Configuration {
+        architecture: config.architecture.to_string(),
+        lattice: lattice(config),
+        nodes: ports.nodes().count() as u32,
+        groups: ports.groups().len() as u32,
+        routing: config.policy.routing.name().to_owned(),
+        context: config.policy.context,
+        host: config.host.name().to_owned(),
+        durability: config.durability.name().to_owned(),
+        workload: WorkloadRecord {
+            name: workload.name.clone(),
+            summary: workload.to_string(),
+            settings: serde_json::to_value(workload).expect("a workload is plain data"),
+        },
+        sessions: workload.sessions,
+        connections: ports.nodes().count() as u32,
+        rate: workload.rate,
+        seed: config.seed,
+        bug: config.bug.map(|bug| bug.name().to_owned()),
+    }
+}
+
+fn node_record(
+    ports: &ServerPorts,
+    node: NodeId,
+    status: &Result<NodeStatus, String>,
+) -> NodeRecord {
+    let group = ports
+        .groups()
+        .iter()
+        .find(|group| group.nodes.contains(&node));
+    let group = u32::from(group.expect("every node is in a group").id.0);
+    let node = u32::from(node.0);
+    match status {
+        Ok(NodeStatus {
+            replica,
+            counters,
+            usage,
+            faults: _,
+            disk,
+        }) => NodeRecord {
+            node,
+            group,
+            requests: counters.requests,
+            messages_sent: counters.gossip_out,
+            message_bytes_sent: counters.gossip_out_bytes,
+            refused_frames: counters.frames_malformed,
+            refused_connections: counters.connections_refused,
+            cpu_seconds: Some(usage.cpu_ns as f64 / 1e9),
+            resident_bytes: Some(usage.resident_bytes_max),
+            keys: Some(replica.keys),
+            overhead_bytes_per_key: (replica.keys > 0).then(|| replica.overhead_bytes_per_key()),
+            commits: disk.map(|disk| disk.commits),
+            commit_ns_p50: disk.map(|disk| disk.commit_ns_p50),
+            commit_ns_p99: disk.map(|disk| disk.commit_ns_p99),
+            fate: None,
+        },
+        Err(reason) => NodeRecord {
+            node,
+            group,
+            fate: Some(reason.clone()),
+            ..NodeRecord::default()
+        },
+    }
+}
+
+fn void_reasons(findings: &Findings<'_>, statistics: &Statistics) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if findings.interrupted {
+        reasons.push("the run was interrupted".to_owned());
+    } else if findings.measured.is_none() {
+        reasons.push("nothing was measured".to_owned());
+    } else {
+        reasons = statistics.throughput.void_reasons();
+    }
+    reasons
+}
+
+fn warnings(config: &Config, findings: &Findings<'_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if findings.load_errors > 0 {
+        warnings.push(format!(
+            "{} of {} records could not be loaded: reads of their keys find nothing",
+            findings.load_errors, config.workload.records
+        ));
+    }
+    if findings.load_diverged {
+        warnings.push("the replicas still disagreed when the workload began".to_owned());
+    }
+    if let Some(quiescence) = &findings.quiescence {
+        if !quiescence.converged {
+            warnings.push(format!(
+                "the replicas did not agree within {} s after the load",
+                super::QUIESCE_TIMEOUT.as_secs()
+            ));
+        }
+        for (node, reason) in &quiescence.unreachable {
+            warnings.push(format!(
+                "node {node} could not be asked after the load: {reason}; see nodes/{node}.log"
+            ));
+        }
+    }
+    if findings.inserts_withheld > 0 {
+        warnings.push(format!(
+            "{} inserts became updates, since {UNACKNOWLEDGED_INSERTS_MAX} were without an answer: \
+             the mix is not the one that was asked for",
+            findings.inserts_withheld
+        ));
+    }
+    if let Some(left_out) = findings.recorded.map(|end| end.left_out)
+        && left_out > 0
+    {
+        warnings.push(format!(
+            "the history limit was reached: {left_out} operations on keys outside a sample of one \
+             in {HISTORY_SAMPLE} were not recorded; raise --history-limit to judge them too"
+        ));
+    }
+    if let Some(bug) = config.bug {
+        warnings.push(format!(
+            "the store was built with the planted bug {}",
+            bug.name()
+        ));
+    }
+    warnings
+}
+
+fn unjudged(config: &Config, interrupted: bool) -> VerdictRecord {
+    let reason = if interrupted {
+        "the run was interrupted before its history was checked"
+    } else {
+        "no history was recorded (--no-history)"
+    };
+    VerdictRecord {
+        promise: promise(config).name().to_owned(),
+        verdict: VerdictWord::Unknown,
+        reason: Some(reason.to_owned()),
+        gaps: Vec::new(),
+        remarks: Vec::new(),
+        disagreement: false,
+        engines: Vec::new(),
+        models: Vec::new(),
+        lost_writes: None,
+        anomalies: Vec::new(),
+    }
+}
+
+/// Saves everything that is made from the record and the measurements, the record itself last.
+pub(super) fn save(
+    directory: &Directory,
+    record: &RunRecord,
+    measured: Option<&Measured>,
+    attachments: &[Attachment],
+    screen: &str,
+) -> anyhow::Result<()> {
+    if let Some(measured) = measured {
+        measured
+            .save(directory.path())
+            .context("writing the measurements")?;
+    }
+    for Attachment { name, contents } in attachments {
+        directory
+            .write(name, contents)
+            .with_context(|| format!("writing {name}"))?;
+    }
+    directory
+        .write(REPORT_FILE, screen.as_bytes())
+        .with_context(|| format!("writing {REPORT_FILE}"))?;
+    record.save(directory.path()).context("writing run.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kvs_measure::FaultCoverage;
+
+    fn judged(verdict: VerdictWord, coverage: &[FaultCoverage]) -> VerdictRecord {
+        let stored = include_str!("../../../../tests/testdata/records/before-faults.json");
+        let record: RunRecord = serde_json::from_str(stored).expect("a record");
+        let mut judged = VerdictRecord {
+            verdict,
+            ..record.verdict
+        };
+        let faults = FaultsRecord {
+            coverage: coverage.to_vec(),
+            ..FaultsRecord::default()
+        };
+        account_for(&faults, &mut judged);
+        judged
+    }
+
+    fn kills(installed: u64) -> FaultCoverage {
+        FaultCoverage {
+            kind: "kill".to_owned(),
+            at_random: true,
+            installed,
+            ..FaultCoverage::default()
+        }
+    }
+
+    #[test]
+    fn a_nemesis_that_installs_nothing_makes_a_valid_run_unknown_and_leaves_a_violation_alone() {
+        let idle = judged(VerdictWord::Valid, &[kills(0)]);
+        assert_eq!(idle.verdict, VerdictWord::Unknown);
+        let gap = "no kill was installed: the run ended before it was due";
+        assert_eq!(idle.gaps, [gap]);
+        let broken = judged(VerdictWord::Invalid, &[kills(0)]);
+        assert_eq!(broken.verdict, VerdictWord::Invalid);
+        let busy = judged(VerdictWord::Valid, &[kills(2)]);
+        assert_eq!(busy.verdict, VerdictWord::Valid, "the control");
+        assert_eq!(busy.remarks, ["faults: 2 kills"]);
+        let calm = judged(VerdictWord::Valid, &[]);
+        assert_eq!(calm.verdict, VerdictWord::Valid);
+        assert!(calm.gaps.is_empty() && calm.remarks.is_empty());
+    }
+
+    #[test]
+    fn every_given_time_needs_its_fault_and_every_random_kind_one() {
+        let pause = |written, written_installed, missed: Option<&str>| FaultCoverage {
+            kind: "pause".to_owned(),
+            written,
+            installed: written_installed,
+            written_installed,
+            missed: missed.map(str::to_owned),
+            ..FaultCoverage::default()
+        };
+        let half = judged(VerdictWord::Valid, &[kills(1), pause(2, 1, Some("why"))]);
+        assert_eq!(half.verdict, VerdictWord::Unknown);
+        assert_eq!(
+            half.gaps,
+            ["1 of 2 given times for a pause passed without one: why"]
+        );
+        assert_eq!(half.remarks, ["faults: 1 kill, 1 pause"]);
+        let none = judged(VerdictWord::Valid, &[kills(0), pause(1, 0, None)]);
+        assert_eq!(none.gaps.len(), 2);
+        assert_eq!(none.remarks, [""; 0]);
+        let whole = judged(VerdictWord::Valid, &[kills(1), pause(2, 2, None)]);
+        assert_eq!(whole.verdict, VerdictWord::Valid, "the control");
+    }
+}

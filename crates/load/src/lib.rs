@@ -1,0 +1,5 @@
+//! What is asked of a store, and what goes wrong meanwhile: [`workload`] draws the steps, their
+//! keys, sizes and arrivals; [`nemesis`] draws the schedule of faults. Both are plain data.
+
+pub mod nemesis;
+pub mod workload;

@@ -1,0 +1,344 @@
+//! When which fault comes: drawn from a seed, or as it was written down.
+
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+use super::fault::{ClockFault, DiskFault, Fault, FaultKind, PacketFault};
+use super::partition::{Deafness, PartitionShape, part};
+use super::plan::{Plan, PlanError, Step};
+use super::targets::Target;
+use kvs_core::protocol::NodeId;
+
+/// How far a clock jumps, at most, in ns, either way: Jepsen's 288 s.
+const BUMP_NS_MAX: i64 = 288_000_000_000;
+/// The least that it jumps, in ns.
+const BUMP_NS_MIN: i64 = 4_000_000;
+/// How long a strobing clock stays on each side, in ns. Jepsen begins at 1 ms; 10 ms is how often
+/// the launcher can tell a node.
+const STROBE_NS: std::ops::Range<u64> = 10_000_000..1_000_000_000;
+/// How much too fast or too slow a drifting clock goes at most, in millionths.
+const DRIFT_PPM_MAX: i64 = 500_000;
+/// Part of the interval that a fault lasts, at least.
+const LASTS_MIN: f64 = 0.3;
+/// And at most, where the next is of another kind, so that they overlap at times.
+const LASTS_MAX: f64 = 1.3;
+/// And at most, where every fault is of one kind.
+const LASTS_MAX_ALONE: f64 = 0.8;
+
+/// A fault and its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When it comes, in ns since the measured part began.
+    pub at_ns: u64,
+    /// How long it lasts, in ns.
+    pub lasts_ns: u64,
+    /// What it does.
+    pub fault: Fault,
+    /// Until when it may still be installed where it cannot come in time, in ns since the measured
+    /// part began: as long as it would have lasted, and one that comes at random as long as it is
+    /// over some time before the end.
+    pub latest_ns: u64,
+    /// Whether it was written down; otherwise it comes at random.
+    pub is_written: bool,
+}
+
+/// Faults in the order of their times. Without an end, those that come at random never end.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    plan: Plan,
+    groups: Vec<Vec<NodeId>>,
+    random: Pcg64,
+    /// The kinds that are still to come in this round: each comes once a round.
+    round: Vec<FaultKind>,
+    /// When the next random fault comes.
+    next_ns: u64,
+    /// Written-down faults, the next one last.
+    steps: Vec<Event>,
+    /// When the measured part ends, in ns since it began.
+    end_ns: u64,
+    /// By when a fault that comes at random is over.
+    healed_by_ns: u64,
+}
+
+impl Schedule {
+    /// A schedule for a deployment of these replica groups.
+    ///
+    /// # Errors
+    /// When a step names what there is not.
+    ///
+    /// # Panics
+    /// When there are kinds and the interval is 0, or there are no nodes.
+    pub fn new(plan: Plan, groups: Vec<Vec<NodeId>>) -> Result<Self, PlanError> {
+        assert!(
+            plan.kinds.is_empty() || plan.interval_ns > 0,
+            "faults have time between them"
+        );
+        assert!(
+            groups.iter().all(|group| !group.is_empty()) && !groups.is_empty(),
+            "there are nodes"
+        );
+        let mut schedule = Self {
+            random: Pcg64::seed_from_u64(plan.seed),
+            round: Vec::new(),
+            next_ns: plan.interval_ns / 2,
+            steps: Vec::new(),
+            end_ns: u64::MAX,
+            healed_by_ns: u64::MAX,
+            plan,
+            groups,
+        };
+        let mut steps = schedule.plan.steps.clone();
+        steps.sort_by_key(|step| std::cmp::Reverse(step.at_ns));
+        for step in steps {
+            let fault = schedule.written(&step)?;
+            schedule.steps.push(Event {
+                at_ns: step.at_ns,
+                lasts_ns: step.lasts_ns,
+                fault,
+                latest_ns: step.at_ns.saturating_add(step.lasts_ns),
+                is_written: true,
+            });
+        }
+        let fits = |shape: &PartitionShape| {
+            let mut groups = schedule.groups.iter();
+            groups.any(|group| shape.fits(group.len()))
+        };
+        if let Some(shape) = schedule.plan.shapes.iter().find(|shape| !fits(shape)) {
+            let shape = shape.name().to_owned();
+            return Err(PlanError::Shape { shape });
+        }
+        Ok(schedule)
+    }
+
+    /// The same in a measured part of `duration_ns`. A fault that was written down comes if it begins
+    /// before the end. One that comes at random is left out unless it is over some time before the end,
+    /// so that it is seen how the store recovers: an interval, or a quarter of the duration where that
+    /// is less.
+    #[must_use]
+    pub fn within(mut self, duration_ns: u64) -> Self {
+        self.end_ns = duration_ns;
+        self.healed_by_ns = duration_ns - recovery_ns(self.plan.interval_ns, duration_ns);
+        self
+    }
+
+    /// The fault that was written down, with what it does not say drawn.
+    fn written(&mut self, step: &Step) -> Result<Fault, PlanError> {
+        let count = self.groups.iter().map(Vec::len).sum();
+        let unknown = |node: &&NodeId| !self.groups.iter().any(|group| group.contains(node));
+        if let Some(&node) = step.nodes.iter().find(unknown) {
+            return Err(PlanError::Node { node, nodes: count });
+        }
+        let mut nodes = step.nodes.clone();
+        nodes.sort_unstable();
+        nodes.dedup();
+        if step.lasts_ns == 0 {
+            return Err(PlanError::NoTime { kind: step.kind });
+        }
+        let drawn = self.draw(step.kind);
+        if step.what.is_none() && nodes.is_empty() {
+            return Ok(drawn);
+        }
+        let nodes = if nodes.is_empty() {
+            drawn.nodes()
+        } else {
+            nodes
+        };
+        Ok(match drawn {
+            Fault::Kill(_) | Fault::Pause(_) if step.what.is_some() => {
+                return Err(PlanError::OneWay { kind: step.kind });
+            }
+            Fault::Kill(_) => Fault::Kill(nodes),
+            Fault::Pause(_) => Fault::Pause(nodes),
+            Fault::Packet(any, _) => {
+                let known = PacketFault::ALL.map(|packet| (packet.name(), packet));
+                Fault::Packet(named(step, &known)?.unwrap_or(any), nodes)
+            }
+            Fault::Disk(any, _) => {
+                let known = DiskFault::ALL.map(|disk| (disk.name(), disk));
+                Fault::Disk(named(step, &known)?.unwrap_or(any), nodes)
+            }
+            Fault::Clock(any, _) => {
+                let clocks = ["bump", "strobe", "drift"].map(|name| (name, name));
+                let clock = match named(step, &clocks)? {
+                    Some(name) => self.clock(name),
+                    None => any,
+                };
+                Fault::Clock(clock, nodes)
+            }
+            Fault::Partition { shape, .. } => {
+                let known = PartitionShape::ALL.map(|shape| (shape.name(), shape));
+                let shape = named(step, &known)?.unwrap_or(shape);
+                return self.parted(shape, &step.nodes);
+            }
+        })
+    }
+
+    /// A partition of this shape; where nodes are named, it is those that are cut off.
+    fn parted(&mut self, shape: PartitionShape, nodes: &[NodeId]) -> Result<Fault, PlanError> {
+        let mut deafness = Vec::new();
+        for group in &self.groups {
+            let chosen = |node: &&NodeId| nodes.contains(node);
+            let (off, rest): (Vec<NodeId>, Vec<NodeId>) = group.iter().partition(chosen);
+            if nodes.is_empty() {
+                if shape.fits(group.len()) {
+                    deafness.extend(part(shape, group, &mut self.random));
+                }
+            } else if shape == PartitionShape::Clients {
+                deafness.extend(off.into_iter().map(Deafness::Clients));
+            } else if !off.is_empty() && !rest.is_empty() {
+                let hear = |node: &NodeId| Deafness::Node(*node, off.clone());
+                deafness.extend(rest.iter().map(hear));
+                if shape != PartitionShape::Asymmetric {
+                    let hear = |node: &NodeId| Deafness::Node(*node, rest.clone());
+                    deafness.extend(off.iter().map(hear));
+                }
+            }
+        }
+        if deafness.is_empty() {
+            let shape = shape.name().to_owned();
+            return Err(PlanError::Shape { shape });
+        }
+        deafness.sort_unstable();
+        Ok(Fault::Partition { shape, deafness })
+    }
+
+    /// A fault of this kind.
+    fn draw(&mut self, kind: FaultKind) -> Fault {
+        let targets = match &self.plan.targets[..] {
+            [] => vec![Target::One, Target::One, Target::Minority, Target::Majority],
+            chosen => chosen.to_vec(),
+        };
+        let target = targets[self.random.random_range(0..targets.len())];
+        let nodes = target.draw(&self.groups, &mut self.random);
+        match kind {
+            FaultKind::Partition => self.partition(),
+            FaultKind::Kill => Fault::Kill(nodes),
+            FaultKind::Pause => Fault::Pause(nodes),
+            FaultKind::Packet => {
+                let drawn = self.random.random_range(0..PacketFault::ALL.len());
+                Fault::Packet(PacketFault::ALL[drawn], nodes)
+            }
+            FaultKind::Clock => {
+                let name = ["bump", "strobe", "drift"][self.random.random_range(0..3)];
+                Fault::Clock(self.clock(name), nodes)
+            }
+            FaultKind::Disk => {
+                let drawn = self.random.random_range(0..DiskFault::ALL.len());
+                Fault::Disk(DiskFault::ALL[drawn], nodes)
+            }
+        }
+    }
+
+    fn partition(&mut self) -> Fault {
+        let largest = self.groups.iter().map(Vec::len).max().unwrap_or(0);
+        let mut shapes = match &self.plan.shapes[..] {
+            [] => PartitionShape::ALL.to_vec(),
+            chosen => chosen.to_vec(),
+        };
+        shapes.retain(|shape| shape.fits(largest));
+        let shape = match &shapes[..] {
+            // A group of one can only be cut off from its clients.
+            [] => PartitionShape::Clients,
+            shapes => shapes[self.random.random_range(0..shapes.len())],
+        };
+        self.parted(shape, &[])
+            .expect("the shape fits a group of the deployment")
+    }
+
+    fn clock(&mut self, name: &str) -> ClockFault {
+        let random = &mut self.random;
+        let far = random.random_range(BUMP_NS_MIN..=BUMP_NS_MAX);
+        let offset_ns = if random.random_bool(0.5) { far } else { -far };
+        match name {
+            "strobe" => ClockFault::Strobe {
+                offset_ns,
+                period_ns: random.random_range(STROBE_NS),
+            },
+            "drift" => ClockFault::Drift {
+                ppm: random.random_range(-DRIFT_PPM_MAX..=DRIFT_PPM_MAX),
+            },
+            _ => ClockFault::Bump { offset_ns },
+        }
+    }
+
+    fn random_event(&mut self) -> Event {
+        if self.round.is_empty() {
+            self.round.clone_from(&self.plan.kinds);
+            self.round.shuffle(&mut self.random);
+        }
+        let kind = self.round.pop().expect("there are kinds");
+        let most = if self.plan.kinds.len() > 1 {
+            LASTS_MAX
+        } else {
+            LASTS_MAX_ALONE
+        };
+        let part = self.random.random_range(LASTS_MIN..most);
+        let at_ns = self.next_ns;
+        self.next_ns = self.next_ns.saturating_add(self.plan.interval_ns);
+        let lasts_ns = (self.plan.interval_ns as f64 * part) as u64;
+        Event {
+            at_ns,
+            lasts_ns,
+            fault: self.draw(kind),
+            latest_ns: { self.healed_by_ns.saturating_sub(lasts_ns) }
+                .max(at_ns.saturating_add(lasts_ns)),
+            is_written: false,
+        }
+    }
+}
+
+impl Iterator for Schedule {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        loop {
+            let has_random = !self.plan.kinds.is_empty() && self.next_ns < self.healed_by_ns;
+            let random = has_random.then_some(self.next_ns);
+            let written = self.steps.last().map(|event| event.at_ns);
+            let event = match (written, random) {
+                (Some(written), Some(random)) if random < written => self.random_event(),
+                (Some(_), _) => self.steps.pop()?,
+                (None, Some(_)) => self.random_event(),
+                (None, None) => return None,
+            };
+            let comes = if event.is_written {
+                event.at_ns < self.end_ns
+            } else {
+                event.at_ns.saturating_add(event.lasts_ns) <= self.healed_by_ns
+            };
+            if comes {
+                return Some(event);
+            }
+        }
+    }
+}
+
+/// How long before the end the last fault that comes at random is over, in ns.
+pub(super) const fn recovery_ns(interval_ns: u64, duration_ns: u64) -> u64 {
+    let quarter = duration_ns / 4;
+    if interval_ns < quarter {
+        interval_ns
+    } else {
+        quarter
+    }
+}
+
+/// What a step names, of what there is.
+fn named<T: Copy>(step: &Step, known: &[(&str, T)]) -> Result<Option<T>, PlanError> {
+    let Some(what) = &step.what else {
+        return Ok(None);
+    };
+    match known.iter().find(|(name, _)| name == what) {
+        Some((_, found)) => Ok(Some(*found)),
+        None => Err(PlanError::What {
+            kind: step.kind,
+            what: what.clone(),
+            known: known
+                .iter()
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+    }
+}

@@ -1,0 +1,40 @@
+//! What is asked of a store: the workload file, and everything drawn from it and a seed.
+//!
+//! A [`Workload`] is a TOML file in YCSB's words. From it and the run's seed come the steps
+//! ([`Generator`]), the intended start times of an open loop ([`Arrivals`]) and the bytes of every
+//! value ([`payload`]). Nothing here knows who serves the requests, and nothing reads a clock or a
+//! random source of its own: the same seed gives the same run.
+//! Its neighbours are `client`, which carries the steps out, and `history`, which keeps the ids.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod alias;
+mod arrivals;
+mod catalogue;
+mod definition;
+mod distribution;
+mod error;
+mod frontier;
+mod generator;
+pub mod humane;
+mod key;
+mod key_sampler;
+pub mod payload;
+mod random;
+mod scramble;
+mod setting;
+#[cfg(test)]
+mod tests;
+mod value_size;
+mod zipf;
+
+pub use arrivals::{ArrivalProcess, Arrivals};
+pub use catalogue::{Catalogued, catalogue};
+pub use definition::{FaultStep, Mix, RATE_MAX, SESSIONS_MAX, Workload};
+pub use distribution::Distribution;
+pub use error::WorkloadError;
+pub use frontier::UNACKNOWLEDGED_INSERTS_MAX;
+pub use generator::{Generator, LoadSteps, Step, StepKind};
+pub use key::{KEY_COUNT_MAX, KEY_NAME_BYTES, key_name, key_number};
+pub use random::{FOREIGN_FIRST, Stream};
+pub use setting::{Setting, settings};
+pub use value_size::ValueSize;

@@ -1,0 +1,217 @@
+//! The node's disk: commits on a thread of its own, and what has to wait for them.
+//!
+//! While one commit is under way, what the replica changes gathers for the next, so that many
+//! changes share a sync (group commit). No reply and no message leaves before every change that
+//! came before it is durable.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use tokio::sync::mpsc;
+
+use super::counters::DiskUsage;
+use super::log;
+use crate::storage::{Batch, Changes, DiskFault, FaultyFile, Storage, StorageError};
+use kvs_core::bug::Bug;
+use kvs_core::protocol::{Message, NodeId};
+use kvs_core::replica::{Persist, Replica, ReplicaSpec, RequestId};
+use kvs_core::trace::TracedReplica;
+
+/// Messages that wait for a commit; one beyond them is lost, and comes again by anti-entropy.
+const MESSAGES_HELD_MAX: usize = 4_096;
+/// When answers of more bytes wait for a commit, or changes of more bytes for the next, requests
+/// are refused as too many.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+/// The longest commit that the histogram tells from longer ones, in ns.
+const COMMIT_NS_MAX: u64 = 60_000_000_000;
+
+/// How long each commit took, or why there will be no more.
+pub(super) type Commits = mpsc::UnboundedReceiver<Result<Duration, StorageError>>;
+
+/// What may not leave yet.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// The answer to a request, as a frame.
+    Reply(RequestId, Vec<u8>),
+    /// A message to a peer.
+    Message(NodeId, Message),
+}
+
+/// A file that was opened, with what an earlier process has left in it.
+#[derive(Debug)]
+pub(super) struct Stored {
+    file: FaultyFile,
+    storage: Storage,
+}
+
+/// A node's disk.
+#[derive(Debug)]
+pub(super) struct Disk {
+    file: FaultyFile,
+    changes: Changes,
+    /// How many changes there were, and how many of them are durable.
+    noted: u64,
+    durable: u64,
+    /// How many will be when the commit under way ends.
+    committing: Option<u64>,
+    to_thread: SyncSender<Batch>,
+    /// What waits, oldest first, with how many changes have to be durable before it leaves.
+    held: VecDeque<(u64, Held)>,
+    held_bytes: usize,
+    messages_held: usize,
+    /// The planted bug `ack-before-sync`: nothing waits.
+    holds_nothing: bool,
+    usage: DiskUsage,
+    took: Histogram<u64>,
+}
+
+impl Stored {
+    /// Opens the file of a node, which is made when it is missing.
+    pub(super) fn open(path: &Path, spec: &ReplicaSpec) -> Result<Self, StorageError> {
+        let file = FaultyFile::open(path).map_err(|source| StorageError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        let storage = Storage::open(file.clone(), path, spec)?;
+        Ok(Self { file, storage })
+    }
+
+    /// Brings `replica`, which is new, back to what was stored, and starts the thread that commits.
+    pub(super) fn bring_back<W: std::io::Write>(
+        self,
+        spec: &ReplicaSpec,
+        replica: &mut TracedReplica<W>,
+    ) -> Result<(Disk, Commits), StorageError> {
+        let began = Instant::now();
+        let restored = self
+            .storage
+            .restore(|change| replica.restore(change), spec.kind)?;
+        let took = began.elapsed();
+        if restored.keys > 0 {
+            log(format_args!(
+                "{} keys and {} updates are back after {took:?}",
+                restored.keys, restored.updates
+            ));
+        }
+        // One batch is under way at a time.
+        let (to_thread, batches) = sync_channel(1);
+        let (tell, commits) = mpsc::unbounded_channel();
+        let storage = self.storage;
+        std::thread::Builder::new()
+            .name("disk".to_owned())
+            .spawn(move || commit_all(storage, &batches, &tell))
+            .expect("the system has threads");
+        let disk = Disk {
+            file: self.file,
+            changes: Changes::default(),
+            noted: 0,
+            durable: 0,
+            committing: None,
+            to_thread,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            messages_held: 0,
+            holds_nothing: spec.bug == Some(Bug::AckBeforeSync),
+            usage: DiskUsage {
+                keys_restored: restored.keys,
+                restore_ns: took.as_nanos() as u64,
+                ..DiskUsage::default()
+            },
+            took: Histogram::new_with_bounds(1, COMMIT_NS_MAX, 3).expect("legal bounds"),
+        };
+        Ok((disk, commits))
+    }
+}
+
+/// Commits each batch in turn, until the node is gone or the disk fails.
+fn commit_all(
+    mut storage: Storage,
+    batches: &Receiver<Batch>,
+    tell: &mpsc::UnboundedSender<Result<Duration, StorageError>>,
+) {
+    while let Ok(batch) = batches.recv() {
+        let began = Instant::now();
+        let committed = storage.commit(&batch).map(|()| began.elapsed());
+        let failed = committed.is_err();
+        if tell.send(committed).is_err() || failed {
+            return;
+        }
+    }
+}
+
+impl Disk {
+    /// The replica has changed.
+    pub(super) fn note(&mut self, change: &Persist<'_>) {
+        self.noted += 1;
+        self.changes.note(change);
+    }
+
+    /// Whether what would leave now has to wait.
+    pub(super) const fn holds(&self) -> bool {
+        self.durable < self.noted && !self.holds_nothing
+    }
+
+    /// Whether so much waits that nothing more should come.
+    pub(super) const fn is_full(&self) -> bool {
+        self.held_bytes > WAITING_BYTES_MAX || self.changes.bytes() > WAITING_BYTES_MAX
+    }
+
+    /// Keeps back what may not leave before all that was noted is durable. Whether there was room.
+    pub(super) fn hold(&mut self, what: Held) -> bool {
+        match &what {
+            Held::Message(..) if self.messages_held >= MESSAGES_HELD_MAX => return false,
+            Held::Message(..) => self.messages_held += 1,
+            Held::Reply(_, frame) => self.held_bytes += frame.len(),
+        }
+        self.held.push_back((self.noted, what));
+        true
+    }
+
+    /// Begins a commit if one is needed and none is under way.
+    pub(super) fn begin_commit(&mut self, replica: &Replica) {
+        if self.committing.is_some() || self.changes.is_empty() {
+            return;
+        }
+        self.committing = Some(self.noted);
+        // A thread that has ended has said why, which ends the node.
+        let _ = self.to_thread.try_send(self.changes.take(replica));
+    }
+
+    /// The commit under way has ended well.
+    pub(super) fn committed(&mut self, took: Duration) {
+        let durable = self.committing.take().expect("a commit was under way");
+        self.usage.commits += 1;
+        self.usage.changes += durable - self.durable;
+        self.durable = durable;
+        self.took.saturating_record(took.as_nanos() as u64);
+    }
+
+    /// The next thing that may leave now.
+    pub(super) fn release(&mut self) -> Option<Held> {
+        if self.held.front()?.0 > self.durable {
+            return None;
+        }
+        let (_, what) = self.held.pop_front()?;
+        match &what {
+            Held::Message(..) => self.messages_held -= 1,
+            Held::Reply(_, frame) => self.held_bytes -= frame.len(),
+        }
+        Some(what)
+    }
+
+    pub(super) fn set_fault(&self, fault: DiskFault) {
+        self.file.set(fault);
+    }
+
+    pub(super) fn usage(&self) -> DiskUsage {
+        DiskUsage {
+            commit_ns_p50: self.took.value_at_quantile(0.5),
+            commit_ns_p99: self.took.value_at_quantile(0.99),
+            file_bytes: self.file.bytes(),
+            ..self.usage
+        }
+    }
+}

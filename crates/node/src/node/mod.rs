@@ -1,0 +1,40 @@
+//! A node: the process that drives one replica, and the launcher that starts and controls nodes.
+//!
+//! A node has one thread. It decodes every request that a read brought, hands each to the replica,
+//! encodes the answers into the connections' outboxes, pushes what is new to its peers, and goes
+//! back to sleep. Here the wall clock and the random source are read; the replica never does.
+//! What it must not do: decide anything about the store. Neighbours: `replica`, which it drives;
+//! `transport`, which carries the bytes; `run`, which launches nodes.
+//!
+//! A node exits when its control channel closes, and asks the kernel to be killed when its parent
+//! dies, since one that is stopped (SIGSTOP) sees no closed channel.
+
+mod child;
+mod connections;
+mod control;
+mod counters;
+mod disk;
+mod kernel;
+mod launcher;
+mod namespace;
+mod owner;
+mod peers;
+mod process;
+mod service;
+
+pub use child::{NodeError, NodeHandle, UnexpectedExit};
+pub use control::{Answer, Command, NodeStatus, Start, TraceStart};
+pub use counters::{Counters, DiskUsage, Usage};
+pub use launcher::{Durability, HostKind, LaunchError, Launcher, Processes, STORE_EXTENSION};
+pub use namespace::NetworkError;
+pub use process::{run_if_node, run_node};
+
+/// The argument that makes a program that calls [`run_if_node`] a node.
+pub const NODE_ARGUMENT: &str = "node";
+
+/// Writes a line to the node's log, which is its stderr.
+fn log(message: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    // A log that cannot be written, its disk being full, must not stop the node.
+    let _ = writeln!(std::io::stderr(), "{} {message}", jiff::Timestamp::now());
+}

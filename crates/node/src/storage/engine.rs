@@ -1,0 +1,450 @@
+//! The state in the engine's tables, and back.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use redb::{
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, Table,
+    TableDefinition,
+};
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash64;
+
+use super::StorageError;
+use super::backend::FaultyFile;
+use super::batch::{Batch, encode};
+use kvs_core::protocol::{Dot, End, GroupId, NodeId, Update};
+use kvs_core::replica::{Persist, ReplicaKind, ReplicaSpec, ShardStep};
+use kvs_core::values::VectorClock;
+
+/// The version of the layout. A program refuses every other.
+const VERSION: u32 = 1;
+/// Updates that are kept in the order in which they were applied, so that a replica that comes
+/// back can send its peers what they lack, and need not send them its whole state.
+const RECENT_MAX: u64 = 1 << 14;
+/// Memory for the engine's pages, in bytes. The replica has everything in memory anyway.
+const CACHE_BYTES: usize = 64 << 20;
+/// Keys that are restored at once.
+const RESTORED_AT_ONCE: usize = 1024;
+
+/// Keys, each with what the replica has of it and a checksum.
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+/// The updates that were applied last, by their place, each with a checksum.
+const RECENT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("recent");
+/// What is known of ended lives, by node.
+const ENDS: TableDefinition<'_, u16, &[u8]> = TableDefinition::new("ends");
+/// Whose it is, and a summary of the other tables.
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const OWNER: &str = "owner";
+const SUMMARY: &str = "summary";
+
+/// Whose state it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Owner {
+    version: u32,
+    node: NodeId,
+    incarnation: u16,
+    group: GroupId,
+    kind: ReplicaKind,
+    shards: Vec<ShardStep>,
+}
+
+impl Owner {
+    fn of(spec: &ReplicaSpec) -> Self {
+        Self {
+            version: VERSION,
+            node: spec.node,
+            incarnation: spec.incarnation,
+            group: spec.group,
+            kind: spec.kind,
+            shards: spec.shards.clone(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "life {} of node {} ({:?}, layout {})",
+            self.incarnation, self.node, self.kind, self.version
+        )
+    }
+}
+
+/// What the other tables hold, so that nothing can go missing unnoticed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Summary {
+    /// How many keys there are.
+    keys: u64,
+    /// The sum of their checksums.
+    sum: u64,
+    /// The place of the first recent update, and of the one after the last.
+    first: u64,
+    next: u64,
+    /// The sum of the checksums of recent updates.
+    recent_sum: u64,
+    /// How many ended lives there are, and the sum of their checksums.
+    ends: u64,
+    ends_sum: u64,
+    /// All that the replica had applied before the first recent update.
+    base: Vec<Dot>,
+}
+
+/// What was found again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Keys.
+    pub keys: u64,
+    /// Updates of the log.
+    pub updates: u64,
+}
+
+/// The durable state of one life of a node.
+#[derive(Debug)]
+pub struct Storage {
+    database: Database,
+    path: PathBuf,
+    summary: Summary,
+}
+
+impl Storage {
+    /// The state of this replica in that file, which is made when it is missing.
+    ///
+    /// # Errors
+    /// When the file cannot be used, is damaged, or is another replica's.
+    pub fn open(file: FaultyFile, path: &Path, spec: &ReplicaSpec) -> Result<Self, StorageError> {
+        Self::open_on(file, path, spec)
+    }
+
+    /// The same on any kind of file.
+    pub(super) fn open_on(
+        file: impl StorageBackend,
+        path: &Path,
+        spec: &ReplicaSpec,
+    ) -> Result<Self, StorageError> {
+        let database = Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .set_check_integrity_on_open(true)
+            .create_with_backend(file)
+            .map_err(|error| unusable(path, error))?;
+        let mut storage = Self {
+            database,
+            path: path.to_owned(),
+            summary: Summary::default(),
+        };
+        storage.claim(&Owner::of(spec))?;
+        Ok(storage)
+    }
+
+    /// Reads whose it is, or says so in a new one.
+    fn claim(&mut self, owner: &Owner) -> Result<(), StorageError> {
+        let reading = self.database.begin_read().map_err(|e| self.damaged(&e))?;
+        let meta = match reading.open_table(META) {
+            Ok(meta) => meta,
+            Err(redb::TableError::TableDoesNotExist(_)) => {
+                drop(reading);
+                return self.found(owner);
+            }
+            Err(error) => return Err(self.damaged(&error)),
+        };
+        let found: Owner = self.read_meta(&meta, OWNER)?;
+        if found != *owner {
+            return Err(StorageError::Foreign {
+                path: self.path.clone(),
+                found: found.describe(),
+                expected: owner.describe(),
+            });
+        }
+        self.summary = self.read_meta(&meta, SUMMARY)?;
+        Ok(())
+    }
+
+    fn found(&self, owner: &Owner) -> Result<(), StorageError> {
+        self.write(|tables| {
+            tables
+                .meta
+                .insert(OWNER, &*sealed(b"owner", encode(owner)))?;
+            let summary = encode(&Summary::default());
+            tables.meta.insert(SUMMARY, &*sealed(b"summary", summary))?;
+            Ok(())
+        })
+    }
+
+    /// Hands over all that was committed, as the replica once persisted it, for
+    /// [`kvs_core::replica::Replica::restore`].
+    ///
+    /// # Errors
+    /// When anything is damaged: what was handed over until then must not be used.
+    pub fn restore(
+        &self,
+        mut take: impl FnMut(&Persist<'_>),
+        kind: ReplicaKind,
+    ) -> Result<Restored, StorageError> {
+        let reading = self.database.begin_read().map_err(|e| self.damaged(&e))?;
+        let summary = &self.summary;
+        self.restore_ends(&reading, &mut take)?;
+
+        let records = reading.open_table(RECORDS).map_err(|e| self.damaged(&e))?;
+        let (mut keys, mut sum) = (0, 0u64);
+        let mut gathered: Vec<Update> = Vec::new();
+        for entry in records.iter().map_err(|e| self.damaged(&e))? {
+            let (key, value) = entry.map_err(|e| self.damaged(&e))?;
+            let payload = self.unsealed(key.value(), value.value(), &mut sum)?;
+            keys += 1;
+            match kind {
+                ReplicaKind::Local => take(&Persist::Put {
+                    key: Cow::Borrowed(key.value()),
+                    value: Cow::Borrowed(payload),
+                }),
+                ReplicaKind::Replicated(_) => {
+                    gathered.extend(self.decoded::<Vec<Update>>(payload)?);
+                    if gathered.len() >= RESTORED_AT_ONCE {
+                        take(&state(&[], &gathered));
+                        gathered.clear();
+                    }
+                }
+            }
+        }
+        if (keys, sum) != (summary.keys, summary.sum) {
+            return Err(self.missing("keys"));
+        }
+        if !gathered.is_empty() || !summary.base.is_empty() {
+            take(&state(&summary.base, &gathered));
+        }
+        let updates = self.restore_recent(&reading, &mut take)?;
+        Ok(Restored { keys, updates })
+    }
+
+    fn restore_ends(
+        &self,
+        reading: &redb::ReadTransaction,
+        take: &mut impl FnMut(&Persist<'_>),
+    ) -> Result<(), StorageError> {
+        let ends = reading.open_table(ENDS).map_err(|e| self.damaged(&e))?;
+        let (mut count, mut sum) = (0, 0u64);
+        for entry in ends.iter().map_err(|e| self.damaged(&e))? {
+            let (node, value) = entry.map_err(|e| self.damaged(&e))?;
+            let payload = self.unsealed(&node.value().to_be_bytes(), value.value(), &mut sum)?;
+            let end: End = self.decoded(payload)?;
+            take(&Persist::End(Cow::Owned(end)));
+            count += 1;
+        }
+        if (count, sum) != (self.summary.ends, self.summary.ends_sum) {
+            return Err(self.missing("ended lives"));
+        }
+        Ok(())
+    }
+
+    fn restore_recent(
+        &self,
+        reading: &redb::ReadTransaction,
+        take: &mut impl FnMut(&Persist<'_>),
+    ) -> Result<u64, StorageError> {
+        let recent = reading.open_table(RECENT).map_err(|e| self.damaged(&e))?;
+        let (mut next, mut sum) = (self.summary.first, 0u64);
+        for entry in recent.iter().map_err(|e| self.damaged(&e))? {
+            let (place, value) = entry.map_err(|e| self.damaged(&e))?;
+            if place.value() != next {
+                return Err(self.missing("updates"));
+            }
+            let payload = self.unsealed(&next.to_be_bytes(), value.value(), &mut sum)?;
+            let update: Update = self.decoded(payload)?;
+            take(&Persist::Update(Cow::Owned(update)));
+            next += 1;
+        }
+        if (next, sum) != (self.summary.next, self.summary.recent_sum) {
+            return Err(self.missing("updates"));
+        }
+        Ok(next - self.summary.first)
+    }
+
+    /// Makes a batch durable, whole: it is when this returns.
+    ///
+    /// # Errors
+    /// When the disk fails. What of the batch will be found again is then unknown, and nothing may
+    /// be committed any more.
+    pub fn commit(&mut self, batch: &Batch) -> Result<(), StorageError> {
+        let mut summary = self.summary.clone();
+        self.write(|tables| {
+            for (key, value) in &batch.records {
+                let sealed = sealed(key, value.clone());
+                summary.sum = summary.sum.wrapping_add(checksum_of(&sealed));
+                match tables.records.insert(&**key, &*sealed)? {
+                    Some(old) => {
+                        summary.sum = summary.sum.wrapping_sub(checksum_of(old.value()));
+                    }
+                    None => summary.keys += 1,
+                }
+            }
+            for end in &batch.ends {
+                let key = end.node.0;
+                let sealed = sealed(&key.to_be_bytes(), encode(end));
+                summary.ends_sum = summary.ends_sum.wrapping_add(checksum_of(&sealed));
+                match tables.ends.insert(key, &*sealed)? {
+                    Some(old) => {
+                        summary.ends_sum = summary.ends_sum.wrapping_sub(checksum_of(old.value()));
+                    }
+                    None => summary.ends += 1,
+                }
+            }
+            keep_recent(&mut tables.recent, batch, &mut summary)?;
+            let encoded = encode(&summary);
+            tables.meta.insert(SUMMARY, &*sealed(b"summary", encoded))?;
+            Ok(())
+        })?;
+        self.summary = summary;
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        change: impl FnOnce(&mut Tables<'_>) -> Result<(), redb::StorageError>,
+    ) -> Result<(), StorageError> {
+        let writing = || -> Result<(), redb::Error> {
+            let mut transaction = self.database.begin_write()?;
+            // The newest commit is then known to be whole, so that damage to it is damage, and not
+            // taken for a write that a crash cut short.
+            transaction.set_two_phase_commit(true);
+            {
+                let mut tables = Tables {
+                    records: transaction.open_table(RECORDS)?,
+                    recent: transaction.open_table(RECENT)?,
+                    ends: transaction.open_table(ENDS)?,
+                    meta: transaction.open_table(META)?,
+                };
+                change(&mut tables)?;
+            }
+            transaction.commit()?;
+            Ok(())
+        };
+        writing().map_err(|error| StorageError::Write {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    fn read_meta<T: serde::de::DeserializeOwned>(
+        &self,
+        meta: &impl ReadableTable<&'static str, &'static [u8]>,
+        name: &str,
+    ) -> Result<T, StorageError> {
+        let value = meta.get(name).map_err(|e| self.damaged(&e))?;
+        let value = value.ok_or_else(|| self.missing(name))?;
+        let payload = self.unsealed(name.as_bytes(), value.value(), &mut 0)?;
+        self.decoded(payload)
+    }
+
+    fn unsealed<'a>(
+        &self,
+        key: &[u8],
+        value: &'a [u8],
+        sum: &mut u64,
+    ) -> Result<&'a [u8], StorageError> {
+        let found = value.split_last_chunk::<CHECKSUM_BYTES>();
+        match found {
+            Some((payload, stored)) if u64::from_le_bytes(*stored) == checksum(key, payload) => {
+                *sum = sum.wrapping_add(u64::from_le_bytes(*stored));
+                Ok(payload)
+            }
+            Some(_) | None => Err(self.damaged(&"a checksum is wrong")),
+        }
+    }
+
+    fn decoded<T: serde::de::DeserializeOwned>(&self, payload: &[u8]) -> Result<T, StorageError> {
+        postcard::from_bytes(payload).map_err(|error| self.damaged(&error))
+    }
+
+    fn damaged(&self, what: &dyn std::fmt::Display) -> StorageError {
+        StorageError::Damaged {
+            path: self.path.clone(),
+            what: what.to_string(),
+        }
+    }
+
+    fn missing(&self, what: &str) -> StorageError {
+        self.damaged(&format!("{what} are missing"))
+    }
+}
+
+struct Tables<'t> {
+    records: Table<'t, &'static [u8], &'static [u8]>,
+    recent: Table<'t, u64, &'static [u8]>,
+    ends: Table<'t, u16, &'static [u8]>,
+    meta: Table<'t, &'static str, &'static [u8]>,
+}
+
+/// Appends the updates of a batch, and lets the oldest go beyond [`RECENT_MAX`].
+fn keep_recent(
+    recent: &mut Table<'_, u64, &'static [u8]>,
+    batch: &Batch,
+    summary: &mut Summary,
+) -> Result<(), redb::StorageError> {
+    let mut base = VectorClock::from(&summary.base[..]);
+    if let Some(applied) = &batch.merged_state {
+        // Everything is applied by now, those of this batch included.
+        recent.retain(|_, _| false)?;
+        summary.first = summary.next;
+        summary.recent_sum = 0;
+        base = VectorClock::from(&applied[..]);
+    } else {
+        for update in &batch.updates {
+            let sealed = sealed(&summary.next.to_be_bytes(), update.clone());
+            summary.recent_sum = summary.recent_sum.wrapping_add(checksum_of(&sealed));
+            recent.insert(summary.next, &*sealed)?;
+            summary.next += 1;
+        }
+    }
+    while summary.next - summary.first > RECENT_MAX {
+        if let Some(oldest) = recent.remove(summary.first)? {
+            let value = oldest.value();
+            summary.recent_sum = summary.recent_sum.wrapping_sub(checksum_of(value));
+            let payload = &value[..value.len() - CHECKSUM_BYTES];
+            if let Ok(update) = postcard::from_bytes::<Update>(payload) {
+                base.advance(update.dot);
+            }
+        }
+        summary.first += 1;
+    }
+    summary.base = base.to_vector().to_vec();
+    Ok(())
+}
+
+fn state<'a>(vector: &'a [Dot], updates: &'a [Update]) -> Persist<'a> {
+    Persist::State {
+        vector: Cow::Borrowed(vector),
+        updates: Cow::Borrowed(updates),
+    }
+}
+
+const CHECKSUM_BYTES: usize = 8;
+
+/// Of a value under its key, so that one that stands under another is found as well.
+fn checksum(key: &[u8], payload: &[u8]) -> u64 {
+    XxHash64::oneshot(XxHash64::oneshot(0, key), payload)
+}
+
+/// The value with its checksum behind it.
+fn sealed(key: &[u8], mut payload: Vec<u8>) -> Vec<u8> {
+    let checksum = checksum(key, &payload);
+    payload.extend_from_slice(&checksum.to_le_bytes());
+    payload
+}
+
+/// The checksum behind a value; 0 where there is none, which reading will find.
+fn checksum_of(sealed: &[u8]) -> u64 {
+    sealed
+        .last_chunk::<CHECKSUM_BYTES>()
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+fn unusable(path: &Path, error: DatabaseError) -> StorageError {
+    if let DatabaseError::Storage(redb::StorageError::Io(source)) = error {
+        StorageError::Open {
+            path: path.to_owned(),
+            source,
+        }
+    } else {
+        StorageError::Damaged {
+            path: path.to_owned(),
+            what: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! What an operation leaves in the history: its row, with the server's evidence, and the header of
+//! the history that it stands in. Whoever drives sessions records them the same way: the load
+//! generator and the simulator.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use kvs_check::history::{
+    self, CORRUPT, ErrorKind, Group, Header, Kind, Phase, Promise, Row, Siblings, Version, Witness,
+};
+use kvs_core::protocol::{Dot, GroupId, Lattice, NodeId, PutWitness, Refusal, Response, Sibling};
+use kvs_core::server::{Architecture, ServerPorts};
+use kvs_core::session::{Outcome, Trouble};
+use kvs_load::workload::payload;
+
+/// An operation that is under way.
+#[derive(Clone, Copy, Debug)]
+pub struct InFlight {
+    /// Whether it is a put; otherwise a get.
+    pub put: bool,
+    /// The key.
+    pub key: u64,
+    /// Its index in its session.
+    pub index: u32,
+    /// When it was meant to start, in ns since the run began.
+    pub intended_ns: u64,
+    /// When it started, in ns since the run began.
+    pub invoke_ns: u64,
+    /// The node that was asked last.
+    pub node: NodeId,
+    /// Which life of the node it was sent to.
+    pub incarnation: u16,
+    /// The replica group of the key.
+    pub group: GroupId,
+}
+
+/// Makes rows. Buffers for the lists of one are used again for the next.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// What the store promises, which says what its evidence is: that a replica has applied nothing
+    /// yet, or that a key holds no version, looks the same as no evidence at all.
+    promise: Option<Promise>,
+    read: Vec<u64>,
+    vector: Vec<u64>,
+    dots: Vec<u64>,
+    ends: Vec<u32>,
+    vectors: Vec<u64>,
+}
+
+/// What the buffers hold.
+enum Held {
+    Nothing,
+    Put { dot: u64 },
+    Siblings,
+    Version(Option<Version>),
+}
+
+impl Evidence {
+    /// The evidence of a store that promises this.
+    #[must_use]
+    pub fn new(promise: Option<Promise>) -> Self {
+        Self {
+            promise,
+            ..Self::default()
+        }
+    }
+
+    /// The row of an operation of `session` that has ended at `now_ns`.
+    pub fn row(
+        &mut self,
+        session: u32,
+        operation: &InFlight,
+        phase: Phase,
+        outcome: Outcome,
+        response: Option<&Response<'_>>,
+        now_ns: u64,
+    ) -> Row<'_> {
+        let (outcome, error) = match outcome {
+            Outcome::Ok => (history::Outcome::Ok, None),
+            Outcome::Fail(trouble) => (history::Outcome::Fail, Some(error_kind(trouble))),
+            Outcome::Info(trouble) => (history::Outcome::Info, Some(error_kind(trouble))),
+        };
+        let written = if operation.put {
+            history::value_id(session, operation.index)
+        } else {
+            0
+        };
+        let held = self.collect(response);
+        Row {
+            session,
+            index: operation.index,
+            kind: if operation.put { Kind::Put } else { Kind::Get },
+            key: operation.key,
+            written,
+            read: &self.read,
+            intended: operation.intended_ns,
+            invoke: operation.invoke_ns,
+            returned: match outcome {
+                history::Outcome::Ok | history::Outcome::Fail => Some(now_ns),
+                history::Outcome::Info => None,
+            },
+            outcome,
+            error,
+            node: operation.node.0,
+            incarnation: operation.incarnation,
+            group: operation.group.0,
+            phase,
+            context: None,
+            witness: match held {
+                Held::Nothing => Witness::None,
+                Held::Put { dot } => Witness::Put {
+                    dot,
+                    vector: &self.vector,
+                },
+                Held::Siblings => Witness::Get {
+                    vector: &self.vector,
+                    siblings: Siblings {
+                        dots: &self.dots,
+                        ends: &self.ends,
+                        vectors: &self.vectors,
+                        ..Siblings::default()
+                    },
+                },
+                Held::Version(version) => Witness::Version(version),
+            },
+        }
+    }
+
+    fn collect(&mut self, response: Option<&Response<'_>>) -> Held {
+        self.read.clear();
+        match response {
+            None | Some(Response::Refused(_) | Response::Put(PutWitness::None)) => Held::Nothing,
+            Some(Response::Put(PutWitness::Causal { dot, vector })) => {
+                copy(vector, &mut self.vector);
+                Held::Put { dot: dot.0 }
+            }
+            Some(Response::Put(PutWitness::Lww { version })) => {
+                Held::Version(Some(history_version(*version)))
+            }
+            Some(Response::Get { vector, siblings }) => self.collect_get(vector, siblings),
+        }
+    }
+
+    fn collect_get(&mut self, vector: &[Dot], siblings: &[Sibling<'_>]) -> Held {
+        copy(vector, &mut self.vector);
+        self.dots.clear();
+        self.ends.clear();
+        self.vectors.clear();
+        // A store with evidence gives it even when the key holds nothing.
+        let mut held = match self.promise {
+            Some(Promise::Causal) => Held::Siblings,
+            Some(Promise::Lww) => Held::Version(None),
+            None if !vector.is_empty() => Held::Siblings,
+            Some(Promise::Linearizable) | None => Held::Nothing,
+        };
+        for sibling in siblings {
+            self.read
+                .push(payload::id_of(sibling.value).unwrap_or(CORRUPT));
+            match sibling.witness {
+                PutWitness::None => {}
+                PutWitness::Lww { version } => held = Held::Version(Some(history_version(version))),
+                PutWitness::Causal { dot, vector } => {
+                    self.dots.push(dot.0);
+                    self.vectors.extend(vector.iter().map(|dot| dot.0));
+                    self.ends.push(self.vectors.len() as u32);
+                    held = Held::Siblings;
+                }
+            }
+        }
+        held
+    }
+}
+
+fn copy(from: &[Dot], to: &mut Vec<u64>) {
+    to.clear();
+    to.extend(from.iter().map(|dot| dot.0));
+}
+
+const fn history_version(version: kvs_core::protocol::Version) -> Version {
+    Version {
+        time: version.time,
+        origin: version.origin,
+    }
+}
+
+/// The kind of error that histories and reports know a trouble by.
+#[must_use]
+pub const fn error_kind(trouble: Trouble) -> ErrorKind {
+    match trouble {
+        Trouble::Timeout => ErrorKind::Timeout,
+        Trouble::Disconnected => ErrorKind::Disconnected,
+        Trouble::NoConnection => ErrorKind::NoConnection,
+        Trouble::Malformed => ErrorKind::Malformed,
+        Trouble::Refused(Refusal::Unavailable) => ErrorKind::Unavailable,
+        Trouble::Refused(Refusal::WrongShard) => ErrorKind::WrongShard,
+        Trouble::Refused(Refusal::ContextLost) => ErrorKind::ContextLost,
+        Trouble::Refused(Refusal::Overloaded) => ErrorKind::Overloaded,
+    }
+}
+
+/// What an architecture promises under this lattice.
+#[must_use]
+pub fn promise(architecture: &Architecture, lattice: Lattice) -> Promise {
+    match (architecture.is_replicated(), lattice) {
+        (false, _) => Promise::Linearizable,
+        (true, Lattice::Causal) => Promise::Causal,
+        (true, Lattice::Lww) => Promise::Lww,
+    }
+}
+
+/// A lattice by the name that the command line, histories and reports know it by.
+#[must_use]
+pub const fn lattice_name(lattice: Lattice) -> &'static str {
+    match lattice {
+        Lattice::Causal => "causal",
+        Lattice::Lww => "lww",
+    }
+}
+
+/// The lattice by name, where the architecture has one.
+#[must_use]
+pub fn lattice_of(architecture: &Architecture, lattice: Lattice) -> Option<String> {
+    architecture
+        .is_replicated()
+        .then(|| lattice_name(lattice).to_owned())
+}
+
+/// What a history says about the deployment that made it.
+#[must_use]
+pub fn header(
+    architecture: &Architecture,
+    lattice: Lattice,
+    ports: &ServerPorts,
+    seed: u64,
+) -> Header {
+    let group = |group: &kvs_core::server::Group| Group {
+        id: group.id.0,
+        nodes: group.nodes.iter().map(|node| node.0).collect(),
+    };
+    Header {
+        architecture: architecture.to_string(),
+        lattice: lattice_of(architecture, lattice).unwrap_or_default(),
+        promise: Some(promise(architecture, lattice)),
+        groups: ports.groups().iter().map(group).collect(),
+        seed,
+        ..Header::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_get_of_nothing_carries_the_evidence_of_its_store() {
+        let operation = InFlight {
+            put: false,
+            key: 0,
+            index: 0,
+            intended_ns: 0,
+            invoke_ns: 0,
+            node: NodeId(0),
+            incarnation: 0,
+            group: GroupId(0),
+        };
+        let response = Response::Get {
+            vector: &[],
+            siblings: &[],
+        };
+        let witness_is = |promise, witness: Witness<'_>| {
+            let mut evidence = Evidence::new(Some(promise));
+            let ended = Some(&response);
+            let row = evidence.row(1, &operation, Phase::Run, Outcome::Ok, ended, 5);
+            assert_eq!(row.witness, witness, "{promise}");
+        };
+        let nothing = Witness::Get {
+            vector: &[],
+            siblings: Siblings::default(),
+        };
+        witness_is(Promise::Causal, nothing);
+        witness_is(Promise::Lww, Witness::Version(None));
+        witness_is(Promise::Linearizable, Witness::None);
+    }
+}

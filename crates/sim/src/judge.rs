@@ -1,0 +1,320 @@
+//! What comes after the faults: the liveness phase, the final reads, and the verdict.
+
+use kvs_check::checker::{self, Anomaly, Engine, Options, Property, Report};
+use kvs_check::history::{End, History, Kind, Outcome, Phase, Row, Witness};
+use kvs_core::protocol::{Dot, NodeId, Operation, Origin, Request, Response};
+use kvs_core::replica::{Input, RequestId, Status};
+use kvs_core::session::{Access, Next, Session, Suspicion, View};
+use kvs_core::values::VectorClock;
+use kvs_load::workload::key_name;
+use kvs_recording::InFlight;
+
+use super::outcome::Verdict;
+use super::world::{MS, World};
+
+/// How long the operations under way may take to end once all is healed: so many time-outs, and so
+/// long beyond them.
+const TIMEOUTS_MAX: u64 = 10;
+const SESSIONS_NS_MAX: u64 = 10_000 * MS;
+/// How many rounds of anti-entropy the replicas may take to agree, and how long beyond them.
+const ROUNDS_MAX: u64 = 400;
+const CONVERGENCE_NS_MAX: u64 = 5_000 * MS;
+/// How many looks at the replicas there are in a round of anti-entropy.
+const LOOKS: u64 = 4;
+/// How long a final read takes.
+const FINAL_READ_NS: u64 = 1_000;
+/// The name of a final read, which no slot has.
+const FINAL_REQUEST: RequestId = RequestId(u64::MAX);
+/// Events of a whole simulation, for each step: beyond them something spins.
+const EVENTS_PER_STEP_MAX: u64 = 100_000;
+
+impl World<'_> {
+    /// Runs the safety phase, the liveness phase and the final reads. Why it is not live, if so.
+    pub(super) fn run(&mut self) -> Result<(), String> {
+        self.end_sessions()?;
+        let since_ns = self.now_ns;
+        self.converge()?;
+        self.counters.converged_ns = self.now_ns - since_ns;
+        self.read_back();
+        Ok(())
+    }
+
+    fn end_sessions(&mut self) -> Result<(), String> {
+        let events_max = (self.plan.steps + 1).saturating_mul(EVENTS_PER_STEP_MAX);
+        while self.clients.idle < self.clients.lanes() {
+            let until_ns = self.healed_ns.map_or(u64::MAX, |healed_ns| {
+                healed_ns + TIMEOUTS_MAX * self.plan.timeout_ns + SESSIONS_NS_MAX
+            });
+            if !self.step(until_ns) || self.counters.events > events_max {
+                let left = self.clients.lanes() - self.clients.idle;
+                return Err(format!(
+                    "{left} of {} sessions never ended their operation",
+                    self.clients.lanes()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn converge(&mut self) -> Result<(), String> {
+        let round_ns = self.plan.settings.anti_entropy_ms * MS;
+        let until_ns = self.now_ns + ROUNDS_MAX * round_ns + CONVERGENCE_NS_MAX;
+        loop {
+            let Some(difference) = self.difference() else {
+                return Ok(());
+            };
+            if self.now_ns >= until_ns {
+                return Err(difference);
+            }
+            let look_ns = self.now_ns + (round_ns / LOOKS).max(1);
+            while self.step(look_ns) {}
+            self.now_ns = look_ns;
+        }
+    }
+
+    /// What replicas of one group do not agree on, if anything.
+    fn difference(&self) -> Option<String> {
+        for group in self.ports.groups() {
+            let status = |node: &NodeId| self.nodes[usize::from(node.0)].replica.status();
+            let first = status(&group.nodes[0]);
+            for node in &group.nodes {
+                let status = status(node);
+                if let Some(what) = differs(&first, &status) {
+                    let other = group.nodes[0];
+                    return Some(format!("{node} and {other} never agreed: {what}"));
+                }
+            }
+        }
+        None
+    }
+
+    /// Reads every key from every replica that has it.
+    fn read_back(&mut self) {
+        for status in self.nodes.iter().map(|node| node.replica.status()) {
+            self.counters.add_replica(&status.counters);
+        }
+        let suspicion = Suspicion::new(self.nodes.len());
+        for node in 0..self.nodes.len() {
+            let id = self.clients.new_session();
+            let mut session = Session::pinned(id, self.nodes[node].spec.node);
+            for key in 0..self.clients.keys_end {
+                let group = self.ports.route(&key_name(key));
+                if group.id == self.nodes[node].spec.group {
+                    self.read(node, &mut session, key, &suspicion);
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, node: usize, session: &mut Session, key: u64, suspicion: &Suspicion) {
+        self.now_ns += FINAL_READ_NS;
+        let view = View {
+            ports: &self.ports,
+            policy: self.plan.policy,
+            suspicion,
+            now_ns: self.now_ns,
+        };
+        let name = key_name(key);
+        let index = session.next_index();
+        let attempt = session.begin(view, &name, Access::Read, 0);
+        let asked = InFlight {
+            put: false,
+            key,
+            index,
+            intended_ns: self.now_ns,
+            invoke_ns: self.now_ns,
+            node: attempt.node,
+            incarnation: self.nodes[node].spec.incarnation,
+            group: attempt.group,
+        };
+        let request = Request {
+            key: &name,
+            operation: Operation::Get,
+            context: session.context(attempt.group),
+        };
+        let input = Input {
+            wall_ns: self.nodes[node].wall_ns(self.now_ns),
+            peers: &[],
+        };
+        let replica = &mut self.nodes[node].replica;
+        replica.handle_request(FINAL_REQUEST, &request, &input, &mut self.outbox);
+        self.outbox.timers.clear();
+        let reply = self.outbox.replies.pop().map(|(_, slot)| slot);
+        let reply = reply.map(|slot| std::mem::take(self.outbox.slots.at(slot)));
+        let next = match &reply {
+            Some(reply) => reply.with(|response| session.handle_response(view, &name, response)),
+            None => session.handle_timeout(),
+        };
+        let Next::Done { outcome, .. } = next else {
+            unreachable!("a pinned session asks nobody else")
+        };
+        let ended_ns = self.now_ns + FINAL_READ_NS / 2;
+        let mut record = |response: Option<&Response<'_>>| {
+            let ended = (outcome, response);
+            let counters = &mut self.counters;
+            { &mut self.clients }.record(
+                session.id(),
+                &asked,
+                Phase::Final,
+                ended,
+                ended_ns,
+                counters,
+            );
+        };
+        match &reply {
+            Some(reply) => reply.with(|response| record(Some(response))),
+            None => record(None),
+        }
+    }
+
+    /// What was recorded.
+    pub(super) fn history(&mut self) -> History {
+        let plan = self.plan;
+        let header =
+            kvs_recording::header(&plan.architecture, plan.lattice, &self.ports, plan.seed);
+        let columns = std::mem::take(&mut self.clients.rows);
+        let end = End::of(columns.len() as u64);
+        History {
+            header,
+            columns,
+            end: Some(end),
+            ..History::default()
+        }
+    }
+
+    /// The history without the acknowledged puts that died with the only state that had them, and
+    /// without the gets that had read one: durability in memory keeps nothing else from being lost.
+    /// None where no put has died.
+    pub(super) fn without_lost_puts(&mut self, history: &History) -> Option<History> {
+        if self.nemesis.lost.is_empty() {
+            return None;
+        }
+        let mut kept = VectorClock::new();
+        for node in &self.nodes {
+            kept.merge(&node.replica.status().applied);
+        }
+        let lost = &self.nemesis.lost;
+        let is_lost = |dot: &u64| {
+            let dot = Dot(*dot);
+            let gone = |(origin, first, last): &(Origin, u64, u64)| {
+                dot.origin() == *origin && (*first..=*last).contains(&dot.counter())
+            };
+            lost.iter().any(gone) && !kept.covers(dot)
+        };
+        let mut lost_puts = 0;
+        let stays = |row: &Row<'_>| match &row.witness {
+            Witness::Put { dot, .. } => {
+                let is_lost = is_lost(dot);
+                lost_puts += u64::from(is_lost);
+                !is_lost
+            }
+            Witness::Get { siblings, .. } => !siblings.dots.iter().any(is_lost),
+            Witness::None | Witness::Version(_) => true,
+        };
+        let rows = (0..history.len()).map(|place| history.row(place));
+        let without = History::from_rows(history.header.clone(), rows.filter(stays));
+        self.counters.lost_puts += lost_puts;
+        Some(without)
+    }
+}
+
+fn differs(a: &Status, b: &Status) -> Option<String> {
+    if b.deferred > 0 {
+        return Some(format!("{} requests still wait", b.deferred));
+    }
+    if b.held_back > 0 {
+        return Some(format!("{} updates are still held back", b.held_back));
+    }
+    if a.applied != b.applied {
+        return Some(format!("applied are {:?} and {:?}", a.applied, b.applied));
+    }
+    (a.digest != b.digest).then(|| "they applied the same and hold something else".to_owned())
+}
+
+/// Judges what was recorded, by the direct engine alone and by nothing but the promise. Where
+/// acknowledged puts died with the only state that had them, no put may be missing from the
+/// history `without_lost` them; everything else is judged with them.
+pub(super) fn verdict(history: &History, without_lost: Option<&History>) -> Verdict {
+    let verdict = verdict_of(&judge(history), history);
+    let (Verdict::Invalid { anomalies }, Some(without_lost)) = (&verdict, without_lost) else {
+        return verdict;
+    };
+    let is_loss = |anomaly: &&Anomaly| anomaly.model == Property::LostWrites;
+    if !anomalies.iter().any(|anomaly| is_loss(&anomaly)) {
+        return verdict;
+    }
+    let mut real: Vec<Anomaly> = anomalies
+        .iter()
+        .filter(|anomaly| !is_loss(anomaly))
+        .cloned()
+        .collect();
+    real.extend(judge(without_lost).anomalies().filter(is_loss).cloned());
+    if real.is_empty() {
+        return Verdict::Valid;
+    }
+    Verdict::Invalid { anomalies: real }
+}
+
+fn judge(history: &History) -> Report {
+    let options = Options {
+        verdict_only: true,
+        engine: Engine::Direct,
+        ..Options::default()
+    };
+    checker::check(history, &options)
+}
+
+/// The verdict on what is promised.
+fn verdict_of(report: &Report, history: &History) -> Verdict {
+    use checker::Verdict as Answer;
+    let checks = || {
+        let checks = report.checks.iter();
+        checks.filter(|check| report.is_judged(check.property))
+    };
+    if checks().any(|check| matches!(check.verdict, Answer::Invalid { .. })) {
+        let anomalies = checks().flat_map(|check| check.verdict.anomalies());
+        return Verdict::Invalid {
+            anomalies: anomalies.cloned().collect(),
+        };
+    }
+    // Where no put was acknowledged there is nothing that most properties could be broken by.
+    let putless = !has_puts(history);
+    let settled = |check: &checker::Check| {
+        check.property == Property::CausalBlackBox && is_proved_causal(report)
+            || check.property != Property::Integrity && check.checked == 0 && putless
+    };
+    // What a promise names applies to every history of a store that makes it.
+    let reasons: Vec<String> = checks()
+        .filter(|check| !settled(check))
+        .filter_map(|check| match &check.verdict {
+            Answer::Unknown { reason } | Answer::NotApplicable { reason } => {
+                Some(format!("{}: {reason}", check.property))
+            }
+            Answer::Valid | Answer::Invalid { .. } => None,
+        })
+        .collect();
+    let missing = checks().next().is_none();
+    if missing || !reasons.is_empty() {
+        return Verdict::Unknown {
+            reason: reasons.join("; "),
+        };
+    }
+    Verdict::Valid
+}
+
+fn has_puts(history: &History) -> bool {
+    let columns = &history.columns;
+    let mut ended = columns.kind.iter().zip(&columns.outcome);
+    ended.any(|(kind, outcome)| *kind == Kind::Put && *outcome == Outcome::Ok)
+}
+
+/// Whether the store's evidence proves the history causal: a certificate that verifies settles what
+/// the black box has to leave open.
+fn is_proved_causal(report: &Report) -> bool {
+    [Property::Integrity, Property::Causal]
+        .iter()
+        .all(|property| {
+            let check = report.check(*property);
+            check.is_some_and(|check| matches!(check.verdict, checker::Verdict::Valid))
+        })
+}

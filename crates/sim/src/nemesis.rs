@@ -1,0 +1,287 @@
+//! What goes wrong in a simulated world, and how it is put right again.
+
+use kvs_core::protocol::Origin;
+use kvs_core::replica::ReplicaKind;
+use kvs_core::values::VectorClock;
+
+use super::disk::{Disk, Held};
+use super::draw::{Draw, Purpose};
+use super::fault::Fault;
+use super::links::{Cut, CutKind};
+use super::node::State;
+use super::plan::Plan;
+use super::queue::Event;
+use super::world::World;
+
+/// The chance that clients are told of a process that ended.
+const TOLD: f64 = 0.5;
+/// How often one node loses its state at most: a vector keeps an entry for each of its lives.
+const AMNESIAS_MAX: u16 = 4;
+
+/// Draws the faults.
+#[derive(Debug)]
+pub(super) struct Nemesis {
+    draws: Vec<Draw>,
+    /// Puts that no replica had any more when a node lost its state: those of an origin from the
+    /// first counter to the second.
+    pub(super) lost: Vec<(Origin, u64, u64)>,
+}
+
+impl Nemesis {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let draw = |fault: &Fault| Draw::new(plan.seed, Purpose::Fault(*fault));
+        Self {
+            draws: Fault::ALL.iter().map(draw).collect(),
+            lost: Vec::new(),
+        }
+    }
+
+    fn draw(&mut self, fault: Fault) -> &mut Draw {
+        &mut self.draws[fault.index()]
+    }
+}
+
+impl World<'_> {
+    /// Lets the faults of the plan begin.
+    pub(super) fn unleash(&mut self) {
+        for (fault, rate) in &self.plan.faults {
+            if *fault == Fault::Clock {
+                for node in &mut self.nodes {
+                    node.skew(&self.plan.clocks, self.nemesis.draw(*fault));
+                }
+            }
+            if fault.is_an_event() {
+                let wait_ns = self.nemesis.draw(*fault).exponential(rate.every_ns);
+                self.queue.push(wait_ns, Event::Fault(*fault));
+            }
+        }
+    }
+
+    /// A fault comes. The next of its kind is drawn with it.
+    pub(super) fn strike(&mut self, fault: Fault) {
+        if self.healed_ns.is_some() || self.plan.watched {
+            return;
+        }
+        let rate = self.plan.faults[&fault];
+        let nodes = self.nodes.len();
+        let draw = self.nemesis.draw(fault);
+        let wait_ns = draw.exponential(rate.every_ns);
+        let lasts_ns = 1 + draw.exponential(rate.lasts_ns);
+        let node = draw.below(nodes);
+        self.queue.push(self.now_ns + wait_ns, Event::Fault(fault));
+        match fault {
+            Fault::Partition => self.cut(fault, CutKind::Both, lasts_ns),
+            Fault::OneWay => self.cut(fault, CutKind::OneWay, lasts_ns),
+            Fault::ClientCut => {
+                let clients = usize::from(self.plan.clients);
+                let client = self.nemesis.draw(fault).below(clients) as u16;
+                self.cut(fault, CutKind::Client(client), lasts_ns);
+            }
+            Fault::Disconnect => self.break_connections(node),
+            Fault::Pause => self.pause(node, lasts_ns),
+            Fault::Crash | Fault::Amnesia => self.crash(node, fault, lasts_ns),
+            Fault::Clock => {
+                self.counters.fault(fault);
+                self.nodes[node].jump(&self.plan.clocks, self.nemesis.draw(fault));
+                self.note(format_args!("the clock of n{node} jumps"));
+            }
+            Fault::Loss | Fault::Duplicate | Fault::Reorder | Fault::Delay | Fault::Disk => {
+                unreachable!("these come with a message or a sync")
+            }
+        }
+    }
+
+    fn cut(&mut self, fault: Fault, kind: CutKind, lasts_ns: u64) {
+        let draw = self.nemesis.draw(fault);
+        let far: Vec<bool> = self.nodes.iter().map(|_| draw.chance(0.5)).collect();
+        let until_ns = self.now_ns + lasts_ns;
+        self.counters.fault(fault);
+        self.note(format_args!(
+            "{fault} {kind:?} of {far:?} until {until_ns} ns"
+        ));
+        let cut = Cut {
+            until_ns,
+            far,
+            kind,
+        };
+        self.links.cut(cut, self.now_ns);
+    }
+
+    /// Every client that waits for the node hears that its connection is broken, after a while.
+    fn break_connections(&mut self, node: usize) {
+        self.counters.fault(Fault::Disconnect);
+        self.note(format_args!("the connections to n{node} break"));
+        self.tell_clients(node);
+    }
+
+    fn tell_clients(&mut self, node: usize) {
+        for (lane, generation, client) in self.clients.waiting_for(node) {
+            if let Some(at_ns) = self.links.client(client, node, self.now_ns) {
+                self.queue
+                    .push(at_ns, Event::Disconnect { lane, generation });
+            }
+        }
+    }
+
+    fn pause(&mut self, node: usize, lasts_ns: u64) {
+        let paused = &mut self.nodes[node];
+        if paused.state != State::Up {
+            return;
+        }
+        paused.state = State::Paused;
+        let event = Event::Resume(paused.spec.node, paused.life);
+        self.queue.push(self.now_ns + lasts_ns, event);
+        self.counters.fault(Fault::Pause);
+        self.note(format_args!("n{node} pauses for {lasts_ns} ns"));
+    }
+
+    /// A paused node goes on, and takes in what has waited.
+    pub(super) fn resume(&mut self, node: usize, life: u32) {
+        if self.nodes[node].state != State::Paused || self.nodes[node].life != life {
+            return;
+        }
+        self.note(format_args!("n{node} goes on"));
+        self.nodes[node].state = State::Up;
+        let mut waiting = std::mem::take(&mut self.nodes[node].inbox);
+        for event in waiting.drain(..) {
+            // A sync among them may fail and end the process; what comes after is lost with it.
+            if self.nodes[node].life == life {
+                self.handle(node, event);
+            } else {
+                self.discard(event);
+            }
+        }
+        self.nodes[node].inbox = waiting;
+    }
+
+    fn crash(&mut self, node: usize, fault: Fault, lasts_ns: u64) {
+        let refuses = self.nemesis.draw(fault).chance(TOLD);
+        if self.nodes[node].is_down() || fault == Fault::Amnesia && !self.may_forget(node) {
+            return;
+        }
+        self.counters.fault(fault);
+        self.note(format_args!("{fault} of n{node} for {lasts_ns} ns"));
+        let waiting = std::mem::take(&mut self.nodes[node].inbox);
+        for event in waiting {
+            self.discard(event);
+        }
+        let life = self.nodes[node].life;
+        let unanswered: Vec<u32> = self
+            .requests
+            .iter()
+            .filter(|(_, sent)| sent.waits && sent.node == node && sent.life == life)
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in unanswered {
+            self.requests.at(slot).waits = false;
+            self.requests.release(slot);
+        }
+        let crashed = &mut self.nodes[node];
+        if let Some(disk) = &mut crashed.disk {
+            for held in disk.drain_held() {
+                if let Held::Reply(_, slot) = held {
+                    self.outbox.slots.release(slot);
+                }
+            }
+            let damage = disk.crash(self.nemesis.draw(fault));
+            self.counters.changes_lost += damage.lost as u64;
+            self.counters.changes_torn += u64::from(damage.torn);
+        }
+        crashed.life += 1;
+        crashed.state = State::Down { refuses };
+        if fault == Fault::Amnesia || crashed.disk.is_some() {
+            let status = crashed.replica.status();
+            self.counters.add_replica(&status.counters);
+        }
+        crashed.come_back(fault == Fault::Amnesia);
+        let event = Event::Restart(crashed.spec.node);
+        self.queue.push(self.now_ns + lasts_ns, event);
+        if refuses {
+            self.tell_clients(node);
+        }
+    }
+
+    /// The sync under way at a node has ended, well or not. A node whose sync failed cannot know
+    /// what is durable, so that its process ends (Rebello et al., *Can applications recover from
+    /// fsync failures?*, 2020).
+    pub(super) fn synced(&mut self, node: usize) {
+        let draw = self.nemesis.draw(Fault::Disk);
+        let failed = draw.chance(self.plan.syncs.fail);
+        let lasts_ns = 1 + draw.exponential(self.plan.faults[&Fault::Disk].lasts_ns);
+        if failed && self.healed_ns.is_none() {
+            return self.crash(node, Fault::Disk, lasts_ns);
+        }
+        self.counters.syncs += 1;
+        let disk = self.nodes[node].disk.as_mut();
+        disk.expect("it has synced").end_sync();
+        self.send_durable(node);
+        self.begin_sync(node);
+    }
+
+    /// Has the disk of a node make durable what is not, if it is not at it.
+    pub(super) fn begin_sync(&mut self, node: usize) {
+        let (id, life) = (self.nodes[node].spec.node, self.nodes[node].life);
+        let disk = self.nodes[node].disk.as_mut();
+        if disk.is_some_and(Disk::begin_sync) {
+            let draw = self.nemesis.draw(Fault::Disk);
+            let lasts_ns = draw.exponential(self.plan.syncs.lasts_ns);
+            self.queue
+                .push(self.now_ns + lasts_ns, Event::Synced(id, life));
+        }
+    }
+
+    /// A node's process starts again.
+    pub(super) fn restart(&mut self, node: usize) {
+        if !self.nodes[node].is_down() {
+            return;
+        }
+        self.note(format_args!("n{node} starts again"));
+        self.nodes[node].state = State::Up;
+        self.start(node);
+    }
+
+    /// Whether a node may lose its state: only while every put that it has is held by a replica
+    /// that keeps its own, unless the plan says that puts may get lost.
+    fn may_forget(&mut self, node: usize) -> bool {
+        let forgetful = &self.nodes[node];
+        if forgetful.spec.incarnation >= AMNESIAS_MAX || forgetful.spec.kind == ReplicaKind::Local {
+            return false;
+        }
+        let mut held = VectorClock::new();
+        for peer in &forgetful.spec.peers {
+            let disk = self.nodes[usize::from(peer.0)].disk.as_ref();
+            if !disk.is_none_or(Disk::is_durable) {
+                return false;
+            }
+            held.merge(&self.nodes[usize::from(peer.0)].replica.status().applied);
+        }
+        let applied = forgetful.replica.status().applied;
+        let lost = applied.iter().filter(|dot| !held.covers(**dot));
+        let lost: Vec<(Origin, u64, u64)> = lost
+            .map(|dot| {
+                let origin = dot.origin();
+                (origin, held.counter(origin) + 1, dot.counter())
+            })
+            .collect();
+        let may = lost.is_empty() || self.plan.loses_puts;
+        if may {
+            self.nemesis.lost.extend(lost);
+        }
+        may
+    }
+
+    /// Ends all faults: cuts are mended, every node is up and goes on.
+    pub(super) fn heal(&mut self) {
+        if self.healed_ns.is_some() {
+            return;
+        }
+        self.healed_ns = Some(self.now_ns);
+        self.note(format_args!("everything is healed"));
+        self.links.heal();
+        for node in 0..self.nodes.len() {
+            let life = self.nodes[node].life;
+            self.resume(node, life);
+            self.restart(node);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The library's choices as words of the command line: the library knows their names, and this is
+//! what `--help` says of each.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use crate::nemesis::{PartitionShape, Target};
+use crate::node::{Durability, HostKind};
+use crate::session::Routing;
+use crate::sim::Topology;
+
+/// Something that is chosen by its name.
+pub(super) trait Choice: Copy + Send + Sync + 'static {
+    /// Every choice.
+    const ALL: &'static [Self];
+
+    /// What it is called.
+    fn word(self) -> &'static str;
+
+    /// What `--help` says of it.
+    fn help(self) -> &'static str;
+}
+
+/// Reads a choice by its name.
+pub(super) fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
+    let words = T::ALL
+        .iter()
+        .map(|choice| PossibleValue::new(choice.word()).help(choice.help()));
+    PossibleValuesParser::new(words).map(|word| {
+        let named = T::ALL.iter().find(|choice| choice.word() == word);
+        *named.expect("clap lets known words pass alone")
+    })
+}
+
+impl Choice for Routing {
+    const ALL: &'static [Self] = &[Self::RoundRobin, Self::Sticky, Self::Random];
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::RoundRobin => {
+                "Each operation goes to the next replica: what tests session guarantees"
+            }
+            Self::Sticky => "Every operation goes to one replica, as long as it answers",
+            Self::Random => "Each operation goes to a replica drawn at random",
+        }
+    }
+}
+
+impl Choice for Durability {
+    const ALL: &'static [Self] = &[Self::Memory, Self::Disk];
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Memory => "What is in memory: a node that is killed comes back empty",
+            Self::Disk => "What is synced to its disk: a node that is killed comes back with it",
+        }
+    }
+}
+
+impl Choice for HostKind {
+    const ALL: &'static [Self] = &[Self::Process, Self::Netns];
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Process => "Processes of this machine that share its loopback interface",
+            Self::Netns => {
+                "Processes that each have a network namespace of their own: an address, a link and a firewall. Needs root"
+            }
+        }
+    }
+}
+
+impl Choice for PartitionShape {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::One => "One node alone",
+            Self::Majority => "A majority on one side",
+            Self::MajoritiesRing => "Every node hears a majority, and no two the same",
+            Self::MinorityThird => {
+                "A third of the nodes, less than half of them in any case, apart from the others"
+            }
+            Self::Bridge => "Two halves that only one node hears, and is heard by",
+            Self::Asymmetric => "Two halves, one of which hears the other and is not heard",
+            Self::Clients => "Clients and some nodes do not hear each other",
+        }
+    }
+}
+
+impl Choice for Target {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::One => "One node of one group",
+            Self::Minority => {
+                "Fewer than half of the nodes of each group, at least one of the deployment"
+            }
+            Self::Majority => "More than half of the nodes of each group",
+            Self::All => "Every node",
+        }
+    }
+}
+
+impl Choice for Topology {
+    const ALL: &'static [Self] = &[Self::Lan, Self::Wan];
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Lan => "In one place: the seed draws how long a message takes",
+            Self::Wan => "Spread in turn over the six regions of the world that docs name",
+        }
+    }
+}
