@@ -118,3 +118,16 @@ pub(super) fn withdraw_search(
         };
     }
 }
+
+/// The same where values repeat, so that what is missing may have written anything.
+pub(super) fn withdraw_searched(search: &mut Option<Search>, history: &History) {
+    let is_partial = history.end.is_none() || is_sampled(history);
+    if let Some(search) = search
+        && is_partial
+        && matches!(search.found, Found::NoOrder { .. })
+    {
+        search.found = Found::NotApplicable {
+            reason: MISSING.to_owned(),
+        };
+    }
+}

@@ -67,9 +67,7 @@ pub(super) fn searches(
     reason: &str,
     time: &Time,
 ) -> Vec<Check> {
-    let columns = &history.columns;
-    let other = |kind: &Kind| matches!(kind, Kind::Cas | Kind::Append);
-    if !columns.kind.iter().any(other) && lookup::puts_by_id(columns).is_ok() {
+    if !is_searched(history) {
         return vec![unknown(Property::Integrity, reason)];
     }
     let asks = |model| asked.contains(&model);
@@ -90,6 +88,14 @@ pub(super) fn searches(
         }
     }
     checks
+}
+
+/// Whether all that is wrong with a history that was refused is that its values repeat, or that it
+/// holds more than puts and gets.
+pub(super) fn is_searched(history: &History) -> bool {
+    let columns = &history.columns;
+    let other = |kind: &Kind| matches!(kind, Kind::Cas | Kind::Append);
+    columns.kind.iter().any(other) || lookup::puts_by_id(columns).is_err()
 }
 
 /// What a check that the ladder left out answers.

@@ -15,6 +15,7 @@
 //! | linearizable | zones of a key do not conflict | Gibbons and Korach 1997 | `linearizable.rs` |
 //! | linearizable, values that repeat, compare-and-set, append | zones of what was written once, and a search for an order of a key | Wing and Gong 1993, Lowe 2017 | `wing_gong/` |
 //! | sequential | a search for one order of all | Lamport 1979 | `sequential.rs` |
+//! | linearizable and sequential again, values that repeat | a search for an order | stateright | `search/values/` |
 //! | all models, again | a search for an order | stateright | `search/` |
 //!
 //! `explain/` reduces each anomaly to the smallest set of operations that shows it.
@@ -48,6 +49,7 @@ mod open_puts;
 mod options;
 mod prefix;
 mod property;
+mod repeated;
 mod report;
 mod search;
 mod sequential;
@@ -83,6 +85,7 @@ pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 use crate::history::{self, Evidence, History, Promise};
 use index::Index;
 use open_puts::with_open_puts;
+use repeated::Refused;
 use time::{OVER, Time};
 
 /// Prefixes that the search tries, each a fraction of the one before, until one fits the budget.
@@ -165,11 +168,14 @@ pub fn check(history: &History, options: &Options) -> Report {
             });
         }
         Ok(Err(reason)) | Err(reason) => {
-            let asked = asked(promise, options.judged_by);
-            report.checks = direct::searches(&open, &asked, &reason, &time);
-            cut::withdraw(&mut report.checks, history, has_open, None);
-            report.elapsed.direct = time.spent();
-            judge(&mut report, options.judged_by, session::Judged::BlackBox);
+            let refused = Refused {
+                history,
+                open: &open,
+                reason: &reason,
+                options,
+                time: &time,
+            };
+            refused.judge(&mut report, has_open);
         }
     }
     let left = left_undone(&report, options);

@@ -138,18 +138,31 @@ fn is_applied(dominance: &Dominance) -> bool {
 
 impl Report {
     /// The verdict on what the history is held to: the direct engine's, unless it did not run or
-    /// the engines disagree. With gaps no history is valid.
+    /// the engines disagree; where it has none, stateright's on the whole of a register's history.
+    /// With gaps no history is valid.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let judged = match (&self.agreement, self.engine) {
             (Agreement::Disagree { .. }, _) => Outcome::Invalid,
             (_, Engine::Stateright) => self.search_outcome(),
-            (_, Engine::Direct | Engine::Both) => self.direct_outcome(),
+            (_, Engine::Direct) => self.direct_outcome(),
+            (_, Engine::Both) => match self.direct_outcome() {
+                Outcome::Unknown if self.is_searched_alone() => self.search_outcome(),
+                direct @ (Outcome::Valid | Outcome::Invalid | Outcome::Unknown) => direct,
+            },
         };
         if judged == Outcome::Valid && !self.gaps.is_empty() {
             return Outcome::Unknown;
         }
         judged
+    }
+
+    /// Whether the verdict rests on one model of registers, so that an order of the whole history
+    /// decides it whoever found that.
+    fn is_searched_alone(&self) -> bool {
+        let mut models = self.judged().map(|rung| rung.model);
+        let is_register = |model| matches!(model, Model::Linearizable | Model::Sequential);
+        models.next().is_some_and(is_register) && models.next().is_none()
     }
 
     /// Stateright's verdict: an order of a part of the history proves nothing of the whole.

@@ -13,7 +13,7 @@ use super::index::Table;
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
 use super::wing_gong::{
-    Limits, evidence,
+    Limits, MORE_THAN_NEEDED, evidence,
     operation::{self, Action, NOTHING, Op, Registers, Token},
 };
 use crate::history::History;
@@ -61,10 +61,15 @@ pub(super) fn check(history: &History, limits: Limits) -> Check {
                     && search(ops, order_of, &mut registers, &mut limits.clone()) == Answer::NoOrder
             };
             let ops = evidence::smallest_in_any_time(ops.clone(), has_no_order).ops;
+            let cut = if limits.time.is_over() {
+                MORE_THAN_NEEDED
+            } else {
+                ""
+            };
             findings.add(AnomalyKind::NotSequential, &evidence::shown(&ops), || {
                 format!(
                     "no single order of these {} operations keeps each session's order and \
-                     explains what each of them saw",
+                     explains what each of them saw{cut}",
                     ops.len()
                 )
             });

@@ -15,6 +15,7 @@ mod progress;
 mod register;
 mod siblings;
 mod ties;
+pub(super) mod values;
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;

@@ -154,6 +154,10 @@ pub(super) fn check_keys(
     findings.check(checked)
 }
 
+/// How a sentence ends that may name more operations than it needs.
+pub(super) const MORE_THAN_NEEDED: &str =
+    "; fewer may show it, but looking for them took as long as judging had";
+
 /// Why a history without real time is not judged by models that need it.
 pub(super) const NO_REAL_TIME: &str =
     "the history has no real time, only an order within each session";
@@ -232,11 +236,7 @@ fn add(
         } else {
             String::new()
         };
-        let cut = if is_cut {
-            "; fewer may show it, but looking for them took as long as judging had"
-        } else {
-            ""
-        };
+        let cut = if is_cut { MORE_THAN_NEEDED } else { "" };
         format!(
             "no order of these {count} operations on {key} (of {all}) explains what each of them \
              saw{shown}{cut}"

@@ -1,6 +1,7 @@
 //! The searches against the definition: every order of a small history, tried one by one.
 
-use super::super::{Promise, Verdict, sequential};
+use super::super::search::{self as second, Found};
+use super::super::{Model, Promise, Verdict, sequential};
 use super::operation::Action;
 use super::*;
 use crate::checker::tests::{Random, text};
@@ -10,6 +11,10 @@ use crate::history::{ErrorKind, Header, Kind, Outcome, Row};
 const HISTORIES: u64 = 20_000;
 /// Fewer of either verdict would make the comparison worthless.
 const EACH_MIN: u64 = 3_000;
+/// States that stateright may go through on each.
+const SEARCHED_STATES: usize = 200_000;
+/// The same of histories that are too large for every order.
+const LARGE_MIN: u64 = 2_000;
 /// Values of the random histories, so few that they repeat.
 const FEW_VALUES: u64 = 3;
 /// So many that most are written once.
@@ -37,10 +42,20 @@ struct Small {
 /// effect at some instant in each, and in half of the histories one result is then changed.
 fn random_history(random: &mut Random, keys: u64, values: u64, appends: bool) -> History {
     let count = 2 + below(random, 7);
-    let mut ends = [0u64; 3];
+    random_history_of(random, (count, 3), (keys, values), appends)
+}
+
+/// The same of so many operations of so many sessions.
+fn random_history_of(
+    random: &mut Random,
+    (count, sessions): (u64, u64),
+    (keys, values): (u64, u64),
+    appends: bool,
+) -> History {
+    let mut ends = vec![0u64; sessions as usize];
     let mut ops: Vec<(u64, Small)> = Vec::new();
     for _ in 0..count {
-        let session = below(random, 3);
+        let session = below(random, sessions);
         let invoke = ends[session as usize] + below(random, 3);
         let returned = invoke + below(random, 5);
         ends[session as usize] = returned;
@@ -69,7 +84,7 @@ fn random_history(random: &mut Random, keys: u64, values: u64, appends: bool) ->
     }
     let mut texts: Vec<String> = (0..=values).map(|value| value.to_string()).collect();
     texts[0] = String::new();
-    answer(random, &mut ops, &mut texts, values);
+    answer(random, &mut ops, &mut texts, (sessions, values));
     if below(random, 2) == 0 {
         let broken = below(random, count) as usize;
         let op = &mut ops[broken].1;
@@ -82,10 +97,11 @@ fn random_history(random: &mut Random, keys: u64, values: u64, appends: bool) ->
         promise: Some(Promise::Linearizable),
         ..Header::default()
     };
-    let mut next = [0u32; 64];
+    let mut next: Table<u32, u32> = Table::default();
     let rows = ops.iter().map(|(_, op)| {
-        let index = next[op.session as usize];
-        next[op.session as usize] += 1;
+        let place = next.entry(op.session).or_default();
+        let index = *place;
+        *place += 1;
         let effect = op.kind != Kind::Get;
         Row {
             session: op.session,
@@ -109,7 +125,12 @@ fn random_history(random: &mut Random, keys: u64, values: u64, appends: bool) ->
 }
 
 /// Gives the operations the results of a store, and makes a few of unknown outcome.
-fn answer(random: &mut Random, ops: &mut Vec<(u64, Small)>, texts: &mut Vec<String>, values: u64) {
+fn answer(
+    random: &mut Random,
+    ops: &mut Vec<(u64, Small)>,
+    texts: &mut Vec<String>,
+    (sessions, values): (u64, u64),
+) {
     let mut order: Vec<usize> = (0..ops.len()).collect();
     order.sort_by_key(|i| ops[*i].0);
     let mut store = std::collections::BTreeMap::<u64, u64>::new();
@@ -155,10 +176,10 @@ fn answer(random: &mut Random, ops: &mut Vec<(u64, Small)>, texts: &mut Vec<Stri
         }
     }
     // An unknown outcome ends its session: what follows is another's.
-    let mut life = [0u32; 3];
+    let mut life = vec![0u32; sessions as usize];
     for (_, op) in ops {
         let session = op.session as usize;
-        op.session += 3 * life[session];
+        op.session += sessions as u32 * life[session];
         life[session] += u32::from(op.outcome == Outcome::Info);
     }
 }
@@ -257,12 +278,33 @@ fn in_session(history: &History) -> impl Fn(usize, usize) -> bool {
     }
 }
 
-/// Compares on random histories; each evidence has no order either.
-fn compare(appends: bool, keys: u64, values: u64, model: fn(&History) -> (Check, bool)) {
+/// What stateright says of a whole history; `None` when its states do not suffice.
+fn second_opinion(history: &History, model: Model) -> Option<bool> {
+    match second::values::search(history, model, SEARCHED_STATES, None).found {
+        Found::Order => Some(true),
+        Found::NoOrder { .. } => Some(false),
+        Found::Budget => None,
+        Found::NotApplicable { reason } => panic!("{reason}"),
+    }
+}
+
+/// Compares on random histories, stateright too; each evidence has no order either.
+fn compare(
+    appends: bool,
+    (keys, values): (u64, u64),
+    model: Model,
+    judge: fn(&History) -> (Check, bool),
+) {
     let (mut valid, mut invalid) = (0, 0);
     for seed in 0..HISTORIES {
         let history = random_history(&mut Random(seed), keys, values, appends);
-        let (check, expected) = model(&history);
+        let (check, expected) = judge(&history);
+        assert_eq!(
+            second_opinion(&history, model),
+            Some(expected),
+            "seed {seed}: stateright\n{}",
+            text(&history)
+        );
         assert_eq!(
             check.verdict.is_valid(),
             expected,
@@ -300,12 +342,12 @@ fn linearizable(history: &History) -> (Check, bool) {
 
 #[test]
 fn registers_with_compare_and_set_are_judged_as_the_definition_says() {
-    compare(false, 2, FEW_VALUES, linearizable);
+    compare(false, (2, FEW_VALUES), Model::Linearizable, linearizable);
 }
 
 #[test]
 fn registers_whose_values_hardly_repeat_are_judged_as_the_definition_says() {
-    compare(false, 1, MANY_VALUES, linearizable);
+    compare(false, (1, MANY_VALUES), Model::Linearizable, linearizable);
 }
 
 #[test]
@@ -395,12 +437,51 @@ fn compare_and_sets_of_values_written_once_are_a_chain_in_order() {
 
 #[test]
 fn registers_with_append_are_judged_as_the_definition_says() {
-    compare(true, 1, FEW_VALUES, linearizable);
+    compare(true, (1, FEW_VALUES), Model::Linearizable, linearizable);
+}
+
+#[test]
+fn sequential_consistency_with_append_is_judged_as_the_definition_says() {
+    compare(true, (2, FEW_VALUES), Model::Sequential, |history| {
+        (
+            sequential::check(history, Limits::default()),
+            has_order(history, &in_session(history)),
+        )
+    });
+}
+
+#[test]
+fn both_engines_agree_on_more_sessions_than_every_order_can_be_tried_for() {
+    let mut counts = [0u64; 3];
+    for seed in 0..HISTORIES {
+        let random = &mut Random(seed);
+        let count = 8 + below(random, 25);
+        let sessions = 2 + below(random, 10);
+        let values = [2, FEW_VALUES, MANY_VALUES][below(random, 3) as usize];
+        let appends = below(random, 3) == 0;
+        let history = random_history_of(random, (count, sessions), (1, values), appends);
+        let direct = check(&history, Limits::default());
+        let second = second_opinion(&history, Model::Linearizable);
+        let Some(second) = second else {
+            counts[2] += 1;
+            continue;
+        };
+        assert_eq!(
+            direct.verdict.is_valid(),
+            second,
+            "seed {seed}: {direct}\n{}",
+            text(&history)
+        );
+        counts[usize::from(second)] += 1;
+    }
+    let [invalid, valid, undecided] = counts;
+    assert!(valid > LARGE_MIN && invalid > LARGE_MIN, "{counts:?}");
+    assert!(undecided < HISTORIES / 100, "{counts:?}");
 }
 
 #[test]
 fn sequential_consistency_is_judged_as_the_definition_says() {
-    compare(false, 2, FEW_VALUES, |history| {
+    compare(false, (2, FEW_VALUES), Model::Sequential, |history| {
         (
             sequential::check(history, Limits::default()),
             has_order(history, &in_session(history)),
