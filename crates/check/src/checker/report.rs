@@ -157,9 +157,12 @@ impl Report {
         judged
     }
 
-    /// Whether the verdict rests on one model of registers, so that an order of the whole history
-    /// decides it whoever found that.
+    /// Whether both engines search, as where values repeat, and the verdict rests on one model, so
+    /// that an order of the whole history decides it whoever found that.
     fn is_searched_alone(&self) -> bool {
+        if self.check(Property::Integrity).is_some() {
+            return false;
+        }
         let mut models = self.judged().map(|rung| rung.model);
         let is_register = |model| matches!(model, Model::Linearizable | Model::Sequential);
         models.next().is_some_and(is_register) && models.next().is_none()
@@ -209,7 +212,8 @@ impl Report {
 
     /// The models that the verdict rests on and that the check's budget left undecided.
     pub(super) fn out_of_budget(&self) -> Vec<&'static str> {
-        if self.outcome() == Outcome::Invalid {
+        let is_searched = self.is_searched_alone() && self.outcome() == Outcome::Valid;
+        if is_searched || self.outcome() == Outcome::Invalid {
             return Vec::new();
         }
         let is_cut = |rung: &&Rung| {
