@@ -123,21 +123,17 @@ fn heal(model: &ClusterModel, mut nodes: Nodes) -> Healed {
 }
 
 fn agree(model: &ClusterModel, nodes: &Nodes) -> bool {
+    let status = |node: &NodeId| nodes.replicas[usize::from(node.0)].status();
     model.ports.groups().iter().all(|group| {
-        let mut states = group.nodes.iter().map(|node| {
-            let status = nodes.replicas[usize::from(node.0)].status();
-            (status.digest, status.applied)
-        });
-        let first = states.next();
-        states.all(|state| Some(state) == first)
+        let first = status(&group.nodes[0]);
+        let mut others = group.nodes[1..].iter().map(status);
+        others.all(|other| first.agrees_with(&other))
     })
 }
 
 fn nothing_waits(nodes: &Nodes) -> bool {
-    nodes.replicas.iter().all(|replica| {
-        let status = replica.status();
-        status.held_back == 0 && status.deferred == 0
-    })
+    let mut statuses = nodes.replicas.iter().map(|replica| replica.status());
+    statuses.all(|status| status.is_quiet())
 }
 
 fn reads(model: &ClusterModel, nodes: &mut Nodes) -> BTreeMap<(NodeId, &'static str), Vec<Shown>> {

@@ -79,8 +79,8 @@ impl World<'_> {
             let first = status(&group.nodes[0]);
             for node in &group.nodes {
                 let status = status(node);
-                if let Some(what) = differs(&first, &status) {
-                    let other = group.nodes[0];
+                if !(status.is_quiet() && first.agrees_with(&status)) {
+                    let (what, other) = (difference(&first, &status), group.nodes[0]);
                     return Some(format!("{node} and {other} never agreed: {what}"));
                 }
             }
@@ -218,17 +218,18 @@ impl World<'_> {
     }
 }
 
-fn differs(a: &Status, b: &Status) -> Option<String> {
-    if b.deferred > 0 {
-        return Some(format!("{} requests still wait", b.deferred));
+/// Why a replica is not done yet, or does not agree with `first` of its group, in words.
+fn difference(first: &Status, status: &Status) -> String {
+    if status.deferred > 0 {
+        return format!("{} requests still wait", status.deferred);
     }
-    if b.held_back > 0 {
-        return Some(format!("{} updates are still held back", b.held_back));
+    if status.held_back > 0 {
+        return format!("{} updates are still held back", status.held_back);
     }
-    if a.applied != b.applied {
-        return Some(format!("applied are {:?} and {:?}", a.applied, b.applied));
+    if first.applied != status.applied {
+        return format!("applied are {:?} and {:?}", first.applied, status.applied);
     }
-    (a.digest != b.digest).then(|| "they applied the same and hold something else".to_owned())
+    "they applied the same and hold something else".to_owned()
 }
 
 /// Judges what was recorded, by the direct engine alone and by nothing but the promise. Where

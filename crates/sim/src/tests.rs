@@ -1,6 +1,7 @@
 //! Simulations of whole plans.
 
 mod bad_disks;
+mod pinned;
 mod spreading;
 
 use super::*;

@@ -44,6 +44,21 @@ impl Status {
         }
         self.overhead_bytes as f64 / self.keys as f64
     }
+
+    /// Whether this replica and `other`, of one group, agree: they have applied the same updates
+    /// and hold the same. Replicas can agree while something still waits: see
+    /// [`Status::is_quiet`].
+    #[must_use]
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        self.applied == other.applied && self.digest == other.digest
+    }
+
+    /// Whether nothing waits at the replica: no update for others that it depends on, and no request
+    /// for the replica to catch up.
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        self.held_back == 0 && self.deferred == 0
+    }
 }
 
 /// What a replica has done, since it started.
@@ -88,4 +103,59 @@ impl Eq for Counters {}
 
 impl Hash for Counters {
     fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Dot, NodeId, Origin};
+
+    #[test]
+    fn replicas_that_applied_and_hold_the_same_agree_whatever_else_they_have_done() {
+        let busy = Status {
+            log_updates: 5,
+            held_back: 1,
+            deferred: 1,
+            overhead_bytes: 9,
+            counters: Counters {
+                gets: 4,
+                ..Counters::default()
+            },
+            ..Status::default()
+        };
+        assert!(busy.agrees_with(&Status::default()));
+    }
+
+    #[test]
+    fn replicas_disagree_when_they_have_applied_or_hold_something_else() {
+        let ahead = Status {
+            applied: [Dot::new(Origin::new(NodeId(0), 0), 1)]
+                .into_iter()
+                .collect(),
+            ..Status::default()
+        };
+        let corrupt = Status {
+            digest: 7,
+            ..Status::default()
+        };
+        for status in [ahead, corrupt] {
+            assert!(status.agrees_with(&status), "{status:?}");
+            assert!(!status.agrees_with(&Status::default()), "{status:?}");
+            assert!(!Status::default().agrees_with(&status), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_replica_is_quiet_once_neither_an_update_nor_a_request_waits() {
+        let held_back = Status {
+            held_back: 1,
+            ..Status::default()
+        };
+        let deferred = Status {
+            deferred: 1,
+            ..Status::default()
+        };
+        assert!(Status::default().is_quiet());
+        assert!(!held_back.is_quiet() && !deferred.is_quiet());
+    }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kvs_core::protocol::NodeId;
-use kvs_node::node::NodeStatus;
 
 use super::Observer;
 use super::cluster::Cluster;
@@ -47,27 +46,19 @@ async fn look(cluster: &Cluster) -> Quiescence {
     let mut unreachable = BTreeMap::new();
     for (node, status) in cluster.statuses().await {
         match status {
-            Ok(status) => drop(statuses.insert(node, status)),
+            Ok(status) => drop(statuses.insert(node, status.replica)),
             Err(reason) => drop(unreachable.insert(node, reason)),
         }
     }
     let converged = cluster.ports().groups().iter().all(|group| {
-        let nodes: Vec<&NodeStatus> = group
-            .nodes
-            .iter()
-            .filter_map(|node| statuses.get(node))
-            .collect();
-        nodes.windows(2).all(|pair| agree(pair[0], pair[1]))
-            && nodes
-                .iter()
-                .all(|node| node.replica.held_back == 0 && node.replica.deferred == 0)
+        let mut replicas = group.nodes.iter().filter_map(|node| statuses.get(node));
+        let first = replicas.clone().next();
+        replicas.all(|replica| {
+            replica.is_quiet() && first.is_some_and(|first| first.agrees_with(replica))
+        })
     });
     Quiescence {
         converged,
         unreachable,
     }
-}
-
-fn agree(a: &NodeStatus, b: &NodeStatus) -> bool {
-    a.replica.applied == b.replica.applied && a.replica.digest == b.replica.digest
 }
