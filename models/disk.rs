@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use kvs_core::barrier::Barrier;
+use kvs_core::bug::Bug;
 use kvs_core::replica::{Persist, Replica, ReplicaSpec, RequestId};
 
 use crate::nodes::Packet;
@@ -18,51 +20,57 @@ pub(crate) enum Held {
 }
 
 /// A node's disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Disk {
     /// The changes that the replica has persisted, encoded.
     changes: Vec<Arc<[u8]>>,
-    /// How many of them are durable.
-    durable: usize,
-    /// What waits, and until how many are durable.
-    held: Vec<(usize, Held)>,
+    barrier: Barrier<Held>,
 }
 
 impl Disk {
+    /// The disk of a replica without state, with the bug that is planted in it, if any.
+    pub(crate) fn new(bug: Option<Bug>) -> Self {
+        Self {
+            changes: Vec::new(),
+            barrier: Barrier::new(bug),
+        }
+    }
+
     pub(crate) fn write(&mut self, change: &Persist<'_>) {
         let bytes = postcard::to_stdvec(change).expect("a change is plain data");
         self.changes.push(bytes.into());
+        self.barrier.note(1);
     }
 
     pub(crate) const fn is_durable(&self) -> bool {
-        self.durable == self.changes.len()
+        self.barrier.is_durable()
+    }
+
+    /// Whether what would leave now has to wait.
+    pub(crate) const fn holds(&self) -> bool {
+        self.barrier.holds()
     }
 
     pub(crate) fn hold(&mut self, what: Held) {
-        self.held.push((self.changes.len(), what));
+        self.barrier.hold(what);
     }
 
     /// One more change is durable. Gives what may leave now, in its order.
     pub(crate) fn sync(&mut self) -> Vec<Held> {
-        self.durable += 1;
-        let still = self
-            .held
-            .iter()
-            .take_while(|(until, _)| *until <= self.durable);
-        let free = still.count();
-        self.held.drain(..free).map(|(_, what)| what).collect()
+        self.barrier.advance();
+        std::iter::from_fn(|| self.barrier.release()).collect()
     }
 
     /// How many changes a process that ends now may leave.
     pub(crate) fn may_be_left(&self) -> std::ops::RangeInclusive<usize> {
-        self.durable..=self.changes.len()
+        self.barrier.durable() as usize..=self.changes.len()
     }
 
     /// The process ends and leaves so many changes, which make up the replica that comes back.
     pub(crate) fn crash(&mut self, left: usize, spec: &ReplicaSpec) -> Replica {
         self.changes.truncate(left);
-        self.durable = left;
-        self.held.clear();
+        // What waited is lost with the process.
+        self.barrier.crash(left as u64).for_each(drop);
         let mut replica = Replica::new(spec);
         for bytes in &self.changes {
             let change = postcard::from_bytes(bytes).expect("it was encoded by `write`");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use kvs_core::bug::Bug;
 use kvs_core::protocol::{Dot, Message, NodeId, Origin, Request, Response};
 use kvs_core::replica::{Effects, Input, Persist, Replica, ReplicaSpec, RequestId, Timer};
 use kvs_core::values::VectorClock;
@@ -34,8 +33,6 @@ pub(crate) struct Nodes {
     pub(crate) timers: BTreeSet<(NodeId, Timer)>,
     /// One a node; none where they have no disks.
     disks: Vec<Shared<Disk>>,
-    /// Whether nodes let leave what may show a change that is not durable: a planted bug.
-    hasty: bool,
 }
 
 impl Nodes {
@@ -48,10 +45,10 @@ impl Nodes {
             in_flight: BTreeSet::new(),
             timers: BTreeSet::new(),
             disks: Vec::new(),
-            hasty: model.specs[0].bug == Some(Bug::AckBeforeSync),
         };
         if model.disks {
-            nodes.disks = vec![Shared::new(Disk::default()); model.specs.len()];
+            let disks = model.specs.iter().map(|spec| Disk::new(spec.bug));
+            nodes.disks = disks.map(Shared::new).collect();
         }
         for spec in &model.specs {
             nodes.start(spec.node);
@@ -185,14 +182,14 @@ impl Nodes {
             return out.replies;
         };
         let mut replies = Replies::new();
-        if disk.is_durable() || self.hasty {
-            self.in_flight.extend(packets);
-            replies = out.replies;
-        } else {
+        if disk.holds() {
             for (id, reply) in out.replies {
                 disk.hold(Held::Reply(id, reply));
             }
             packets.for_each(|packet| disk.hold(Held::Packet(packet)));
+        } else {
+            self.in_flight.extend(packets);
+            replies = out.replies;
         }
         self.disks[at] = Shared::new(disk);
         replies

@@ -61,6 +61,12 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         krate: "crates/core",
+        module: "barrier",
+        may_use: &["bug"],
+        io: Io::Never,
+    },
+    Layer {
+        krate: "crates/core",
         module: "values",
         may_use: &["protocol"],
         io: Io::Never,

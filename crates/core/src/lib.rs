@@ -4,6 +4,7 @@
 //! thread or random source. Time, randomness and identity are arguments, so that nodes, the
 //! simulator and the models run the same code.
 
+pub mod barrier;
 pub mod bug;
 pub mod protocol;
 pub mod replica;

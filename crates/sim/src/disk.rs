@@ -5,8 +5,8 @@
 //! it began, so that many changes share one (group commit). Its process may end at any moment: then
 //! the durable changes are left, some of those after them, and perhaps the beginning of one more.
 
-use std::collections::VecDeque;
-
+use kvs_core::barrier::Barrier;
+use kvs_core::bug::Bug;
 use kvs_core::protocol::{Message, NodeId};
 use kvs_core::replica::{Persist, Replica, RequestId};
 
@@ -19,16 +19,11 @@ const MESSAGES_HELD_MAX: usize = 4_096;
 const TORN: f64 = 0.5;
 
 /// A disk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Disk {
     /// The changes since the replica had no state, encoded.
     changes: Vec<Vec<u8>>,
-    /// How many of them are durable.
-    durable: usize,
-    /// How many will be when the sync under way ends.
-    syncing: Option<usize>,
-    /// What waits, oldest first, with how many changes have to be durable before it leaves.
-    held: VecDeque<(usize, Held)>,
+    barrier: Barrier<Held>,
     messages_held: usize,
 }
 
@@ -51,17 +46,32 @@ pub(super) struct Damage {
 }
 
 impl Disk {
+    /// The disk of a replica without state, with the bug that is planted in it, if any.
+    pub(super) fn new(bug: Option<Bug>) -> Self {
+        Self {
+            changes: Vec::new(),
+            barrier: Barrier::new(bug),
+            messages_held: 0,
+        }
+    }
+
     pub(super) fn write(&mut self, changes: &mut Vec<Vec<u8>>) {
+        self.barrier.note(changes.len() as u64);
         self.changes.append(changes);
     }
 
     /// Makes everything durable at once.
     pub(super) const fn sync_at_once(&mut self) {
-        self.durable = self.changes.len();
+        self.barrier.sync_at_once();
     }
 
     pub(super) const fn is_durable(&self) -> bool {
-        self.durable == self.changes.len()
+        self.barrier.is_durable()
+    }
+
+    /// Whether what would leave now has to wait.
+    pub(super) const fn holds(&self) -> bool {
+        self.barrier.holds()
     }
 
     /// Keeps back what may not leave before all that was written is durable.
@@ -72,44 +82,31 @@ impl Disk {
             }
             self.messages_held += 1;
         }
-        self.held.push_back((self.changes.len(), what));
+        self.barrier.hold(what);
     }
 
     /// Begins a sync if one is needed and none is under way. Whether it began.
     pub(super) const fn begin_sync(&mut self) -> bool {
-        let begins = self.syncing.is_none() && !self.is_durable();
-        if begins {
-            self.syncing = Some(self.changes.len());
-        }
-        begins
+        self.barrier.begin_commit()
     }
 
     /// The sync under way has ended well.
-    pub(super) fn end_sync(&mut self) {
-        self.durable = self.syncing.take().expect("a sync was under way");
+    pub(super) const fn end_sync(&mut self) {
+        self.barrier.end_commit();
     }
 
     /// The next thing that may leave now.
     pub(super) fn release(&mut self) -> Option<Held> {
-        if self.held.front()?.0 > self.durable {
-            return None;
-        }
-        let (_, what) = self.held.pop_front()?;
+        let what = self.barrier.release()?;
         self.messages_held -= usize::from(matches!(what, Held::Message(..)));
         Some(what)
     }
 
-    /// What waits, to be thrown away.
-    pub(super) fn drain_held(&mut self) -> impl Iterator<Item = Held> + '_ {
-        self.messages_held = 0;
-        self.held.drain(..).map(|(_, what)| what)
-    }
-
-    /// Its process ends: of the changes that were not durable some of the first are left, as `draw` has it.
-    pub(super) fn crash(&mut self, draw: &mut Draw) -> Damage {
-        self.syncing = None;
-        let written = self.changes.len();
-        let kept = self.durable + draw.below(written - self.durable + 1);
+    /// Its process ends: of the changes that were not durable some of the first are left, as `draw`
+    /// has it. Gives what waited, which nobody will hear.
+    pub(super) fn crash(&mut self, draw: &mut Draw) -> (Damage, impl Iterator<Item = Held> + '_) {
+        let (written, durable) = (self.changes.len(), self.barrier.durable() as usize);
+        let kept = durable + draw.below(written - durable + 1);
         let torn = kept < written && draw.chance(TORN);
         if torn {
             let change = &mut self.changes[kept];
@@ -117,11 +114,12 @@ impl Disk {
             change.truncate(bytes);
         }
         self.changes.truncate(kept + usize::from(torn));
-        self.durable = self.changes.len();
-        Damage {
+        self.messages_held = 0;
+        let damage = Damage {
             lost: written - kept,
             torn,
-        }
+        };
+        (damage, self.barrier.crash(kept as u64))
     }
 
     /// Has the replica, which is new, take back the changes, and cuts off one that is there in part.
@@ -134,12 +132,8 @@ impl Disk {
             };
             replica.restore(&change);
         }
-        self.sync_at_once();
-    }
-
-    /// Its contents are lost.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        let left = self.changes.len() as u64;
+        assert_eq!(left, self.barrier.durable(), "a torn change is no change");
     }
 }
 
@@ -149,26 +143,9 @@ mod tests {
     use crate::draw::Purpose;
 
     fn written(changes: usize) -> Disk {
-        let mut disk = Disk::default();
+        let mut disk = Disk::new(None);
         disk.write(&mut vec![vec![0; 9]; changes]);
         disk
-    }
-
-    #[test]
-    fn what_leaves_waits_for_the_sync_that_began_after_it_was_written() {
-        let mut disk = written(1);
-        disk.hold(Held::Reply(RequestId(1), 1));
-        assert!(disk.begin_sync());
-        disk.write(&mut vec![vec![0; 9]]);
-        disk.hold(Held::Reply(RequestId(2), 2));
-        assert!(!disk.begin_sync(), "one at a time");
-        disk.end_sync();
-        assert!(matches!(disk.release(), Some(Held::Reply(RequestId(1), 1))));
-        assert!(disk.release().is_none(), "the second change is not durable");
-        assert!(disk.begin_sync());
-        disk.end_sync();
-        assert!(matches!(disk.release(), Some(Held::Reply(RequestId(2), 2))));
-        assert!(disk.is_durable() && !disk.begin_sync());
     }
 
     #[test]
@@ -178,7 +155,8 @@ mod tests {
             let mut disk = written(3);
             disk.sync_at_once();
             disk.write(&mut vec![vec![0; 9]; 2]);
-            let damage = disk.crash(&mut Draw::new(seed, Purpose::Plan));
+            let (damage, held) = disk.crash(&mut Draw::new(seed, Purpose::Plan));
+            assert_eq!(held.count(), 0, "nothing waited");
             let left = 5 - damage.lost + usize::from(damage.torn);
             assert_eq!(disk.changes.len(), left);
             assert!(left >= 3 && disk.changes[..3].iter().all(|change| change.len() == 9));

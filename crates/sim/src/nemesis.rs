@@ -178,12 +178,12 @@ impl World<'_> {
         }
         let crashed = &mut self.nodes[node];
         if let Some(disk) = &mut crashed.disk {
-            for held in disk.drain_held() {
+            let (damage, held) = disk.crash(self.nemesis.draw(fault));
+            for held in held {
                 if let Held::Reply(_, slot) = held {
                     self.outbox.slots.release(slot);
                 }
             }
-            let damage = disk.crash(self.nemesis.draw(fault));
             self.counters.changes_lost += damage.lost as u64;
             self.counters.changes_torn += u64::from(damage.torn);
         }

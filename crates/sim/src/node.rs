@@ -51,7 +51,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(spec: ReplicaSpec, plan: &Plan) -> Self {
         Self {
-            disk: plan.replays.then(Disk::default),
+            disk: plan.replays.then(|| Disk::new(spec.bug)),
             replica: Replica::new(&spec),
             state: State::Up,
             life: 0,
@@ -70,7 +70,7 @@ impl Node {
         if without_state {
             self.spec.incarnation += 1;
             self.replica = Replica::new(&self.spec);
-            self.disk.iter_mut().for_each(Disk::clear);
+            self.disk = self.disk.take().map(|_| Disk::new(self.spec.bug));
         } else if let Some(disk) = &mut self.disk {
             self.replica = Replica::new(&self.spec);
             disk.restore(&mut self.replica);

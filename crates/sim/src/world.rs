@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Write};
 
-use kvs_core::bug::Bug;
 use kvs_core::protocol::{Message, NodeId, message_bytes};
 use kvs_core::replica::{Input, RequestId, Timer};
 use kvs_core::server::{Architecture, ServerPorts};
@@ -273,8 +272,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Writes what the last input of a node persisted to its disk. Whether all of it is durable, so
-    /// that what shows it may leave.
+    /// Writes what the last input of a node persisted to its disk. Whether what shows it may leave.
     fn keep(&mut self, node: usize) -> bool {
         let Some(disk) = &mut self.nodes[node].disk else {
             return true;
@@ -284,9 +282,9 @@ impl<'a> World<'a> {
             disk.sync_at_once();
             return true;
         }
-        let durable = disk.is_durable();
+        let holds = disk.holds();
         self.begin_sync(node);
-        durable || self.plan.bug == Some(Bug::AckBeforeSync)
+        !holds
     }
 
     fn send_all(&mut self, node: usize) {

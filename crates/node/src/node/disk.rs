@@ -1,10 +1,8 @@
 //! The node's disk: commits on a thread of its own, and what has to wait for them.
 //!
 //! While one commit is under way, what the replica changes gathers for the next, so that many
-//! changes share a sync (group commit). No reply and no message leaves before every change that
-//! came before it is durable.
+//! changes share a sync (group commit). What may leave when is the [`Barrier`]'s rule.
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -15,7 +13,7 @@ use tokio::sync::mpsc;
 use super::counters::DiskUsage;
 use super::log;
 use crate::storage::{Batch, Changes, DiskFault, FaultyFile, Storage, StorageError};
-use kvs_core::bug::Bug;
+use kvs_core::barrier::Barrier;
 use kvs_core::protocol::{Message, NodeId};
 use kvs_core::replica::{Persist, Replica, ReplicaSpec, RequestId};
 use kvs_core::trace::TracedReplica;
@@ -52,18 +50,10 @@ pub(super) struct Stored {
 pub(super) struct Disk {
     file: FaultyFile,
     changes: Changes,
-    /// How many changes there were, and how many of them are durable.
-    noted: u64,
-    durable: u64,
-    /// How many will be when the commit under way ends.
-    committing: Option<u64>,
+    barrier: Barrier<Held>,
     to_thread: SyncSender<Batch>,
-    /// What waits, oldest first, with how many changes have to be durable before it leaves.
-    held: VecDeque<(u64, Held)>,
     held_bytes: usize,
     messages_held: usize,
-    /// The planted bug `ack-before-sync`: nothing waits.
-    holds_nothing: bool,
     usage: DiskUsage,
     took: Histogram<u64>,
 }
@@ -107,14 +97,10 @@ impl Stored {
         let disk = Disk {
             file: self.file,
             changes: Changes::default(),
-            noted: 0,
-            durable: 0,
-            committing: None,
+            barrier: Barrier::new(spec.bug),
             to_thread,
-            held: VecDeque::new(),
             held_bytes: 0,
             messages_held: 0,
-            holds_nothing: spec.bug == Some(Bug::AckBeforeSync),
             usage: DiskUsage {
                 keys_restored: restored.keys,
                 restore_ns: took.as_nanos() as u64,
@@ -145,13 +131,13 @@ fn commit_all(
 impl Disk {
     /// The replica has changed.
     pub(super) fn note(&mut self, change: &Persist<'_>) {
-        self.noted += 1;
+        self.barrier.note(1);
         self.changes.note(change);
     }
 
     /// Whether what would leave now has to wait.
     pub(super) const fn holds(&self) -> bool {
-        self.durable < self.noted && !self.holds_nothing
+        self.barrier.holds()
     }
 
     /// Whether so much waits that nothing more should come.
@@ -166,35 +152,28 @@ impl Disk {
             Held::Message(..) => self.messages_held += 1,
             Held::Reply(_, frame) => self.held_bytes += frame.len(),
         }
-        self.held.push_back((self.noted, what));
+        self.barrier.hold(what);
         true
     }
 
     /// Begins a commit if one is needed and none is under way.
     pub(super) fn begin_commit(&mut self, replica: &Replica) {
-        if self.committing.is_some() || self.changes.is_empty() {
-            return;
+        if self.barrier.begin_commit() {
+            // A thread that has ended has said why, which ends the node.
+            let _ = self.to_thread.try_send(self.changes.take(replica));
         }
-        self.committing = Some(self.noted);
-        // A thread that has ended has said why, which ends the node.
-        let _ = self.to_thread.try_send(self.changes.take(replica));
     }
 
     /// The commit under way has ended well.
     pub(super) fn committed(&mut self, took: Duration) {
-        let durable = self.committing.take().expect("a commit was under way");
         self.usage.commits += 1;
-        self.usage.changes += durable - self.durable;
-        self.durable = durable;
+        self.usage.changes += self.barrier.end_commit();
         self.took.saturating_record(took.as_nanos() as u64);
     }
 
     /// The next thing that may leave now.
     pub(super) fn release(&mut self) -> Option<Held> {
-        if self.held.front()?.0 > self.durable {
-            return None;
-        }
-        let (_, what) = self.held.pop_front()?;
+        let what = self.barrier.release()?;
         match &what {
             Held::Message(..) => self.messages_held -= 1,
             Held::Reply(_, frame) => self.held_bytes -= frame.len(),
