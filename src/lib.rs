@@ -27,4 +27,7 @@ pub use kvs_measure as measure;
 pub use kvs_recording as recording;
 pub use kvs_report::{report, serve};
 
+// Many runs with one question.
+pub use kvs_campaign as campaign;
+
 pub mod cli;

@@ -10,7 +10,6 @@ mod export;
 mod list;
 mod matrix;
 mod nemesis;
-mod parallel;
 mod progress;
 mod replay;
 mod report;

@@ -4,36 +4,38 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::campaign;
 use crate::checker::ProgressSink;
 use crate::run::Observer;
 
 /// How often the spinner turns.
 const TURN: Duration = Duration::from_millis(100);
 
-/// Shows on the terminal how many of a number of things are done.
-#[derive(Debug)]
+/// Shows on the terminal how many of a number of simulations are done.
+#[derive(Debug, Default)]
 pub(super) struct Bar {
-    line: ProgressBar,
+    line: Option<ProgressBar>,
 }
 
-impl Bar {
-    pub(super) fn new(all: u64) -> Self {
+impl campaign::Observer for Bar {
+    fn begin(&mut self, all: u64) {
         let style = ProgressStyle::with_template("{bar:30} {pos} of {len}, {msg}, {eta} left");
         let line = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
         line.set_style(style.expect("the template is well formed"));
-        Self { line }
+        self.line = Some(line);
     }
 
-    /// One more is done.
-    pub(super) fn advance(&self, message: String) {
-        self.line.set_message(message);
-        self.line.inc(1);
+    fn advance(&mut self, message: &str) {
+        if let Some(line) = &self.line {
+            line.set_message(message.to_owned());
+            line.inc(1);
+        }
     }
-}
 
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.line.finish_and_clear();
+    fn end(&mut self) {
+        if let Some(line) = self.line.take() {
+            line.finish_and_clear();
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, Parser, ValueEnum};
 
 use crate::bug::Bug;
+use crate::campaign::bugs::fits;
 use crate::measure::Slo;
 use crate::node::{Durability, HostKind};
 use crate::protocol::Lattice;
@@ -356,35 +357,8 @@ pub(super) fn planted(
     lattice: Lattice,
 ) -> Result<Bug, Failure> {
     let bug = super::bugs::named(name)?;
-    if !fits(bug, architecture, lattice) {
-        return Err(Failure::bad_arguments(anyhow!(
-            "{architecture} cannot have the bug {name:?}: try --arch {}{}",
-            bug.facts().arch,
-            bug.facts()
-                .lattice
-                .map_or_else(String::new, |lattice| format!(" --lattice {lattice}"))
-        )));
-    }
+    fits(bug, architecture, lattice).map_err(Failure::bad_arguments)?;
     Ok(bug)
-}
-
-/// Whether a store of this kind has the part that the bug is in.
-fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> bool {
-    let wanted: Architecture = bug
-        .facts()
-        .arch
-        .parse()
-        .expect("a planted bug names an architecture");
-    let composed = match wanted {
-        Architecture::Local => !architecture.is_replicated(),
-        Architecture::Replicated(_) => architecture.is_replicated(),
-        Architecture::Sharded(..) => matches!(architecture, Architecture::Sharded(..)),
-    };
-    composed
-        && bug
-            .facts()
-            .lattice
-            .is_none_or(|wanted| wanted == crate::recording::lattice_name(lattice))
 }
 
 /// The command that runs this again, quoted for a shell.

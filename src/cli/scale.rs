@@ -1,37 +1,148 @@
 //! `kvs-bench scale`: how updates spread among more replicas than a machine can hold as processes,
-//! measured in the simulator and put beside what the theory of epidemics says.
+//! beside what the theory of epidemics says.
 
-mod arguments;
-mod plot;
-mod point;
-mod table;
-
-use std::path::Path;
+use std::num::NonZero;
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
+use clap::Args;
 
-use crate::sim::{Scale, Spread, Verdict};
+use crate::campaign::parallel;
+use crate::campaign::scale::{self, Grid, Point};
+use crate::sim::Topology;
 
+use super::choice::choice;
 use super::progress::Bar;
-use super::{ExitStatus, Failure, parallel};
+use super::run::LatticeArg;
+use super::{ExitStatus, Failure};
 
-pub(super) use arguments::ScaleArgs;
-use point::Point;
+/// The arguments of `kvs-bench scale`. Those that take several values are combined.
+#[derive(Debug, Args)]
+pub(super) struct ScaleArgs {
+    /// How many replicas there are in all, separated by commas.
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',',
+          default_value = "3,5,10,20,50,100,200,500,1000",
+          value_parser = clap::value_parser!(u16).range(2..=2_048))]
+    replicas: Vec<u16>,
+
+    /// How many peers a rumour is pushed to.
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "1,2,3,5,10",
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    fanout: Vec<u16>,
+
+    /// The chance that a message between replicas is lost, from 0 to below 1.
+    #[arg(
+        long,
+        value_name = "CHANCES",
+        value_delimiter = ',',
+        default_value = "0,0.05"
+    )]
+    loss: Vec<f64>,
+
+    /// Into how many shards of equal size the replicas are parted: N in k shards is
+    /// sharded(k, replicated(N/k)).
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "1",
+          value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    shards: Vec<u16>,
+
+    /// How many sessions put, each at a replica of its own: as many entries have version vectors.
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "4",
+          value_parser = clap::value_parser!(u32).range(1..=2_048))]
+    sessions: Vec<u32>,
+
+    /// The mean time between two puts, in ms; ten rounds of anti-entropy unless told, in which
+    /// most updates are everywhere before the next one.
+    #[arg(long, value_name = "MS", value_delimiter = ',')]
+    every: Vec<f64>,
+
+    /// How far apart nodes are.
+    #[arg(long, value_parser = choice::<Topology>(), default_value = Topology::Lan.name())]
+    topology: Topology,
+
+    /// Time between two digests of one replica, in ms; 50, or 500 between regions, unless told.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    anti_entropy: Option<u64>,
+
+    /// How many puts there are in each seed.
+    #[arg(long, value_name = "COUNT", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    updates: u64,
+
+    /// Bytes of each value.
+    #[arg(long, value_name = "BYTES", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(8..=65_536))]
+    value_bytes: u32,
+
+    /// How many seeds each combination is measured with, from 0.
+    #[arg(long, value_name = "COUNT", default_value_t = 5,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    seeds: u64,
+
+    /// What replicas promise for concurrent puts.
+    #[arg(long, short, value_enum, default_value_t = LatticeArg::Causal)]
+    lattice: LatticeArg,
+
+    /// Plants a known mistake in the store (see `kvs-bench bugs`).
+    #[arg(long, value_name = "NAME")]
+    bug: Option<String>,
+
+    /// How many simulations run at once; as many as there are cores unless told.
+    #[arg(long, value_name = "COUNT")]
+    jobs: Option<NonZero<usize>>,
+
+    /// Prints the points as JSON.
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+
+    /// Prints the points as CSV.
+    #[arg(long)]
+    csv: bool,
+
+    /// Keeps the table, as text and as CSV, and a plot for each chance of loss there.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl ScaleArgs {
+    fn grid(&self) -> Result<Grid, Failure> {
+        let bug = self.bug.as_deref().map(super::bugs::named).transpose()?;
+        Ok(Grid {
+            replicas: self.replicas.clone(),
+            fanout: self.fanout.clone(),
+            loss: self.loss.clone(),
+            shards: self.shards.clone(),
+            sessions: self.sessions.clone(),
+            every_ms: self.every.clone(),
+            topology: self.topology,
+            anti_entropy_ms: self.anti_entropy,
+            updates: self.updates,
+            value_bytes: self.value_bytes,
+            lattice: self.lattice.into(),
+            bug,
+        })
+    }
+}
 
 /// Measures every combination of the parameters, and prints one line each.
 pub(super) fn main(args: &ScaleArgs) -> Result<ExitStatus, Failure> {
-    let scales = args.scales()?;
-    let points = measure(args, &scales)?;
-    if args.json() {
+    let scales = args.grid()?.scales().map_err(Failure::bad_arguments)?;
+    let seeds = NonZero::new(args.seeds).expect("its parser takes 1 at least");
+    let jobs = parallel::jobs(args.jobs);
+    let measured = scale::measure(&scales, seeds, jobs, &mut Bar::default());
+    let points = measured.map_err(|verdict| Failure {
+        status: ExitStatus::Invalid,
+        error: anyhow!("a simulated replica failed: {verdict}"),
+    })?;
+    if args.json {
         let json = serde_json::to_string_pretty(&points).context("cannot print the result")?;
         super::print(&json)?;
-    } else if args.csv() {
-        super::print(&table::csv(&points)?)?;
+    } else if args.csv {
+        super::print(&scale::csv(&points)?)?;
     } else {
-        super::print(&table::text(&points))?;
+        super::print(&scale::text(&points))?;
     }
-    if let Some(directory) = args.out() {
-        keep(directory, args, &points)
+    if let Some(directory) = &args.out {
+        scale::keep(directory, args.topology, &points)
             .with_context(|| format!("cannot keep the result in {}", directory.display()))?;
     }
     // An update that is not everywhere at the end has not spread, which is what gossip promises.
@@ -40,38 +151,4 @@ pub(super) fn main(args: &ScaleArgs) -> Result<ExitStatus, Failure> {
     } else {
         ExitStatus::Invalid
     })
-}
-
-fn measure(args: &ScaleArgs, scales: &[Scale]) -> Result<Vec<Point>, Failure> {
-    let seeds = args.seeds();
-    let bar = Bar::new(scales.len() as u64 * seeds);
-    let work = |number: u64| {
-        let scale = &scales[usize::try_from(number / seeds).expect("a place in the list")];
-        scale.run(number % seeds)
-    };
-    let all = 0..scales.len() as u64 * seeds;
-    let ran = parallel::each(all, args.jobs(), work, |_| bar.advance("scale".to_owned()));
-    let spreads = ran
-        .into_iter()
-        .collect::<Result<Vec<Spread>, Verdict>>()
-        .map_err(|verdict| Failure {
-            status: ExitStatus::Invalid,
-            error: anyhow!("a simulated replica failed: {verdict}"),
-        })?;
-    let by_scale = spreads.chunks(usize::try_from(seeds).expect("bounded by its parser"));
-    let points = scales.iter().zip(by_scale);
-    Ok(points
-        .map(|(scale, seeds)| Point::new(scale, seeds))
-        .collect())
-}
-
-/// Writes the table and the plots.
-fn keep(directory: &Path, args: &ScaleArgs, points: &[Point]) -> anyhow::Result<()> {
-    std::fs::create_dir_all(directory)?;
-    std::fs::write(directory.join("scale.csv"), table::csv(points)?)?;
-    std::fs::write(directory.join("scale.txt"), table::text(points))?;
-    for (name, svg) in plot::figures(args.topology(), points)? {
-        std::fs::write(directory.join(name), svg)?;
-    }
-    Ok(())
 }

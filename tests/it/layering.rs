@@ -25,7 +25,7 @@ enum Io {
 }
 
 /// Crates that are one module: what is in their `src` belongs to it.
-const OF_ONE_MODULE: &[&str] = &["recording", "measure", "sim"];
+const OF_ONE_MODULE: &[&str] = &["recording", "measure", "sim", "campaign"];
 
 /// What a crate may depend on of ours. `kvs-core` and `kvs-check` know nothing of each other.
 const CRATES: &[(&str, &[&str])] = &[
@@ -41,6 +41,20 @@ const CRATES: &[(&str, &[&str])] = &[
         &["core", "check", "load", "recording", "measure", "node"],
     ),
     ("report", &["measure"]),
+    (
+        "campaign",
+        &[
+            "core",
+            "check",
+            "load",
+            "recording",
+            "measure",
+            "node",
+            "harness",
+            "sim",
+            "report",
+        ],
+    ),
 ];
 
 /// Crates that the core, or the checker, may never come to depend on.
@@ -180,6 +194,12 @@ const LAYERS: &[Layer] = &[
         io: Io::Any,
     },
     Layer {
+        krate: "crates/campaign",
+        module: "campaign",
+        may_use: &[],
+        io: Io::Any,
+    },
+    Layer {
         krate: ".",
         module: "cli",
         may_use: &[
@@ -203,6 +223,7 @@ const LAYERS: &[Layer] = &[
             "run",
             "report",
             "serve",
+            "campaign",
         ],
         io: Io::Any,
     },

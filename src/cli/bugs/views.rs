@@ -7,14 +7,16 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 
 use crate::bug::Bug;
+use crate::campaign::seeds::search;
 use crate::checker::AnomalyKind;
-use crate::cli::progress::Terminal;
+use crate::cli::progress::{Bar, Terminal};
 use crate::cli::run::{config, quoted};
 use crate::cli::{self, Cli};
 use crate::measure::{RunRecord, VerdictWord};
 use crate::node::Durability;
 use crate::report;
 use crate::run::{self, Config};
+use crate::sim::Fault;
 
 use super::View;
 use super::outcome::Finding;
@@ -142,7 +144,8 @@ impl Target {
         let Some(cli::Command::Sim(args)) = self.parsed().command else {
             unreachable!("the words begin with the subcommand");
         };
-        let search = cli::sim::search(&args, seeds).map_err(|failure| failure.error)?;
+        let options = args.options().map_err(|failure| failure.error)?;
+        let search = search(&options, seeds, args.jobs(), &mut Bar::default());
         let unknown = search.unknown;
         Ok(match search.failure {
             Some((seed, how)) => Finding::Broken {
@@ -150,7 +153,7 @@ impl Target {
                 seeds: Some(seed + 1),
             },
             None if !search.never_came.is_empty() => Finding::Unknown {
-                reason: format!("never came: {}", search.never_came.join(", ")),
+                reason: format!("never came: {}", names(&search.never_came)),
             },
             None if unknown > seeds / UNKNOWN_SEEDS_MAX => Finding::Unknown {
                 reason: format!("{unknown} of {seeds} seeds could not be judged"),
@@ -205,6 +208,12 @@ impl Target {
         let words = std::iter::once(self.program).chain(words);
         Cli::try_parse_from(words).expect("the table of bugs has good arguments")
     }
+}
+
+/// The names of these kinds of fault.
+fn names(faults: &[Fault]) -> String {
+    let names: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
+    names.join(", ")
 }
 
 /// What kind of anomaly shows that the store of an invalid run has a bug. What a killed node alone

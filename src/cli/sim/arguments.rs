@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 
+use crate::campaign::parallel;
 use crate::recording::lattice_name;
 use crate::server::Architecture;
 use crate::session::Routing;
 use crate::sim::{Fault, Options, STEPS_DEFAULT, Topology};
 
+use crate::cli::Failure;
 use crate::cli::choice::choice;
 use crate::cli::run::{LatticeArg, Switch, planted, quoted};
-use crate::cli::{Failure, parallel};
 
 /// Every kind of fault, as `--without` takes it.
 const ALL: &str = "all";
@@ -98,7 +99,7 @@ pub(in crate::cli) struct SimArgs {
 
 impl SimArgs {
     /// What the arguments decide.
-    pub(super) fn options(&self) -> Result<Options, Failure> {
+    pub(in crate::cli) fn options(&self) -> Result<Options, Failure> {
         let bad = |error: anyhow::Error| Failure::bad_arguments(error);
         let architecture: Architecture = self
             .arch
@@ -147,7 +148,7 @@ impl SimArgs {
         Ok(from..to)
     }
 
-    pub(super) fn jobs(&self) -> NonZero<usize> {
+    pub(in crate::cli) fn jobs(&self) -> NonZero<usize> {
         parallel::jobs(self.jobs)
     }
 

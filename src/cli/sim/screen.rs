@@ -9,16 +9,13 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::arguments::command;
-use super::seeds::Ran;
+use crate::campaign::seeds::{Ran, SEEDS_WITH_EVERY_FAULT};
 use crate::cli::{ExitStatus, Failure};
 use crate::recording::lattice_of;
 use crate::sim::{Counters, Options, Verdict};
 
 /// Failing seeds that are shown; all are counted.
 const SHOWN_MAX: usize = 3;
-/// Of so many seeds every kind of fault must have come, each being in every other seed; of fewer, the
-/// draw may have left some out.
-pub(super) const SEEDS_WITH_EVERY_FAULT: u64 = 32;
 
 /// What came of many seeds.
 #[derive(Debug, Serialize)]

@@ -2,63 +2,88 @@
 
 use serde::Serialize;
 
-use crate::sim::{Repair, Rumour, Scale, Spread, Traffic, UpdateSpread};
+use kvs_sim::{Repair, Rumour, Scale, Spread, Traffic, UpdateSpread};
 
 /// Milliseconds in nanoseconds.
 const MS: f64 = 1e6;
 
 /// A line of the table. Times are medians over updates.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Point {
-    pub(super) topology: &'static str,
-    pub(super) replicas: u32,
-    pub(super) shards: u32,
-    pub(super) fanout: u16,
-    pub(super) loss: f64,
-    pub(super) sessions: u32,
-    pub(super) every_ms: f64,
-    pub(super) anti_entropy_ms: u64,
-    pub(super) value_bytes: u32,
-    pub(super) seeds: usize,
-    pub(super) updates: usize,
+pub struct Point {
+    /// How far apart nodes are.
+    pub topology: &'static str,
+    /// How many replicas there are in all.
+    pub replicas: u32,
+    /// Into how many groups of equal size they are parted.
+    pub shards: u32,
+    /// How many peers a rumour is pushed to.
+    pub fanout: u16,
+    /// The chance that a message between replicas is lost.
+    pub loss: f64,
+    /// How many sessions put.
+    pub sessions: u32,
+    /// The mean time between two puts.
+    pub every_ms: f64,
+    /// The time between two digests of one replica.
+    pub anti_entropy_ms: u64,
+    /// Bytes of each value.
+    pub value_bytes: u32,
+    /// How many seeds it was measured with.
+    pub seeds: usize,
+    /// How many updates these made.
+    pub updates: usize,
     /// Updates that some replica of the group never applied.
-    pub(super) lost: usize,
-    /// Until half of the other replicas have an update, 99 % of them, and all.
-    pub(super) half_ms: Option<f64>,
-    pub(super) p99_ms: Option<f64>,
-    pub(super) last_ms: Option<f64>,
+    pub lost: usize,
+    /// Until half of the other replicas have an update.
+    pub half_ms: Option<f64>,
+    /// Until 99 % of the other replicas have an update.
+    pub p99_ms: Option<f64>,
+    /// Until all of them have it.
+    pub last_ms: Option<f64>,
     /// The slowest update.
-    pub(super) last_max_ms: Option<f64>,
-    pub(super) theory_half_ms: f64,
-    pub(super) theory_last_ms: f64,
-    /// For each update.
-    pub(super) rumour_messages: f64,
-    pub(super) theory_rumour_messages: f64,
-    pub(super) rumour_bytes: f64,
-    pub(super) repair_messages: f64,
-    pub(super) repair_bytes: f64,
+    pub last_max_ms: Option<f64>,
+    /// What theory says of `half_ms`.
+    pub theory_half_ms: f64,
+    /// What theory says of `last_ms`.
+    pub theory_last_ms: f64,
+    /// Rumours for each update.
+    pub rumour_messages: f64,
+    /// What theory says of `rumour_messages`.
+    pub theory_rumour_messages: f64,
+    /// Bytes of rumours for each update.
+    pub rumour_bytes: f64,
+    /// Repairs for each update.
+    pub repair_messages: f64,
+    /// Bytes of repairs for each update.
+    pub repair_bytes: f64,
     /// Bytes of rumours and repairs for each update and replica that gets it.
-    pub(super) update_bytes_per_replica: f64,
-    /// For each update in a message: its bytes, and entries of the sender's vector.
-    pub(super) bytes_per_sent_update: f64,
-    pub(super) vector_entries: f64,
-    /// For each node and second, whether or not there are updates.
-    pub(super) digest_messages_per_node_s: f64,
-    pub(super) digest_bytes_per_node_s: f64,
-    /// All messages.
-    pub(super) bytes_per_node_s: f64,
+    pub update_bytes_per_replica: f64,
+    /// Bytes for each update in a rumour or repair.
+    pub bytes_per_sent_update: f64,
+    /// Entries of the sender's version vector, for each rumour or repair.
+    pub vector_entries: f64,
+    /// Digests for each node and second, whether or not there are updates.
+    pub digest_messages_per_node_s: f64,
+    /// Bytes of digests for each node and second.
+    pub digest_bytes_per_node_s: f64,
+    /// Bytes of all messages for each node and second.
+    pub bytes_per_node_s: f64,
     /// The fraction of a group that has an update from rumours alone, with the replica of the put.
-    pub(super) reached: f64,
-    pub(super) theory_reached: f64,
+    pub reached: f64,
+    /// What theory says of `reached`.
+    pub theory_reached: f64,
     /// The fraction of updates that rumours alone bring to everybody.
-    pub(super) everybody: f64,
-    pub(super) theory_everybody: f64,
+    pub everybody: f64,
+    /// What theory says of `everybody`.
+    pub theory_everybody: f64,
     /// Updates that arrived again for each that arrived first.
-    pub(super) repeated: f64,
+    pub repeated: f64,
 }
 
 impl Point {
-    pub(super) fn new(scale: &Scale, seeds: &[Spread]) -> Self {
+    /// Of the seeds of one combination.
+    #[must_use]
+    pub fn new(scale: &Scale, seeds: &[Spread]) -> Self {
         let updates: Vec<&UpdateSpread> = seeds.iter().flat_map(|seed| &seed.updates).collect();
         let count = updates.len() as f64;
         let (nodes, groups) = scale.groups();
@@ -117,7 +142,8 @@ impl Point {
     }
 
     /// Whether every update came to be everywhere.
-    pub(super) const fn converged(&self) -> bool {
+    #[must_use]
+    pub const fn converged(&self) -> bool {
         self.lost == 0
     }
 }

@@ -7,7 +7,10 @@ use std::sync::mpsc::channel;
 
 /// Does `work` for every number of a range, `jobs` at a time, and returns what came of each, in
 /// their order. `tell` hears of each when it is done.
-pub(super) fn each<T: Send>(
+///
+/// # Panics
+/// When `work` does.
+pub fn each<T: Send>(
     numbers: Range<u64>,
     jobs: NonZero<usize>,
     work: impl Fn(u64) -> T + Sync,
@@ -35,6 +38,7 @@ pub(super) fn each<T: Send>(
 }
 
 /// How many of them run at once: as many as there are cores unless told.
-pub(super) fn jobs(told: Option<NonZero<usize>>) -> NonZero<usize> {
+#[must_use]
+pub fn jobs(told: Option<NonZero<usize>>) -> NonZero<usize> {
     told.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN))
 }

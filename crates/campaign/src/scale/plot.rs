@@ -9,7 +9,7 @@ use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 
 use super::point::Point;
-use crate::sim::Topology;
+use kvs_sim::Topology;
 
 const SIZE: (u32, u32) = (1_200, 900);
 /// Numbers on an axis.

@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use super::point::Point;
-use crate::report::table;
+use kvs_report::report::table;
 
 const HEADER: [&str; 16] = [
     "replicas",
@@ -30,7 +30,8 @@ reached: the part of a group that has an update from rumours alone     messages:
 repeated: updates that arrived again for each that arrived first       B/update/replica: rumours and repairs";
 
 /// The table of the screen.
-pub(super) fn text(points: &[Point]) -> String {
+#[must_use]
+pub fn text(points: &[Point]) -> String {
     let header = HEADER.map(str::to_owned);
     let rows = points.iter().map(|point| row(point).to_vec()).collect();
     let lines = table(&header, rows);
@@ -76,7 +77,10 @@ fn short(number: f64) -> String {
 }
 
 /// Every field of every point as CSV.
-pub(super) fn csv(points: &[Point]) -> anyhow::Result<String> {
+///
+/// # Errors
+/// When a point cannot be written.
+pub fn csv(points: &[Point]) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for point in points {
         writer.serialize(point).context("cannot write CSV")?;

@@ -1,0 +1,20 @@
+//! Many runs with one question.
+//!
+//! A campaign takes typed values, does its runs, and returns what it found. It reads no command line
+//! and prints nothing: an [`Observer`] is told how far it has got. Neighbours: `cli` asks for it,
+//! `run` and `sim` do the work.
+
+pub mod bugs;
+pub mod parallel;
+pub mod scale;
+pub mod seeds;
+
+/// Is told what a campaign is doing.
+pub trait Observer {
+    /// So many simulations are about to begin.
+    fn begin(&mut self, all: u64);
+    /// One of them is done; `message` says how they stand.
+    fn advance(&mut self, message: &str);
+    /// All of them are done.
+    fn end(&mut self);
+}
