@@ -80,6 +80,10 @@ status=0
 cargo run --release --quiet -- compare "$results/A" "$results/B" --gate --ci "$results/ci" || status=$?
 [ "$status" = 2 ] || { echo "a comparison of two runs a side ended with $status, not 2"; exit 1; }
 
+step "a program without a compiler: the tarball, unpacked where there is nothing else"
+tarball=$(scripts/package.sh --out "$results/package" | tail -n 1)
+scripts/package-test.sh "$tarball"
+
 step "licences, bans and sources of the dependencies"
 if ! command -v cargo-deny >/dev/null; then
   cargo install --locked --quiet cargo-deny
