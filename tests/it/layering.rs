@@ -32,7 +32,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("check", &[]),
     ("load", &["core"]),
-    ("recording", &["core", "check", "load"]),
+    ("recording", &["core", "check"]),
     ("measure", &["load"]),
     ("node", &["core"]),
     ("sim", &["core", "check", "load", "recording"]),
@@ -107,6 +107,12 @@ const LAYERS: &[Layer] = &[
         krate: "crates/core",
         module: "session",
         may_use: &["protocol", "server", "values"],
+        io: Io::Never,
+    },
+    Layer {
+        krate: "crates/core",
+        module: "drive",
+        may_use: &["protocol", "server", "session"],
         io: Io::Never,
     },
     Layer {

@@ -6,6 +6,7 @@
 
 pub mod barrier;
 pub mod bug;
+pub mod drive;
 pub mod protocol;
 pub mod replica;
 pub mod server;

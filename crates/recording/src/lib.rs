@@ -5,37 +5,54 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use kvs_check::history::{
-    self, CORRUPT, ErrorKind, Group, Header, Kind, Phase, Promise, Row, Siblings, Version, Witness,
+    self, CORRUPT, Columns, ErrorKind, Group, Header, Kind, Phase, Promise, Row, Siblings, Version,
+    Witness,
 };
-use kvs_core::protocol::{Dot, GroupId, Lattice, NodeId, PutWitness, Refusal, Response, Sibling};
+use kvs_core::drive::{EndedOperation, Record, payload};
+use kvs_core::protocol::{Dot, Lattice, PutWitness, Refusal, Response, Sibling};
 use kvs_core::server::{Architecture, ServerPorts};
 use kvs_core::session::{Outcome, Trouble};
-use kvs_load::workload::payload;
 
-/// An operation that is under way.
-#[derive(Clone, Copy, Debug)]
-pub struct InFlight {
-    /// Whether it is a put; otherwise a get.
-    pub put: bool,
-    /// The key.
-    pub key: u64,
-    /// Its index in its session.
-    pub index: u32,
-    /// When it was meant to start, in ns since the run began.
-    pub intended_ns: u64,
-    /// When it started, in ns since the run began.
-    pub invoke_ns: u64,
-    /// The node that was asked last.
-    pub node: NodeId,
-    /// Which life of the node it was sent to.
-    pub incarnation: u16,
-    /// The replica group of the key.
-    pub group: GroupId,
+/// Where rows are kept.
+pub trait Rows {
+    /// Keeps one more.
+    fn keep(&mut self, row: &Row<'_>);
+}
+
+impl Rows for Columns {
+    fn keep(&mut self, row: &Row<'_>) {
+        self.push(row);
+    }
+}
+
+/// Records what lanes have done: makes the row of each operation, and keeps it.
+#[derive(Debug)]
+pub struct Recording<R> {
+    evidence: Evidence,
+    /// What was recorded.
+    pub rows: R,
+}
+
+impl<R> Recording<R> {
+    /// Records for a store that promises this.
+    #[must_use]
+    pub fn new(promise: Option<Promise>, rows: R) -> Self {
+        Self {
+            evidence: Evidence::new(promise),
+            rows,
+        }
+    }
+}
+
+impl<R: Rows, T: Copy + Into<Phase>> Record<T> for Recording<R> {
+    fn operation(&mut self, ended: &EndedOperation<'_, T>) {
+        self.rows.keep(&self.evidence.row(ended));
+    }
 }
 
 /// Makes rows. Buffers for the lists of one are used again for the next.
 #[derive(Debug, Default)]
-pub struct Evidence {
+struct Evidence {
     /// What the store promises, which says what its evidence is: that a replica has applied nothing
     /// yet, or that a key holds no version, looks the same as no evidence at all.
     promise: Option<Promise>,
@@ -56,25 +73,17 @@ enum Held {
 
 impl Evidence {
     /// The evidence of a store that promises this.
-    #[must_use]
-    pub fn new(promise: Option<Promise>) -> Self {
+    fn new(promise: Option<Promise>) -> Self {
         Self {
             promise,
             ..Self::default()
         }
     }
 
-    /// The row of an operation of `session` that has ended at `now_ns`.
-    pub fn row(
-        &mut self,
-        session: u32,
-        operation: &InFlight,
-        phase: Phase,
-        outcome: Outcome,
-        response: Option<&Response<'_>>,
-        now_ns: u64,
-    ) -> Row<'_> {
-        let (outcome, error) = match outcome {
+    /// The row of an operation that is over.
+    fn row<T: Copy + Into<Phase>>(&mut self, ended: &EndedOperation<'_, T>) -> Row<'_> {
+        let (session, operation) = (ended.session, ended.operation);
+        let (outcome, error) = match ended.outcome {
             Outcome::Ok => (history::Outcome::Ok, None),
             Outcome::Fail(trouble) => (history::Outcome::Fail, Some(error_kind(trouble))),
             Outcome::Info(trouble) => (history::Outcome::Info, Some(error_kind(trouble))),
@@ -84,7 +93,7 @@ impl Evidence {
         } else {
             0
         };
-        let held = self.collect(response);
+        let held = self.collect(ended.response);
         Row {
             session,
             index: operation.index,
@@ -95,7 +104,7 @@ impl Evidence {
             intended: operation.intended_ns,
             invoke: operation.invoke_ns,
             returned: match outcome {
-                history::Outcome::Ok | history::Outcome::Fail => Some(now_ns),
+                history::Outcome::Ok | history::Outcome::Fail => Some(ended.ended_ns),
                 history::Outcome::Info => None,
             },
             outcome,
@@ -103,7 +112,7 @@ impl Evidence {
             node: operation.node.0,
             incarnation: operation.incarnation,
             group: operation.group.0,
-            phase,
+            phase: ended.mark.into(),
             context: None,
             witness: match held {
                 Held::Nothing => Witness::None,
@@ -249,6 +258,8 @@ pub fn header(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kvs_core::drive::InFlight;
+    use kvs_core::protocol::{GroupId, NodeId};
 
     #[test]
     fn a_get_of_nothing_carries_the_evidence_of_its_store() {
@@ -268,8 +279,14 @@ mod tests {
         };
         let witness_is = |promise, witness: Witness<'_>| {
             let mut evidence = Evidence::new(Some(promise));
-            let ended = Some(&response);
-            let row = evidence.row(1, &operation, Phase::Run, Outcome::Ok, ended, 5);
+            let row = evidence.row(&EndedOperation {
+                session: 1,
+                operation: &operation,
+                mark: Phase::Run,
+                outcome: Outcome::Ok,
+                response: Some(&response),
+                ended_ns: 5,
+            });
             assert_eq!(row.witness, witness, "{promise}");
         };
         let nothing = Witness::Get {

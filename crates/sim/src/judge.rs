@@ -2,12 +2,11 @@
 
 use kvs_check::checker::{self, Anomaly, Engine, Options, Property, Report};
 use kvs_check::history::{End, History, Kind, Outcome, Phase, Row, Witness};
+use kvs_core::drive::{EndedOperation, InFlight, Record, key_name};
 use kvs_core::protocol::{Dot, NodeId, Operation, Origin, Request, Response};
 use kvs_core::replica::{Input, RequestId, Status};
 use kvs_core::session::{Access, Next, Session, Suspicion, View};
 use kvs_core::values::VectorClock;
-use kvs_load::workload::key_name;
-use kvs_recording::InFlight;
 
 use super::outcome::Verdict;
 use super::world::{MS, World};
@@ -41,15 +40,15 @@ impl World<'_> {
 
     fn end_sessions(&mut self) -> Result<(), String> {
         let events_max = (self.plan.steps + 1).saturating_mul(EVENTS_PER_STEP_MAX);
-        while self.clients.idle < self.clients.lanes() {
+        while self.clients.idle < self.clients.lanes.count() {
             let until_ns = self.healed_ns.map_or(u64::MAX, |healed_ns| {
                 healed_ns + TIMEOUTS_MAX * self.plan.timeout_ns + SESSIONS_NS_MAX
             });
             if !self.step(until_ns) || self.counters.events > events_max {
-                let left = self.clients.lanes() - self.clients.idle;
+                let left = self.clients.lanes.count() - self.clients.idle;
                 return Err(format!(
                     "{left} of {} sessions never ended their operation",
-                    self.clients.lanes()
+                    self.clients.lanes.count()
                 ));
             }
         }
@@ -95,7 +94,7 @@ impl World<'_> {
         }
         let suspicion = Suspicion::new(self.nodes.len());
         for node in 0..self.nodes.len() {
-            let id = self.clients.new_session();
+            let id = self.clients.lanes.new_session();
             let mut session = Session::pinned(id, self.nodes[node].spec.node);
             for key in 0..self.clients.keys_end {
                 let group = self.ports.route(&key_name(key));
@@ -149,17 +148,16 @@ impl World<'_> {
             unreachable!("a pinned session asks nobody else")
         };
         let ended_ns = self.now_ns + FINAL_READ_NS / 2;
+        let book = &mut self.clients.book;
         let mut record = |response: Option<&Response<'_>>| {
-            let ended = (outcome, response);
-            let counters = &mut self.counters;
-            { &mut self.clients }.record(
-                session.id(),
-                &asked,
-                Phase::Final,
-                ended,
+            book.operation(&EndedOperation {
+                session: session.id(),
+                operation: &asked,
+                mark: Phase::Final,
+                outcome,
+                response,
                 ended_ns,
-                counters,
-            );
+            });
         };
         match &reply {
             Some(reply) => reply.with(|response| record(Some(response))),
@@ -172,7 +170,7 @@ impl World<'_> {
         let plan = self.plan;
         let header =
             kvs_recording::header(&plan.architecture, plan.lattice, &self.ports, plan.seed);
-        let columns = std::mem::take(&mut self.clients.rows);
+        let columns = std::mem::take(&mut self.clients.book.recording.rows);
         let end = End::of(columns.len() as u64);
         History {
             header,

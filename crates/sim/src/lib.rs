@@ -56,6 +56,7 @@ pub fn run(plan: &Plan) -> Outcome {
     let mut world = World::new(plan);
     let lived = catch_unwind(AssertUnwindSafe(|| world.run()));
     world.counters.virtual_ns = world.now_ns;
+    world.counters.add(&world.clients.book.counters);
     let history = world.history();
     let verdict = match lived {
         Ok(Ok(())) => {

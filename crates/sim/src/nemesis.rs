@@ -115,10 +115,9 @@ impl World<'_> {
     }
 
     fn tell_clients(&mut self, node: usize) {
-        for (lane, generation, client) in self.clients.waiting_for(node) {
+        for (request, client) in self.clients.waiting_for(self.nodes[node].spec.node) {
             if let Some(at_ns) = self.links.client(client, node, self.now_ns) {
-                self.queue
-                    .push(at_ns, Event::Disconnect { lane, generation });
+                self.queue.push(at_ns, Event::Disconnect(request));
             }
         }
     }

@@ -58,10 +58,8 @@ impl Effects for Outbox {
 /// A response that owns what it says, in buffers that are used again.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
-    /// The lane that asked.
-    pub(super) lane: u32,
-    /// Which of the lane's requests it answers.
-    pub(super) generation: u32,
+    /// Which request it answers, as lanes name them.
+    pub(super) request: u32,
     /// Bytes of its frame.
     pub(super) bytes: usize,
     kind: Kind,

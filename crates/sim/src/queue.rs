@@ -22,13 +22,8 @@ pub(super) enum Event {
     Timer(NodeId, Timer, u32),
     /// A lane begins its next step.
     Begin(u32),
-    /// A lane hears that the connection is broken that it sent its request on.
-    Disconnect {
-        /// The lane.
-        lane: u32,
-        /// Which of its requests that was.
-        generation: u32,
-    },
+    /// A lane hears that the connection is broken that it sent this request on.
+    Disconnect(u32),
     /// A node that was paused in this life goes on.
     Resume(NodeId, u32),
     /// A node's process starts again.

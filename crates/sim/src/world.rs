@@ -62,11 +62,11 @@ impl<'a> World<'a> {
         let mut world = Self {
             plan,
             probe: plan.watched.then(|| Box::new(Probe::new(&ports))),
-            ports,
             now_ns: 0,
             queue: Queue::default(),
             links: Links::new(plan, nodes.len()),
-            clients: Clients::new(plan, nodes.len()),
+            clients: Clients::new(plan, &ports),
+            ports,
             nemesis: Nemesis::new(plan),
             requests: Slots::default(),
             messages: Slots::default(),
@@ -85,9 +85,9 @@ impl<'a> World<'a> {
             world.start(node);
         }
         world.unleash();
-        for lane in 0..world.clients.lanes() as u32 {
+        for lane in 0..world.clients.lanes.count() as u32 {
             let pause_ns = if plan.watched {
-                world.clients.draw.exponential(plan.think_ns)
+                world.clients.source.draw.exponential(plan.think_ns)
             } else {
                 0
             };
@@ -100,7 +100,7 @@ impl<'a> World<'a> {
     /// Lets the next thing happen, unless that is after `until_ns`. Whether something did.
     pub(super) fn step(&mut self, until_ns: u64) -> bool {
         let event_ns = self.queue.next_ns();
-        let deadline_ns = self.clients.deadline_ns();
+        let deadline_ns = self.clients.lanes.deadline_ns();
         let (at_ns, overdue) = match (event_ns, deadline_ns) {
             (Some(event_ns), Some(deadline_ns)) if deadline_ns < event_ns => (deadline_ns, true),
             (Some(event_ns), _) => (event_ns, false),
@@ -141,7 +141,7 @@ impl<'a> World<'a> {
             }
             Event::Reply(slot) => self.reply_arrives(slot),
             Event::Begin(lane) => self.begin(lane),
-            Event::Disconnect { lane, generation } => self.disconnect(lane, generation),
+            Event::Disconnect(request) => self.disconnect(request),
             Event::Resume(node, life) => self.resume(usize::from(node.0), life),
             Event::Restart(node) => self.restart(usize::from(node.0)),
             Event::Fault(fault) => self.strike(fault),
@@ -175,7 +175,7 @@ impl<'a> World<'a> {
             | Event::Synced(..)
             | Event::Reply(_)
             | Event::Begin(_)
-            | Event::Disconnect { .. }
+            | Event::Disconnect(_)
             | Event::Resume(..)
             | Event::Restart(_)
             | Event::Fault(_) => {}
@@ -193,7 +193,7 @@ impl<'a> World<'a> {
             Event::Synced(..) => self.synced(node),
             Event::Reply(_)
             | Event::Begin(_)
-            | Event::Disconnect { .. }
+            | Event::Disconnect(_)
             | Event::Resume(..)
             | Event::Restart(_)
             | Event::Fault(_) => unreachable!("only inputs of replicas are delivered"),
@@ -203,12 +203,12 @@ impl<'a> World<'a> {
 
     fn handle_request(&mut self, node: usize, slot: u32) {
         let sent = self.requests.at(slot);
-        let (life, lane, generation) = (sent.life, sent.lane, sent.generation);
+        let (life, id) = (sent.life, sent.id);
         if life != self.nodes[node].life {
             self.requests.release(slot);
             return;
         }
-        self.counters.late_requests += u64::from(!self.is_awaited(lane, generation));
+        self.counters.late_requests += u64::from(!self.clients.lanes.is_awaited(id));
         let input = Input {
             wall_ns: self.nodes[node].wall_ns(self.now_ns),
             peers: &[],
@@ -329,8 +329,7 @@ impl<'a> World<'a> {
         let sent = self.requests.at(request);
         let client = sent.client;
         let reply = self.outbox.slots.at(slot);
-        reply.lane = sent.lane;
-        reply.generation = sent.generation;
+        reply.request = sent.id;
         sent.waits = false;
         self.requests.release(request);
         self.counters.responses += 1;
@@ -368,11 +367,16 @@ impl<'a> World<'a> {
 
     /// Writes down what happens, where that is asked for.
     pub(super) fn note(&mut self, what: fmt::Arguments<'_>) {
-        if let Some(trace) = &mut self.trace
-            && trace.len() < TRACE_BYTES_MAX
-        {
-            let ms = self.now_ns as f64 / MS as f64;
-            writeln!(trace, "{ms:12.6} ms  {what}").expect("a string takes all");
-        }
+        write_down(&mut self.trace, self.now_ns, what);
+    }
+}
+
+/// Writes down what happens at `now_ns`, where there is a trace.
+pub(super) fn write_down(trace: &mut Option<String>, now_ns: u64, what: fmt::Arguments<'_>) {
+    if let Some(trace) = trace
+        && trace.len() < TRACE_BYTES_MAX
+    {
+        let ms = now_ns as f64 / MS as f64;
+        writeln!(trace, "{ms:12.6} ms  {what}").expect("a string takes all");
     }
 }

@@ -1,5 +1,5 @@
-//! The load driver as a state machine: lanes that each do one step of the workload at a time,
-//! over a [`Wire`] that somebody else owns.
+//! The load driver: gives lanes the steps of a phase when they are due, over a [`Wire`] that
+//! somebody else owns.
 //!
 //! It reads no clock: every input brings the time. One reading serves as the end of one operation
 //! and the start of the next on its lane, which is right for both: it is not before the answer
@@ -10,41 +10,16 @@ mod settle;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64;
-
-use kvs_check::history::{self, Phase, RecordError, Recorder};
-use kvs_core::protocol::{NodeId, Operation, Request, Response};
+use kvs_check::history::{RecordError, Recorder};
+use kvs_core::drive::{self, Due, Free, Hands, Lanes, PAUSE_NS, Wire};
+use kvs_core::protocol::{NodeId, Response};
 use kvs_core::server::ServerPorts;
-use kvs_core::session::{Access, Attempt, Next, Outcome, Policy, Session, Suspicion, View};
-use kvs_load::workload::{self, Generator, StepKind};
+use kvs_core::session::Policy;
+use kvs_load::workload::Generator;
 use kvs_measure as measure;
-use kvs_recording::{Evidence, InFlight};
 
-use super::lane::{Lane, RequestTag, TagLayout, Task};
-use super::work::{Due, LATE_NS, Plan, Work};
-
-/// How long a lane pauses when no replica of a key can be reached, in nanoseconds, so that a
-/// closed loop does not spin on a dead cluster.
-pub const PAUSE_NS: u64 = 10_000_000;
-
-/// Where requests go.
-pub trait Wire {
-    /// Queues `request` for `node`; its answer will carry `id`.
-    fn send(&mut self, node: NodeId, id: u32, request: &Request<'_>) -> Sent;
-}
-
-/// What became of a request that was given to a [`Wire`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// It is on its way to this incarnation of the node.
-    To {
-        /// The incarnation, 0 for the first.
-        incarnation: u16,
-    },
-    /// There is no connection to the node, and nothing was sent.
-    Nowhere,
-}
+use super::work::{LATE_NS, Mark, Plan, Work};
+use settle::{Book, Meter};
 
 /// What a driver is made of.
 #[derive(Debug)]
@@ -55,7 +30,7 @@ pub struct Settings {
     pub policy: Policy,
     /// How long an answer may take, in nanoseconds.
     pub timeout_ns: u64,
-    /// How many operations are under way at most, up to [`super::LANES_MAX`].
+    /// How many operations are under way at most, up to [`drive::LANES_MAX`].
     pub lanes: u32,
     /// Decides random routing.
     pub seed: u64,
@@ -70,79 +45,45 @@ pub struct Progress {
     pub errors: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Deadline {
-    at_ns: u64,
-    tag: RequestTag,
-}
-
 /// Drives the load. See the module's documentation.
 #[derive(Debug)]
 pub struct Driver {
-    settings: Settings,
-    suspicion: Suspicion,
-    tags: TagLayout,
-    lanes: Vec<Lane>,
+    /// How many lanes there are but for the final reads.
+    lanes_wanted: u32,
+    lanes: Lanes<Mark>,
     /// Lanes without work, last in first out.
     idle: Vec<u32>,
     /// Lanes that wait for a node to come back, by when they go on: at most one entry a lane.
     paused: VecDeque<(u64, u32)>,
-    /// The requests sent, oldest first: the time-out is the same for all. Answered ones leave
-    /// when they reach the front.
-    deadlines: VecDeque<Deadline>,
-    sessions_begun: u32,
-    generator: Generator,
-    routing: Pcg64,
-    work: Work,
-    phase: Phase,
-    progress: Progress,
-    /// When the last of the phase's measured steps that succeeded had ended.
-    last_ok_ns: u64,
     lane_came_free: bool,
-    /// Above every key that was put, whatever the outcome.
-    keys_end: u64,
-    recorder: Option<Recorder>,
-    /// Where values are made, as large as the largest so far.
-    value: Vec<u8>,
-    evidence: Evidence,
-    failure: Option<RecordError>,
+    book: Book,
+    meter: Meter,
 }
 
 impl Driver {
     /// A driver without work. Operations are recorded in `recorder`, if there is one.
     ///
     /// # Panics
-    /// When there are no lanes or more than [`super::LANES_MAX`].
+    /// When there are no lanes or more than [`drive::LANES_MAX`].
     #[must_use]
     pub fn new(settings: Settings, generator: Generator, recorder: Option<Recorder>) -> Self {
-        assert!(
-            (1..=super::LANES_MAX).contains(&settings.lanes),
-            "a driver has lanes"
-        );
-        let nodes = settings.ports.nodes().count();
-        let promise = recorder.as_ref().and_then(Recorder::promise);
+        let nodes = settings.ports.nodes().count() as u32;
+        assert!(settings.lanes > 0, "a driver has lanes");
         Self {
-            suspicion: Suspicion::new(nodes),
-            // The final reads have a lane for each node at least.
-            tags: TagLayout::for_lanes(settings.lanes.max(nodes as u32)),
-            lanes: Vec::new(),
+            lanes_wanted: settings.lanes,
+            book: Book::new(recorder),
+            meter: Meter::new(generator, settings.seed, settings.timeout_ns),
+            lanes: Lanes::new(drive::Settings {
+                ports: settings.ports,
+                policy: settings.policy,
+                timeout_ns: settings.timeout_ns,
+                // The final reads have a lane for each node at least.
+                lanes_max: settings.lanes.max(nodes),
+                clients: 1,
+            }),
             idle: Vec::new(),
             paused: VecDeque::new(),
-            deadlines: VecDeque::new(),
-            sessions_begun: 0,
-            generator,
-            routing: Pcg64::seed_from_u64(settings.seed),
-            work: Work::Nothing,
-            phase: Phase::Load,
-            progress: Progress::default(),
-            last_ok_ns: 0,
             lane_came_free: false,
-            keys_end: 0,
-            recorder,
-            value: Vec::new(),
-            evidence: Evidence::new(promise),
-            failure: None,
-            settings,
         }
     }
 
@@ -151,58 +92,46 @@ impl Driver {
     /// # Panics
     /// When a phase is under way.
     pub fn begin(&mut self, plan: Plan, now_ns: u64) {
-        assert!(self.idle.len() == self.lanes.len(), "one phase at a time");
+        assert!(self.idle.len() == self.lanes.count(), "one phase at a time");
+        let wanted = self.lanes_wanted as usize;
         let pins: Vec<Option<NodeId>> = match &plan {
-            Plan::Load(_) | Plan::Run { .. } => vec![None; self.settings.lanes as usize],
+            Plan::Load(_) | Plan::Run { .. } => vec![None; wanted],
             Plan::Final { reads } => {
-                let lanes = (self.settings.lanes as usize).max(reads.len());
-                reads
-                    .iter()
-                    .map(|(node, _)| Some(*node))
-                    .cycle()
-                    .take(lanes)
-                    .collect()
+                let nodes = reads.iter().map(|(node, _)| Some(*node)).cycle();
+                nodes.take(wanted.max(reads.len())).collect()
             }
         };
-        self.phase = plan.phase();
-        self.progress = Progress::default();
-        self.last_ok_ns = 0;
-        self.work = Work::begin(plan, now_ns, self.settings.timeout_ns);
-        // Lanes keep their generations, so that an answer to an earlier phase is told apart.
-        self.lanes.truncate(pins.len());
+        self.book.progress = Progress::default();
+        self.meter.last_ok_ns = 0;
+        self.meter.work = Work::begin(plan, now_ns, self.lanes.timeout_ns());
         self.idle = (0..pins.len() as u32).collect();
-        for (lane, pin) in pins.into_iter().enumerate() {
-            let session = self.new_session(pin);
-            match self.lanes.get_mut(lane) {
-                Some(lane) => lane.session = session,
-                None => self.lanes.push(Lane::new(session)),
-            }
-        }
+        self.lanes.renew(pins.into_iter());
     }
 
     /// Whether the phase is over: no step is left, and none is under way.
     #[must_use]
     pub fn is_done(&self, now_ns: u64) -> bool {
-        self.failure.is_some() || self.idle.len() == self.lanes.len() && self.work.is_done(now_ns)
+        self.book.failure.is_some()
+            || self.idle.len() == self.lanes.count() && self.meter.work.is_done(now_ns)
     }
 
     /// How long an answer may take.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
-        Duration::from_nanos(self.settings.timeout_ns)
+        Duration::from_nanos(self.lanes.timeout_ns())
     }
 
     /// How far the phase has got.
     #[must_use]
     pub const fn progress(&self) -> Progress {
-        self.progress
+        self.book.progress
     }
 
     /// When the last measured step that succeeded had ended, in nanoseconds since the run began; 0
     /// while there is none. It can lie beyond the end of the phase's plan.
     #[must_use]
     pub const fn last_ok_ns(&self) -> u64 {
-        self.last_ok_ns
+        self.meter.last_ok_ns
     }
 
     /// When the next step is due that a lane is free for, in an open loop. A step that has to
@@ -212,7 +141,7 @@ impl Driver {
         if self.idle.is_empty() {
             None
         } else {
-            self.work.next_due_ns()
+            self.meter.work.next_due_ns()
         }
     }
 
@@ -225,69 +154,60 @@ impl Driver {
     /// Begins no further step; those under way still end. What the store could not take is
     /// counted.
     pub fn stop(&mut self, now_ns: u64) {
-        self.work.stop(now_ns, &mut self.generator);
+        self.meter.stop(now_ns);
     }
 
     /// Ends the phase, which must be done, and hands over what it measured.
     pub fn end(&mut self, now_ns: u64) -> Option<measure::Recorder> {
         self.stop(now_ns);
-        std::mem::replace(&mut self.work, Work::Nothing).end()
+        std::mem::replace(&mut self.meter.work, Work::Nothing).end()
     }
 
     /// A fault begins or ends now, in a run phase: what it measures is told apart from here on.
     /// Returns how many steps are under way.
     pub fn mark(&mut self, now_ns: u64) -> u64 {
-        if let Some(measured) = self.work.measured() {
+        if let Some(measured) = self.meter.work.measured() {
             measured.mark(now_ns);
         }
-        (self.lanes.len() - self.idle.len()) as u64
+        (self.lanes.count() - self.idle.len()) as u64
     }
 
     /// Why the history cannot be recorded any further, once that has happened.
     pub const fn take_failure(&mut self) -> Option<RecordError> {
-        self.failure.take()
+        self.book.failure.take()
     }
 
     /// Inserts that became updates, since too many were unanswered.
     #[must_use]
     pub const fn inserts_withheld(&self) -> u64 {
-        self.generator.inserts_withheld()
+        self.meter.inserts_withheld()
     }
 
     /// A number above every key that was put, whatever the outcome.
     #[must_use]
     pub const fn keys_end(&self) -> u64 {
-        self.keys_end
+        self.book.keys_end
     }
 
     /// What was recorded, once every phase is over.
     #[must_use]
     pub fn finish(self) -> Option<Recorder> {
-        self.recorder
+        self.book.finish()
     }
 
     /// Time has passed: begins steps that are due, ends those whose answer is overdue. Call it
     /// when [`Driver::next_due_ns`] says, and every few milliseconds at least.
     pub fn tick(&mut self, now_ns: u64, wire: &mut impl Wire) {
-        let planned_ns = self.work.within_plan(now_ns);
-        if let Some(measured) = self.work.measured() {
-            measured.advance(planned_ns);
-        }
-        if let Some(recorder) = &mut self.recorder
-            && let Err(error) = recorder.tick(now_ns)
+        self.meter.advance(now_ns);
+        self.book.tick(now_ns);
+        while self
+            .lanes
+            .deadline_ns()
+            .is_some_and(|at_ns| at_ns <= now_ns)
         {
-            self.failure = Some(error);
-        }
-        while let Some(&Deadline { at_ns, tag }) = self.deadlines.front()
-            && at_ns <= now_ns
-        {
-            self.deadlines.pop_front();
-            if self.is_in_flight(tag) {
-                let node = self.in_flight(tag.lane).node;
-                self.suspicion.suspect(node, now_ns);
-                let next = self.lanes[tag.lane as usize].session.handle_timeout();
-                self.follow(tag.lane, next, None, now_ns, wire);
-            }
+            let (lanes, mut hands) = self.hands(wire);
+            let free = lanes.time_out(now_ns, &mut hands);
+            self.go_on(free, now_ns, wire);
         }
         while let Some(&(at_ns, lane)) = self.paused.front()
             && at_ns <= now_ns
@@ -314,62 +234,49 @@ impl Driver {
         now_ns: u64,
         wire: &mut impl Wire,
     ) {
-        let tag = self.tags.unpack(id);
-        if !self.is_in_flight(tag) {
-            return;
-        }
-        let task = self.task(tag.lane);
-        self.suspicion.trust(task.operation.node);
-        let key = workload::key_name(task.due.step.key);
-        let view = view(&self.settings, &self.suspicion, now_ns);
-        let session = &mut self.lanes[tag.lane as usize].session;
-        let next = session.handle_response(view, &key, response);
-        self.follow(tag.lane, next, Some(response), now_ns, wire);
+        let (lanes, mut hands) = self.hands(wire);
+        let free = lanes.handle_response(id, response, now_ns, &mut hands);
+        self.go_on(free, now_ns, wire);
     }
 
     /// The connection to `node` broke: what was sent over it will not be answered.
     pub fn handle_disconnect(&mut self, node: NodeId, now_ns: u64, wire: &mut impl Wire) {
-        self.suspicion.suspect(node, now_ns);
-        for lane in 0..self.lanes.len() as u32 {
-            let Some(task) = self.lanes[lane as usize].task else {
-                continue;
-            };
-            if task.operation.node == node {
-                let key = workload::key_name(task.due.step.key);
-                let view = view(&self.settings, &self.suspicion, now_ns);
-                let next = self.lanes[lane as usize]
-                    .session
-                    .handle_disconnect(view, &key);
-                self.follow(lane, next, None, now_ns, wire);
+        self.lanes.suspect(node, now_ns);
+        for lane in 0..self.lanes.count() as u32 {
+            if let Some(id) = self.lanes.asked(lane, node) {
+                let (lanes, mut hands) = self.hands(wire);
+                let free = lanes.handle_disconnect(id, now_ns, &mut hands);
+                self.go_on(free, now_ns, wire);
             }
         }
     }
 
-    fn is_in_flight(&self, tag: RequestTag) -> bool {
-        self.lanes
-            .get(tag.lane as usize)
-            .is_some_and(|lane| lane.task.is_some() && lane.generation == tag.generation)
+    fn hands<'a, W>(
+        &'a mut self,
+        wire: &'a mut W,
+    ) -> (&'a mut Lanes<Mark>, Hands<'a, W, Book, Meter>) {
+        let hands = Hands {
+            wire,
+            record: &mut self.book,
+            steps: &mut self.meter,
+        };
+        (&mut self.lanes, hands)
     }
 
-    fn task(&self, lane: u32) -> Task {
-        self.lanes[lane as usize]
-            .task
-            .expect("the lane has an operation under way")
+    fn next_step(&mut self, lane: u32, now_ns: u64) -> Option<Due<Mark>> {
+        self.meter.next(self.lanes.pin(lane), now_ns)
     }
 
-    fn in_flight(&self, lane: u32) -> InFlight {
-        self.task(lane).operation
-    }
-
-    fn new_session(&mut self, pin: Option<NodeId>) -> Session {
-        let id = self.sessions_begun;
-        self.sessions_begun += 1;
-        pin.map_or_else(|| Session::new(id), |node| Session::pinned(id, node))
-    }
-
-    fn next_step(&mut self, lane: u32, now_ns: u64) -> Option<Due> {
-        let pin = self.lanes[lane as usize].session.pin();
-        self.work.next(pin, now_ns, &mut self.generator)
+    /// Lets a lane that has ended its step go on, or pause.
+    fn go_on(&mut self, free: Option<Free>, now_ns: u64, wire: &mut impl Wire) {
+        match free {
+            Some(Free { lane, pauses: true }) => self.paused.push_back((now_ns + PAUSE_NS, lane)),
+            Some(Free {
+                lane,
+                pauses: false,
+            }) => self.proceed(lane, now_ns, wire),
+            None => {}
+        }
     }
 
     /// Gives a lane that has ended a step the next one, or lets it idle.
@@ -390,167 +297,22 @@ impl Driver {
     fn start(
         &mut self,
         lane: u32,
-        due: Due,
+        due: Due<Mark>,
         lane_was_free: bool,
         now_ns: u64,
         wire: &mut impl Wire,
     ) {
-        if let Some(measured) = self.work.measured()
-            && due.measured
+        if let Some(measured) = self.meter.work.measured()
+            && due.mark.measured
             && lane_was_free
             && now_ns - due.intended_ns > LATE_NS
         {
             measured.late();
         }
-        let put = matches!(due.step.kind, StepKind::Update | StepKind::Insert);
-        self.begin_operation(lane, due, put, None, now_ns, wire);
-    }
-
-    /// Begins an operation of a step: its first, or the put of a read-modify-write whose get
-    /// started at `started_ns`.
-    fn begin_operation(
-        &mut self,
-        lane: u32,
-        due: Due,
-        put: bool,
-        started_ns: Option<u64>,
-        now_ns: u64,
-        wire: &mut impl Wire,
-    ) {
-        let intended_ns = started_ns.map_or(due.intended_ns, |_| now_ns);
-        let started_ns = started_ns.unwrap_or(now_ns);
-        let key = workload::key_name(due.step.key);
-        let view = view(&self.settings, &self.suspicion, now_ns);
-        let draw = self.routing.random();
-        let worker = &mut self.lanes[lane as usize];
-        let index = worker.session.next_index();
-        let access = if put { Access::Write } else { Access::Read };
-        let Attempt { node, group } = worker.session.begin(view, &key, access, draw);
-        let invoke_ns = now_ns;
-        let operation = InFlight {
-            put,
-            key: due.step.key,
-            index,
-            intended_ns,
-            invoke_ns,
-            node,
-            incarnation: 0,
-            group,
-        };
-        worker.task = Some(Task {
-            due,
-            started_ns,
-            operation,
-        });
-        self.send(lane, now_ns, wire);
-    }
-
-    /// Sends the operation under way to the node it is meant for, or to the next one that can be
-    /// reached; when none can, the step ends and its lane pauses.
-    fn send(&mut self, lane: u32, now_ns: u64, wire: &mut impl Wire) {
-        loop {
-            let worker = &mut self.lanes[lane as usize];
-            let task = worker
-                .task
-                .as_mut()
-                .expect("the lane has an operation under way");
-            worker.generation = self.tags.following(worker.generation);
-            let tag = RequestTag {
-                lane,
-                generation: worker.generation,
-            };
-            let key = workload::key_name(task.due.step.key);
-            let InFlight {
-                put,
-                index,
-                node,
-                group,
-                ..
-            } = task.operation;
-            let operation = if put {
-                let id = history::value_id(worker.session.id(), index);
-                self.value.resize(task.due.step.value_bytes as usize, 0);
-                workload::payload::fill(id, &mut self.value);
-                Operation::Put { value: &self.value }
-            } else {
-                Operation::Get
-            };
-            let request = Request {
-                key: &key,
-                operation,
-                context: worker.session.context(group),
-            };
-            let id = self.tags.pack(tag);
-            if let Sent::To { incarnation } = wire.send(node, id, &request) {
-                task.operation.incarnation = incarnation;
-                self.suspicion.test(node, now_ns);
-                let at_ns = now_ns + self.settings.timeout_ns;
-                self.deadlines.push_back(Deadline { at_ns, tag });
-                return;
-            }
-            self.suspicion.suspect(node, now_ns);
-            let view = view(&self.settings, &self.suspicion, now_ns);
-            match worker.session.handle_unsent(view, &key) {
-                Next::Retry(Attempt { node, .. }) => task.operation.node = node,
-                Next::Done {
-                    outcome,
-                    ends_session,
-                } => {
-                    self.end_operation(lane, outcome, ends_session, None, now_ns);
-                    self.end_step(lane, outcome, now_ns);
-                    self.paused.push_back((now_ns + PAUSE_NS, lane));
-                    return;
-                }
-            }
+        let (lanes, mut hands) = self.hands(wire);
+        // A step that has just started ends at once only where nobody can be reached.
+        if let Some(Free { lane, .. }) = lanes.start(lane, due, now_ns, &mut hands) {
+            self.paused.push_back((now_ns + PAUSE_NS, lane));
         }
-    }
-
-    /// Does what the session says after an event.
-    fn follow(
-        &mut self,
-        lane: u32,
-        next: Next,
-        response: Option<&Response<'_>>,
-        now_ns: u64,
-        wire: &mut impl Wire,
-    ) {
-        match next {
-            Next::Retry(Attempt { node, .. }) => {
-                let task = self.lanes[lane as usize].task.as_mut();
-                task.expect("the lane has an operation under way")
-                    .operation
-                    .node = node;
-                self.send(lane, now_ns, wire);
-            }
-            Next::Done {
-                outcome,
-                ends_session,
-            } => {
-                let task = self.task(lane);
-                self.end_operation(lane, outcome, ends_session, response, now_ns);
-                if outcome == Outcome::Ok && task.goes_on() {
-                    let started_ns = Some(task.started_ns);
-                    self.begin_operation(lane, task.due, true, started_ns, now_ns, wire);
-                } else {
-                    self.end_step(lane, outcome, now_ns);
-                    self.proceed(lane, now_ns, wire);
-                }
-            }
-        }
-        // Answered requests must not pile up behind one that is slow to time out.
-        while let Some(&Deadline { tag, .. }) = self.deadlines.front()
-            && !self.is_in_flight(tag)
-        {
-            self.deadlines.pop_front();
-        }
-    }
-}
-
-fn view<'a>(settings: &'a Settings, suspicion: &'a Suspicion, now_ns: u64) -> View<'a> {
-    View {
-        ports: &settings.ports,
-        policy: settings.policy,
-        suspicion,
-        now_ns,
     }
 }

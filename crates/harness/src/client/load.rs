@@ -12,11 +12,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use kvs_check::history::RecordError;
-use kvs_core::protocol::{NodeId, Request, Response};
+use kvs_core::drive::{Order, Sent, Wire};
+use kvs_core::protocol::{NodeId, Response};
 use kvs_measure as measure;
 use kvs_node::transport::{CloseCode, DialError, Endpoint, Link, Outbox, link};
 
-use super::driver::{Driver, Progress, Sent, Wire};
+use super::driver::{Driver, Progress};
 use super::timer::Timer;
 use super::work::Plan;
 
@@ -80,6 +81,8 @@ pub enum LoadError {
 #[derive(Debug)]
 struct Links {
     nodes: RefCell<Vec<Option<Connected>>>,
+    /// Where values are made, as large as the largest so far.
+    value: RefCell<Vec<u8>>,
 }
 
 /// Where requests to a node go, and which of its lives takes them.
@@ -90,14 +93,16 @@ struct Connected {
 }
 
 impl Wire for &Links {
-    fn send(&mut self, node: NodeId, id: u32, request: &Request<'_>) -> Sent {
+    fn send(&mut self, node: NodeId, id: u32, order: &Order<'_>) -> Sent {
         match &self.nodes.borrow()[usize::from(node.0)] {
             Some(Connected {
                 outbox,
                 incarnation,
             }) if !outbox.is_closed() => {
-                outbox
-                    .request(id, request)
+                order
+                    .with(&mut self.value.borrow_mut(), |request| {
+                        outbox.request(id, request)
+                    })
                     .expect("a workload's keys and values fit a frame");
                 Sent::To {
                     incarnation: *incarnation,
@@ -141,6 +146,7 @@ impl Load {
         let timer = Timer::new().map_err(ConnectError::Timer)?;
         let links = Rc::new(Links {
             nodes: RefCell::new(vec![None; nodes.len()]),
+            value: RefCell::default(),
         });
         let driver = Rc::new(RefCell::new(driver));
         let lane_came_free = Rc::new(Notify::new());

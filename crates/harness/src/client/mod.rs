@@ -7,15 +7,14 @@
 
 mod driver;
 mod handle;
-mod lane;
 mod load;
 #[cfg(test)]
 mod tests;
 mod timer;
 mod work;
 
-pub use driver::{Driver, PAUSE_NS, Progress, Sent, Settings, Wire};
+pub use driver::{Driver, Progress, Settings};
 pub use handle::{Client, ClientError, ClientSession, Read};
-pub use lane::LANES_MAX;
+pub use kvs_core::drive::{LANES_MAX, PAUSE_NS, Sent, Wire};
 pub use load::{Clock, ConnectError, Load, LoadError, NodeAddress};
 pub use work::{LATE_NS, Plan};

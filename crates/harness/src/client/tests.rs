@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
-use super::driver::{Driver, PAUSE_NS, Progress, Sent, Settings, Wire};
+use super::driver::{Driver, Progress, Settings};
 use super::work::{LATE_NS, Plan};
 use kvs_check::history::{ErrorKind, Header, History, Kind, Outcome, Phase, Recorder, Row};
-use kvs_core::protocol::{Lattice, NodeId, Operation, PutWitness, Refusal, Request, Response};
+use kvs_core::drive::{LANES_MAX, Order, PAUSE_NS, Sent, Wire};
+use kvs_core::protocol::{Lattice, NodeId, PutWitness, Refusal, Response};
 use kvs_core::server::{Architecture, Paper};
 use kvs_core::session::Policy;
-use kvs_load::workload::{
-    ArrivalProcess, Arrivals, Generator, LoadSteps, Mix, Workload, key_number, payload,
-};
+use kvs_load::workload::{ArrivalProcess, Arrivals, Generator, LoadSteps, Mix, Workload};
 use kvs_measure::{self as measure, Measured, NOT_STARTED, OperationKind};
 
 const MS: u64 = 1_000_000;
@@ -37,15 +36,11 @@ struct PaperWire {
 }
 
 impl Wire for PaperWire {
-    fn send(&mut self, node: NodeId, id: u32, request: &Request<'_>) -> Sent {
+    fn send(&mut self, node: NodeId, id: u32, order: &Order<'_>) -> Sent {
         if self.down.contains(&node) {
             return Sent::Nowhere;
         }
-        let put = match request.operation {
-            Operation::Get => None,
-            Operation::Put { value } => Some(payload::id_of(value).expect("a genuine payload")),
-        };
-        let key = key_number(request.key).expect("a key of a workload");
+        let (key, put) = (order.key, order.put.map(|value| value.id));
         self.sent.push_back(Asked { node, id, key, put });
         Sent::To { incarnation: 0 }
     }
@@ -275,7 +270,7 @@ fn an_answer_is_late_even_after_as_many_requests_as_there_can_be_lanes() {
     test.tick(0);
     let late = test.only();
     test.tick(TIMEOUT_NS);
-    let requests = u64::from(super::LANES_MAX) - 1;
+    let requests = u64::from(LANES_MAX) - 1;
     for i in 0..requests {
         let asked = test.only();
         test.answer(asked, TIMEOUT_NS + i);

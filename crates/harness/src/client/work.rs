@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use kvs_check::history::Phase;
+use kvs_core::drive::Due;
 use kvs_core::protocol::NodeId;
 use kvs_load::workload::{Arrivals, Generator, LoadSteps, Step, StepKind};
 use kvs_measure::{self as measure, OperationKind};
@@ -52,14 +53,25 @@ impl Plan {
     }
 }
 
-/// A step whose time has come.
+/// What the load attaches to a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Due {
-    pub(super) step: Step,
-    /// When it was meant to start.
-    pub(super) intended_ns: u64,
+pub(super) struct Mark {
+    pub(super) phase: Phase,
     /// Whether it counts: it was meant to start after the warm-up.
     pub(super) measured: bool,
+}
+
+impl Mark {
+    const fn unmeasured(phase: Phase) -> Self {
+        let measured = false;
+        Self { phase, measured }
+    }
+}
+
+impl From<Mark> for Phase {
+    fn from(mark: Mark) -> Self {
+        mark.phase
+    }
 }
 
 /// What is left of a plan.
@@ -137,13 +149,13 @@ impl Work {
         node: Option<NodeId>,
         now_ns: u64,
         generator: &mut Generator,
-    ) -> Option<Due> {
+    ) -> Option<Due<Mark>> {
         match self {
             Self::Nothing => None,
             Self::Load(steps) => Some(Due {
                 step: steps.next()?,
                 intended_ns: now_ns,
-                measured: false,
+                mark: Mark::unmeasured(Phase::Load),
             }),
             Self::Run(run) => run.next(now_ns, generator),
             Self::Final(_) => {
@@ -156,7 +168,7 @@ impl Work {
                 Some(Due {
                     step,
                     intended_ns: now_ns,
-                    measured: false,
+                    mark: Mark::unmeasured(Phase::Final),
                 })
             }
         }
@@ -262,7 +274,7 @@ impl Run {
         }
     }
 
-    fn next(&mut self, now_ns: u64, generator: &mut Generator) -> Option<Due> {
+    fn next(&mut self, now_ns: u64, generator: &mut Generator) -> Option<Due<Mark>> {
         if self.operations_left == 0 {
             return None;
         }
@@ -292,7 +304,10 @@ impl Run {
         Some(Due {
             step: generator.next(),
             intended_ns,
-            measured,
+            mark: Mark {
+                phase: Phase::Run,
+                measured,
+            },
         })
     }
 

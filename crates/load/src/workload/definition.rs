@@ -9,9 +9,9 @@ use super::arrivals::ArrivalProcess;
 use super::distribution::Distribution;
 use super::error::WorkloadError;
 use super::humane;
-use super::key::KEY_COUNT_MAX;
 use super::value_size::ValueSize;
 use crate::nemesis::FaultKind;
+use kvs_core::drive::KEY_COUNT_MAX;
 
 /// The most sessions of a run.
 pub const SESSIONS_MAX: u32 = 65_536;

@@ -1,35 +1,12 @@
 //! The steps of a run, one after the other, from the workload and the seed.
 
+use kvs_core::drive::{KEY_COUNT_MAX, Step, StepKind};
+
 use super::definition::Workload;
 use super::frontier::Frontier;
-use super::key::KEY_COUNT_MAX;
 use super::key_sampler::KeySampler;
 use super::random::{Purpose, Stream};
 use super::value_size::SizeSampler;
-
-/// What kind of step it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StepKind {
-    /// Get a key that exists.
-    Read,
-    /// Put a key that exists.
-    Update,
-    /// Put a key that does not exist yet. Its outcome must be told to the generator.
-    Insert,
-    /// Get a key that exists, then put it, in one session.
-    ReadModifyWrite,
-}
-
-/// One thing to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// What to do.
-    pub kind: StepKind,
-    /// With which key.
-    pub key: u64,
-    /// The size of the value to put, in bytes; 0 for a read.
-    pub value_bytes: u32,
-}
 
 /// Draws the steps of a run. The steps depend on the workload, the seed and the order in which
 /// inserts are answered, and on nothing else.

@@ -16,9 +16,7 @@ mod error;
 mod frontier;
 mod generator;
 pub mod humane;
-mod key;
 mod key_sampler;
-pub mod payload;
 mod random;
 mod scramble;
 mod setting;
@@ -33,8 +31,10 @@ pub use definition::{FaultStep, Mix, RATE_MAX, SESSIONS_MAX, Workload};
 pub use distribution::Distribution;
 pub use error::WorkloadError;
 pub use frontier::UNACKNOWLEDGED_INSERTS_MAX;
-pub use generator::{Generator, LoadSteps, Step, StepKind};
-pub use key::{KEY_COUNT_MAX, KEY_NAME_BYTES, key_name, key_number};
+pub use generator::{Generator, LoadSteps};
+pub use kvs_core::drive::{
+    KEY_COUNT_MAX, KEY_NAME_BYTES, Step, StepKind, key_name, key_number, payload,
+};
 pub use random::{FOREIGN_FIRST, Stream};
 pub use setting::{Setting, settings};
 pub use value_size::ValueSize;

@@ -6,9 +6,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::humane::parse_count;
-use super::payload::VALUE_BYTES_MIN;
 use super::random::Stream;
 use super::zipf::Zipf;
+use kvs_core::drive::payload::VALUE_BYTES_MIN;
 use kvs_core::protocol::VALUE_BYTES_MAX;
 
 /// The law that value sizes are drawn from.

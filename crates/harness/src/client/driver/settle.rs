@@ -1,92 +1,192 @@
 //! What a driver does when an operation or a step has ended: it is recorded, and measured.
 
-use kvs_check::history::Phase;
-use kvs_core::protocol::Response;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+use kvs_check::history::{self, Phase, RecordError, Recorder, Row};
+use kvs_core::drive::{Due, EndedOperation, EndedStep, InFlight, Record, StepKind, Steps};
+use kvs_core::protocol::NodeId;
 use kvs_core::session::{Outcome, Trouble};
-use kvs_load::workload::StepKind;
+use kvs_load::workload::Generator;
 use kvs_measure as measure;
-use kvs_recording::{InFlight, error_kind};
+use kvs_recording::{Recording, Rows, error_kind};
 
-use super::Driver;
-use crate::client::work;
+use super::Progress;
+use crate::client::work::{self, Mark, Work};
 
-impl Driver {
-    /// Records the operation under way, which is over.
-    pub(super) fn end_operation(
-        &mut self,
-        lane: u32,
-        outcome: Outcome,
-        ends_session: bool,
-        response: Option<&Response<'_>>,
-        now_ns: u64,
-    ) {
-        let task = self.task(lane);
-        if task.operation.put {
-            self.keys_end = self.keys_end.max(task.due.step.key + 1);
+/// Where operations are recorded, and counted.
+#[derive(Debug)]
+pub(super) struct Book {
+    recording: Option<Recording<Writer>>,
+    pub(super) progress: Progress,
+    /// Above every key that was put, whatever the outcome.
+    pub(super) keys_end: u64,
+    /// Why the history cannot be recorded any further.
+    pub(super) failure: Option<RecordError>,
+}
+
+/// The history's recorder, and why it has failed if it has since it was last asked.
+#[derive(Debug)]
+struct Writer {
+    recorder: Recorder,
+    failure: Option<RecordError>,
+}
+
+impl Rows for Writer {
+    fn keep(&mut self, row: &Row<'_>) {
+        if let Err(error) = self.recorder.push(row) {
+            self.failure = Some(error);
         }
-        match outcome {
-            Outcome::Ok => self.progress.ok += 1,
-            Outcome::Fail(_) | Outcome::Info(_) => self.progress.errors += 1,
-        }
-        if let Some(recorder) = &mut self.recorder {
-            let session = self.lanes[lane as usize].session.id();
-            let operation = &task.operation;
-            let evidence = &mut self.evidence;
-            let row = evidence.row(session, operation, self.phase, outcome, response, now_ns);
-            if let Err(error) = recorder.push(&row) {
-                self.failure = Some(error);
-            }
-        }
-        if ends_session {
-            let id = self.sessions_begun;
-            self.sessions_begun += 1;
-            let worker = &mut self.lanes[lane as usize];
-            worker.session = worker.session.successor(id);
+    }
+}
+
+impl Book {
+    pub(super) fn new(recorder: Option<Recorder>) -> Self {
+        let recording = |recorder: Recorder| {
+            let promise = recorder.promise();
+            let failure = None;
+            Recording::new(promise, Writer { recorder, failure })
+        };
+        Self {
+            recording: recorder.map(recording),
+            progress: Progress::default(),
+            keys_end: 0,
+            failure: None,
         }
     }
 
-    /// Measures the step under way, which is over, and frees its lane.
-    pub(super) fn end_step(&mut self, lane: u32, outcome: Outcome, now_ns: u64) {
-        let task = self.task(lane);
-        self.lanes[lane as usize].task = None;
-        let step = task.due.step;
+    /// Time has passed.
+    pub(super) fn tick(&mut self, now_ns: u64) {
+        if let Some(recording) = &mut self.recording
+            && let Err(error) = recording.rows.recorder.tick(now_ns)
+        {
+            self.failure = Some(error);
+        }
+    }
+
+    pub(super) fn finish(self) -> Option<Recorder> {
+        self.recording.map(|recording| recording.rows.recorder)
+    }
+}
+
+impl Record<Mark> for Book {
+    fn operation(&mut self, ended: &EndedOperation<'_, Mark>) {
+        if ended.operation.put {
+            self.keys_end = self.keys_end.max(ended.operation.key + 1);
+        }
+        match ended.outcome {
+            Outcome::Ok => self.progress.ok += 1,
+            Outcome::Fail(_) | Outcome::Info(_) => self.progress.errors += 1,
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.operation(ended);
+            if let Some(error) = recording.rows.failure.take() {
+                self.failure = Some(error);
+            }
+        }
+    }
+}
+
+/// Where the steps of a phase come from, and what they are measured by.
+#[derive(Debug)]
+pub(super) struct Meter {
+    generator: Generator,
+    routing: Pcg64,
+    pub(super) work: Work,
+    /// When the last of the phase's measured steps that succeeded had ended.
+    pub(super) last_ok_ns: u64,
+    /// How long a node may be silent in the final reads before it is given up.
+    patience_ns: u64,
+}
+
+impl Meter {
+    pub(super) fn new(generator: Generator, seed: u64, patience_ns: u64) -> Self {
+        Self {
+            generator,
+            routing: Pcg64::seed_from_u64(seed),
+            work: Work::Nothing,
+            last_ok_ns: 0,
+            patience_ns,
+        }
+    }
+
+    /// The step that a lane, which reads from `pin` if it is pinned, is to do now.
+    pub(super) fn next(&mut self, pin: Option<NodeId>, now_ns: u64) -> Option<Due<Mark>> {
+        self.work.next(pin, now_ns, &mut self.generator)
+    }
+
+    pub(super) fn stop(&mut self, now_ns: u64) {
+        self.work.stop(now_ns, &mut self.generator);
+    }
+
+    pub(super) const fn inserts_withheld(&self) -> u64 {
+        self.generator.inserts_withheld()
+    }
+
+    /// Time has passed.
+    pub(super) fn advance(&mut self, now_ns: u64) {
+        let planned_ns = self.work.within_plan(now_ns);
+        if let Some(measured) = self.work.measured() {
+            measured.advance(planned_ns);
+        }
+    }
+
+    /// Measures a step of the run phase.
+    fn measure(&mut self, ended: &EndedStep<Mark>) {
+        let now_ns = ended.ended_ns;
+        let planned_ns = self.work.within_plan(now_ns);
+        let Some(measured) = self.work.measured() else {
+            return;
+        };
+        let kind = work::kind(ended.due.step.kind);
+        let place = usize::from(ended.operation.node.0);
+        match ended.outcome {
+            Outcome::Ok => {
+                self.last_ok_ns = now_ns;
+                let response_ns = now_ns - ended.due.intended_ns;
+                let service_ns = now_ns - ended.started_ns;
+                measured.record(now_ns, kind, place, response_ns, service_ns);
+            }
+            Outcome::Fail(trouble) => {
+                let error = error_kind(trouble).name();
+                measured.error(planned_ns, kind, Some(place), error, measure::Outcome::Fail);
+            }
+            Outcome::Info(trouble) => {
+                let error = error_kind(trouble).name();
+                measured.error(planned_ns, kind, Some(place), error, measure::Outcome::Info);
+            }
+        }
+    }
+}
+
+impl Steps<Mark> for Meter {
+    fn draw(&mut self) -> u32 {
+        self.routing.random()
+    }
+
+    fn value_id(&self, session: u32, index: u32) -> u64 {
+        history::value_id(session, index)
+    }
+
+    fn step(&mut self, ended: &EndedStep<Mark>) {
+        let (step, mark) = (ended.due.step, ended.due.mark);
         let InFlight {
             node, invoke_ns, ..
-        } = task.operation;
-        match outcome {
+        } = ended.operation;
+        match ended.outcome {
             Outcome::Ok => self.work.read_back(node),
             Outcome::Fail(trouble) | Outcome::Info(trouble) if is_unreached(trouble) => {
-                let patience_ns = self.settings.timeout_ns;
+                let (now_ns, patience_ns) = (ended.ended_ns, self.patience_ns);
                 self.work
                     .not_read_back(node, step.key, invoke_ns, now_ns, patience_ns);
             }
             Outcome::Fail(_) | Outcome::Info(_) => {}
         }
-        let planned_ns = self.work.within_plan(now_ns);
-        if let Some(measured) = self.work.measured()
-            && task.due.measured
-        {
-            let kind = work::kind(step.kind);
-            let place = usize::from(node.0);
-            match outcome {
-                Outcome::Ok => {
-                    self.last_ok_ns = now_ns;
-                    let response_ns = now_ns - task.due.intended_ns;
-                    let service_ns = now_ns - task.started_ns;
-                    measured.record(now_ns, kind, place, response_ns, service_ns);
-                }
-                Outcome::Fail(trouble) => {
-                    let error = error_kind(trouble).name();
-                    measured.error(planned_ns, kind, Some(place), error, measure::Outcome::Fail);
-                }
-                Outcome::Info(trouble) => {
-                    let error = error_kind(trouble).name();
-                    measured.error(planned_ns, kind, Some(place), error, measure::Outcome::Info);
-                }
-            }
+        if mark.measured {
+            self.measure(ended);
         }
-        if matches!(step.kind, StepKind::Insert) && self.phase == Phase::Run {
-            match outcome {
+        if matches!(step.kind, StepKind::Insert) && mark.phase == Phase::Run {
+            match ended.outcome {
                 Outcome::Ok => self.generator.insert_acknowledged(step.key),
                 Outcome::Fail(_) | Outcome::Info(_) => self.generator.insert_failed(step.key),
             }

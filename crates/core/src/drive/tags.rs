@@ -1,47 +1,4 @@
-//! One lane of the load: a worker that does one step after another, under one session until that
-//! session ends and under a fresh one from then on.
-
-use kvs_core::session::Session;
-use kvs_load::workload::StepKind;
-use kvs_recording::InFlight;
-
-use super::work::Due;
-
-/// A worker of the driver.
-#[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) session: Session,
-    /// Which of its requests was the last, so that an answer to an earlier one is told apart.
-    pub(super) generation: u32,
-    /// The step under way.
-    pub(super) task: Option<Task>,
-}
-
-/// A step of the workload on its way: one operation, or the two of a read-modify-write.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Task {
-    pub(super) due: Due,
-    /// When the step did start.
-    pub(super) started_ns: u64,
-    pub(super) operation: InFlight,
-}
-
-impl Lane {
-    pub(super) const fn new(session: Session) -> Self {
-        Self {
-            session,
-            generation: 0,
-            task: None,
-        }
-    }
-}
-
-impl Task {
-    /// Whether a put has yet to follow the get that is under way.
-    pub(super) const fn goes_on(&self) -> bool {
-        matches!(self.due.step.kind, StepKind::ReadModifyWrite) && !self.operation.put
-    }
-}
+//! Request ids, which say whose request it was.
 
 /// What a request id carries: a lane, and which of the lane's requests it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +7,7 @@ pub(super) struct RequestTag {
     pub(super) generation: u32,
 }
 
-/// The most lanes that a driver can have.
+/// The most lanes that there can be.
 pub const LANES_MAX: u32 = 1 << 16;
 
 /// How the 32 bits of a request id are shared out. Lanes get as few as they need and generations

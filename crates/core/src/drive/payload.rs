@@ -5,7 +5,7 @@
 //! a changed byte, a changed length and bytes of another value all show, and nothing has to be
 //! remembered to see it.
 
-use kvs_core::protocol::VALUE_BYTES_MAX;
+use crate::protocol::VALUE_BYTES_MAX;
 
 /// The shortest payload, in bytes: the id and its check word.
 pub const VALUE_BYTES_MIN: usize = 16;

@@ -1,0 +1,186 @@
+//! Lanes: workers that each do one step of a workload at a time, under one session until that
+//! session ends and under a fresh one from then on.
+//!
+//! The load generator and the simulator drive the same lanes. What differs is handed in: the
+//! [`Wire`] below, where ended operations are recorded ([`Record`]), and where steps come from and
+//! are measured ([`Steps`]). When a lane goes on after a step is its owner's business, too: every
+//! event that may free a lane says so ([`Free`]).
+//!
+//! Nothing here reads a clock: every input brings the time.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod key;
+mod lanes;
+pub mod payload;
+mod step;
+mod tags;
+
+pub use key::{KEY_COUNT_MAX, KEY_NAME_BYTES, key_name, key_number};
+pub use lanes::{Free, Lanes, Settings};
+pub use step::{Step, StepKind};
+pub use tags::LANES_MAX;
+
+use crate::protocol::{Dot, GroupId, NodeId, Operation, Request, Response};
+use crate::session::Outcome;
+
+/// How long a lane pauses when no replica of a key can be reached, in nanoseconds, so that a
+/// closed loop does not spin on a dead cluster.
+pub const PAUSE_NS: u64 = 10_000_000;
+
+/// Where requests go.
+pub trait Wire {
+    /// Queues what is ordered for `node`; its answer will carry `id`.
+    fn send(&mut self, node: NodeId, id: u32, order: &Order<'_>) -> Sent;
+}
+
+/// What became of a request that was given to a [`Wire`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is on its way to this incarnation of the node.
+    To {
+        /// The incarnation, 0 for the first.
+        incarnation: u16,
+    },
+    /// There is no connection to the node, and nothing was sent.
+    Nowhere,
+}
+
+/// Where operations are recorded. `T` is what the owner of the lanes attaches to each step.
+pub trait Record<T> {
+    /// An operation is over.
+    fn operation(&mut self, ended: &EndedOperation<'_, T>);
+
+    /// An operation is tried at another replica.
+    fn retried(&mut self) {}
+}
+
+/// Where steps come from, and what they are measured by. `T` is what the owner of the lanes
+/// attaches to each step.
+pub trait Steps<T> {
+    /// A random number, for sessions that choose among replicas at random.
+    fn draw(&mut self) -> u32;
+
+    /// The id of the value that the operation with this index in its session puts: no other
+    /// operation of the run may have it.
+    fn value_id(&self, session: u32, index: u32) -> u64;
+
+    /// A step is over, and its lane is free.
+    fn step(&mut self, ended: &EndedStep<T>);
+}
+
+/// What lanes act through.
+#[derive(Debug)]
+pub struct Hands<'a, W, R, S> {
+    /// Where requests go.
+    pub wire: &'a mut W,
+    /// Where operations are recorded.
+    pub record: &'a mut R,
+    /// Where steps come from, and are measured.
+    pub steps: &'a mut S,
+}
+
+/// A request as plain data: whoever sends it makes the bytes, when it needs them.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// The client that asks.
+    pub client: u16,
+    /// The key.
+    pub key: u64,
+    /// The value to put; none for a get.
+    pub put: Option<NewValue>,
+    /// What the session has seen.
+    pub context: &'a [Dot],
+}
+
+/// A value to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewValue {
+    /// Its id, from which all its bytes are derived.
+    pub id: u64,
+    /// Its size.
+    pub bytes: u32,
+}
+
+impl Order<'_> {
+    /// Hands the request to `handle`. The value is made in `value`, which may be used again.
+    pub fn with<T>(&self, value: &mut Vec<u8>, handle: impl FnOnce(&Request<'_>) -> T) -> T {
+        let operation = match self.put {
+            None => Operation::Get,
+            Some(NewValue { id, bytes }) => {
+                value.resize(bytes as usize, 0);
+                payload::fill(id, value);
+                Operation::Put { value }
+            }
+        };
+        handle(&Request {
+            key: &key_name(self.key),
+            operation,
+            context: self.context,
+        })
+    }
+}
+
+/// A step whose time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due<T> {
+    /// What to do.
+    pub step: Step,
+    /// When it was meant to start.
+    pub intended_ns: u64,
+    /// What the owner of the lanes attaches to it.
+    pub mark: T,
+}
+
+/// An operation that is under way.
+#[derive(Clone, Copy, Debug)]
+pub struct InFlight {
+    /// Whether it is a put; otherwise a get.
+    pub put: bool,
+    /// The key.
+    pub key: u64,
+    /// Its index in its session.
+    pub index: u32,
+    /// When it was meant to start, in ns since the run began.
+    pub intended_ns: u64,
+    /// When it started, in ns since the run began.
+    pub invoke_ns: u64,
+    /// The node that was asked last.
+    pub node: NodeId,
+    /// Which life of the node it was sent to.
+    pub incarnation: u16,
+    /// The replica group of the key.
+    pub group: GroupId,
+}
+
+/// An operation that is over.
+#[derive(Clone, Copy, Debug)]
+pub struct EndedOperation<'a, T> {
+    /// The session that did it.
+    pub session: u32,
+    /// What it was.
+    pub operation: &'a InFlight,
+    /// What was attached to its step.
+    pub mark: T,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The last answer, if it ended with one.
+    pub response: Option<&'a Response<'a>>,
+    /// When it ended, in ns since the run began.
+    pub ended_ns: u64,
+}
+
+/// A step that is over.
+#[derive(Clone, Copy, Debug)]
+pub struct EndedStep<T> {
+    /// What was to be done.
+    pub due: Due<T>,
+    /// When it did start, in ns since the run began.
+    pub started_ns: u64,
+    /// Its last operation.
+    pub operation: InFlight,
+    /// How that ended.
+    pub outcome: Outcome,
+    /// When it ended, in ns since the run began.
+    pub ended_ns: u64,
+}
