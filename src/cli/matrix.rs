@@ -1,23 +1,20 @@
 //! `kvs-bench matrix`: every store under every fault, with what theory says must come of it beside
 //! what came.
 
-mod cell;
-mod table;
-
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
 
+use crate::campaign::matrix::{self, Cell, Row, Standing};
 use crate::node::HostKind;
+use crate::recording::lattice_name;
 use crate::report;
 use crate::run::{self, Config};
 
 use super::choice::choice;
 use super::progress::Terminal;
 use super::{ExitStatus, Failure};
-use cell::Cell;
-use table::{Row, Standing};
 
 /// The arguments of `kvs-bench matrix`.
 #[derive(Debug, Args)]
@@ -109,29 +106,42 @@ pub(super) fn main(args: &MatrixArgs) -> Result<ExitStatus, Failure> {
             "no store of these cells can have the bug: `kvs-bench bugs` says which can"
         )));
     }
-    super::print(&table::text(&rows))?;
+    super::print(&matrix::text(&rows))?;
     if let Some(file) = &args.out {
-        std::fs::write(file, table::markdown(&rows))
+        std::fs::write(file, matrix::markdown(&rows))
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     if interrupted {
         return Ok(ExitStatus::Interrupted);
     }
-    let any = |wanted: Standing| rows.iter().any(|row| row.standing() == wanted);
-    Ok(if any(Standing::Failed) {
-        ExitStatus::HarnessFailure
-    } else if any(Standing::Red) {
-        ExitStatus::Invalid
-    } else if any(Standing::Unknown) {
-        ExitStatus::Unknown
-    } else {
-        ExitStatus::Valid
+    Ok(match matrix::standing(&rows) {
+        Standing::Ok => ExitStatus::Valid,
+        Standing::Red => ExitStatus::Invalid,
+        Standing::Unknown => ExitStatus::Unknown,
+        Standing::Failed => ExitStatus::HarnessFailure,
     })
+}
+
+/// What a cell decides of its run, as the command line has it.
+fn arguments(cell: &Cell) -> Vec<String> {
+    let records = cell.records().to_string();
+    let durability = cell.durability().name();
+    let mut words = vec!["--arch", cell.architecture(), "--durability", durability];
+    if let Some(lattice) = cell.lattice() {
+        words.extend(["--lattice", lattice_name(lattice)]);
+    }
+    if cell.has_faults() {
+        words.extend(["--nemesis", cell.faults().name()]);
+    }
+    words.extend(["--workload", "contended", "--records", &records]);
+    // A time-out well below the faults' length.
+    words.extend(["--timeout-ms", "500", "--warmup", "500ms"]);
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// The run of a cell; none when its store cannot have the planted bug.
 fn config(cell: &Cell, args: &MatrixArgs, results: &Path) -> Result<Option<Config>, Failure> {
-    let mut words = cell.arguments();
+    let mut words = arguments(cell);
     let mut add = |flag: &str, value: &str| words.extend([flag.to_owned(), value.to_owned()]);
     add("--duration", &args.duration);
     if cell.has_one_kind() {

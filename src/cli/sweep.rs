@@ -1,7 +1,5 @@
 //! `kvs-bench sweep`: latency against offered load, and the largest rate that meets an objective.
 
-mod search;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +7,8 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::measure::{Machine, RunRecord, Slo, Summary, VerdictWord};
+use crate::campaign::sweep::{Range, search, tried};
+use crate::measure::{Machine, Slo, VerdictWord};
 use crate::report::sweep::{
     self, SWEEP_FILE, SWEEP_PAGE, SWEEP_VERSION, Sought, StoreSweep, SweepRecord, Try,
 };
@@ -20,10 +19,7 @@ use crate::workload::humane;
 use super::progress::Terminal;
 use super::run::quoted;
 use super::{ExitStatus, Failure};
-use search::Range;
 
-/// A rate is kept up with when this share of it is achieved.
-const KEPT_UP: f64 = 0.95;
 /// Tries that a sweep may make of one store.
 const STEPS_MAX: u32 = 100;
 
@@ -110,7 +106,7 @@ pub(super) fn main(args: &SweepArgs) -> Result<ExitStatus, Failure> {
     let mut interrupted = false;
     for store in &stores {
         let confirmations = args.slo.as_ref().map(|_| args.confirm);
-        let found = search::sweep(range, confirmations, |rate| {
+        let found = search(range, confirmations, |rate| {
             attempt(store, args, &directory, rate)
         });
         let found = match found {
@@ -251,40 +247,6 @@ fn attempt(store: &Store, args: &SweepArgs, directory: &Path, rate: f64) -> Resu
         words.join(" ")
     );
     Ok(one)
-}
-
-fn tried(record: &RunRecord, rate: f64) -> Try {
-    let statistics = &record.statistics;
-    let percentile = |of: fn(&Summary) -> Option<u64>| {
-        let (at_least, at_most) = statistics.latency_bounds()?;
-        of(at_most).or_else(|| of(at_least))
-    };
-    let achieved_per_s = statistics.throughput.achieved_per_s.unwrap_or(0.0);
-    let void = !record.void.is_empty();
-    let objectives = record.objectives.iter();
-    // Missed when any is, and met when all are.
-    let met = objectives.map(|objective| objective.met);
-    let met = met.reduce(|one, other| match (one, other) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        (None, _) | (_, None) => None,
-    });
-    Try {
-        rate,
-        achieved_per_s,
-        p50_ns: percentile(|latency| latency.p50),
-        p95_ns: percentile(|latency| latency.p95),
-        p99_ns: percentile(|latency| latency.p99),
-        p999_ns: percentile(|latency| latency.p999),
-        kept_up: !void && achieved_per_s >= rate * KEPT_UP,
-        void,
-        void_reason: record.void.first().cloned(),
-        overloaded: statistics.throughput.is_overloaded(),
-        not_started_share: statistics.throughput.not_started_share(),
-        met: met.flatten(),
-        verdict: record.verdict.verdict,
-        directory: record.directory.clone(),
-    }
 }
 
 fn save(swept: &SweepRecord, directory: &Path) -> Result<(), Failure> {

@@ -5,9 +5,11 @@
 //! `run` and `sim` do the work.
 
 pub mod bugs;
+pub mod matrix;
 pub mod parallel;
 pub mod scale;
 pub mod seeds;
+pub mod sweep;
 
 /// Is told what a campaign is doing.
 pub trait Observer {

@@ -13,6 +13,7 @@ use crate::cli::progress::{Bar, Terminal};
 use crate::cli::run::{config, quoted};
 use crate::cli::{self, Cli};
 use crate::measure::{RunRecord, VerdictWord};
+use crate::nemesis::FaultKind;
 use crate::node::Durability;
 use crate::report;
 use crate::run::{self, Config};
@@ -221,7 +222,7 @@ fn names(faults: &[Fault]) -> String {
 fn sign_of_a_bug(record: &RunRecord) -> Option<String> {
     let killed = { &record.faults.windows }
         .iter()
-        .any(|window| window.kind == "kill");
+        .any(|window| window.kind == FaultKind::Kill.name());
     let may_lose = killed && record.configuration.durability == Durability::Memory.name();
     let anomalies = &record.verdict.anomalies;
     let sign = { anomalies.iter() }

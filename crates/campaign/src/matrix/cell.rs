@@ -1,24 +1,29 @@
 //! The cells: a store, what it acknowledges, what is done to it, and what theory says of that.
 
-use crate::bug::Bug;
-use crate::nemesis::FaultKind;
-use crate::node::Durability;
+use kvs_core::bug::Bug;
+use kvs_core::protocol::Lattice;
+use kvs_load::nemesis::FaultKind;
+use kvs_node::node::Durability;
+use kvs_recording::lattice_name;
 
 /// The stores, each with its lattice where it has one.
-const STORES: [(&str, Option<&str>); 6] = [
+const STORES: [(&str, Option<Lattice>); 6] = [
     ("local", None),
     ("sharded", None),
-    ("replicated", Some("causal")),
-    ("replicated", Some("lww")),
-    ("sharded_replicated", Some("causal")),
-    ("sharded_replicated", Some("lww")),
+    ("replicated", Some(Lattice::Causal)),
+    ("replicated", Some(Lattice::Lww)),
+    ("sharded_replicated", Some(Lattice::Causal)),
+    ("sharded_replicated", Some(Lattice::Lww)),
 ];
 
 /// What is done to a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Faults {
+pub enum Faults {
+    /// Nothing.
     None,
+    /// Faults of one kind.
     Of(FaultKind),
+    /// Faults of every kind that the store can have.
     All,
 }
 
@@ -28,7 +33,9 @@ impl Faults {
         std::iter::once(Self::None).chain(kinds).chain([Self::All])
     }
 
-    const fn name(self) -> &'static str {
+    /// Its name, as the table prints it and `--nemesis` takes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Of(kind) => kind.name(),
@@ -48,7 +55,7 @@ impl Faults {
 
 /// What theory says that comes of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expected {
+pub enum Expected {
     /// The promise is kept and nothing acknowledged is lost.
     Kept,
     /// Acknowledged puts are lost, and the checker finds that out: the only copy was in memory.
@@ -59,7 +66,9 @@ pub(super) enum Expected {
 }
 
 impl Expected {
-    pub(super) const fn name(self) -> &'static str {
+    /// Its name, as the table prints it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Kept => "kept",
             Self::Loses => "loses",
@@ -70,15 +79,16 @@ impl Expected {
 
 /// A store under a fault.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cell {
-    store: (&'static str, Option<&'static str>),
+pub struct Cell {
+    store: (&'static str, Option<Lattice>),
     durability: Durability,
     faults: Faults,
 }
 
 impl Cell {
     /// Every cell, in the order of the table.
-    pub(super) fn all() -> Vec<Self> {
+    #[must_use]
+    pub fn all() -> Vec<Self> {
         let mut cells = Vec::new();
         for store in STORES {
             for durability in [Durability::Memory, Durability::Disk] {
@@ -102,44 +112,55 @@ impl Cell {
         self.durability == Durability::Disk || self.faults != Faults::Of(FaultKind::Disk)
     }
 
-    /// Its four words.
-    pub(super) fn words(&self) -> [&'static str; 4] {
+    /// Its four words: architecture, lattice, durability, faults.
+    #[must_use]
+    pub fn words(&self) -> [&'static str; 4] {
         let (arch, lattice) = self.store;
         [
             arch,
-            lattice.unwrap_or("-"),
+            lattice.map_or("-", lattice_name),
             self.durability.name(),
             self.faults.name(),
         ]
     }
 
-    pub(super) fn name(&self) -> String {
+    /// Its name: its words.
+    #[must_use]
+    pub fn name(&self) -> String {
         self.words().join(" ")
     }
 
-    pub(super) fn has_words(&self, words: &[&str]) -> bool {
+    /// Whether each of these is one of its words.
+    #[must_use]
+    pub fn has_words(&self, words: &[&str]) -> bool {
         words.iter().all(|word| self.words().contains(word))
     }
 
-    pub(super) fn has_faults(&self) -> bool {
+    /// Whether anything is done to its store.
+    #[must_use]
+    pub fn has_faults(&self) -> bool {
         self.faults != Faults::None
     }
 
     /// Whether faults of one kind alone come.
-    pub(super) const fn has_one_kind(&self) -> bool {
+    #[must_use]
+    pub const fn has_one_kind(&self) -> bool {
         matches!(self.faults, Faults::Of(_))
     }
 
     /// Whether its store has the part that the bug is in.
-    pub(super) fn can_have(&self, bug: Bug) -> bool {
+    #[must_use]
+    pub fn can_have(&self, bug: Bug) -> bool {
         let facts = bug.facts();
         facts.arch == self.store.0
             && facts
                 .lattice
-                .is_none_or(|lattice| self.store.1 == Some(lattice))
+                .is_none_or(|lattice| self.store.1.map(lattice_name) == Some(lattice))
     }
 
-    pub(super) const fn expected(&self) -> Expected {
+    /// What theory says that comes of it.
+    #[must_use]
+    pub const fn expected(&self) -> Expected {
         match (self.durability, self.faults.kills(), self.store.1) {
             (Durability::Disk, ..) | (Durability::Memory, false, _) => Expected::Kept,
             (Durability::Memory, true, None) => Expected::Loses,
@@ -147,22 +168,35 @@ impl Cell {
         }
     }
 
-    /// The run, as the command line has it.
-    pub(super) fn arguments(&self) -> Vec<String> {
-        let (arch, lattice) = self.store;
-        let mut words = vec!["--arch", arch, "--durability", self.durability.name()];
-        if let Some(lattice) = lattice {
-            words.extend(["--lattice", lattice]);
-        }
-        if self.has_faults() {
-            words.extend(["--nemesis", self.faults.name()]);
-        }
-        // Few keys, so that faults meet puts of one key; where what is lost is only seen in keys that
-        // are not put again, more than are put before the end. A time-out well below the faults'.
-        let records = if lattice.is_some() { "200" } else { "5000" };
-        words.extend(["--workload", "contended", "--records", records]);
-        words.extend(["--timeout-ms", "500", "--warmup", "500ms"]);
-        words.into_iter().map(str::to_owned).collect()
+    /// The architecture of its store.
+    #[must_use]
+    pub const fn architecture(&self) -> &'static str {
+        self.store.0
+    }
+
+    /// The lattice of its store, where it has one.
+    #[must_use]
+    pub const fn lattice(&self) -> Option<Lattice> {
+        self.store.1
+    }
+
+    /// What its nodes acknowledge.
+    #[must_use]
+    pub const fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// What is done to its store.
+    #[must_use]
+    pub const fn faults(&self) -> Faults {
+        self.faults
+    }
+
+    /// How many keys there are. Few, so that faults meet puts of one key; where what is lost is only
+    /// seen in keys that are not put again, more than are put before the end.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        if self.store.1.is_some() { 200 } else { 5_000 }
     }
 }
 

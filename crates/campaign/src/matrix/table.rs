@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::measure::{FaultWindow, RunRecord, VerdictWord};
-use crate::report::table;
+use kvs_check::checker::AnomalyKind;
+use kvs_measure::{FaultWindow, RunRecord, VerdictWord};
+use kvs_report::report::table;
 
 use super::cell::{Cell, Expected};
 
@@ -31,7 +32,7 @@ lost: acknowledged puts that the final reads do not show, nor what supersedes th
 
 /// What came of a cell.
 #[derive(Debug)]
-pub(super) struct Row {
+pub struct Row {
     cell: Cell,
     faults: usize,
     failures: Vec<String>,
@@ -51,7 +52,7 @@ pub(super) struct Row {
 
 /// How a row stands to theory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub enum Standing {
     /// It is what theory says.
     Ok,
     /// It is not.
@@ -63,7 +64,9 @@ pub(super) enum Standing {
 }
 
 impl Row {
-    pub(super) fn new(cell: Cell, record: &RunRecord) -> Self {
+    /// What the record of its run says.
+    #[must_use]
+    pub fn new(cell: Cell, record: &RunRecord) -> Self {
         let windows = &record.faults.windows;
         let mut recoveries: Vec<u64> = windows
             .iter()
@@ -105,9 +108,11 @@ impl Row {
     }
 
     /// How it stands to what theory says.
-    pub(super) fn standing(&self) -> Standing {
+    #[must_use]
+    pub fn standing(&self) -> Standing {
         let lost = self.lost.unwrap_or(0);
-        let only_lost = self.verdict == VerdictWord::Invalid && self.why == "lost-write";
+        let only_lost =
+            self.verdict == VerdictWord::Invalid && self.why == AnomalyKind::LostWrite.name();
         let as_expected = match self.cell.expected() {
             Expected::Kept => self.verdict == VerdictWord::Valid && lost == 0,
             Expected::Loses => only_lost && lost > 0,
@@ -211,14 +216,16 @@ impl fmt::Display for Row {
 }
 
 /// The table of the screen.
-pub(super) fn text(rows: &[Row]) -> String {
+#[must_use]
+pub fn text(rows: &[Row]) -> String {
     let cells = rows.iter().map(|row| row.cells().to_vec()).collect();
     let lines = table(&HEADER.map(str::to_owned), cells);
     format!("{}\n\n{LEGEND}\n", lines.join("\n"))
 }
 
 /// The table for a page.
-pub(super) fn markdown(rows: &[Row]) -> String {
+#[must_use]
+pub fn markdown(rows: &[Row]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let mut text = line(&HEADER.map(str::to_owned));
     text += &line(&HEADER.map(|_| "---".to_owned()));
@@ -281,7 +288,7 @@ mod tests {
         assert_eq!(kept.standing(), Standing::Red);
         let lost = Row {
             lost: Some(3),
-            why: "lost-write".to_owned(),
+            why: AnomalyKind::LostWrite.name().to_owned(),
             ..row(&words, VerdictWord::Invalid, &[])
         };
         assert_eq!(lost.standing(), Standing::Ok, "the control");

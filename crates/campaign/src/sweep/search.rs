@@ -3,7 +3,7 @@
 
 use statrs::distribution::{Beta, ContinuousCDF};
 
-use crate::report::sweep::{Best, Try};
+use kvs_report::report::sweep::{Best, Try};
 
 /// Halvings of the interval in which the knee lies, and of that in which the best rate lies.
 const HALVINGS: u32 = 4;
@@ -18,22 +18,28 @@ const DOUBT: f64 = 0.05;
 
 /// The rates between which a sweep goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Range {
-    pub(super) low: f64,
-    pub(super) high: f64,
+pub struct Range {
+    /// The lowest.
+    pub low: f64,
+    /// The highest.
+    pub high: f64,
     /// How many steps of equal ratio lead from one to the other, at least 2.
-    pub(super) steps: u32,
+    pub steps: u32,
 }
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) tries: Vec<Try>,
-    pub(super) knee: Option<f64>,
-    pub(super) beyond: Option<f64>,
+pub struct Found {
+    /// Every try, in order.
+    pub tries: Vec<Try>,
+    /// The highest rate that the store kept up with.
+    pub knee: Option<f64>,
+    /// The least rate that it did not keep up with.
+    pub beyond: Option<f64>,
     /// The least rate at which all tries were spoiled.
-    pub(super) void_from: Option<f64>,
-    pub(super) best: Option<Best>,
+    pub void_from: Option<f64>,
+    /// The largest rate that meets the objectives, where it was searched for and found.
+    pub best: Option<Best>,
 }
 
 /// Sweeps; `attempt` runs once at a rate. With objectives, the best rate is confirmed by
@@ -41,7 +47,7 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// What `attempt` returns.
-pub(super) fn sweep<E>(
+pub fn search<E>(
     range: Range,
     confirmations: Option<u32>,
     mut attempt: impl FnMut(f64) -> Result<Try, E>,
@@ -214,7 +220,7 @@ fn share_at_least(met: u32, tries: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::VerdictWord;
+    use kvs_measure::VerdictWord;
 
     /// A store that serves so many a second, whose latency grows as a queue's does, and which must
     /// answer within 5 ms.
@@ -250,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_knee_and_the_largest_rate_within_the_objective_are_found_closely() {
-        let found = sweep(RANGE, Some(5), store(50_000.0)).expect("it never fails");
+        let found = search(RANGE, Some(5), store(50_000.0)).expect("it never fails");
         let knee = found.knee.expect("a knee");
         // At 95 % of what is offered it counts as keeping up.
         assert!((50_000.0 * 0.94..50_000.0 / 0.94).contains(&knee), "{knee}");
@@ -267,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_store_that_keeps_up_with_everything_has_no_end() {
-        let found = sweep(RANGE, Some(3), store(1e9)).expect("it never fails");
+        let found = search(RANGE, Some(3), store(1e9)).expect("it never fails");
         assert_eq!(found.knee.map(f64::round), Some(200_000.0));
         assert_eq!(found.beyond, None);
         assert_eq!(found.best.expect("a best rate").rate.round(), 200_000.0);
@@ -275,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_store_that_never_meets_the_objective_has_no_best_rate() {
-        let found = sweep(RANGE, Some(3), store(900.0)).expect("it never fails");
+        let found = search(RANGE, Some(3), store(900.0)).expect("it never fails");
         assert_eq!(found.best, None);
         assert_eq!(found.knee, None);
         assert_eq!(found.tries.len(), 1, "one try beyond the knee is enough");
@@ -292,7 +298,7 @@ mod tests {
             }
             Ok::<_, ()>(one)
         };
-        let found = sweep(RANGE, None, spoiled).expect("it never fails");
+        let found = search(RANGE, None, spoiled).expect("it never fails");
         let knee = found.knee.expect("a knee");
         assert!((50_000.0 * 0.94..50_000.0 / 0.94).contains(&knee), "{knee}");
         let void = found.tries.iter().filter(|one| one.void).count();
@@ -311,7 +317,7 @@ mod tests {
             }
             Ok::<_, ()>(one)
         };
-        let found = sweep(RANGE, Some(5), lucky).expect("it never fails");
+        let found = search(RANGE, Some(5), lucky).expect("it never fails");
         let best = found.best.expect("a best rate");
         assert!(best.rate < 40_500.0, "{best:?}");
     }
@@ -331,7 +337,7 @@ mod tests {
     #[test]
     fn a_rate_that_is_not_confirmed_is_followed_by_lower_ones_until_one_is() {
         for limit in [150_000.0, 50_000.0, 2_000.0, 1_001.0] {
-            let found = sweep(RANGE, Some(5), hopeful(limit)).expect("it never fails");
+            let found = search(RANGE, Some(5), hopeful(limit)).expect("it never fails");
             let best = found.best.expect("a best rate");
             assert!(
                 best.rate < limit && best.rate > limit * 0.85,
@@ -343,7 +349,7 @@ mod tests {
 
     #[test]
     fn objectives_that_even_the_lowest_rate_misses_have_no_answer_after_it_was_tried() {
-        let found = sweep(RANGE, Some(5), hopeful(1_000.0)).expect("it never fails");
+        let found = search(RANGE, Some(5), hopeful(1_000.0)).expect("it never fails");
         assert_eq!(found.best, None);
         let lowest = found.tries.iter().filter(|one| one.rate <= RANGE.low);
         let missed = lowest.filter(|one| one.met == Some(false)).count();
@@ -358,7 +364,7 @@ mod tests {
             one.met = (rate < 50_000.0).then_some(true);
             Ok::<_, ()>(one)
         };
-        let found = sweep(RANGE, Some(5), open).expect("it never fails");
+        let found = search(RANGE, Some(5), open).expect("it never fails");
         let best = found.best.expect("a best rate");
         assert!(best.rate < 50_000.0 && best.rate > 40_000.0, "{best:?}");
         assert!(!found.tries.iter().any(|one| one.met == Some(false)));
@@ -372,7 +378,7 @@ mod tests {
             (one.void, one.kept_up, one.met) = (true, false, None);
             Ok::<_, ()>(one)
         };
-        let found = sweep(RANGE, Some(5), void).expect("it never fails");
+        let found = search(RANGE, Some(5), void).expect("it never fails");
         assert_eq!((found.knee, found.beyond, found.best), (None, None, None));
         assert_eq!(found.void_from, Some(RANGE.low));
         assert_eq!(found.tries.len(), VOID_TRIES_MAX as usize);
@@ -388,7 +394,7 @@ mod tests {
             }
             Ok::<_, ()>(one)
         };
-        let found = sweep(RANGE, None, overloaded).expect("it never fails");
+        let found = search(RANGE, None, overloaded).expect("it never fails");
         assert!(found.beyond.is_some() && found.void_from.is_none());
         let spoiled = found.tries.iter().filter(|one| one.void).count();
         assert!(spoiled <= 1, "{spoiled}");
