@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use kvs_zoo::checker::{Clock, Engine, Options, check};
 use kvs_zoo::history::{
-    Header, History, Kind, Promise, Recorder, Row, Siblings, Staleness, Version, Witness, dot,
+    ArrowFile, Header, History, Kind, Promise, Row, Siblings, Staleness, Version, Witness, dot,
     staleness, value_id,
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -43,7 +43,7 @@ fn measure(promise: Promise, operations: u32) {
     let path = directory.path().join("history.arrows");
 
     let (start, cpu) = (Instant::now(), cpu_time());
-    let mut recorder = Recorder::create(&path, &history.header).expect("a new file");
+    let mut recorder = ArrowFile::create(&path, &history.header).expect("a new file");
     for i in 0..history.len() {
         recorder.push(&history.row(i)).expect("room on the disk");
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kvs_zoo::checker::{
     Clock, Engine, JudgedBy, Model, Options, Outcome, Property, Report, Verdict, check,
 };
-use kvs_zoo::history::{History, Recorder, write_json_lines};
+use kvs_zoo::history::{ArrowFile, History, write_json_lines};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
@@ -149,7 +149,7 @@ fn write(history: &History, json: bool, path: &Path) {
         let mut file = std::io::BufWriter::new(file);
         write_json_lines(history, &mut file).expect("room on the disk");
     } else {
-        let mut recorder = Recorder::create(path, &history.header).expect("a new file");
+        let mut recorder = ArrowFile::create(path, &history.header).expect("a new file");
         for i in 0..history.len() {
             recorder.push(&history.row(i)).expect("room on the disk");
         }

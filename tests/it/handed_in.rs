@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kvs_zoo::checker::{Engine, Options, Report, check};
-use kvs_zoo::history::{Header, History, Recorder, Row};
+use kvs_zoo::history::{ArrowFile, Header, History, Row};
 use tempfile::TempDir;
 
 /// A file of these bytes, which is there as long as its directory is kept.
@@ -22,7 +22,7 @@ pub(crate) fn read(bytes: impl AsRef<[u8]>) -> Result<History, String> {
 
 /// Records rows as an Arrow stream.
 pub(crate) fn record(path: &Path, rows: &[Row<'_>]) {
-    let mut recorder = Recorder::create(path, &Header::default()).unwrap();
+    let mut recorder = ArrowFile::create(path, &Header::default()).unwrap();
     for row in rows {
         recorder.push(row).unwrap();
     }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use kvs_zoo::history::{
-    Dominance, End, ErrorKind, Header, History, Kind, Limit, Outcome, Phase, Promise, ReadError,
-    Recorder, Row, Siblings, Version, Witness, dot, origin, value_id, write_json_lines,
+    ArrowFile, Dominance, End, ErrorKind, Header, History, Kind, Limit, Outcome, Phase, Promise,
+    ReadError, Row, Siblings, Version, Witness, dot, origin, value_id, write_json_lines,
 };
 
 fn header() -> Header {
@@ -109,7 +109,7 @@ fn rows() -> Vec<Row<'static>> {
 }
 
 fn record(path: &Path, header: &Header, rows: &[Row<'_>]) -> End {
-    let mut recorder = Recorder::create(path, header).unwrap();
+    let mut recorder = ArrowFile::create(path, header).unwrap();
     for row in rows {
         recorder.push(row).unwrap();
     }
@@ -354,7 +354,7 @@ fn a_full_disk_is_an_error_to_the_one_who_records() {
         return;
     }
     // The header may already fail, or a later batch: either way the caller hears of it.
-    let outcome = Recorder::create(full, &header()).and_then(|mut recorder| {
+    let outcome = ArrowFile::create(full, &header()).and_then(|mut recorder| {
         for i in 0..10_000_000 {
             recorder.push(&Row {
                 returned: Some(i * 1_000_000),

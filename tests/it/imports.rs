@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use kvs_zoo::checker::{JudgedBy, Model, Options, Outcome, Property, Report, Verdict, check};
 use kvs_zoo::history::{
-    FailedCas, Format, Header, History, ImportOptions, Kind, Promise, ReadError, Recorder, Row,
+    ArrowFile, FailedCas, Format, Header, History, ImportOptions, Kind, Promise, ReadError, Row,
     read_history, write_csv, write_jepsen_edn,
 };
 
@@ -429,7 +429,7 @@ fn a_history_on_the_standard_input_is_judged_as_its_file_is() {
         .join("tests/testdata/histories/linearizable/ok-append.jsonl");
     let history = History::read(&ok).unwrap();
     let arrow = directory.path().join("history.arrows");
-    let mut recorder = Recorder::create(&arrow, &history.header).unwrap();
+    let mut recorder = ArrowFile::create(&arrow, &history.header).unwrap();
     for row in 0..history.len() {
         recorder.push(&history.row(row)).unwrap();
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kvs_zoo::checker::{JudgedBy, Model, Options, Outcome, Report};
 use kvs_zoo::history::{
-    Header, History, Kind, Limit, Recorder, Row, dot, value_id, write_json_lines,
+    ArrowFile, Header, History, Kind, Limit, Row, dot, value_id, write_json_lines,
 };
 
 use crate::handed_in::{self, file, read};
@@ -240,7 +240,7 @@ fn rows_agree_with_what_the_header_declares() {
     };
     for (key, is_known) in [(0, true), (1, false)] {
         let (_directory, path) = file("history.arrows", "");
-        let mut recorder = Recorder::create(&path, &keys).unwrap();
+        let mut recorder = ArrowFile::create(&path, &keys).unwrap();
         let row = Row {
             key,
             returned: Some(1),
@@ -614,7 +614,7 @@ fn a_batch_with_fields_that_its_kinds_have_not_is_refused() {
         ),
     ] {
         let (_directory, path) = file("history.arrows", "");
-        let mut recorder = Recorder::create(&path, &Header::default()).unwrap();
+        let mut recorder = ArrowFile::create(&path, &Header::default()).unwrap();
         recorder.push(&row).unwrap();
         recorder.finish().unwrap();
         assert_eq!(History::read(&path).is_ok(), is_good, "{row:?}");

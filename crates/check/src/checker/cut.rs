@@ -10,7 +10,7 @@ use super::index::is_sampled;
 use super::options::JudgedBy;
 use super::property::Property;
 use super::report::Report;
-use super::search::{Found, Search};
+use super::searched::{Found, Search};
 use super::verdict::{Check, Verdict};
 use super::{Model, asked, session};
 use crate::history::{Dominance, History};

@@ -210,6 +210,7 @@ impl<'h> Index<'h> {
     }
 
     /// The dense keys on which that is so, in no order that matters.
+    #[cfg(feature = "stateright")]
     pub(super) fn untold_keys(&self) -> Vec<u32> {
         let mut keys: Vec<u32> = self.untold.keys().copied().collect();
         keys.sort_unstable();

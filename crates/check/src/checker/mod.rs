@@ -51,13 +51,27 @@ mod prefix;
 mod property;
 mod repeated;
 mod report;
+#[cfg(feature = "stateright")]
 mod search;
+#[cfg(not(feature = "stateright"))]
+#[path = "search_left_out.rs"]
+mod search;
+mod searched;
 mod sequential;
 mod session;
 mod shown;
 mod single_value;
+#[cfg(feature = "stateright")]
 mod tester;
 #[cfg(test)]
+#[cfg_attr(
+    not(feature = "stateright"),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "what only contests with stateright use"
+    )
+)]
 mod tests;
 mod time;
 mod verdict;
@@ -73,8 +87,9 @@ pub use model::Model;
 pub use options::{Budget, Clock, Engine, JudgedBy, Options};
 pub use property::{AnomalyKind, Property};
 pub use report::{Agreement, Elapsed, Explained, Outcome, Report, Totals};
-pub use search::{Found, Search};
+pub use searched::{Found, Search};
 pub use shown::Shown;
+#[cfg(feature = "stateright")]
 pub use tester::{
     CausalReturn, CausalSibling, CausalStore, CausalTester, LwwReturn, LwwStore, LwwTester, Reply,
     StoreOp, StoreTester,
@@ -180,7 +195,20 @@ pub fn check(history: &History, options: &Options) -> Report {
     }
     let left = left_undone(&report, options);
     report.remarks.extend(left);
+    #[cfg(not(feature = "stateright"))]
+    say_left_out(&mut report);
     report
+}
+
+/// Says in the verdict's own line that the engine that was asked for is not in this build.
+#[cfg(not(feature = "stateright"))]
+fn say_left_out(report: &mut Report) {
+    let said = search::LEFT_OUT.to_owned();
+    match report.engine {
+        Engine::Direct => {}
+        Engine::Both => report.remarks.push(said),
+        Engine::Stateright => report.gaps.push(said),
+    }
 }
 
 /// What was left undone that the verdict's own line says: a black box that would only have looked

@@ -14,12 +14,15 @@ use crate::history::{Dominance, Promise};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
-    /// The direct algorithms only.
+    /// The direct algorithms only. The default without the feature `stateright`.
+    #[cfg_attr(not(feature = "stateright"), default)]
     Direct,
-    /// Stateright only, which judges the model that the verdict rests on.
+    /// Stateright only, which judges the model that the verdict rests on. It needs the feature
+    /// `stateright`: without that, the verdict is unknown and says so.
     Stateright,
     /// The direct algorithms on the whole history, and stateright on as much as its budget allows.
-    #[default]
+    /// The default with the feature `stateright`.
+    #[cfg_attr(feature = "stateright", default)]
     Both,
 }
 

@@ -8,7 +8,8 @@ use super::options::{Budget, Clock, Engine, Options};
 use super::prefix;
 use super::property::Property;
 use super::report::{Agreement, Outcome, Report};
-use super::search::{Found, Search, values};
+use super::search::values;
+use super::searched::{Found, Search};
 use super::session;
 use super::time::Time;
 use super::verdict::{Check, Verdict};
@@ -193,7 +194,7 @@ fn searched_model(report: &Report) -> Result<(Model, Property), String> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "stateright"))]
 mod tests {
     use super::*;
     use crate::checker::JudgedBy;

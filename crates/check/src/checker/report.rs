@@ -9,7 +9,7 @@ use super::ladder::{Rung, Standing};
 use super::model::Model;
 use super::options::Engine;
 use super::property::{AnomalyKind, Property};
-use super::search::{Found, Search};
+use super::searched::{Found, Search};
 use super::time::OVER;
 use super::verdict::{Anomaly, Check, Verdict};
 use crate::history::{Dominance, Promise};

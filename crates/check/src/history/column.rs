@@ -56,6 +56,7 @@ impl<T: Copy + PartialEq> Column<T> {
     }
 
     /// The entries in one buffer.
+    #[cfg(any(test, feature = "arrow"))]
     pub(super) fn to_vec(&self) -> Vec<T> {
         let mut values = vec![self.blank; self.skipped];
         values.extend_from_slice(&self.values);
@@ -82,17 +83,20 @@ impl<T: Copy + PartialEq> Index<usize> for Column<T> {
 }
 
 /// What takes numbers by the batch.
+#[cfg(any(test, feature = "arrow"))]
 pub(super) trait Fill<T> {
     /// Appends `values`.
     fn fill(&mut self, values: impl ExactSizeIterator<Item = T> + Clone);
 }
 
+#[cfg(any(test, feature = "arrow"))]
 impl<T> Fill<T> for Vec<T> {
     fn fill(&mut self, values: impl ExactSizeIterator<Item = T> + Clone) {
         self.extend(values);
     }
 }
 
+#[cfg(any(test, feature = "arrow"))]
 impl<T: Copy + PartialEq> Fill<T> for Column<T> {
     fn fill(&mut self, mut values: impl ExactSizeIterator<Item = T> + Clone) {
         if self.values.is_empty() {
@@ -195,6 +199,7 @@ impl Lists {
     }
 
     /// Appends lists given by their entries and by their offsets, which ascend from the first.
+    #[cfg(any(test, feature = "arrow"))]
     pub(super) fn append(&mut self, offsets: &[i32], values: &[u64]) -> Result<(), TooLarge> {
         let Some((&first, rest)) = offsets.split_first() else {
             return Ok(());

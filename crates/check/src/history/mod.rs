@@ -1,7 +1,7 @@
 //! What happened in a run: every operation with its times, its result and the server's evidence.
 //!
-//! [`Recorder`] writes a history while the run goes on, [`History`] reads one back, from Arrow or
-//! from JSON lines; docs/reference/history-schema.md documents both. Histories of other tools are imported,
+//! `ArrowFile` (with the feature `arrow`) writes a history while the run goes on, [`History`] reads one
+//! back, from Arrow or from JSON lines; docs/reference/history-schema.md documents both. Histories of other tools are imported,
 //! and ours exported. The types are this module's own, so
 //! that the checkers share no code with the store they judge. No clock is read here: times come
 //! with the rows, in ns since the run began.
@@ -9,7 +9,10 @@
 #![deny(clippy::disallowed_methods)]
 
 mod agrees;
+#[cfg(feature = "arrow")]
 mod arrow;
+#[cfg(feature = "arrow")]
+mod arrow_file;
 mod column;
 mod columns;
 pub mod edn;
@@ -21,11 +24,13 @@ mod kinds;
 mod operation;
 mod places;
 mod read;
-mod recorder;
+#[cfg(feature = "arrow")]
 mod screen;
 mod source;
 mod staleness;
 
+#[cfg(feature = "arrow")]
+pub use arrow_file::{ArrowFile, BATCH_NS_MAX, BATCH_ROWS, RecordError};
 pub use column::{Column, Lists, TooLarge};
 pub use columns::{Columns, Evidence, NEVER};
 pub use export::{ExportError, write_csv, write_jepsen_edn};
@@ -40,5 +45,4 @@ pub use operation::{
 };
 pub use places::{Place, Places, Spot};
 pub use read::{History, ReadError};
-pub use recorder::{BATCH_NS_MAX, BATCH_ROWS, RecordError, Recorder};
 pub use staleness::{Staleness, staleness};

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "arrow")]
 use super::arrow;
 use super::columns::{Columns, Evidence};
 use super::edn::Value;
@@ -92,6 +93,22 @@ pub enum ReadError {
     },
 }
 
+#[cfg(feature = "arrow")]
+fn read_arrow(source: Source) -> Result<History, ReadError> {
+    let path = source.path().to_owned();
+    let (reader, bytes) = source.bounded()?;
+    arrow::read(reader, bytes).map_err(|reason| ReadError::Arrow { path, reason })
+}
+
+#[cfg(not(feature = "arrow"))]
+fn read_arrow(source: Source) -> Result<History, ReadError> {
+    Err(ReadError::Arrow {
+        path: source.path().to_owned(),
+        reason: "it is an Arrow stream, and kvs-check was built without its feature `arrow`"
+            .to_owned(),
+    })
+}
+
 /// A recorded history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
@@ -121,8 +138,7 @@ impl History {
     pub(super) fn read_from(source: Source) -> Result<Self, ReadError> {
         let path = source.path().to_owned();
         if source.start().starts_with(&ARROW_MAGIC) {
-            let (reader, bytes) = source.bounded()?;
-            return arrow::read(reader, bytes).map_err(|reason| ReadError::Arrow { path, reason });
+            return read_arrow(source);
         }
         jsonl::read(source.reader()).map_err(|error| match error {
             jsonl::JsonError::Io(source) => ReadError::Io { path, source },

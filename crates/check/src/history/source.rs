@@ -29,6 +29,10 @@ const COMPRESSED: [(&[u8], &str); 4] = [
 pub(super) struct Source {
     path: PathBuf,
     /// How many bytes the file has; nothing is known of a pipe.
+    #[cfg_attr(
+        not(feature = "arrow"),
+        expect(dead_code, reason = "only Arrow streams ask")
+    )]
     length: Option<u64>,
     start: Vec<u8>,
     rest: Box<dyn Read>,
@@ -102,6 +106,7 @@ impl Source {
     ///
     /// # Errors
     /// When a pipe cannot be read to its end, or has more bytes than fit.
+    #[cfg(feature = "arrow")]
     pub(super) fn bounded(self) -> Result<(Box<dyn BufRead>, u64), ReadError> {
         if let Some(length) = self.length {
             return Ok((Box::new(self.reader()), length));

@@ -10,7 +10,7 @@ mod settle;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use kvs_check::history::{RecordError, Recorder};
+use kvs_check::history::{ArrowFile, RecordError};
 use kvs_core::drive::{self, Due, Free, Hands, Lanes, PAUSE_NS, Wire};
 use kvs_core::protocol::{NodeId, Response};
 use kvs_core::server::ServerPorts;
@@ -66,7 +66,7 @@ impl Driver {
     /// # Panics
     /// When there are no lanes or more than [`drive::LANES_MAX`].
     #[must_use]
-    pub fn new(settings: Settings, generator: Generator, recorder: Option<Recorder>) -> Self {
+    pub fn new(settings: Settings, generator: Generator, recorder: Option<ArrowFile>) -> Self {
         let nodes = settings.ports.nodes().count() as u32;
         assert!(settings.lanes > 0, "a driver has lanes");
         Self {
@@ -191,7 +191,7 @@ impl Driver {
 
     /// What was recorded, once every phase is over.
     #[must_use]
-    pub fn finish(self) -> Option<Recorder> {
+    pub fn finish(self) -> Option<ArrowFile> {
         self.book.finish()
     }
 

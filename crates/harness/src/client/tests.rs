@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::driver::{Driver, Progress, Settings};
 use super::work::{LATE_NS, Plan};
-use kvs_check::history::{ErrorKind, Header, History, Kind, Outcome, Phase, Recorder, Row};
+use kvs_check::history::{ArrowFile, ErrorKind, Header, History, Kind, Outcome, Phase, Row};
 use kvs_core::drive::{LANES_MAX, Order, PAUSE_NS, Sent, Wire};
 use kvs_core::protocol::{Lattice, NodeId, PutWitness, Refusal, Response};
 use kvs_core::server::{Architecture, Paper};
@@ -99,7 +99,7 @@ impl Fixture {
             seed: 1,
         };
         let history = tempfile::NamedTempFile::new().expect("a temporary file");
-        let recorder = Recorder::create(history.path(), &Header::default()).expect("a recorder");
+        let recorder = ArrowFile::create(history.path(), &Header::default()).expect("a recorder");
         Self {
             driver: Driver::new(settings, Generator::new(&workload, 1), Some(recorder)),
             wire: PaperWire::default(),

@@ -365,7 +365,7 @@ fn driver(config: &Config, cluster: &Cluster, directory: &Directory) -> anyhow::
     let recorder = match config.history_limit {
         Some(limit) => {
             let header = record::history_header(config, cluster.ports(), limit);
-            Some(history::Recorder::create(
+            Some(history::ArrowFile::create(
                 &directory.path().join(HISTORY_FILE),
                 &header,
             )?)

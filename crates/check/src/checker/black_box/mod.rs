@@ -75,6 +75,7 @@ impl Default for Limits {
 }
 
 /// Checks each replica group on its own.
+#[cfg(any(test, feature = "stateright"))]
 pub(super) fn check(index: &Index<'_>) -> Check {
     check_in(index, Limits::default(), &index.time)
 }

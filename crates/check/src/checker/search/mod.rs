@@ -20,71 +20,16 @@ pub(super) mod values;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use stateright::{Checker, Model, Property};
 
 use super::index::Index;
 use super::options::Clock;
+pub(super) use super::searched::{Found, Search};
 use crate::history::{NEVER, Promise};
 use progress::Progress;
 
 /// Steps without a choice that one transition takes at most.
 const RUN_STEPS: usize = 256;
-
-/// What the search found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "found", rename_all = "kebab-case")]
-pub enum Found {
-    /// An order that explains every operation.
-    Order,
-    /// That there is none.
-    NoOrder {
-        /// The row of the first operation to return that no order explains.
-        row: u64,
-        /// What that operation is called.
-        #[serde(default)]
-        operation: String,
-    },
-    /// Nothing: the budget ran out.
-    Budget,
-    /// The model does not apply to this history.
-    NotApplicable {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// The search's answer, and what it covered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Search {
-    /// What it found.
-    pub found: Found,
-    /// Operations in the prefix that it was given.
-    pub operations: u64,
-    /// Operations in the whole history.
-    pub of: u64,
-    /// Steps along the longest order that it found.
-    pub steps: u64,
-    /// States that it generated.
-    pub states: u64,
-    /// Why it was not given the whole history.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<String>,
-}
-
-impl Search {
-    /// Found before anything was searched.
-    pub(super) const fn of(found: Found) -> Self {
-        Self {
-            found,
-            operations: 0,
-            of: 0,
-            steps: 0,
-            states: 0,
-            limit: None,
-        }
-    }
-}
 
 /// An operation as the search sees it.
 #[derive(Clone, Copy, Debug)]

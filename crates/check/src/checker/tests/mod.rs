@@ -6,11 +6,16 @@ mod budget;
 mod contest;
 mod explanations;
 mod generate;
+#[cfg(feature = "stateright")]
 mod oracle;
+#[cfg(feature = "stateright")]
 mod partial;
+#[cfg(feature = "stateright")]
 mod registers;
 mod shrink;
+#[cfg(feature = "stateright")]
 mod testers;
+#[cfg(feature = "stateright")]
 mod trial;
 
 pub(super) use contest::text;
@@ -61,6 +66,7 @@ const PROMISES: [(Store, Promise); 3] = [
     (Store::Lww, Promise::Lww),
 ];
 
+#[cfg(feature = "stateright")]
 #[test]
 fn a_valid_history_costs_about_one_step_an_operation() {
     for (store, promise) in PROMISES {

@@ -244,5 +244,5 @@ fn add(
     });
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "stateright"))]
 mod tests;

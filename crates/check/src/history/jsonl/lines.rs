@@ -8,6 +8,7 @@ use crate::history::header::End;
 /// The shortest header.
 pub(super) const LEAST_HEADER: &str = r#"{"schema": 1}"#;
 /// What the end record begins with, as recorders write it.
+#[cfg(feature = "arrow")]
 const END_START: &str = "{\"end\":";
 
 #[derive(Deserialize)]
@@ -17,6 +18,7 @@ struct EndLine {
 }
 
 /// What stands where an end record may.
+#[cfg(feature = "arrow")]
 pub(in crate::history) enum EndRecord {
     /// An end record.
     Whole(End),
@@ -27,6 +29,7 @@ pub(in crate::history) enum EndRecord {
 }
 
 /// Looks for an end record.
+#[cfg(feature = "arrow")]
 pub(in crate::history) fn end_record(line: &[u8]) -> EndRecord {
     let start = END_START.as_bytes();
     match serde_json::from_slice::<EndLine>(line) {

@@ -9,6 +9,7 @@ mod read;
 mod text;
 mod write;
 
+#[cfg(feature = "arrow")]
 pub(super) use lines::{EndRecord, end_record};
 pub use read::LINE_BYTES_MAX;
 pub(super) use read::{JsonError, read};

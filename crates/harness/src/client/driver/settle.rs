@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use kvs_check::history::{self, Phase, RecordError, Recorder, Row};
+use kvs_check::history::{self, ArrowFile, Phase, RecordError, Row};
 use kvs_core::drive::{Due, EndedOperation, EndedStep, InFlight, Record, StepKind, Steps};
 use kvs_core::protocol::NodeId;
 use kvs_core::session::{Outcome, Trouble};
@@ -28,7 +28,7 @@ pub(super) struct Book {
 /// The history's recorder, and why it has failed if it has since it was last asked.
 #[derive(Debug)]
 struct Writer {
-    recorder: Recorder,
+    recorder: ArrowFile,
     failure: Option<RecordError>,
 }
 
@@ -41,8 +41,8 @@ impl Rows for Writer {
 }
 
 impl Book {
-    pub(super) fn new(recorder: Option<Recorder>) -> Self {
-        let recording = |recorder: Recorder| {
+    pub(super) fn new(recorder: Option<ArrowFile>) -> Self {
+        let recording = |recorder: ArrowFile| {
             let promise = recorder.promise();
             let failure = None;
             Recording::new(promise, Writer { recorder, failure })
@@ -64,7 +64,7 @@ impl Book {
         }
     }
 
-    pub(super) fn finish(self) -> Option<Recorder> {
+    pub(super) fn finish(self) -> Option<ArrowFile> {
         self.recording.map(|recording| recording.rows.recorder)
     }
 }

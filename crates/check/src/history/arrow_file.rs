@@ -1,9 +1,9 @@
-//! Records operations as they end, to an Arrow stream on disk.
+//! Writes operations as they end to an Arrow stream on disk.
 //!
-//! The caller's thread only fills column buffers; a thread of the recorder's own encodes,
+//! The caller's thread only fills column buffers; a thread of its own encodes,
 //! compresses and writes them. Buffers go round between the two, so that memory is bounded and a
-//! disk that cannot keep up slows the caller down instead of filling memory. The recorder reads
-//! no clock: the rows and [`Recorder::tick`] bring the time.
+//! disk that cannot keep up slows the caller down instead of filling memory. The file reads
+//! no clock: the rows and [`ArrowFile::tick`] bring the time.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -58,7 +58,7 @@ pub enum RecordError {
 
 /// Records rows to a file. See the module's text.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct ArrowFile {
     path: PathBuf,
     filling: Columns,
     /// When the oldest row of `filling` was pushed.
@@ -93,7 +93,7 @@ impl Writer {
     }
 }
 
-impl Recorder {
+impl ArrowFile {
     /// Starts a history at `path`, over whatever was there.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Recorder {
     /// sample.
     ///
     /// # Errors
-    /// When the writer has failed. The recorder records nothing from then on.
+    /// When the writer has failed. Nothing more is written from then on.
     pub fn push(&mut self, row: &Row<'_>) -> Result<(), RecordError> {
         if let Some(limit) = self.limit
             && self.end.operations >= limit.operations
@@ -281,7 +281,7 @@ fn write(
         // Whole batches are what a reader finds after a crash, so each goes to the file at once.
         stream.flush()?;
         columns.clear();
-        // A recorder that has hung up takes no buffer back, and needs none.
+        // A file that is finished takes no buffer back, and needs none.
         if recycled.send(columns).is_err() {
             break;
         }
