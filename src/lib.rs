@@ -11,7 +11,7 @@ pub use kvs_load::workload;
 pub use kvs_core::protocol;
 
 // The store: sans-IO and deterministic.
-pub use kvs_core::{bug, replica, server, session, trace, values};
+pub use kvs_core::{barrier, bug, drive, replica, server, session, trace, values};
 
 // The real world: sockets, clocks, processes, and what is done to them.
 pub use kvs_harness::{client, run};
