@@ -43,6 +43,7 @@ fn run_plan(workload: &Workload, now_ns: u64) -> Plan {
     };
     let recorder = measure::Recorder::start(settings, Box::new(std::io::sink())).unwrap();
     Plan::Run {
+        start_ns: now_ns,
         arrivals: Arrivals::new(workload, 1),
         measured_from_ns: now_ns,
         end_ns: now_ns + DURATION.as_nanos() as u64,

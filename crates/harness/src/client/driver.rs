@@ -91,7 +91,7 @@ impl Driver {
     ///
     /// # Panics
     /// When a phase is under way.
-    pub fn begin(&mut self, plan: Plan, now_ns: u64) {
+    pub fn begin(&mut self, plan: Plan) {
         assert!(self.idle.len() == self.lanes.count(), "one phase at a time");
         let wanted = self.lanes_wanted as usize;
         let pins: Vec<Option<NodeId>> = match &plan {
@@ -103,7 +103,7 @@ impl Driver {
         };
         self.book.progress = Progress::default();
         self.meter.last_ok_ns = 0;
-        self.meter.work = Work::begin(plan, now_ns, self.lanes.timeout_ns());
+        self.meter.work = Work::begin(plan, self.lanes.timeout_ns());
         self.idle = (0..pins.len() as u32).collect();
         self.lanes.renew(pins.into_iter());
     }

@@ -196,7 +196,7 @@ impl Load {
         let mut stop = pin!(stop);
         let mut stopped = false;
         let mut told = Instant::now();
-        self.driver.borrow_mut().begin(plan, self.clock.now_ns());
+        self.driver.borrow_mut().begin(plan);
         loop {
             let now_ns = self.clock.now_ns();
             let wait_ns = {

@@ -121,13 +121,14 @@ impl Fixture {
         let log = Box::new(std::io::sink());
         let measured = measure::Recorder::start(settings, log).expect("a thread");
         let plan = Plan::Run {
+            start_ns: 0,
             arrivals: Arrivals::new(&self.workload, 1),
             measured_from_ns: 0,
             end_ns,
             operations,
             measured: Box::new(measured),
         };
-        self.driver.begin(plan, 0);
+        self.driver.begin(plan);
     }
 
     fn tick(&mut self, now_ns: u64) {
@@ -232,7 +233,7 @@ fn a_closed_loop_keeps_one_operation_a_lane_under_way() {
 fn the_load_puts_each_record_once() {
     let mut test = Fixture::new("local", 2, reads());
     let plan = Plan::Load(LoadSteps::new(&test.workload, 1));
-    test.driver.begin(plan, 0);
+    test.driver.begin(plan);
     test.tick(0);
     let mut keys = Vec::new();
     while let Some(asked) = test.wire.sent.pop_front() {
@@ -467,6 +468,26 @@ fn arrivals_that_no_lane_was_free_for_before_the_phase_was_over_are_counted() {
 }
 
 #[test]
+fn a_phase_that_begins_late_offers_its_whole_schedule_all_the_same() {
+    let mut test = Fixture::open(5, reads(), 1000.0);
+    test.run(5 * MS, NEVER);
+    // The plan is from 0 on, and the driver hears the time for the first time now.
+    test.tick(3 * MS);
+    // Those of 0 to 3 ms are due, each for the lane that was free for it.
+    let due = [test.next(), test.next(), test.next(), test.next()];
+    test.nothing_sent();
+    for asked in due {
+        test.answer(asked, 3 * MS);
+    }
+    test.tick(4 * MS);
+    let last = test.only();
+    test.answer(last, 4 * MS);
+    let measured = test.end(5 * MS);
+    assert_eq!(measured.offered, Some(5));
+    assert_eq!(measured.late, 2, "those of 0 and 1 ms");
+}
+
+#[test]
 fn waiting_in_vain_after_the_end_does_not_make_the_measured_part_longer() {
     let ends = |answer_ns: Option<u64>| {
         let end_ns = 5 * MS;
@@ -590,7 +611,7 @@ fn keys_read(history: &History) -> BTreeMap<u16, Vec<u64>> {
 #[test]
 fn every_replica_is_read_back_whole_even_by_fewer_sessions_than_there_are_nodes() {
     let mut test = Fixture::new("replicated", 1, reads());
-    test.driver.begin(final_reads(3), 0);
+    test.driver.begin(final_reads(3));
     test.tick(0);
     while let Some(asked) = test.wire.sent.pop_front() {
         test.answer(asked, MS);
@@ -605,7 +626,7 @@ fn every_replica_is_read_back_whole_even_by_fewer_sessions_than_there_are_nodes(
 fn read_back_with_a_node_down(up_ns: u64) -> (u64, History) {
     let mut test = Fixture::new("replicated(2)", 2, reads());
     test.wire.down = vec![NodeId(0)];
-    test.driver.begin(final_reads(2), 0);
+    test.driver.begin(final_reads(2));
     for now_ns in (0..).step_by(PAUSE_NS as usize) {
         if now_ns >= up_ns {
             test.wire.down.clear();
@@ -643,7 +664,7 @@ fn a_node_that_cannot_be_reached_is_given_up_and_the_others_are_read_back() {
 #[test]
 fn a_node_that_does_not_answer_is_given_up_after_one_time_out() {
     let mut test = Fixture::new("local", 2, reads());
-    test.driver.begin(final_reads(1), 0);
+    test.driver.begin(final_reads(1));
     test.tick(0);
     test.tick(TIMEOUT_NS);
     assert!(test.driver.is_done(TIMEOUT_NS), "two of four keys are left");

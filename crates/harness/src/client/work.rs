@@ -19,8 +19,11 @@ pub enum Plan {
     Load(LoadSteps),
     /// Drive the workload.
     Run {
-        /// When steps are meant to start, in nanoseconds from the start of the phase; absent in a
-        /// closed loop, where a lane starts its next step when its last one ends.
+        /// When the phase is meant to start, in nanoseconds since the run began. Where it starts
+        /// later, the arrivals until then are late; no fewer are offered.
+        start_ns: u64,
+        /// When steps are meant to start, in nanoseconds from `start_ns`; absent in a closed loop,
+        /// where a lane starts its next step when its last one ends.
         arrivals: Option<Arrivals>,
         /// When the warm-up is over: steps meant to start from here on count. In nanoseconds since
         /// the run began.
@@ -106,9 +109,9 @@ pub(super) struct Run {
 }
 
 impl Work {
-    /// The work of `plan`, begun at `now_ns`. Steps that wait for a lane when the phase ends may
+    /// The work of `plan`. Steps that wait for a lane when the phase ends may
     /// start for `drain_ns` more.
-    pub(super) fn begin(plan: Plan, now_ns: u64, drain_ns: u64) -> Self {
+    pub(super) fn begin(plan: Plan, drain_ns: u64) -> Self {
         match plan {
             Plan::Load(steps) => Self::Load(steps),
             Plan::Final { reads } => {
@@ -120,6 +123,7 @@ impl Work {
                 Self::Final(reads.into_iter().map(read_back).collect())
             }
             Plan::Run {
+                start_ns,
                 arrivals,
                 measured_from_ns,
                 end_ns,
@@ -127,13 +131,13 @@ impl Work {
                 mut measured,
             } => Self::Run(Box::new(Run {
                 arrivals: arrivals.and_then(|mut arrivals| {
-                    let schedule = arrivals.clone().map(move |offset| now_ns + offset);
+                    let schedule = arrivals.clone().map(move |offset| start_ns + offset);
                     measured.offers(schedule, operations);
                     measured.offers_until(end_ns);
                     let first = arrivals.next()?;
-                    Some((arrivals, now_ns + first))
+                    Some((arrivals, start_ns + first))
                 }),
-                start_ns: now_ns,
+                start_ns,
                 measured_from_ns,
                 end_ns,
                 drain_until_ns: end_ns.saturating_add(drain_ns),

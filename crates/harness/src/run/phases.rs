@@ -145,7 +145,8 @@ async fn run_workload(
     let log_path = directory.path().join(Measured::LOG_FILE_NAME);
     let log = File::create(&log_path).context("creating the latency log")?;
     let clock = stages.clock;
-    let measured_from_ns = clock.now_ns() + workload.warmup.as_nanos() as u64;
+    let start_ns = clock.now_ns();
+    let measured_from_ns = start_ns + workload.warmup.as_nanos() as u64;
     let (live, seconds) = sync_channel(SECONDS_SHOWN_MAX);
     let settings = measure::RecorderSettings {
         start_ns: measured_from_ns,
@@ -161,6 +162,7 @@ async fn run_workload(
         measured_from_ns.saturating_add(limit.as_nanos() as u64)
     });
     let plan = Plan::Run {
+        start_ns,
         arrivals: Arrivals::new(workload, config.seed),
         measured_from_ns,
         end_ns,
