@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 step() { printf '\n== %s\n' "$*"; }
 
 step "format"
-cargo fmt --check
+cargo fmt --all --check
 
 step "lints"
 cargo clippy --release --all-targets -- -D warnings
@@ -17,6 +17,17 @@ RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --quiet
 
 step "tests"
 cargo test --release
+
+step "the checker alone: without its features, and as a library for tests of other stores"
+cargo test --release -p kvs-check --no-default-features
+crates=$(cargo tree -p kvs-check --no-default-features -e normal --prefix none | sed 's/ (\*)$//' | sort -u)
+if [ "$(wc -l <<<"$crates")" -gt 40 ] || grep -E '^(quinn|tokio|axum|ratatui)' <<<"$crates"; then
+  echo "kvs-check without its features has more than 40 crates, or one that it must not have:"
+  echo "$crates"
+  exit 1
+fi
+cargo run --release --quiet -p kvs-check --example threads
+cargo run --release --quiet -p kvs-check --example tokio
 
 step "the main command, for every architecture and lattice"
 results=$(mktemp -d)

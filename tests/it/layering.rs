@@ -140,6 +140,18 @@ const LAYERS: &[Layer] = &[
         io: Io::Never,
     },
     Layer {
+        krate: "crates/check",
+        module: "recorder",
+        may_use: &["history"],
+        io: Io::Any,
+    },
+    Layer {
+        krate: "crates/check",
+        module: "judge",
+        may_use: &["history", "checker"],
+        io: Io::Never,
+    },
+    Layer {
         krate: "crates/recording",
         module: "recording",
         may_use: &[],

@@ -27,7 +27,7 @@ use super::dominance::{Contexts, Wrong};
 use super::index::{Index, NO_PUT, Table};
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::{Dominance, Kind, dot_counter, dot_origin, dot_text, id_text};
+use crate::history::{Dominance, Kind, dot_counter, dot_origin, dot_text};
 
 /// Places of vectors for which a key remembers its own: those of a group's few replicas.
 const NEAR: usize = 4;
@@ -344,7 +344,9 @@ impl<'h> Judge<'_, 'h> {
                         format!(
                             "what {} says of {} is not what was said of that put elsewhere",
                             self.index.name(get),
-                            id_text(columns.written[*put as usize])
+                            self.index
+                                .history
+                                .value_name(columns.written[*put as usize])
                         )
                     });
             }

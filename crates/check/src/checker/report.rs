@@ -369,13 +369,19 @@ impl Report {
         if let Some(inversions) = self.clock_inversions {
             writeln!(f, "  clock inversions: {inversions}")?;
         }
-        if !self.ladder.is_empty() {
+        // One rung says what the verdict says.
+        let ladder = if self.ladder.len() > 1 {
+            &self.ladder[..]
+        } else {
+            &[]
+        };
+        if !ladder.is_empty() {
             writeln!(
                 f,
                 "  the ladder, from the weakest model (* is what is promised):"
             )?;
         }
-        for rung in &self.ladder {
+        for rung in ladder {
             writeln!(f, "  {rung}")?;
         }
         Ok(())

@@ -143,7 +143,16 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             // Other tools' files name no nodes.
-            Some(place) => write!(f, "process {} {} on {place}", place.process, self.label())?,
+            Some(place) if place.invoked.is_some() => {
+                write!(f, "process {} {} on {place}", place.process, self.label())?;
+            }
+            Some(place) => write!(
+                f,
+                "process {} #{} {}",
+                place.process,
+                self.index,
+                self.label()
+            )?,
             None => {
                 let (session, index) = (self.session, self.index);
                 write!(f, "session {session} #{index} {}", self.label())?;

@@ -1,5 +1,5 @@
-//! Where the operations of an imported history stand in the file that they came from, so that its
-//! owner finds what an explanation speaks of.
+//! Whose the operations of a history are, and where they stand in the file that they came from, so
+//! that its owner finds what an explanation speaks of.
 
 use std::fmt;
 
@@ -35,13 +35,14 @@ impl fmt::Display for Spot {
     }
 }
 
-/// Where one operation stands in the file.
+/// Whose one operation is, and where it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// The process, as the file calls it.
+    /// The process, as the file or the recorder calls it.
     pub process: String,
-    /// Where it was invoked.
-    pub invoked: Spot,
+    /// Where it was invoked; nowhere where it was recorded in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoked: Option<Spot>,
     /// Where it was completed, unless it never was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed: Option<Spot>,
@@ -49,16 +50,19 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(completed) = self.completed else {
-            return write!(f, "{}", self.invoked);
+        let Some(invoked) = self.invoked else {
+            return f.write_str("no line");
         };
-        match (self.invoked.record, completed.record) {
+        let Some(completed) = self.completed else {
+            return write!(f, "{invoked}");
+        };
+        match (invoked.record, completed.record) {
             (Some(first), Some(last)) => write!(f, "records {first} and {last}")?,
             (Some(_) | None, _) => {
-                write!(f, "lines {} and {}", self.invoked.line, completed.line)?;
+                write!(f, "lines {} and {}", invoked.line, completed.line)?;
             }
         }
-        match (self.invoked.index, completed.index) {
+        match (invoked.index, completed.index) {
             (Some(first), Some(last)) => write!(f, " (:index {first} and {last})"),
             (Some(_) | None, _) => Ok(()),
         }
@@ -69,11 +73,11 @@ impl fmt::Display for Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Kept {
     process: u32,
-    invoked: Spot,
+    invoked: Option<Spot>,
     completed: Option<Spot>,
 }
 
-/// The places of all rows of a history; empty where it is in no other tool's file.
+/// The places of all rows of a history; empty where it has no names of processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     processes: Vec<String>,
@@ -90,7 +94,7 @@ impl Places {
         let Some(place) = place else {
             self.rows.push(Kept {
                 process: NO_PROCESS,
-                invoked: Spot::default(),
+                invoked: None,
                 completed: None,
             });
             return;

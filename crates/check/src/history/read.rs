@@ -9,7 +9,7 @@ use super::edn::Value;
 use super::header::{End, Header};
 use super::jsonl;
 use super::operation::{Kind, Row, Siblings, Witness};
-use super::places::Places;
+use super::places::{Place, Places};
 use super::source::Source;
 
 /// The first bytes of an Arrow IPC stream: the marker of an encapsulated message.
@@ -205,14 +205,19 @@ impl History {
     }
 
     /// What sentences call the operation of row `i`: as its session counts it or, for another
-    /// tool's history, as its file does.
+    /// tool's history, as its file does. A recorder counts the operations of each process.
     ///
     /// # Panics
     /// When there is no such row.
     #[must_use]
     pub fn operation_name(&self, i: usize) -> String {
         match self.places.at(i) {
-            Some(place) => format!("process {}'s operation on {}", place.process, place.invoked),
+            Some(Place {
+                process,
+                invoked: Some(invoked),
+                ..
+            }) => format!("process {process}'s operation on {invoked}"),
+            Some(Place { process, .. }) => format!("process {process} #{}", self.columns.index[i]),
             None => {
                 let (session, index) = (self.columns.session[i], self.columns.index[i]);
                 format!("session {session} #{index}")

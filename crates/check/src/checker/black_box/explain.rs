@@ -6,7 +6,6 @@ use super::super::verdict::{ANOMALIES_KEPT, Findings};
 use super::contradiction::Contradiction;
 use super::saturation::Saturation;
 use super::world::NONE;
-use crate::history::id_text;
 
 /// Operations of a circle from which a shorter one is sought.
 const CIRCLE_STARTS: usize = 8;
@@ -38,7 +37,11 @@ fn add(
     findings: &mut Findings<'_>,
 ) {
     let index = saturation.world.index;
-    let id = |put: u32| id_text(index.columns.written[put as usize]);
+    let id = |put: u32| {
+        index
+            .history
+            .value_name(index.columns.written[put as usize])
+    };
     match contradiction {
         Contradiction::CyclicHb(circle) => {
             let circle = shortest_circle(saturation, circle);

@@ -20,7 +20,7 @@ use super::single_value::graph::{Conflicts, Graph, NONE, order, shortest_circle}
 use super::time::{OVER, Time};
 use super::verdict::{Check, Findings, Verdict};
 use super::{black_box, single_value};
-use crate::history::{Dominance, id_text};
+use crate::history::Dominance;
 
 /// Checks under the rule of the index.
 pub(super) fn check(index: &Index<'_>) -> Check {
@@ -135,7 +135,11 @@ impl Judge<'_, '_, '_> {
         let index = graph.index;
         let key = index.key[get as usize];
         let seen = graph.seen_on(key, now);
-        let id = |put: u32| id_text(index.columns.written[put as usize]);
+        let id = |put: u32| {
+            index
+                .history
+                .value_name(index.columns.written[put as usize])
+        };
         let name = || index.name(get as usize);
         for wrong in contexts.judge(index, key, &seen, index.puts_read(get as usize))? {
             match wrong {

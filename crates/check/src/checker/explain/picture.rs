@@ -30,12 +30,8 @@ const LABELS: [fn(&Shown) -> String; 4] = [
 
 /// Which operation it is: of its session or, from another tool's file, by its line there.
 fn number(shown: &Shown) -> String {
-    match &shown.place {
-        Some(place) => place
-            .invoked
-            .record
-            .unwrap_or(place.invoked.line)
-            .to_string(),
+    match shown.place.as_ref().and_then(|place| place.invoked) {
+        Some(invoked) => invoked.record.unwrap_or(invoked.line).to_string(),
         None => format!("#{}", shown.index),
     }
 }

@@ -15,7 +15,7 @@ use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::time::OVER;
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::{Promise, id_text};
+use crate::history::Promise;
 use arbitration::Arbitration;
 use by_time::{Futures, Latest};
 use evidence::{Evidence, Said, Value};
@@ -80,7 +80,7 @@ fn sentence(index: &Index<'_>, put: usize) -> String {
     format!(
         "the put of {} to {} took effect, but the final value neither holds it nor one that \
          supersedes it",
-        id_text(index.columns.written[put]),
+        index.history.value_name(index.columns.written[put]),
         index.key_name(put)
     )
 }

@@ -18,7 +18,7 @@ pub(super) use versions::{Item, Versions};
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::{Kind, Version, id_text, origin, origin_node};
+use crate::history::{Kind, Version, origin, origin_node};
 use walk::Walk;
 
 /// Stands for "no row".
@@ -112,7 +112,7 @@ fn gets_agree_with_puts(
                 findings.add(AnomalyKind::VersionMismatch, &[put, get], || {
                     format!(
                         "{} was read under another version than it was put under",
-                        id_text(index.columns.written[put])
+                        index.history.value_name(index.columns.written[put])
                     )
                 });
             }

@@ -22,7 +22,6 @@ use super::super::time::OVER;
 use super::GUARANTEES;
 use super::along::{Along, VISITS_MAX};
 use super::found::{Found, MR, MW, RYW, WFR};
-use crate::history::id_text;
 
 /// Gets with something missing that are gathered at most; beyond it the question is left open.
 const SUSPECTS_MAX: usize = 4 << 20;
@@ -133,7 +132,9 @@ impl Judge<'_, '_, '_, '_> {
     /// Reports a get that shows what came before the put it has to show.
     fn add(&mut self, guarantee: usize, missing: u32, get: u32, why: &str) {
         let index = self.graph.index;
-        let id = id_text(index.columns.written[missing as usize]);
+        let id = index
+            .history
+            .value_name(index.columns.written[missing as usize]);
         let shown = if self.graph.sources(get).contains(&missing) {
             format!("{id} and also what came before it")
         } else {

@@ -21,7 +21,6 @@ use super::super::time::OVER;
 use super::GUARANTEES;
 use super::along::{Along, VISITS_MAX};
 use super::found::{Found, MR, MW, RYW, WFR};
-use crate::history::id_text;
 
 /// Adds to what was found; an error says what was left open. `causes` are the rows, causes first.
 pub(super) fn find<'g, 'a, 'h>(
@@ -119,7 +118,11 @@ impl Judge<'_, '_, '_, '_> {
     }
 
     fn add(&mut self, guarantee: usize, missing: u32, get: u32, why: &str) {
-        let id = id_text(self.graph.index.columns.written[missing as usize]);
+        let id = self
+            .graph
+            .index
+            .history
+            .value_name(self.graph.index.columns.written[missing as usize]);
         let shown = format!("neither {id} nor anything whose context leads to it");
         self.found.add(guarantee, missing, get, &shown, why);
     }

@@ -24,7 +24,7 @@ use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::time::OVER;
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::id_text;
+
 use clocks::{Clocks, TooMany, too_many};
 use graph::{Conflict, Conflicts, Graph, NONE, Order, order, shortest_circle};
 use lanes::PATIENCE;
@@ -218,7 +218,12 @@ impl Judge<'_, '_, '_> {
 }
 
 fn write_co_read(graph: &Graph<'_, '_>, conflict: &Conflict, findings: &mut [Findings<'_>; 2]) {
-    let id = |put: u32| id_text(graph.index.columns.written[put as usize]);
+    let id = |put: u32| {
+        graph
+            .index
+            .history
+            .value_name(graph.index.columns.written[put as usize])
+    };
     let rows = [conflict.winner, conflict.overwritten, conflict.get].map(|row| row as usize);
     for findings in findings {
         findings.add(AnomalyKind::WriteCoRead, &rows, || {
@@ -344,7 +349,10 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
                     || {
                         format!(
                             "the get found nothing although {} happened before it",
-                            id_text(graph.index.columns.written[put as usize])
+                            graph
+                                .index
+                                .history
+                                .value_name(graph.index.columns.written[put as usize])
                         )
                     },
                 );

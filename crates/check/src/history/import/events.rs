@@ -447,7 +447,7 @@ impl<'o> Events<'o> {
         for operation in &self.operations {
             places.push(Some(&places::Place {
                 process: self.processes[self.lives[operation.life].process].clone(),
-                invoked: spot(operation.invoked_at),
+                invoked: Some(spot(operation.invoked_at)),
                 completed: operation.completed_at.map(spot),
             }));
         }

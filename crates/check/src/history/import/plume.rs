@@ -112,10 +112,10 @@ impl Reader {
         }
         self.places.push(Some(&Place {
             process: session.to_string(),
-            invoked: Spot {
+            invoked: Some(Spot {
                 line: number as u64,
                 ..Spot::default()
-            },
+            }),
             completed: None,
         }));
         let index = self.next_index.entry(session).or_insert(0);
