@@ -111,6 +111,21 @@ const EXPLAINED_FOR_MIN: Duration = Duration::from_secs(1);
 const PREFIX_SHRINK: usize = 8;
 
 /// Judges a history.
+///
+/// ```
+/// use kvs_check::{Engine, Get, JudgedBy, Model, Options, Put, Recorder, check};
+///
+/// let recorder = Recorder::new();
+/// let alice = recorder.process("alice");
+/// alice.invoke(Put("x", 1)).ok(());
+/// alice.invoke(Get("x")).ok(Some(1));
+/// let options = Options {
+///     judged_by: JudgedBy::Model(Model::Linearizable),
+///     engine: Engine::Direct,
+///     ..Options::default()
+/// };
+/// assert!(check(&recorder.finish(), &options).is_valid());
+/// ```
 #[must_use]
 pub fn check(history: &History, options: &Options) -> Report {
     let time = Time::starting(

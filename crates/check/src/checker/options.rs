@@ -11,6 +11,13 @@ use super::time::ProgressSink;
 use crate::history::{Dominance, Promise};
 
 /// Which engines judge.
+///
+/// ```
+/// use kvs_check::{Engine, Options};
+///
+/// let options = Options { engine: Engine::Direct, ..Options::default() };
+/// # drop(options);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
@@ -66,6 +73,14 @@ pub struct Clock(Arc<dyn Fn() -> Duration + Send + Sync>);
 
 impl Clock {
     /// A clock that reads `now`.
+    ///
+    /// ```
+    /// use kvs_check::checker::Clock;
+    ///
+    /// let start = std::time::Instant::now();
+    /// let clock = Clock::new(move || start.elapsed());
+    /// assert!(clock.now() <= clock.now());
+    /// ```
     pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
@@ -84,6 +99,20 @@ impl fmt::Debug for Clock {
 }
 
 /// How to check.
+///
+/// ```
+/// use kvs_check::{History, JudgedBy, Model, Options, check, checker::Clock};
+/// use std::time::{Duration, Instant};
+///
+/// let start = Instant::now();
+/// let options = Options {
+///     judged_by: JudgedBy::Model(Model::Causal),
+///     check_budget: Some(Duration::from_secs(10)),
+///     clock: Some(Clock::new(move || start.elapsed())),
+///     ..Options::default()
+/// };
+/// assert!(!check(&History::default(), &options).is_valid());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// What to hold the history to, instead of what its header promises.

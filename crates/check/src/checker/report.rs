@@ -278,6 +278,15 @@ impl Report {
     }
 
     /// The report with every kind of anomaly explained.
+    ///
+    /// ```
+    /// use kvs_check::{Get, Model, Recorder};
+    ///
+    /// let recorder: Recorder<&str, u32> = Recorder::new();
+    /// recorder.process("alice").invoke(Get("x")).ok(Some(7));
+    /// let report = recorder.finish().check(Model::Linearizable);
+    /// assert!(report.explained().to_string().contains("thin-air-read"));
+    /// ```
     #[must_use]
     pub const fn explained(&self) -> Explained<'_> {
         Explained(self)

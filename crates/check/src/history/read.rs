@@ -129,6 +129,19 @@ impl History {
     ///
     /// A file that was cut short gives the rows up to there, and no end record.
     ///
+    /// ```
+    /// use kvs_check::{History, Model};
+    ///
+    /// let file = std::env::temp_dir().join(format!("history-{}.jsonl", std::process::id()));
+    /// std::fs::write(&file, r#"{"schema": 1}
+    /// {"session": 0, "kind": "put", "key": 7, "invoke": 1, "return": 2}
+    /// {"session": 1, "kind": "get", "key": 7, "read": ["0:0"], "invoke": 3, "return": 4}
+    /// {"end": {"operations": 2}}"#)?;
+    /// assert!(History::read(&file)?.check(Model::Linearizable).is_valid());
+    /// # std::fs::remove_file(&file)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the file cannot be read, or is not a history.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
@@ -148,6 +161,16 @@ impl History {
     }
 
     /// A history of these rows, whole.
+    ///
+    /// ```
+    /// use kvs_check::{History, Model, Row, history::{Header, Kind, value_id}};
+    ///
+    /// let written = value_id(0, 0);
+    /// let put = Row { kind: Kind::Put, written, invoke: 1, returned: Some(2), ..Row::EMPTY };
+    /// let get = Row { session: 1, read: &[written], invoke: 3, returned: Some(4), ..Row::EMPTY };
+    /// let history = History::from_rows(Header::default(), [put, get]);
+    /// assert!(history.check(Model::Linearizable).is_valid());
+    /// ```
     #[must_use]
     pub fn from_rows<'a>(header: Header, rows: impl IntoIterator<Item = Row<'a>>) -> Self {
         let mut columns = Columns::default();

@@ -121,6 +121,20 @@ impl BadLine {
 
 /// Reads a history of any format, by default the one that its first records and its name say.
 ///
+/// ```
+/// use kvs_check::{Model, history::ImportOptions, read_history};
+///
+/// let file = std::env::temp_dir().join(format!("history-{}.edn", std::process::id()));
+/// std::fs::write(&file, r#"{:process 0, :type :invoke, :f :write, :value 1}
+/// {:process 0, :type :ok, :f :write, :value 1}
+/// {:process 1, :type :invoke, :f :read, :value nil}
+/// {:process 1, :type :ok, :f :read, :value 1}"#)?;
+/// let history = read_history(&file, None, &ImportOptions::default())?;
+/// assert!(history.check(Model::Linearizable).is_valid());
+/// # std::fs::remove_file(&file)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When the file cannot be read, is not a history of that format, or of none that is recognised.
 pub fn read_history(
