@@ -165,7 +165,9 @@ mod tests {
     #[test]
     fn without_stateright_its_engine_is_refused_by_the_name_of_the_feature() {
         let recorder = Recorder::new();
-        recorder.process("alice").invoke(Put(1, 1)).ok(());
+        let alice = recorder.process("alice");
+        alice.invoke(Put(1, 1)).ok(());
+        alice.invoke(Get(1)).ok(Some(1));
         let history = recorder.finish();
         for (engine, outcome) in [
             (Engine::Stateright, Outcome::Unknown),

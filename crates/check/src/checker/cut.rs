@@ -13,7 +13,7 @@ use super::report::Report;
 use super::searched::{Found, Search};
 use super::verdict::{Check, Verdict};
 use super::{Model, asked, session};
-use crate::history::{Dominance, History};
+use crate::history::{Dominance, ErrorKind, History, Kind, Outcome};
 
 /// What final reads decide.
 const FINAL: [Property; 2] = [Property::Convergence, Property::LostWrites];
@@ -51,6 +51,24 @@ pub(super) fn say(report: &mut Report, history: &History, judged_by: JudgedBy) {
         } else {
             report.remarks.push("the run was interrupted".to_owned());
         }
+    }
+}
+
+/// Says that nothing was read: `valid` says little then, since no answer of the store could have
+/// broken a promise.
+pub(super) fn say_of_reads(report: &mut Report, history: &History) {
+    let tells = |row: usize| {
+        let row = history.row(row);
+        match (row.kind, row.outcome) {
+            (Kind::Get | Kind::Cas, Outcome::Ok) => true,
+            (Kind::Cas, Outcome::Fail) => row.error == Some(ErrorKind::Mismatch),
+            (Kind::Get | Kind::Put | Kind::Append | Kind::Cas, _) => false,
+        }
+    };
+    if !history.is_empty() && !(0..history.len()).any(tells) {
+        report
+            .remarks
+            .push("nothing was read that could show a broken promise".to_owned());
     }
 }
 

@@ -158,6 +158,7 @@ pub fn check(history: &History, options: &Options) -> Report {
         engine: options.engine,
     };
     cut::say(&mut report, history, options.judged_by);
+    cut::say_of_reads(&mut report, history);
     let is_declared = options.dominance.or(history.header.dominance).is_some();
     cut::say_of_contexts(&mut report, history, is_declared);
     let has_open = matches!(open, Cow::Owned(_));

@@ -13,7 +13,6 @@ use super::searched::{Found, Search};
 use super::session;
 use super::time::Time;
 use super::verdict::{Check, Verdict};
-use super::wing_gong::MORE_THAN_NEEDED;
 use super::{PREFIX_SHRINK, PREFIXES_MAX, asked, compare, cut, direct, guarded, judge, limit};
 use super::{sequential, wing_gong};
 use crate::history::{History, Promise};
@@ -149,7 +148,7 @@ impl Refused<'_> {
 /// Why the anomalies may show more operations than they need.
 fn unexplained(checks: &[Check]) -> Option<String> {
     let mut found = checks.iter().flat_map(|check| check.verdict.anomalies());
-    let is_cut = found.any(|anomaly| anomaly.sentence.ends_with(MORE_THAN_NEEDED));
+    let is_cut = found.any(|anomaly| anomaly.is_cut);
     is_cut.then(|| "looking for fewer took as long as judging had".to_owned())
 }
 
@@ -198,7 +197,9 @@ fn searched_model(report: &Report) -> Result<(Model, Property), String> {
 mod tests {
     use super::*;
     use crate::checker::JudgedBy;
+    use crate::checker::property::AnomalyKind;
     use crate::checker::tests::op;
+    use crate::checker::verdict::Findings;
     use crate::history::{Header, Kind, Row};
 
     /// A compare-and-set of what a put wrote, then a get of `read`.
@@ -225,6 +226,18 @@ mod tests {
 
     const NEW: u64 = crate::history::value_id(0, 1);
     const OLD: u64 = crate::history::value_id(0, 0);
+
+    #[test]
+    fn an_explanation_that_was_cut_short_is_said_and_a_whole_one_is_not() {
+        let history = history(&[OLD]);
+        let told = |is_cut| {
+            let mut findings = Findings::new(&history, Property::Linearizable);
+            let kind = AnomalyKind::NotLinearizable;
+            findings.add_found(kind, &[0, 1], is_cut, || "no order".to_owned());
+            unexplained(&[findings.check(3)]).is_some()
+        };
+        assert_eq!([true, false].map(told), [true, false]);
+    }
 
     #[test]
     fn stateright_alone_judges_histories_with_compare_and_set() {

@@ -13,7 +13,7 @@ use super::index::Table;
 use super::property::{AnomalyKind, Property};
 use super::verdict::{Check, Findings, Verdict};
 use super::wing_gong::{
-    Limits, MORE_THAN_NEEDED, evidence,
+    Limits, evidence,
     operation::{self, Action, NOTHING, Op, Registers, Token},
 };
 use crate::history::History;
@@ -61,15 +61,12 @@ pub(super) fn check(history: &History, limits: Limits) -> Check {
                     && search(ops, order_of, &mut registers, &mut limits.clone()) == Answer::NoOrder
             };
             let ops = evidence::smallest_in_any_time(ops.clone(), has_no_order).ops;
-            let cut = if limits.time.is_over() {
-                MORE_THAN_NEEDED
-            } else {
-                ""
-            };
-            findings.add(AnomalyKind::NotSequential, &evidence::shown(&ops), || {
+            let is_cut = limits.time.is_over();
+            let shown = evidence::shown(&ops);
+            findings.add_found(AnomalyKind::NotSequential, &shown, is_cut, || {
                 format!(
                     "no single order of these {} operations keeps each session's order and \
-                     explains what each of them saw{cut}",
+                     explains what each of them saw",
                     ops.len()
                 )
             });

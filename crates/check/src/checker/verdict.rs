@@ -24,6 +24,9 @@ pub struct Anomaly {
     pub operations: Vec<Shown>,
     /// Why no order explains them.
     pub sentence: String,
+    /// Fewer operations may show it: looking for them was cut short.
+    #[serde(skip)]
+    pub is_cut: bool,
 }
 
 impl Anomaly {
@@ -70,6 +73,10 @@ pub enum Verdict {
         reason: String,
     },
 }
+
+/// How a sentence ends that may name more operations than it needs.
+const MORE_THAN_NEEDED: &str =
+    "; fewer may show it, but looking for them took as long as judging had";
 
 impl Verdict {
     /// An unknown verdict.
@@ -191,6 +198,17 @@ impl<'h> Findings<'h> {
         rows: &[usize],
         sentence: impl FnOnce() -> String,
     ) {
+        self.add_found(kind, rows, false, sentence);
+    }
+
+    /// The same; `is_cut` says that looking for fewer operations that show it was cut short.
+    pub(super) fn add_found(
+        &mut self,
+        kind: AnomalyKind,
+        rows: &[usize],
+        is_cut: bool,
+        sentence: impl FnOnce() -> String,
+    ) {
         let count = self.found.entry(kind).or_insert(0);
         *count += 1;
         if *count > ANOMALIES_KEPT as u64 {
@@ -206,7 +224,8 @@ impl<'h> Findings<'h> {
             kind,
             model: self.property,
             operations,
-            sentence: sentence(),
+            sentence: sentence() + if is_cut { MORE_THAN_NEEDED } else { "" },
+            is_cut,
         });
     }
 

@@ -124,7 +124,8 @@ impl<K, V> Log<K, V> {
         let Some(entry) = entries.list.get_mut(at) else {
             return;
         };
-        entry.returned = Some(returned);
+        // What nobody knows the end of has none.
+        entry.returned = (outcome != Outcome::Info).then_some(returned);
         entry.outcome = outcome;
         entry.answered = answered;
         if entry.session == entries.session {

@@ -212,6 +212,21 @@ fn a_session_ends_where_nobody_knows_what_became_of_its_operation() {
 }
 
 #[test]
+fn what_is_info_may_take_effect_long_after_it_was_given_up() {
+    for give_up in [Call::info, drop] {
+        let recorder = Texts::new();
+        let (alice, bob) = (recorder.process("alice"), recorder.process("bob"));
+        give_up(alice.invoke(Put("x", 1)));
+        bob.invoke(Get("x")).ok(None);
+        bob.invoke(Get("x")).ok(Some(1));
+        let history = recorder.finish();
+        assert_eq!(history.row(0).returned, None);
+        let report = history.check(Model::Linearizable);
+        assert!(report.is_valid(), "{report}");
+    }
+}
+
+#[test]
 fn processes_of_one_name_are_told_apart() {
     let recorder = Texts::new();
     for name in ["w", "w (2)", "w", "w", "line\nbreak"] {
@@ -323,13 +338,44 @@ fn a_recorder_that_was_full_is_never_valid() {
         let alice = recorder.process("alice");
         for i in 0..3 {
             alice.invoke(Put("x", i)).ok(());
+            alice.invoke(Get("x")).ok(Some(i));
         }
         linearizable(recorder)
     };
-    assert!(recorded(3).is_valid());
-    let full = recorded(2);
+    assert!(recorded(6).is_valid());
+    let full = recorded(5);
     assert!(!full.is_valid() && !full.is_invalid(), "{full}");
-    assert!(full.to_string().contains("takes 2 operations"), "{full}");
+    assert!(full.to_string().contains("takes 5 operations"), "{full}");
+}
+
+#[test]
+fn a_history_in_which_nothing_was_read_says_so_and_one_answer_more_is_enough() {
+    type Alice = Process<&'static str, u32>;
+    let judged = |and_then: fn(&Alice)| {
+        let recorder = Texts::new();
+        let alice = recorder.process("alice");
+        alice.invoke(Put("x", 1)).ok(());
+        alice.invoke(Get("x")).fail();
+        alice.invoke(Cas("x", Some(1), 2)).fail();
+        drop(alice.invoke(Cas("x", Some(1), 3)));
+        and_then(&alice);
+        linearizable(recorder)
+    };
+    let nothing = judged(|_| {});
+    let said = "nothing was read that could show a broken promise";
+    assert_eq!(nothing.remarks, [said]);
+    assert!(nothing.to_string().contains(said), "{nothing}");
+    for enough in [
+        |alice: &Alice| alice.invoke(Get("x")).ok(Some(1)),
+        |alice: &Alice| alice.invoke(Cas("x", Some(1), 4)).ok(true),
+        |alice: &Alice| alice.invoke(Cas("x", Some(9), 4)).ok(false),
+    ] {
+        let report = judged(enough);
+        assert!(report.is_valid(), "{report}");
+        assert_eq!(report.remarks, [""; 0]);
+    }
+    let wrong = judged(|alice| alice.invoke(Get("x")).ok(None));
+    assert!(wrong.is_invalid(), "{wrong}");
 }
 
 #[test]

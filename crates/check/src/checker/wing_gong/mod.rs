@@ -154,10 +154,6 @@ pub(super) fn check_keys(
     findings.check(checked)
 }
 
-/// How a sentence ends that may name more operations than it needs.
-pub(super) const MORE_THAN_NEEDED: &str =
-    "; fewer may show it, but looking for them took as long as judging had";
-
 /// Why a history without real time is not judged by models that need it.
 pub(super) const NO_REAL_TIME: &str =
     "the history has no real time, only an order within each session";
@@ -230,16 +226,15 @@ fn add(
     let key = history.key_name(history.columns.key[row]);
     let count = evidence.ops.len();
     let rows = evidence::shown(&evidence.ops);
-    findings.add(AnomalyKind::NotLinearizable, &rows, || {
+    findings.add_found(AnomalyKind::NotLinearizable, &rows, is_cut, || {
         let shown = if rows.len() < count {
             format!(", the last {} of which are shown", rows.len())
         } else {
             String::new()
         };
-        let cut = if is_cut { MORE_THAN_NEEDED } else { "" };
         format!(
             "no order of these {count} operations on {key} (of {all}) explains what each of them \
-             saw{shown}{cut}"
+             saw{shown}"
         )
     });
 }
