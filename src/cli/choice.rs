@@ -132,7 +132,7 @@ impl Choice for Topology {
     fn help(self) -> &'static str {
         match self {
             Self::Lan => "In one place: the seed draws how long a message takes",
-            Self::Wan => "Spread in turn over the six regions of the world that docs name",
+            Self::Wan => "Spread in turn over six regions of the world",
         }
     }
 }
