@@ -42,4 +42,4 @@ mod recorder;
 
 pub use checker::{Anomaly, Engine, JudgedBy, Model, Options, Report, Standing, check};
 pub use history::{History, Outcome, ReadError, Row, read_history};
-pub use recorder::{Ask, Call, Cas, Get, OPERATIONS_MAX, Process, Put, Recorder};
+pub use recorder::{Append, Ask, Call, Cas, Get, OPERATIONS_MAX, Process, Put, Recorder};

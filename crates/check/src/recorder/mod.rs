@@ -2,8 +2,10 @@
 //!
 //! Each thread has a [`Process`] of its own and writes to a log of its own, so that recording takes
 //! little of the races which a test is after: all that processes share is one atomic clock.
-//! `log.rs` holds the logs, `naming.rs` makes a [`History`] of them.
+//! `log.rs` holds the logs, `naming.rs` makes a [`History`] of them, and `lists.rs` gives lists their
+//! texts.
 
+mod lists;
 mod log;
 mod naming;
 mod operation;
@@ -19,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use crate::history::{History, Outcome};
 use log::{Log, Ticks, locked};
 use operation::Answered;
-pub use operation::{Ask, Cas, Get, Put};
+pub use operation::{Append, Ask, Cas, Get, Put};
 
 /// Operations that a recorder takes. A history that would have had more is incomplete, and its
 /// verdict is never `valid`.

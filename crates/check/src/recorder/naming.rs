@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::lists::Lists;
 use super::log::{Entry, Log};
-use super::operation::Answered;
+use super::operation::{Answered, Asked};
 use crate::history::{
     Columns, End, ErrorKind, Header, History, Kind, Outcome, Phase, Place, Places, Row,
 };
@@ -38,6 +39,10 @@ struct Register<'v, V> {
 
 struct Names<'v, K, V> {
     initial: Option<&'v V>,
+    /// The texts of values, where values are lists.
+    lists: Option<Lists<V>>,
+    /// Every key holds a list with elements at first.
+    begins_with_elements: bool,
     keys: Table<&'v K, usize>,
     registers: Vec<Register<'v, V>>,
     key_texts: Vec<String>,
@@ -45,9 +50,12 @@ struct Names<'v, K, V> {
 }
 
 impl<'v, K: Eq + Hash + Debug, V: Eq + Hash + Debug> Names<'v, K, V> {
-    fn new(initial: Option<&'v V>) -> Self {
+    fn new(initial: Option<&'v V>, lists: Option<Lists<V>>) -> Self {
+        let has_elements = |lists: &Lists<V>| initial.is_some_and(|list| !lists.is_empty(list));
         Self {
             initial,
+            begins_with_elements: lists.as_ref().is_some_and(has_elements),
+            lists,
             keys: Table::default(),
             registers: Vec::new(),
             key_texts: Vec::new(),
@@ -77,7 +85,11 @@ impl<'v, K: Eq + Hash + Debug, V: Eq + Hash + Debug> Names<'v, K, V> {
         }
         let id = self.texts.len() as u64;
         values.insert(value, id);
-        self.texts.push(text(value));
+        let text = match &mut self.lists {
+            Some(lists) => lists.text(value),
+            None => text(value),
+        };
+        self.texts.push(text);
         id
     }
 
@@ -91,8 +103,20 @@ impl<'v, K: Eq + Hash + Debug, V: Eq + Hash + Debug> Names<'v, K, V> {
             {
                 None
             }
-            (Some(value), _) => Some(self.value(key, value)),
+            (Some(value), _) => {
+                let id = self.value(key, value);
+                let is_empty_list = self.lists.is_some() && self.texts[id as usize].is_empty();
+                (!is_empty_list).then_some(id)
+            }
         }
+    }
+
+    /// Notes a key. What it holds at first has to be written where a write repeats it, and where it
+    /// is a list with elements: nothing is an empty list.
+    fn note(&mut self, asked: &'v Asked<K, V>) {
+        let key = self.key(&asked.key);
+        let repeats = self.initial.is_some() && asked.written.as_ref() == self.initial;
+        self.registers[key].writes_initial |= repeats || self.begins_with_elements;
     }
 
     fn absent(&mut self, key: usize) -> u64 {
@@ -129,7 +153,11 @@ impl<'v, K: Eq + Hash + Debug, V: Eq + Hash + Debug> Names<'v, K, V> {
 }
 
 fn text(value: &impl Debug) -> String {
-    let whole = format!("{value:?}");
+    shortened(&format!("{value:?}"))
+}
+
+/// A text in one line, cut at [`TEXT_MAX`].
+pub(super) fn shortened(whole: &str) -> String {
     let mut text: String = whole.chars().take(TEXT_MAX).collect();
     if text.len() < whole.len() {
         text.push('…');
@@ -173,11 +201,10 @@ pub(super) fn history<K: Eq + Hash + Debug, V: Eq + Hash + Debug>(
         .collect();
     all.sort_unstable_by_key(|(_, _, entry)| entry.invoke);
 
-    let mut names = Names::new(initial);
+    let split = all.iter().find_map(|(_, _, entry)| entry.asked.split);
+    let mut names = Names::new(initial, split.map(Lists::new));
     for (_, _, entry) in &all {
-        let key = names.key(&entry.asked.key);
-        names.registers[key].writes_initial |=
-            initial.is_some() && entry.asked.written.as_ref() == initial;
+        names.note(&entry.asked);
     }
     let (firsts, sessions) = sessions(&entries);
     let mut columns = Columns::with_capacity(all.len());

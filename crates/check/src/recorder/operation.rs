@@ -55,6 +55,36 @@ pub struct Cas<K, V>(
     pub V,
 );
 
+/// Adds one element to the end of a key's list. Its answer is `()`.
+///
+/// The recorder's values are lists then: a [`Get`] is answered with the whole list, and a [`Put`]
+/// replaces it. An absent key and an empty list are the same.
+///
+/// Only a search judges such a history, under [`Model::Linearizable`](crate::Model::Linearizable) or
+/// [`Model::Sequential`](crate::Model::Sequential). Explanations end each element with a semicolon,
+/// as in `1;2;`.
+///
+/// ```
+/// use kvs_check::{Append, Get, Model, Recorder};
+///
+/// let recorder = Recorder::new();
+/// let (alice, bob) = (recorder.process("alice"), recorder.process("bob"));
+/// alice.invoke(Append("x", 1)).ok(());
+/// bob.invoke(Append("x", 2)).ok(());
+/// alice.invoke(Get("x")).ok(Some(vec![2])); // the 1 is lost
+/// assert!(recorder.finish().check(Model::Linearizable).is_invalid());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Append<K, E>(
+    /// The key.
+    pub K,
+    /// The element.
+    pub E,
+);
+
+/// Takes a list apart: each of its elements as a list of one.
+pub(super) type Split<V> = fn(&V) -> Vec<V>;
+
 /// An operation as it was asked.
 #[derive(Debug)]
 pub struct Asked<K, V> {
@@ -62,6 +92,8 @@ pub struct Asked<K, V> {
     pub(super) key: K,
     pub(super) written: Option<V>,
     pub(super) expected: Option<V>,
+    /// How values come apart; only an append knows that they are lists.
+    pub(super) split: Option<Split<V>>,
 }
 
 /// What an answer says.
@@ -82,9 +114,10 @@ mod sealed {
     impl<K> Sealed for super::Get<K> {}
     impl<K, V> Sealed for super::Put<K, V> {}
     impl<K, V> Sealed for super::Cas<K, V> {}
+    impl<K, E> Sealed for super::Append<K, E> {}
 }
 
-/// An operation that can be recorded: [`Get`], [`Put`] or [`Cas`].
+/// An operation that can be recorded: [`Get`], [`Put`], [`Cas`] or [`Append`].
 ///
 /// ```
 /// use kvs_check::{Ask, Process, Put};
@@ -116,6 +149,7 @@ impl<K, V> Ask<K, V> for Get<K> {
             key: self.0,
             written: None,
             expected: None,
+            split: None,
         }
     }
 
@@ -133,6 +167,7 @@ impl<K, V> Ask<K, V> for Put<K, V> {
             key: self.0,
             written: Some(self.1),
             expected: None,
+            split: None,
         }
     }
 
@@ -150,6 +185,7 @@ impl<K, V> Ask<K, V> for Cas<K, V> {
             key: self.0,
             written: Some(self.2),
             expected: self.1,
+            split: None,
         }
     }
 
@@ -159,5 +195,23 @@ impl<K, V> Ask<K, V> for Cas<K, V> {
         } else {
             Answered::Mismatch
         }
+    }
+}
+
+impl<K, E: Clone> Ask<K, Vec<E>> for Append<K, E> {
+    type Answer = ();
+
+    fn asked(self) -> Asked<K, Vec<E>> {
+        Asked {
+            kind: Kind::Append,
+            key: self.0,
+            written: Some(vec![self.1]),
+            expected: None,
+            split: Some(|list| list.iter().map(|element| vec![element.clone()]).collect()),
+        }
+    }
+
+    fn answered((): ()) -> Answered<Vec<E>> {
+        Answered::Done
     }
 }
