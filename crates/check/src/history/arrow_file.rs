@@ -56,7 +56,19 @@ pub enum RecordError {
     Thread(std::io::Error),
 }
 
-/// Records rows to a file. See the module's text.
+/// Records rows to a file while they happen. A thread of its own encodes and writes them.
+///
+/// ```
+/// use kvs_check::{History, Row, history::{ArrowFile, Header}};
+///
+/// let path = std::env::temp_dir().join(format!("history-{}.arrows", std::process::id()));
+/// let mut file = ArrowFile::create(&path, &Header::default())?;
+/// file.push(&Row { key: 7, invoke: 1, returned: Some(2), ..Row::EMPTY })?;
+/// assert_eq!(file.finish()?.operations, 1);
+/// assert_eq!(History::read(&path)?.len(), 1);
+/// # std::fs::remove_file(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct ArrowFile {
     path: PathBuf,

@@ -32,7 +32,20 @@ struct Event {
     row: usize,
 }
 
-/// Writes a history as Jepsen's EDN, one operation a line, values being `[key value]`.
+/// Writes a history as Jepsen's EDN: a line for each start and each end of an operation, values
+/// being `[key value]`.
+///
+/// ```
+/// use kvs_check::{Put, Recorder, history::write_jepsen_edn};
+///
+/// let recorder = Recorder::new();
+/// recorder.process("alice").invoke(Put("x", 1)).ok(());
+/// let mut edn = Vec::new();
+/// write_jepsen_edn(&recorder.finish(), &mut edn)?;
+/// let edn = String::from_utf8(edn)?;
+/// assert!(edn.starts_with("{:process 0, :type :invoke, :f :write, "));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// When writing fails, or when the history has what EDN cannot say: several values of one get,
@@ -241,6 +254,17 @@ fn value(history: &History, id: Option<u64>) -> String {
 }
 
 /// Writes a history's operations as CSV, without the servers' evidence.
+///
+/// ```
+/// use kvs_check::{Put, Recorder, history::write_csv};
+///
+/// let recorder = Recorder::new();
+/// recorder.process("alice").invoke(Put("x", 1)).ok(());
+/// let mut csv = Vec::new();
+/// write_csv(&recorder.finish(), &mut csv)?;
+/// assert!(csv.starts_with(b"session,index,kind,key,written,read,"));
+/// # Ok::<(), kvs_check::history::ExportError>(())
+/// ```
 ///
 /// # Errors
 /// When writing fails.

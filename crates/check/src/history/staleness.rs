@@ -27,6 +27,20 @@ pub enum Staleness {
 }
 
 /// Measures the run phase of a history, one call of `record` for each value.
+///
+/// ```
+/// use kvs_check::{Get, Put, Recorder, history::{Staleness, staleness}};
+///
+/// let recorder = Recorder::new();
+/// let (alice, bob) = (recorder.process("alice"), recorder.process("bob"));
+/// alice.invoke(Put("x", 1)).ok(());
+/// bob.invoke(Get("x")).ok(None); // misses one put
+/// let mut missed = 0;
+/// staleness(&recorder.finish(), |what, value| {
+///     missed += if what == Staleness::Versions { value } else { 0 };
+/// });
+/// assert_eq!(missed, 1);
+/// ```
 pub fn staleness(history: &History, mut record: impl FnMut(Staleness, u64)) {
     let index = Index::new(history);
     for key in index.by_key.values() {

@@ -115,7 +115,20 @@ impl OutLine {
     }
 }
 
-/// Writes a history as JSON lines: header, rows, and the end record when there is one.
+/// Writes a history as JSON lines: header, rows, and the end record when there is one. This is how
+/// a test keeps a history that failed; `kvs-bench check` and
+/// [`History::read`](crate::History::read) read it.
+///
+/// ```
+/// use kvs_check::{Put, Recorder, history::write_json_lines};
+///
+/// let recorder = Recorder::new();
+/// recorder.process("alice").invoke(Put("x", 1)).ok(());
+/// let mut lines = Vec::new();
+/// write_json_lines(&recorder.finish(), &mut lines)?;
+/// assert_eq!(lines.split(|byte| *byte == b'\n').count(), 4); // header, put, end, and what follows
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// When the output fails.
