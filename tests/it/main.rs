@@ -6,6 +6,7 @@ mod bugs;
 mod checker_corpus;
 mod cli;
 mod compare;
+mod dependencies;
 mod edn;
 mod explanations;
 mod faulted_histories;
