@@ -1,7 +1,10 @@
 //! The short way from a history to a verdict, for a test.
 
 use crate::checker::{Engine, JudgedBy, Model, Options, Outcome, Report, Standing, check};
-use crate::history::History;
+use crate::history::{History, NEVER, Phase};
+
+/// What a verdict says of a history of several processes that did one thing after another.
+const NO_RACE: &str = "no operations of different processes overlapped, so that nothing raced";
 
 impl History {
     /// Holds the history to one model and to no other, by the direct algorithms. [`check`] has more to choose.
@@ -27,6 +30,13 @@ impl History {
         };
         let mut report = check(self, &options);
         report.ladder.retain(|rung| rung.model == model);
+        // A question beside the model's own, which only an answer makes worth a line.
+        report.checks.retain(|check| {
+            model.properties().contains(&check.property) || check.verdict.is_invalid()
+        });
+        if report.is_valid() && self.has_processes() && self.overlapping() == 0 {
+            report.remarks.push(NO_RACE.to_owned());
+        }
         report
     }
 
@@ -52,6 +62,53 @@ impl History {
             ..Options::default()
         };
         check(self, &options)
+    }
+}
+
+impl History {
+    /// How many operations had one of another process under way at the same time, on whatever key.
+    ///
+    /// A test in which few have raced little: its threads may have run one after another, and then a
+    /// store that goes wrong under concurrency passes. Operations whose end nobody knows do not count.
+    ///
+    /// ```
+    /// use kvs_check::{Get, Put, Recorder};
+    ///
+    /// let recorder = Recorder::new();
+    /// let (alice, bob) = (recorder.process("alice"), recorder.process("bob"));
+    /// let put = alice.invoke(Put("x", 1));
+    /// bob.invoke(Get("x")).ok(None); // while the put is under way
+    /// put.ok(());
+    /// bob.invoke(Get("x")).ok(Some(1)); // after it
+    /// assert_eq!(recorder.finish().overlapping(), 2);
+    /// ```
+    #[must_use]
+    pub fn overlapping(&self) -> usize {
+        let columns = &self.columns;
+        let times = { columns.invoke.iter() }.zip(&columns.returned);
+        let mut times: Vec<(u64, u64)> = times
+            .map(|(invoke, returned)| (*invoke, *returned))
+            .filter(|(_, returned)| *returned != NEVER)
+            .collect();
+        times.sort_unstable();
+        let mut latest = 0;
+        let overlaps = (0..times.len()).filter(|at| {
+            let (invoke, returned) = times[*at];
+            let before = latest > invoke;
+            latest = latest.max(returned);
+            before || times.get(at + 1).is_some_and(|next| next.0 < returned)
+        });
+        overlaps.count()
+    }
+
+    /// Whether more than one process did something, as far as processes are named.
+    fn has_processes(&self) -> bool {
+        let mut processes = (0..self.len())
+            .filter(|row| self.columns.phase[*row] == Phase::Run)
+            .filter_map(|row| self.places.at(row))
+            .map(|place| place.process);
+        let first = processes.next();
+        processes.any(|process| Some(process) != first)
     }
 }
 
@@ -122,7 +179,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Get, Put, Recorder};
+    use crate::{Cas, Get, Put, Recorder};
 
     #[test]
     fn every_sentence_calls_values_as_the_test_does() {
@@ -159,6 +216,54 @@ mod tests {
         assert_eq!(report.standing(Model::Linearizable), Standing::Held);
         assert_eq!(report.standing(Model::Sequential), Standing::Unknown);
         assert!(!report.to_string().contains("ladder"), "{report}");
+    }
+
+    #[test]
+    fn a_search_for_one_model_says_nothing_of_what_it_cannot_judge() {
+        let recorder = Recorder::new();
+        let alice = recorder.process("alice");
+        alice.invoke(Cas("x", None, 1)).ok(true);
+        alice.invoke(Get("x")).ok(Some(1));
+        let report = recorder.finish().check(Model::Linearizable);
+        assert!(report.is_valid(), "{report}");
+        assert!(!report.to_string().contains("unknown "), "{report}");
+    }
+
+    #[test]
+    fn operations_overlap_where_each_begins_before_the_other_ends() {
+        let recorder = Recorder::new();
+        let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| recorder.process(name));
+        alice.invoke(Put("x", 1)).ok(());
+        let long = alice.invoke(Put("x", 2));
+        bob.invoke(Get("y")).ok(None);
+        bob.invoke(Get("y")).ok(None);
+        long.ok(());
+        drop(carol.invoke(Put("y", 1))); // under way for ever
+        bob.invoke(Get("x")).ok(Some(2));
+        let history = recorder.finish();
+        assert_eq!(history.overlapping(), 3);
+        assert_eq!(History::default().overlapping(), 0);
+        assert_eq!(history.check(Model::Linearizable).remarks, [""; 0]);
+    }
+
+    #[test]
+    fn a_valid_verdict_says_where_processes_did_one_thing_after_another() {
+        let said = |names: [&str; 2]| {
+            let recorder = Recorder::new();
+            let [writer, reader] = names.map(|name| recorder.process(name));
+            writer.invoke(Put("x", 1)).ok(());
+            let get = if names[0] == names[1] {
+                &writer
+            } else {
+                &reader
+            };
+            get.invoke(Get("x")).ok(Some(1));
+            recorder.finish().check(Model::Linearizable)
+        };
+        let raceless = said(["alice", "bob"]);
+        assert!(raceless.is_valid());
+        assert!(raceless.to_string().contains(NO_RACE), "{raceless}");
+        assert_eq!(said(["alice", "alice"]).remarks, [""; 0]);
     }
 
     #[cfg(not(feature = "stateright"))]

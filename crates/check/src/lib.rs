@@ -12,9 +12,9 @@
 //!     for id in 0..4 {
 //!         let (store, process) = (&store, recorder.process(format!("worker {id}")));
 //!         scope.spawn(move || {
-//!             for i in 0..100 {
-//!                 let call = process.invoke(Put("x", id * 100 + i)); // before the store is asked
-//!                 store.lock().unwrap().insert("x", id * 100 + i);
+//!             for value in (id..40_000).step_by(4) {
+//!                 let call = process.invoke(Put("x", value)); // before the store is asked
+//!                 store.lock().unwrap().insert("x", value);
 //!                 call.ok(()); // after it has answered
 //!                 let call = process.invoke(Get("x"));
 //!                 call.ok(store.lock().unwrap().get("x").copied());
@@ -26,11 +26,13 @@
 //! ```
 //!
 //! [`Recorder`] records. [`Model`] is what a history can be held to. The [`Report`] has the verdict:
-//! `valid`, `invalid` with the operations that prove it, or `unknown` with what is missing. A test
-//! writes each value once if it can: such histories are judged without a search.
+//! `valid`, `invalid` with the operations that prove it, or `unknown` with what is missing. Write
+//! each value once if you can: such histories are judged without a search. Let each thread do enough
+//! to meet the others: [`History::overlapping`] counts the operations that did.
 //!
-//! [`history`] has what was recorded in memory, in files, and in the formats of other tools.
-//! [`checker`] has all that one can choose about a check. Nothing here knows the stores of the zoo.
+//! The operations are [`Put`], [`Get`], [`Cas`] and [`Append`]. [`history`] reads and writes histories,
+//! also in the formats of other tools. [`checker`] has everything that you can choose about a check.
+//! Nothing here knows the stores of the zoo.
 //!
 //! Features, both on by default: `arrow` reads and writes histories as Arrow streams, `stateright`
 //! is the second engine ([`Engine`]) and the testers for models.
