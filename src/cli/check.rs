@@ -20,45 +20,46 @@ const BUDGET_FLAG: &str = "--check-budget";
 /// The arguments of `kvs-bench check`.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// A run directory, or a history of ours or of another tool, or `-` for one on the standard
-    /// input (docs/guides/foreign-histories.md).
+    /// A run directory, a history of ours, or one of another tool. `-` reads it from the standard
+    /// input.
     #[arg(value_name = "PATH", default_value = "results/latest")]
     path: PathBuf,
 
     #[command(flatten)]
     input: InputArgs,
 
-    /// The model that decides the verdict instead of what the header promises: linearizable,
-    /// sequential, causal, cc, ccv, lww, eventual, ryw, mr, mw or wfr; or `all`, which leaves it to
-    /// the promise, or, without one, to the strongest model that applies.
+    /// The model that decides the verdict: linearizable, sequential, causal, cc, ccv, lww,
+    /// eventual, ryw, mr, mw or wfr. `all` judges by every model; the promise of the header then
+    /// decides, or without one the strongest model that applies. [default: what the header
+    /// promises]
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
 
-    /// Replays the traces of a run directory (of a run with --trace), or one trace, through fresh
-    /// replicas, which must do what the recorded ones did. The history is not judged.
+    /// Replays the traces that a run with --trace left, or one of them, through fresh replicas.
+    /// These must do what the recorded ones did. The history is not judged.
     #[arg(long, conflicts_with_all = ["model", "format", "initial", "nil_reads_match_anything",
           "failed_cas", "dominance", "no_evidence", "engine", "budget", "check_budget", "explain", "json"])]
     trace: bool,
 
-    /// Replays through replicas without the bug that the recorded ones were built with: where the
-    /// bug was at work, they differ.
+    /// Replays through replicas without the planted bug that the recorded ones had. The two differ
+    /// where the bug was at work.
     #[arg(long, requires = "trace")]
     without_bug: bool,
 
-    /// Which puts a put supersedes, where concurrent ones are kept as siblings, instead of what the
-    /// header says: all that its replica had applied, or the context that its client sent.
+    /// Which puts a put supersedes, in a store that keeps concurrent puts side by side. [default:
+    /// what the header says]
     #[arg(long, value_enum, value_name = "RULE")]
     dominance: Option<DominanceArg>,
 
-    /// Judges by what clients saw alone, and not by the evidence that replies carried.
+    /// Judges only by what clients saw, and not by the evidence that replies carried.
     #[arg(long)]
     no_evidence: bool,
 
     #[command(flatten)]
     engines: EngineArgs,
 
-    /// Prints every kind of anomaly with its count, and the first few of each with the operations
-    /// that prove them; without it the first of each broken property is printed.
+    /// Prints every kind of anomaly with its count and its first few examples. Without it, only the
+    /// first anomaly of each broken property is printed.
     #[arg(long, conflicts_with = "json")]
     explain: bool,
 
@@ -70,21 +71,21 @@ pub(super) struct CheckArgs {
 /// `Dominance`, as the command line has it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum DominanceArg {
-    /// All that its replica had applied: the stores of this project.
+    /// All that its replica had applied, as in the stores of this project.
     Applied,
-    /// What its client had said that it had seen: Dynamo, Riak.
+    /// Only what its client said that it had seen, as in Dynamo and Riak.
     Context,
 }
 
 /// How a history is read.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
-    /// The form of the history; guessed from its first records and its name when not given.
+    /// The format of the history. [default: guessed from its first records and its name]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
 
-    /// What every register of a foreign history holds at first, instead of nil, as EDN: 0 is a
-    /// number, '"0"' a string.
+    /// What every register of a foreign history holds at first, as EDN: 0 is a number, '"0"' a
+    /// string. [default: nil]
     #[arg(long, value_name = "EDN", value_parser = edn::Value::from_str)]
     initial: Option<edn::Value<'static>>,
 
@@ -92,7 +93,7 @@ pub(super) struct InputArgs {
     #[arg(long)]
     nil_reads_match_anything: bool,
 
-    /// What a failed compare-and-set means, instead of what it means in the format.
+    /// What a failed compare-and-set means. [default: what it means in the format]
     #[arg(long, value_enum, value_name = "MEANING")]
     failed_cas: Option<FailedCasMeaning>,
 }
@@ -102,7 +103,7 @@ pub(super) struct InputArgs {
 enum Format {
     /// An Arrow stream, as runs record it.
     Arrow,
-    /// JSON lines of the same.
+    /// The same as JSON lines.
     Jsonl,
     /// Jepsen's and Knossos' EDN maps: read, write, cas.
     JepsenEdn,

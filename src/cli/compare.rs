@@ -14,20 +14,21 @@ use super::{ExitStatus, Failure};
 /// The arguments of `kvs-bench compare`.
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
-    /// A run directory, or a directory of repeated runs: what there was.
+    /// The old runs: a run directory, or a directory of repeated runs.
     #[arg(value_name = "A")]
     a: PathBuf,
 
-    /// The same of what there is now.
+    /// The new runs, in the same form.
     #[arg(value_name = "B", required_unless_present = "aa")]
     b: Option<PathBuf>,
 
-    /// Instead of comparing: how often are runs of A called different from runs of A that ran in
-    /// between? In so many rounds, each a run for either side.
+    /// Measures false alarms instead of comparing A with B: how often runs of A are called
+    /// different from other runs of A that ran between them. It takes so many rounds. Each gives
+    /// one run to either side.
     #[arg(long, value_name = "ROUNDS", conflicts_with_all = ["b", "ci", "output", "gate"])]
     aa: Option<u16>,
 
-    /// How to write the comparison.
+    /// The form in which the comparison is written.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: Format,
 
@@ -40,17 +41,18 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "DIR")]
     ci: Option<PathBuf>,
 
-    /// Ends with 1 when something is certainly and largely worse in B, or a promise broke there. With or
-    /// without it the status is 2 when something was not decided: void or partial runs, unknown
-    /// verdicts, too few runs, different machines, what one side has alone.
+    /// Ends with exit status 1 if something is certainly and largely worse in B, or a run of B
+    /// broke its promise. With or without it, the status is 2 if something was not decided: a run
+    /// is void or partial, a verdict is unknown, there are too few runs, the machines differ, or
+    /// only one side has something.
     #[arg(long)]
     gate: bool,
 
-    /// From which change on a difference is large, in percent.
+    /// How many percent of change make a difference large.
     #[arg(long, value_name = "PERCENT", default_value_t = 10.0)]
     large: f64,
 
-    /// Below which p-value, corrected for the number of measures, a difference is certain.
+    /// The p-value below which a difference is certain. It is corrected for the number of measures.
     #[arg(long, value_name = "P", default_value_t = 0.01)]
     certain: f64,
 }
@@ -62,7 +64,7 @@ enum Format {
     Text,
     /// For the summary of a CI job.
     Markdown,
-    /// A self-contained page, with the curves of both over one another.
+    /// A self-contained page with the curves of both in one picture.
     Html,
     /// Everything, for other programs.
     Json,

@@ -27,13 +27,13 @@ pub(super) struct ExportArgs {
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "jsonl")]
     format: Format,
 
-    /// For csv, which cannot say it: writes a history that was cut short, or of which operations
-    /// were left out, all the same.
+    /// Writes a history as csv even if it was cut short or operations were left out. The table
+    /// cannot say what is missing.
     #[arg(long)]
     partial: bool,
 
-    /// For hgrm: one kind of operation and of time, such as read.service; all that clients waited
-    /// unless told.
+    /// One kind of operation and of time for hgrm, such as read.service. [default: all that clients
+    /// waited]
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
 
@@ -47,15 +47,15 @@ pub(super) struct ExportArgs {
 enum Format {
     /// JSON lines: everything that was recorded.
     Jsonl,
-    /// Jepsen's EDN maps, for Knossos and others: no siblings, no evidence.
+    /// Jepsen's EDN maps, for Knossos and others, without siblings and evidence.
     JepsenEdn,
     /// A table, without the servers' evidence.
     Csv,
     /// What was measured, second by second and kind by kind, with units in the header.
     Timeseries,
-    /// The same by node and by replica group.
+    /// The same for each node and each replica group.
     Nodes,
-    /// The HDR interval log, version 1.3, in ns; its largest values are in ms.
+    /// The HDR interval log, version 1.3, in ns. Its largest values are in ms.
     Hlog,
     /// A percentile distribution in ms, for HdrHistogram's plotter.
     Hgrm,

@@ -24,24 +24,24 @@ const ARCHITECTURES: &[(&str, &str)] = &[
 const LATTICES: &[(&str, &str)] = &[
     (
         "causal",
-        "concurrent puts stay as siblings; sessions see what they have seen (default)",
+        "concurrent puts are kept side by side; a session never sees less than before (default)",
     ),
     (
         "lww",
-        "the put with the largest version wins; replicas converge, sessions may go back",
+        "the put with the largest version stays; replicas agree in the end, and sessions may go back",
     ),
 ];
 
 const ROUTINGS: &[(&str, &str)] = &[
     (
         "round-robin",
-        "each operation to the next replica: tests session guarantees (default)",
+        "each operation goes to the next replica: this tests session guarantees (default)",
     ),
     (
         "sticky",
-        "every operation to one replica, as long as it answers",
+        "every operation goes to one replica, as long as it answers",
     ),
-    ("random", "each operation to a replica drawn at random"),
+    ("random", "each operation goes to a replica drawn at random"),
 ];
 
 pub(super) fn main() -> Result<ExitStatus, Failure> {

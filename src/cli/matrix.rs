@@ -23,8 +23,8 @@ pub(super) struct MatrixArgs {
     #[arg(long, short, value_name = "TIME", default_value = "20s")]
     duration: String,
 
-    /// The time from the start of one fault to the start of the next, where there is one kind; where
-    /// there are all, it is what holds one of each.
+    /// The time from the start of one fault to the start of the next, in rows of one kind of fault.
+    /// In a row of all kinds, faults come as often as it takes to have one of each.
     #[arg(
         long,
         alias = "nemesis-interval",
@@ -33,15 +33,16 @@ pub(super) struct MatrixArgs {
     )]
     interval: String,
 
-    /// Arrivals a second, so that every store has the same load; a closed loop without it.
+    /// Arrivals a second, so that every store has the same load.
     #[arg(long, value_name = "RATE", default_value = "2k")]
     rate: Option<String>,
 
-    /// Only cells in whose name each of these words stands, such as "replicated lww disk kill".
+    /// Runs only cells whose names have each of these words, such as "replicated lww disk kill".
     #[arg(long, value_name = "WORDS", default_value = "")]
     only: String,
 
-    /// Plants a known mistake in every store of the matrix that can have it: its rows must turn red.
+    /// Plants a known mistake in every store of the matrix that can have it. Its rows must turn
+    /// red.
     #[arg(long, value_name = "NAME")]
     bug: Option<String>,
 
@@ -49,16 +50,16 @@ pub(super) struct MatrixArgs {
     #[arg(long, value_parser = choice::<HostKind>(), default_value = HostKind::Process.name())]
     host: HostKind,
 
-    /// Decides all that is drawn.
+    /// The number that decides every random choice.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = super::whole)]
     seed: u64,
 
-    /// Where the runs' directories are made; those of rows that are as they must be are deleted
-    /// when this is not given.
+    /// The directory in which the runs' directories are made. Without it, those of rows that are as
+    /// they must be are deleted.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
 
-    /// Writes the table as Markdown into this file as well.
+    /// Also writes the table into this file, as Markdown.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 

@@ -7,6 +7,7 @@ mod choice;
 mod compare;
 mod completions;
 mod export;
+mod glossary;
 mod list;
 mod matrix;
 mod nemesis;
@@ -32,12 +33,12 @@ use crate::measure::Versions;
 use crate::run::CheckBudget;
 use crate::workload::humane;
 
-/// Runs a key-value store architecture as real processes, measures it honestly, and proves or
-/// refutes that it kept its promise.
+/// Runs a key-value store as real processes, measures what it costs, and proves or refutes that it
+/// kept its promise.
 ///
-/// Without a subcommand this is `run`: it starts the nodes on this machine, loads the keys, drives
-/// the workload, waits until the replicas agree, reads everything back, checks the whole history
-/// and prints one screen of results.
+/// Without a subcommand this is `run`. It starts the nodes on this machine, loads the keys and
+/// drives the workload. Then it waits until the replicas agree and reads everything back. It checks
+/// the whole history, and prints one screen of results.
 #[derive(Debug, Parser)]
 #[command(
     name = "kvs-bench",
@@ -69,29 +70,30 @@ Exit status:
 enum Command {
     /// Run a workload against an architecture and judge the history (the default).
     Run(Box<run::RunArgs>),
-    /// Step the offered load: latency against throughput, the knee, and the largest rate that meets
-    /// an objective, store by store in one picture.
+    /// Raise the load step by step: latency against throughput, one curve for each store.
     Sweep(sweep::SweepArgs),
     /// Simulate an architecture in virtual time, many seeds at once, and judge each history.
     Sim(Box<sim::SimArgs>),
-    /// Measure how updates spread among up to 2,048 simulated replicas, beside what theory says.
+    /// Measure how updates spread among up to 2,048 simulated replicas.
     Scale(Box<scale::ScaleArgs>),
-    /// Judge a stored history again.
+    /// Judge a stored history: one of ours, or one of Jepsen, porcupine or Plume.
     Check(check::CheckArgs),
     /// Write a stored history for other programs: JSON lines, Jepsen's EDN, CSV.
     Export(export::ExportArgs),
     /// Print the result of a finished run again, or make its page again.
     Report(report::ReportArgs),
-    /// Say whether two runs, or two sets of repeated runs, differ: statistics, not impressions.
+    /// Say whether two runs, or two sets of repeated runs, differ, or whether it is noise.
     Compare(compare::CompareArgs),
     /// Show results in a browser: sort, filter, open, compare.
     Serve(serve::ServeArgs),
-    /// List what there is to choose from: architectures, workloads, lattices, distributions.
+    /// List the architectures, lattices, workloads and fields that you can choose.
     List,
-    /// The planted bugs: list them, or have them caught.
+    /// List the planted bugs, or have them caught.
     Bugs(bugs::BugsArgs),
-    /// Run every store under every fault, and compare what comes of it with what theory says.
+    /// Run every store under every fault, and compare the outcome with what theory says.
     Matrix(matrix::MatrixArgs),
+    /// Explain the words of a report.
+    Glossary(glossary::GlossaryArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }
@@ -151,17 +153,17 @@ const BUDGET_SECONDS: f64 = 2.0;
 /// Which engines judge a history, and for how long.
 #[derive(Debug, clap::Args)]
 struct EngineArgs {
-    /// Which engines judge: the direct algorithms, a search by stateright, or both and compare.
+    /// Which engines judge.
     #[arg(long, value_enum, default_value_t = EngineArg::Both, help_heading = "Judgement")]
     engine: EngineArg,
 
-    /// How many seconds the second engine (stateright) may search for its verdict.
+    /// How many seconds the second engine, stateright, may search.
     #[arg(long, value_name = "SECONDS", default_value_t = BUDGET_SECONDS,
           allow_negative_numbers = true, help_heading = "Judgement")]
     budget: f64,
 
-    /// How long the direct engine may check, such as 60s, or none for as long as it takes; what is
-    /// not decided by then is unknown. As long as the run took when not given, at least 20 s.
+    /// How long the direct engine may check, such as 60s. `none` sets no limit. What is not decided
+    /// by then is unknown. [default: as long as the run took, at least 20s]
     #[arg(long, value_name = "TIME", help_heading = "Judgement")]
     check_budget: Option<String>,
 }
@@ -210,7 +212,7 @@ enum EngineArg {
     Direct,
     /// A search by stateright.
     Stateright,
-    /// Both, which have to agree.
+    /// Both. They have to agree.
     Both,
 }
 
@@ -294,6 +296,7 @@ pub fn main() -> ExitStatus {
         Command::List => list::main(),
         Command::Bugs(args) => bugs::main(&args),
         Command::Matrix(args) => matrix::main(&args),
+        Command::Glossary(args) => glossary::main(&args),
         Command::Completions(args) => completions::main(&args),
     };
     match result {

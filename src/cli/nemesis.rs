@@ -28,21 +28,23 @@ const ALL: &str = "all";
 #[command(next_help_heading = "Nemesis")]
 pub(super) struct NemesisArgs {
     /// Faults that come at random while the load is measured, separated by commas: partition, kill,
-    /// pause, packet, clock, disk; or all that this store can have. Each comes once at least.
+    /// pause, packet, clock, disk. `all` means every kind that this store can have. Each kind comes
+    /// at least once.
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     nemesis: Vec<String>,
 
-    /// The time from the start of one fault to the start of the next [default: 10s, or less where the
-    /// duration could not hold five faults and one of each kind].
+    /// The time from the start of one fault to the start of the next. [default: 10s, or less if the
+    /// duration could not hold five faults and one of each kind]
     #[arg(long, value_name = "TIME")]
     nemesis_interval: Option<String>,
 
-    /// How many nodes of each group a fault of nodes acts on, separated by commas; drawn from
-    /// these each time [default: one, minority, majority].
+    /// On how many nodes of each group a fault of nodes acts, separated by commas. Each fault draws
+    /// one of these. [default: one, minority, majority]
     #[arg(long, value_parser = choice::<Target>(), value_name = "TARGETS", value_delimiter = ',')]
     nemesis_targets: Vec<Target>,
 
-    /// How partitions look, separated by commas; drawn from these each time [default: any].
+    /// The shapes of partitions, separated by commas. Each partition draws one of these. [default:
+    /// any]
     #[arg(long, value_parser = choice::<PartitionShape>(), value_name = "SHAPES",
           value_delimiter = ',')]
     nemesis_partitions: Vec<PartitionShape>,

@@ -23,7 +23,7 @@ pub(super) struct ReportArgs {
     #[arg(long)]
     json: bool,
 
-    /// Makes report.html of the directory again, and prints where it is.
+    /// Makes the directory's report.html again, and prints its path.
     #[arg(long, conflicts_with = "json")]
     html: bool,
 }

@@ -48,7 +48,7 @@ pub(super) struct RunArgs {
     #[arg(long, short, value_name = "NAME|FILE", default_value = "zipf")]
     workload: String,
 
-    /// Sets a field of the workload, whatever its file says; can be given again.
+    /// Sets a field of the workload, whatever its file says. You can give it more than once.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
 
@@ -61,7 +61,8 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     nemesis: super::nemesis::NemesisArgs,
 
-    /// Plants a known mistake in the store, to see that the checks find it (see `kvs-bench bugs`).
+    /// Plants a known mistake in the store, which the checks must find. `kvs-bench bugs` lists
+    /// them.
     #[arg(long, value_name = "NAME", help_heading = "Store")]
     bug: Option<String>,
 
@@ -85,16 +86,17 @@ struct LoadArgs {
     #[arg(long, value_name = "TIME")]
     warmup: Option<String>,
 
-    /// How many sessions drive the load: each has one operation under way at a time.
+    /// How many sessions drive the load. Each has one operation under way at a time.
     #[arg(long, short, value_name = "COUNT")]
     sessions: Option<String>,
 
-    /// Open loop: how many operations start each second, whether or not earlier ones have ended
-    /// (such as 20k). Latency then counts from the time at which an operation was meant to start.
+    /// How many operations start each second, such as 20k. They start whether or not earlier ones
+    /// have ended: this is an open loop. Latency then counts from the time at which an operation
+    /// was meant to start.
     #[arg(long, value_name = "RATE")]
     rate: Option<String>,
 
-    /// How open-loop operations are spaced: poisson or constant.
+    /// How the operations of an open loop are spaced: poisson or constant.
     #[arg(long, value_name = "KIND")]
     arrivals: Option<String>,
 
@@ -102,11 +104,11 @@ struct LoadArgs {
     #[arg(long, value_name = "COUNT")]
     records: Option<String>,
 
-    /// How many bytes a value has.
+    /// How many bytes each value has.
     #[arg(long, value_name = "BYTES")]
     value_size: Option<String>,
 
-    /// Decides every random choice of the load: keys, kinds, sizes, arrivals.
+    /// The number that decides every random choice of the load: keys, kinds, sizes, arrivals.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = super::whole)]
     seed: u64,
 }
@@ -137,11 +139,11 @@ struct ClientArgs {
     #[arg(long, value_parser = choice::<Routing>(), default_value = Routing::RoundRobin.name())]
     routing: Routing,
 
-    /// Whether requests carry what their session has seen; off shows what is lost without it.
+    /// Whether requests carry what their session has seen. `off` shows what is lost without it.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     context: Switch,
 
-    /// How many milliseconds an answer may take before its outcome counts as unknown.
+    /// How many milliseconds an answer may take. After that its outcome counts as unknown.
     #[arg(long, value_name = "MS", default_value_t = 2000,
           value_parser = clap::value_parser!(u64).range(1..=600_000))]
     timeout_ms: u64,
@@ -151,29 +153,30 @@ struct ClientArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Results")]
 struct OutputArgs {
-    /// Where the run's directory is made.
+    /// The directory in which the run's own directory is made.
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
 
-    /// Does not record the history; the verdict is then unknown.
+    /// Does not record the history. The verdict is then unknown.
     #[arg(long)]
     no_history: bool,
 
-    /// Records every operation up to this many, and whole keys of a sample from then on.
+    /// Records every operation up to this many. From then on it records only a sample of the keys,
+    /// and these completely.
     #[arg(long, value_name = "COUNT", default_value_t = run::HISTORY_LIMIT_DEFAULT,
           value_parser = super::whole)]
     history_limit: u64,
 
-    /// Each node records what its replica is given and does, in nodes/<id>.trace of the run's
-    /// directory; `kvs-bench check --trace` replays it. Costs throughput.
+    /// Records what each replica is given and does, in nodes/<id>.trace of the run's directory.
+    /// `kvs-bench check --trace` replays it. This costs throughput.
     #[arg(long)]
     trace: bool,
 
     #[command(flatten)]
     engines: super::EngineArgs,
 
-    /// Service level objectives, such as "p99<5ms" or "read:p99.9<20ms,errors<0.1%"; a run that
-    /// misses one ends with 1. Latency is response time in an open loop.
+    /// Service level objectives, such as "p99<5ms" or "read:p99.9<20ms,errors<0.1%". A run that
+    /// misses one ends with exit status 1. In an open loop latency is response time.
     #[arg(long, value_name = "OBJECTIVES", help_heading = "Judgement")]
     slo: Option<Slo>,
 
@@ -181,7 +184,7 @@ struct OutputArgs {
     #[arg(long)]
     json: bool,
 
-    /// Shows the run as it goes on, on the whole terminal: rates, percentiles, nodes, faults.
+    /// Shows the run while it goes on, on the whole terminal: rates, percentiles, nodes, faults.
     #[arg(long)]
     tui: bool,
 }
@@ -189,9 +192,9 @@ struct OutputArgs {
 /// `Lattice`, as the command line has it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum LatticeArg {
-    /// Concurrent puts are kept as siblings; sessions see what they have seen.
+    /// Concurrent puts are kept side by side. A session never sees less than it saw before.
     Causal,
-    /// The put with the largest version wins.
+    /// Last write wins: the put with the largest version stays.
     Lww,
 }
 
@@ -207,9 +210,9 @@ impl From<LatticeArg> for Lattice {
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Switch {
-    /// Yes.
+    /// They do.
     On,
-    /// No.
+    /// They do not.
     Off,
 }
 

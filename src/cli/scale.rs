@@ -25,7 +25,7 @@ pub(super) struct ScaleArgs {
           value_parser = clap::value_parser!(u16).range(2..=2_048))]
     replicas: Vec<u16>,
 
-    /// How many peers a rumour is pushed to.
+    /// To how many peers a replica pushes a rumour.
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "1,2,3,5,10",
           value_parser = clap::value_parser!(u16).range(1..=64))]
     fanout: Vec<u16>,
@@ -39,19 +39,19 @@ pub(super) struct ScaleArgs {
     )]
     loss: Vec<f64>,
 
-    /// Into how many shards of equal size the replicas are parted: N in k shards is
-    /// sharded(k, replicated(N/k)).
+    /// How many shards of equal size the replicas form. N replicas in k shards are sharded(k,
+    /// replicated(N/k)).
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "1",
           value_parser = clap::value_parser!(u16).range(1..=1_024))]
     shards: Vec<u16>,
 
-    /// How many sessions put, each at a replica of its own: as many entries have version vectors.
+    /// How many sessions put, each at a replica of its own. A version vector has an entry for each.
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "4",
           value_parser = clap::value_parser!(u32).range(1..=2_048))]
     sessions: Vec<u32>,
 
-    /// The mean time between two puts, in ms; ten rounds of anti-entropy unless told, in which
-    /// most updates are everywhere before the next one.
+    /// The mean time between two puts, in ms. By default it is ten rounds of anti-entropy, in which
+    /// most updates reach every replica before the next one.
     #[arg(long, value_name = "MS", value_delimiter = ',')]
     every: Vec<f64>,
 
@@ -59,7 +59,7 @@ pub(super) struct ScaleArgs {
     #[arg(long, value_parser = choice::<Topology>(), default_value = Topology::Lan.name())]
     topology: Topology,
 
-    /// Time between two digests of one replica, in ms; 50, or 500 between regions, unless told.
+    /// The time between two digests of one replica, in ms. [default: 50, or 500 between regions]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     anti_entropy: Option<u64>,
 
@@ -68,12 +68,12 @@ pub(super) struct ScaleArgs {
           value_parser = clap::value_parser!(u64).range(1..=100_000))]
     updates: u64,
 
-    /// Bytes of each value.
+    /// How many bytes each value has.
     #[arg(long, value_name = "BYTES", default_value_t = 100,
           value_parser = clap::value_parser!(u32).range(8..=65_536))]
     value_bytes: u32,
 
-    /// How many seeds each combination is measured with, from 0.
+    /// With how many seeds each combination is measured. They count from 0.
     #[arg(long, value_name = "COUNT", default_value_t = 5,
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     seeds: u64,
@@ -82,11 +82,11 @@ pub(super) struct ScaleArgs {
     #[arg(long, short, value_enum, default_value_t = LatticeArg::Causal)]
     lattice: LatticeArg,
 
-    /// Plants a known mistake in the store (see `kvs-bench bugs`).
+    /// Plants a known mistake in the store. `kvs-bench bugs` lists them.
     #[arg(long, value_name = "NAME")]
     bug: Option<String>,
 
-    /// How many simulations run at once; as many as there are cores unless told.
+    /// How many simulations run at once. [default: as many as there are cores]
     #[arg(long, value_name = "COUNT")]
     jobs: Option<NonZero<usize>>,
 
@@ -98,7 +98,7 @@ pub(super) struct ScaleArgs {
     #[arg(long)]
     csv: bool,
 
-    /// Keeps the table, as text and as CSV, and a plot for each chance of loss there.
+    /// The directory that keeps the table, as text and as CSV, and a plot for each chance of loss.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

@@ -16,7 +16,7 @@ pub(super) struct ServeArgs {
     #[arg(value_name = "DIR", default_value = "results")]
     results: PathBuf,
 
-    /// The port to listen on, at 127.0.0.1; 0 takes any free one.
+    /// The port to listen on, at 127.0.0.1. 0 takes any free one.
     #[arg(long, value_name = "PORT", default_value_t = 7878)]
     port: u16,
 }

@@ -26,11 +26,11 @@ const STEPS_MAX: u32 = 100;
 /// The arguments of `kvs-bench sweep`.
 #[derive(Debug, Args)]
 pub(super) struct SweepArgs {
-    /// A store to sweep; can be given again. All four architectures unless told.
+    /// A store to sweep. You can give it more than once. [default: all four architectures]
     #[arg(long, short, value_name = "ARCH")]
     arch: Vec<String>,
 
-    /// The lattices of replicated stores, each of which makes a store of its own.
+    /// The lattices of replicated stores, separated by commas. Each makes a store of its own.
     #[arg(
         long,
         short,
@@ -44,20 +44,21 @@ pub(super) struct SweepArgs {
     #[arg(long, short, value_name = "NAME|FILE", default_value = "zipf")]
     workload: String,
 
-    /// From which rate to which, in operations a second.
+    /// The lowest and the highest rate, in operations a second.
     #[arg(long, value_name = "FROM..TO", default_value = "1k..200k")]
     rate: String,
 
-    /// Steps of equal ratio between them; a store that does not keep up is not pressed further.
+    /// How many rates there are, each larger than the last by the same ratio. The sweep of a store
+    /// ends at a rate with which it cannot keep up.
     #[arg(long, value_name = "COUNT", default_value_t = 8,
           value_parser = clap::value_parser!(u32).range(2..=i64::from(STEPS_MAX)))]
     steps: u32,
 
-    /// Objectives such as "p99<5ms": the largest rate that meets them is searched for.
+    /// Objectives such as "p99<5ms". The sweep searches for the largest rate that meets them.
     #[arg(long, value_name = "OBJECTIVES")]
     slo: Option<Slo>,
 
-    /// Tries that confirm the largest rate.
+    /// How many more tries confirm the largest rate.
     #[arg(long, value_name = "COUNT", default_value_t = 5,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(STEPS_MAX)))]
     confirm: u32,
@@ -66,15 +67,15 @@ pub(super) struct SweepArgs {
     #[arg(long, short, value_name = "TIME", default_value = "3s")]
     duration: String,
 
-    /// How long each try is driven before it is measured.
+    /// How long the load of each try is driven before it is measured.
     #[arg(long, value_name = "TIME", default_value = "500ms")]
     warmup: String,
 
-    /// Where the directories of the sweep and of its runs are made.
+    /// The directory in which those of the sweep and of its runs are made.
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
 
-    /// More arguments of `kvs-bench run` for every try, after a double dash.
+    /// More arguments of `kvs-bench run`, for every try. They come after a double dash.
     #[arg(last = true, value_name = "RUN ARGUMENTS")]
     more: Vec<String>,
 }

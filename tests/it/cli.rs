@@ -40,6 +40,16 @@ fn list_shows_what_there_is_to_choose_from() {
 }
 
 #[test]
+fn the_glossary_explains_one_word_or_all_and_refuses_what_is_none() {
+    let ryw = printed(&["glossary", "RYW"]);
+    assert!(ryw.starts_with("ryw\n    Read your writes"), "{ryw}");
+    let all = printed(&["glossary"]);
+    assert!(all.contains(&ryw) && all.contains("void\n    "), "{all}");
+    let refusal = ["\"zipf\"", "`kvs-bench glossary`"];
+    refused(&["glossary", "zipf"], &refusal);
+}
+
+#[test]
 fn completions_know_the_options() {
     for (shell, option) in [("bash", "--arch"), ("zsh", "--arch="), ("fish", "-l arch")] {
         let script = printed(&["completions", shell]);

@@ -32,12 +32,13 @@ pub(super) struct BugsArgs {
 
 #[derive(Debug, Subcommand)]
 enum BugsCommand {
-    /// List the planted bugs, the views that must catch each, and the commands (the default).
+    /// List the planted bugs, the views that must catch each, and the commands for it (the
+    /// default).
     List,
     /// Have a bug caught, or all of them in turn.
     ///
-    /// Exit status 1 when a view that was asked misses a bug that it must catch. With `all` the
-    /// same is run without a bug, and must be valid.
+    /// The exit status is 1 if a view misses a bug that it must catch. With `all` the same stores
+    /// also run without a bug, and must be valid.
     Run(RunArgs),
 }
 
@@ -53,16 +54,17 @@ struct RunArgs {
           default_values_t = View::ALL)]
     view: Vec<View>,
 
-    /// How many seeds are simulated at most, and without a bug.
+    /// How many seeds are simulated at most. Without a bug it is exactly so many.
     #[arg(long, value_name = "COUNT", default_value_t = SEEDS,
           value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
 
-    /// Kinds of fault that are not simulated, separated by commas: to see which a bug needs.
+    /// Kinds of fault that are not simulated, separated by commas. This shows which ones a bug
+    /// needs.
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     without: Vec<String>,
 
-    /// Keeps the directories of real runs there; otherwise they are deleted.
+    /// The directory that keeps those of real runs. Without it they are deleted.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
 

@@ -32,7 +32,7 @@ pub(in crate::cli) struct SimArgs {
     #[arg(long, short, value_enum, default_value_t = LatticeArg::Causal)]
     lattice: LatticeArg,
 
-    /// Which seeds: from the first number up to the second, without it.
+    /// The seeds, from the first number up to but not including the second.
     #[arg(long, value_name = "FROM..TO", default_value = "0..100")]
     seeds: String,
 
@@ -40,23 +40,23 @@ pub(in crate::cli) struct SimArgs {
     #[arg(long, value_name = "NUMBER", conflicts_with = "seeds")]
     seed: Option<u64>,
 
-    /// Steps of the workload while there are faults; a read-modify-write is one step.
+    /// How many steps of the workload there are while faults come. A read-modify-write is one step.
     #[arg(long, value_name = "COUNT", default_value_t = STEPS_DEFAULT)]
     steps: u64,
 
-    /// How many replicas each group has, instead of what the architecture says.
+    /// How many replicas each group has. [default: what the architecture says]
     #[arg(long, value_name = "COUNT")]
     nodes: Option<u16>,
 
-    /// How many sessions there are at a time, instead of what the seed draws.
+    /// How many sessions there are at a time. [default: the seed draws it]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=4096))]
     sessions: Option<u32>,
 
-    /// How many keys there are at first, instead of what the seed draws.
+    /// How many keys there are at first. [default: the seed draws it]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     keys: Option<u64>,
 
-    /// How a session chooses among replicas, instead of what the seed draws.
+    /// How a session chooses among replicas. [default: the seed draws it]
     #[arg(long, value_parser = choice::<Routing>())]
     routing: Option<Routing>,
 
@@ -68,27 +68,27 @@ pub(in crate::cli) struct SimArgs {
     #[arg(long, value_parser = choice::<Topology>(), default_value = Topology::Lan.name())]
     topology: Topology,
 
-    /// Kinds of fault that do not happen, separated by commas; `all` is every kind.
+    /// Kinds of fault that do not come, separated by commas. `all` is every kind.
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     without: Vec<String>,
 
-    /// Plants a known mistake in the store (see `kvs-bench bugs`).
+    /// Plants a known mistake in the store. `kvs-bench bugs` lists them.
     #[arg(long, value_name = "NAME")]
     bug: Option<String>,
 
-    /// How many seeds run at once; as many as there are cores unless told.
+    /// How many seeds run at once. [default: as many as there are cores]
     #[arg(long, value_name = "COUNT")]
     jobs: Option<NonZero<usize>>,
 
-    /// Reduces the first seed that fails, and prints the smaller command.
+    /// Makes the first seed that fails smaller, and prints the command that replays it.
     #[arg(long)]
     shrink: bool,
 
-    /// Keeps the plan, the history and the events of the first seed that fails there.
+    /// The directory that keeps the plan, the history and the events of the first seed that fails.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Prints all that happens in the first seed, a line each.
+    /// Prints everything that happens in the first seed, one event a line.
     #[arg(long)]
     trace: bool,
 

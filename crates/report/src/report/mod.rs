@@ -19,6 +19,7 @@ use std::path::Path;
 
 use kvs_measure::{RecordError, RunRecord};
 
+pub use glossary::meanings;
 pub use layout::table;
 pub use list::{Cells, cells};
 pub use number::{rate as rate_text, time as time_text};

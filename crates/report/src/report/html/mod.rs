@@ -114,9 +114,9 @@ pub(super) fn render<F: Serialize>(
             page_css: include_str!("assets/page.css"),
             charts_js: include_str!("assets/charts.js"),
             charts_json: script_json(&Drawn { charts, shades }),
-            glossary: glossary::TERMS
-                .map(|term| [term.name, term.meaning])
-                .to_vec(),
+            glossary: { glossary::terms().iter() }
+                .map(|term| [term.name, &term.meaning])
+                .collect(),
             facts,
         }))
         .expect("a template asks for nothing that its facts have not")
@@ -128,7 +128,7 @@ fn word(text: &str) -> minijinja::Value {
         return minijinja::Value::from(text);
     };
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
-    let title = escaped(term.meaning).replace('"', "&quot;");
+    let title = escaped(&term.meaning).replace('"', "&quot;");
     let (name, text) = (term.name.replace(' ', "-"), escaped(text));
     minijinja::Value::from_safe_string(format!(
         "<a class=\"word\" href=\"#word-{name}\" title=\"{title}\">{text}</a>"
