@@ -272,6 +272,12 @@ impl Cluster {
             Reply::Refused(Refusal::Overloaded) => self.seen.note(model, A_QUEUE_IS_FULL),
             Reply::Refused(Refusal::ContextLost) => self.seen.note(model, A_CONTEXT_IS_LOST),
             Reply::Put(_) | Reply::Get(..) | Reply::Refused(Refusal::WrongShard) => {}
+            Reply::Refused(
+                Refusal::NotPrimary
+                | Refusal::NotReady
+                | Refusal::TooFewReplicas
+                | Refusal::Rejected,
+            ) => unreachable!("no store of the zoo says so"),
         }
         let step = self.clients[at]
             .step(model, at)
@@ -373,6 +379,7 @@ fn in_view<R>(model: &ClusterModel, look: impl FnOnce(View<'_>) -> R) -> R {
             context: true,
         },
         suspicion: &model.suspicion,
+        primary: None,
         now_ns: 0,
     })
 }

@@ -14,9 +14,11 @@ pub use kvs_core::protocol;
 pub use kvs_core::{barrier, bug, drive, replica, server, session, trace, values};
 
 // The real world: sockets, clocks, processes, and what is done to them.
-pub use kvs_harness::{client, run};
+pub use kvs_harness::{client, run, targets};
 pub use kvs_load::nemesis;
 pub use kvs_node::{node, storage, transport};
+pub use kvs_place as place;
+pub use kvs_target as target;
 
 // A world of virtual time.
 pub use kvs_sim as sim;

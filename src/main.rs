@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // The launcher starts nodes by running this program again.
+    // Nodes, and the agents that keep processes, are this program run again.
     kvs_zoo::node::run_if_node();
+    kvs_zoo::place::run_if_place();
     ExitCode::from(kvs_zoo::cli::main() as u8)
 }

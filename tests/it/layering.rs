@@ -25,7 +25,7 @@ enum Io {
 }
 
 /// Crates that are one module: what is in their `src` belongs to it.
-const OF_ONE_MODULE: &[&str] = &["recording", "measure", "sim", "campaign"];
+const OF_ONE_MODULE: &[&str] = &["recording", "measure", "sim", "campaign", "place", "target"];
 
 /// What a crate may depend on of ours. `kvs-core` and `kvs-check` know nothing of each other.
 const CRATES: &[(&str, &[&str])] = &[
@@ -34,11 +34,22 @@ const CRATES: &[(&str, &[&str])] = &[
     ("load", &["core"]),
     ("recording", &["core", "check"]),
     ("measure", &["load"]),
-    ("node", &["core"]),
+    ("place", &[]),
+    ("node", &["core", "place"]),
+    ("target", &["core", "check", "load", "measure", "place"]),
     ("sim", &["core", "check", "load", "recording"]),
     (
         "harness",
-        &["core", "check", "load", "recording", "measure", "node"],
+        &[
+            "core",
+            "check",
+            "load",
+            "recording",
+            "measure",
+            "node",
+            "place",
+            "target",
+        ],
     ),
     ("report", &["measure"]),
     (
@@ -182,6 +193,18 @@ const LAYERS: &[Layer] = &[
         io: Io::Any,
     },
     Layer {
+        krate: "crates/place",
+        module: "place",
+        may_use: &[],
+        io: Io::Any,
+    },
+    Layer {
+        krate: "crates/target",
+        module: "target",
+        may_use: &[],
+        io: Io::Any,
+    },
+    Layer {
         krate: "crates/measure",
         module: "measure",
         may_use: &[],
@@ -195,9 +218,21 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         krate: "crates/harness",
-        module: "run",
-        may_use: &["client"],
+        module: "targets",
+        may_use: &["client", "wording"],
         io: Io::Any,
+    },
+    Layer {
+        krate: "crates/harness",
+        module: "run",
+        may_use: &["client", "targets", "wording"],
+        io: Io::Any,
+    },
+    Layer {
+        krate: "crates/harness",
+        module: "wording",
+        may_use: &[],
+        io: Io::Never,
     },
     Layer {
         krate: "crates/report",
@@ -239,6 +274,8 @@ const LAYERS: &[Layer] = &[
             "measure",
             "client",
             "run",
+            "target",
+            "targets",
             "report",
             "serve",
             "campaign",

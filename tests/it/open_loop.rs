@@ -9,6 +9,7 @@ use kvs_zoo::node::NodeHandle;
 use kvs_zoo::protocol::{Lattice, NodeId};
 use kvs_zoo::run::{Cluster, ClusterConfig};
 use kvs_zoo::session::Policy;
+use kvs_zoo::target::Sessions;
 use kvs_zoo::transport::runtime;
 use kvs_zoo::workload::{ArrivalProcess, Arrivals, Generator, LoadSteps, Mix, Workload};
 
@@ -79,9 +80,15 @@ async fn measure_a_stall() -> (measure::Measured, f64) {
     let driver = Driver::new(settings, Generator::new(&workload, 1), None);
     let clock = Clock::start();
     let addresses = cluster.addresses();
-    let load = Load::connect(cluster.client_endpoint(), &addresses, driver, clock)
-        .await
-        .unwrap();
+    let load = Load::connect(
+        cluster.connector(DEADLINE),
+        &addresses,
+        Sessions::Shared,
+        driver,
+        clock,
+    )
+    .await
+    .unwrap();
     let drive = |plan| load.drive(plan, std::future::pending(), |_| ());
     drive(Plan::Load(LoadSteps::new(&workload, 1)))
         .await

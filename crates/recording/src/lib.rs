@@ -203,6 +203,11 @@ pub const fn error_kind(trouble: Trouble) -> ErrorKind {
         Trouble::Refused(Refusal::WrongShard) => ErrorKind::WrongShard,
         Trouble::Refused(Refusal::ContextLost) => ErrorKind::ContextLost,
         Trouble::Refused(Refusal::Overloaded) => ErrorKind::Overloaded,
+        Trouble::Refused(Refusal::NotPrimary) => ErrorKind::NotPrimary,
+        Trouble::Refused(Refusal::NotReady) => ErrorKind::NotReady,
+        Trouble::Refused(Refusal::TooFewReplicas) => ErrorKind::TooFewReplicas,
+        Trouble::Refused(Refusal::Rejected) => ErrorKind::Rejected,
+        Trouble::Indefinite => ErrorKind::Indefinite,
     }
 }
 

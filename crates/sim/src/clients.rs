@@ -36,6 +36,8 @@ impl Sent {
     pub(super) fn with<T>(&self, value: &mut Vec<u8>, handle: impl FnOnce(&Request<'_>) -> T) -> T {
         let order = Order {
             client: self.client,
+            // What is sent does not depend on it.
+            lane: 0,
             key: self.key,
             put: self.put,
             context: &self.context,
@@ -171,5 +173,9 @@ fn count(counters: &mut Counters, outcome: Outcome, response: Option<&Response<'
         Trouble::Refused(Refusal::Overloaded) => counters.overloaded += 1,
         Trouble::Refused(Refusal::ContextLost) => counters.context_lost += 1,
         Trouble::Malformed | Trouble::Refused(Refusal::WrongShard) => {}
+        Trouble::Indefinite
+        | Trouble::Refused(
+            Refusal::NotPrimary | Refusal::NotReady | Refusal::TooFewReplicas | Refusal::Rejected,
+        ) => unreachable!("no store of the zoo says so"),
     }
 }

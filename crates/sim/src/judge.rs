@@ -111,6 +111,7 @@ impl World<'_> {
             ports: &self.ports,
             policy: self.plan.policy,
             suspicion,
+            primary: None,
             now_ns: self.now_ns,
         };
         let name = key_name(key);

@@ -150,6 +150,16 @@ named! {
         Malformed = "malformed",
         /// A compare-and-set found another value than the expected one.
         Mismatch = "mismatch",
+        /// The node takes no writes: another one is the primary.
+        NotPrimary = "not-primary",
+        /// The node did not serve yet, or no longer.
+        NotReady = "not-ready",
+        /// Fewer replicas than the store was told to ask for would take the write.
+        TooFewReplicas = "too-few-replicas",
+        /// The store refused for a reason of its own.
+        Rejected = "rejected",
+        /// The store answered that it does not know whether the operation took effect.
+        Indefinite = "indefinite",
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Lanes<T> {
     /// when they reach the front.
     deadlines: VecDeque<Deadline>,
     sessions_begun: u32,
+    /// The node that takes writes, as it was last asked for.
+    primary: Option<NodeId>,
 }
 
 impl<T> Task<T> {
@@ -103,6 +105,7 @@ impl<T: Copy> Lanes<T> {
             lanes: Vec::new(),
             deadlines: VecDeque::new(),
             sessions_begun: 0,
+            primary: None,
             settings,
         }
     }
@@ -135,6 +138,12 @@ impl<T: Copy> Lanes<T> {
     #[must_use]
     pub const fn count(&self) -> usize {
         self.lanes.len()
+    }
+
+    /// How many lanes there are at most.
+    #[must_use]
+    pub const fn count_max(&self) -> usize {
+        self.settings.lanes_max as usize
     }
 
     /// How long an answer may take, in nanoseconds.
@@ -186,6 +195,12 @@ impl<T: Copy> Lanes<T> {
             self.deadlines.pop_front();
         }
         None
+    }
+
+    /// This node takes writes, or every node does. Sessions that have another primary stay with it
+    /// until a write of theirs goes wrong.
+    pub const fn set_primary(&mut self, primary: Option<NodeId>) {
+        self.primary = primary;
     }
 
     /// No client trusts the node for a while.
@@ -247,6 +262,22 @@ impl<T: Copy> Lanes<T> {
         self.follow(tag.lane, next, None, now_ns, hands)
     }
 
+    /// The store answered that it does not know whether the operation took effect. Nothing happens if
+    /// the answer is awaited no longer.
+    pub fn handle_indefinite<W: Wire, R: Record<T>, S: Steps<T>>(
+        &mut self,
+        id: u32,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) -> Option<Free> {
+        let tag = self.tags.unpack(id);
+        if !self.is_in_flight(tag) {
+            return None;
+        }
+        let next = self.lanes[tag.lane as usize].session.handle_indefinite();
+        self.follow(tag.lane, next, None, now_ns, hands)
+    }
+
     /// The oldest request is overdue: see [`Lanes::deadline_ns`].
     pub fn time_out<W: Wire, R: Record<T>, S: Steps<T>>(
         &mut self,
@@ -294,7 +325,7 @@ impl<T: Copy> Lanes<T> {
         let key = key_name(self.in_flight(lane).key);
         let worker = &mut self.lanes[lane as usize];
         let suspicion = &self.suspicions[usize::from(worker.client)];
-        let view = view(&self.settings, suspicion, now_ns);
+        let view = view(&self.settings, suspicion, self.primary, now_ns);
         tell(&mut worker.session, view, &key)
     }
 
@@ -313,7 +344,7 @@ impl<T: Copy> Lanes<T> {
         let draw = hands.steps.draw();
         let worker = &mut self.lanes[lane as usize];
         let suspicion = &self.suspicions[usize::from(worker.client)];
-        let view = view(&self.settings, suspicion, now_ns);
+        let view = view(&self.settings, suspicion, self.primary, now_ns);
         let index = worker.session.next_index();
         let access = if put { Access::Write } else { Access::Read };
         let Attempt { node, group } = worker.session.begin(view, &key, access, draw);
@@ -390,6 +421,7 @@ impl<T: Copy> Lanes<T> {
         };
         let order = Order {
             client: worker.client,
+            lane,
             key: operation.key,
             put: operation.put.then(value),
             context: worker.session.context(operation.group),
@@ -488,11 +520,17 @@ impl<T: Copy> Lanes<T> {
     }
 }
 
-fn view<'a>(settings: &'a Settings, suspicion: &'a Suspicion, now_ns: u64) -> View<'a> {
+fn view<'a>(
+    settings: &'a Settings,
+    suspicion: &'a Suspicion,
+    primary: Option<NodeId>,
+    now_ns: u64,
+) -> View<'a> {
     View {
         ports: &settings.ports,
         policy: settings.policy,
         suspicion,
+        primary,
         now_ns,
     }
 }

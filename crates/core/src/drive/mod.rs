@@ -85,6 +85,8 @@ pub struct Hands<'a, W, R, S> {
 pub struct Order<'a> {
     /// The client that asks.
     pub client: u16,
+    /// The lane that asks.
+    pub lane: u32,
     /// The key.
     pub key: u64,
     /// The value to put; none for a get.

@@ -249,4 +249,12 @@ pub enum Refusal {
     ContextLost,
     /// A bounded queue of the replica is full: try again later.
     Overloaded,
+    /// The node takes no writes: another one is the primary.
+    NotPrimary,
+    /// The node does not serve yet, or no longer: try another one.
+    NotReady,
+    /// Fewer replicas than the store was told to ask for would take the write.
+    TooFewReplicas,
+    /// The store refuses for a reason of its own.
+    Rejected,
 }

@@ -75,6 +75,8 @@ pub enum Trouble {
     NoConnection,
     /// The answer does not fit the request.
     Malformed,
+    /// The store answered that the operation may have taken effect, or not.
+    Indefinite,
     /// The last replica that was asked refused.
     Refused(Refusal),
 }
@@ -86,10 +88,15 @@ impl std::fmt::Display for Trouble {
             Self::Disconnected => "the connection broke",
             Self::NoConnection => "no replica of the key can be reached",
             Self::Malformed => "the answer does not fit the request",
+            Self::Indefinite => "the store does not know whether it took effect",
             Self::Refused(Refusal::Unavailable) => "no replica has caught up with the session",
             Self::Refused(Refusal::WrongShard) => "the key belongs to another shard",
             Self::Refused(Refusal::ContextLost) => "the session has seen a put that is lost",
             Self::Refused(Refusal::Overloaded) => "every replica is overloaded",
+            Self::Refused(Refusal::NotPrimary) => "the node is not the primary",
+            Self::Refused(Refusal::NotReady) => "no node of the key serves yet",
+            Self::Refused(Refusal::TooFewReplicas) => "too few replicas would take the write",
+            Self::Refused(Refusal::Rejected) => "the store refused",
         })
     }
 }
@@ -148,6 +155,8 @@ pub struct View<'a> {
     pub policy: Policy,
     /// Which nodes are distrusted.
     pub suspicion: &'a Suspicion,
+    /// The node that takes writes, as it was last asked for; none where every node takes them.
+    pub primary: Option<NodeId>,
     /// The time, in nanoseconds since the run began.
     pub now_ns: u64,
 }
@@ -172,6 +181,8 @@ pub struct Session {
     cursor: u32,
     /// The node that every operation goes to, whatever the routing (final reads).
     pinned: Option<NodeId>,
+    /// The node that its writes go to, as it has last learnt it: it asks again only after an error.
+    primary: Option<NodeId>,
     /// What it has seen, one entry a replica group, ascending by group.
     seen: Vec<(GroupId, VectorClock)>,
     pending: Option<Pending>,
@@ -195,6 +206,7 @@ impl Session {
             operations: 0,
             cursor: id,
             pinned: None,
+            primary: None,
             seen: Vec::new(),
             pending: None,
         }
@@ -269,7 +281,7 @@ impl Session {
             Routing::Sticky => self.cursor,
             Routing::Random => draw,
         };
-        let node = match self.pinned {
+        let node = match self.pinned.or_else(|| self.primary_for(view, access)) {
             Some(node) => node,
             None => choose(view, group, preferred, &[]).expect("a group has a node"),
         };
@@ -309,10 +321,13 @@ impl Session {
             (Access::Read | Access::Write, Response::Refused(refusal)) => {
                 let trouble = Trouble::Refused(*refusal);
                 match refusal {
-                    Refusal::Unavailable | Refusal::Overloaded => {
+                    Refusal::Unavailable | Refusal::Overloaded | Refusal::NotReady => {
                         self.elsewhere(view, key, Outcome::Fail(trouble))
                     }
-                    Refusal::WrongShard => self.finish(Outcome::Fail(trouble), false),
+                    Refusal::WrongShard
+                    | Refusal::NotPrimary
+                    | Refusal::TooFewReplicas
+                    | Refusal::Rejected => self.finish(Outcome::Fail(trouble), false),
                     Refusal::ContextLost => self.finish(Outcome::Fail(trouble), true),
                 }
             }
@@ -333,11 +348,31 @@ impl Session {
         }
     }
 
+    /// The store answered that it does not know whether the operation took effect. A get has none; a
+    /// put ends the session.
+    pub fn handle_indefinite(&mut self) -> Next {
+        match self.pending().access {
+            Access::Read => self.finish(Outcome::Fail(Trouble::Indefinite), false),
+            Access::Write => self.finish(Outcome::Info(Trouble::Indefinite), true),
+        }
+    }
+
     /// No answer came in time. The time is spent, so that not even a get is asked again.
     pub fn handle_timeout(&mut self) -> Next {
         match self.pending().access {
             Access::Read => self.finish(Outcome::Fail(Trouble::Timeout), false),
             Access::Write => self.finish(Outcome::Info(Trouble::Timeout), true),
+        }
+    }
+
+    /// The node that takes this operation, where writes go to a primary.
+    fn primary_for(&mut self, view: View<'_>, access: Access) -> Option<NodeId> {
+        match access {
+            Access::Read => None,
+            Access::Write => {
+                self.primary = self.primary.or(view.primary);
+                self.primary
+            }
         }
     }
 
@@ -349,7 +384,8 @@ impl Session {
 
     /// Moves the operation to a replica that was not asked yet, or ends it.
     fn elsewhere(&mut self, view: View<'_>, key: &[u8], otherwise: Outcome) -> Next {
-        let pinned = self.pinned.is_some();
+        let to_primary = self.primary.is_some() && self.pending().access == Access::Write;
+        let pinned = self.pinned.is_some() || to_primary;
         let pending = self
             .pending
             .as_mut()
@@ -383,7 +419,10 @@ impl Session {
     }
 
     fn finish(&mut self, outcome: Outcome, ends_session: bool) -> Next {
-        self.pending = None;
+        let ended = self.pending.take();
+        if outcome != Outcome::Ok && ended.is_some_and(|ended| ended.access == Access::Write) {
+            self.primary = None;
+        }
         Next::Done {
             outcome,
             ends_session,

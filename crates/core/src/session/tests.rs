@@ -34,6 +34,7 @@ impl Fixture {
             ports: &self.ports,
             policy: self.policy,
             suspicion: &self.suspicion,
+            primary: None,
             now_ns: self.now_ns,
         }
     }

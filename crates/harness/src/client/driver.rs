@@ -115,6 +115,12 @@ impl Driver {
             || self.idle.len() == self.lanes.count() && self.meter.work.is_done(now_ns)
     }
 
+    /// How many lanes there are at most.
+    #[must_use]
+    pub const fn lanes_max(&self) -> usize {
+        self.lanes.count_max()
+    }
+
     /// How long an answer may take.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
@@ -239,10 +245,27 @@ impl Driver {
         self.go_on(free, now_ns, wire);
     }
 
-    /// The connection to `node` broke: what was sent over it will not be answered.
-    pub fn handle_disconnect(&mut self, node: NodeId, now_ns: u64, wire: &mut impl Wire) {
+    /// The store answered that it does not know whether the operation took effect. Answers to
+    /// requests that were given up are ignored.
+    pub fn handle_indefinite(&mut self, id: u32, now_ns: u64, wire: &mut impl Wire) {
+        let (lanes, mut hands) = self.hands(wire);
+        let free = lanes.handle_indefinite(id, now_ns, &mut hands);
+        self.go_on(free, now_ns, wire);
+    }
+
+    /// The connection to `node` broke, of one lane or of all: what was sent over it will not be
+    /// answered.
+    pub fn handle_disconnect(
+        &mut self,
+        node: NodeId,
+        lane: Option<u32>,
+        now_ns: u64,
+        wire: &mut impl Wire,
+    ) {
         self.lanes.suspect(node, now_ns);
-        for lane in 0..self.lanes.count() as u32 {
+        let count = self.lanes.count() as u32;
+        let lanes = lane.map_or(0..count, |lane| lane..count.min(lane + 1));
+        for lane in lanes {
             if let Some(id) = self.lanes.asked(lane, node) {
                 let (lanes, mut hands) = self.hands(wire);
                 let free = lanes.handle_disconnect(id, now_ns, &mut hands);

@@ -15,7 +15,8 @@ use kvs_node::transport::{
     CallError, Caller, DialError, Endpoint, OwnedResponse, OwnedSibling, OwnedWitness,
 };
 
-use super::load::{Clock, NodeAddress};
+use super::load::Clock;
+use kvs_target::NodeAddress;
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -279,6 +280,7 @@ impl Connections {
             ports: &self.ports,
             policy: self.policy,
             suspicion,
+            primary: None,
             now_ns,
         }
     }

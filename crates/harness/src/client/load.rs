@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use kvs_check::history::RecordError;
 use kvs_core::drive::{Order, Sent, Wire};
 use kvs_core::protocol::{NodeId, Response};
 use kvs_measure as measure;
-use kvs_node::transport::{CloseCode, DialError, Endpoint, Link, Outbox, link};
+use kvs_target::{Answers, Connection, Connector, NodeAddress, Outgoing, Refused, Sessions};
 
 use super::driver::{Driver, Progress};
 use super::timer::Timer;
@@ -55,17 +54,6 @@ impl Clock {
     }
 }
 
-/// Where a node is to be found, and which life it leads.
-#[derive(Clone, Copy, Debug)]
-pub struct NodeAddress {
-    /// The node.
-    pub node: NodeId,
-    /// Its socket.
-    pub address: SocketAddr,
-    /// Its incarnation.
-    pub incarnation: u16,
-}
-
 /// Why a phase ended before its plan did.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -77,38 +65,57 @@ pub enum LoadError {
     Timer(#[source] std::io::Error),
 }
 
-/// The nodes by their ids, as far as they are connected.
+/// The connections by their places, as far as there are any.
 #[derive(Debug)]
 struct Links {
-    nodes: RefCell<Vec<Option<Connected>>>,
-    /// Where values are made, as large as the largest so far.
-    value: RefCell<Vec<u8>>,
+    /// How many connections each node has: one, or one a lane.
+    per_node: usize,
+    places: RefCell<Vec<Option<Connected>>>,
+    /// Places that a lane has asked for and that are not connected: whoever keeps them connects.
+    wanted: Vec<Notify>,
 }
 
 /// Where requests to a node go, and which of its lives takes them.
 #[derive(Clone, Debug)]
 struct Connected {
-    outbox: Rc<Outbox>,
+    outgoing: Rc<dyn Outgoing>,
     incarnation: u16,
+}
+
+impl Links {
+    fn new(nodes: usize, per_node: usize) -> Self {
+        let places = nodes * per_node;
+        Self {
+            per_node,
+            places: RefCell::new(vec![None; places]),
+            wanted: (0..places).map(|_| Notify::new()).collect(),
+        }
+    }
+
+    /// The place of the connection that a lane asks a node over.
+    const fn place(&self, node: NodeId, lane: u32) -> usize {
+        node.0 as usize * self.per_node + lane as usize % self.per_node
+    }
 }
 
 impl Wire for &Links {
     fn send(&mut self, node: NodeId, id: u32, order: &Order<'_>) -> Sent {
-        match &self.nodes.borrow()[usize::from(node.0)] {
+        let place = self.place(node, order.lane);
+        match &self.places.borrow()[place] {
             Some(Connected {
-                outbox,
+                outgoing,
                 incarnation,
-            }) if !outbox.is_closed() => {
-                order
-                    .with(&mut self.value.borrow_mut(), |request| {
-                        outbox.request(id, request)
-                    })
-                    .expect("a workload's keys and values fit a frame");
+            }) if !outgoing.is_closed() => {
+                outgoing.request(id, order);
                 Sent::To {
                     incarnation: *incarnation,
                 }
             }
-            Some(_) | None => Sent::Nowhere,
+            Some(_) => Sent::Nowhere,
+            None => {
+                self.wanted[place].notify_one();
+                Sent::Nowhere
+            }
         }
     }
 }
@@ -117,6 +124,8 @@ impl Wire for &Links {
 #[derive(Debug)]
 struct Whereabouts {
     node: Cell<NodeAddress>,
+    /// How often it has moved: word may come while nobody waits for it.
+    moves: Cell<u64>,
     moved: Notify,
 }
 
@@ -133,43 +142,57 @@ pub struct Load {
 }
 
 impl Load {
-    /// Connects to each of `nodes`, whose ids must be 0 to their number.
+    /// Connects to each of `nodes`, whose ids must be 0 to their number: once, or once a lane.
     ///
     /// # Errors
     /// When a node refuses or does not answer.
     pub async fn connect(
-        endpoint: &Endpoint,
+        connector: Rc<dyn Connector>,
         nodes: &[NodeAddress],
+        sessions: Sessions,
         driver: Driver,
         clock: Clock,
     ) -> Result<Self, ConnectError> {
         let timer = Timer::new().map_err(ConnectError::Timer)?;
-        let links = Rc::new(Links {
-            nodes: RefCell::new(vec![None; nodes.len()]),
-            value: RefCell::default(),
-        });
+        let per_node = match sessions {
+            Sessions::Shared => 1,
+            Sessions::Own => driver.lanes_max(),
+        };
+        let links = Rc::new(Links::new(nodes.len(), per_node));
         let driver = Rc::new(RefCell::new(driver));
         let lane_came_free = Rc::new(Notify::new());
         let mut connections = JoinSet::new();
         let mut whereabouts = Vec::with_capacity(nodes.len());
         for &node in nodes {
-            let link = Link::dial(endpoint, node.address, node.node).await?;
             let here = Rc::new(Whereabouts {
                 node: Cell::new(node),
+                moves: Cell::new(0),
                 moved: Notify::new(),
             });
             whereabouts.push(Rc::clone(&here));
-            let keeper = Keeper {
-                endpoint: endpoint.clone(),
-                here,
-                driver: Rc::clone(&driver),
-                links: Rc::clone(&links),
-                lane_came_free: Rc::clone(&lane_came_free),
-                clock,
-                patience: driver.borrow().timeout(),
-            };
-            keeper.attach(&link, node.incarnation);
-            connections.spawn_local(keeper.keep(link));
+            for at in 0..per_node {
+                let keeper = Keeper {
+                    connector: Rc::clone(&connector),
+                    here: Rc::clone(&here),
+                    lane: (sessions == Sessions::Own).then_some(at as u32),
+                    driver: Rc::clone(&driver),
+                    links: Rc::clone(&links),
+                    lane_came_free: Rc::clone(&lane_came_free),
+                    clock,
+                };
+                // A lane asks the node of its number first; what it does not ask costs nothing.
+                let first = if at % nodes.len() == usize::from(node.node.0) || per_node == 1 {
+                    let connection = connector
+                        .connect(node)
+                        .await
+                        .map_err(ConnectError::Refused)?;
+                    keeper.attach(&*connection, node.incarnation);
+                    Some(connection)
+                } else {
+                    None
+                };
+                connections.spawn_local(keeper.keep(first));
+            }
         }
         Ok(Self {
             driver,
@@ -238,7 +261,8 @@ impl Load {
     pub fn node_moved(&self, node: NodeAddress) {
         let here = &self.whereabouts[usize::from(node.node.0)];
         here.node.set(node);
-        here.moved.notify_one();
+        here.moves.set(here.moves.get() + 1);
+        here.moved.notify_waiters();
     }
 
     /// A fault begins or ends at `now_ns`: see [`Driver::mark`].
@@ -266,95 +290,129 @@ impl Load {
 pub enum ConnectError {
     /// A node refused or did not answer.
     #[error(transparent)]
-    Dial(#[from] DialError),
+    Refused(Refused),
     /// The system has no timer to pace the load with.
     #[error("no timer to pace the load with")]
     Timer(#[source] std::io::Error),
 }
 
-/// Keeps one node connected.
+/// Keeps one place connected.
 struct Keeper {
-    endpoint: Endpoint,
+    connector: Rc<dyn Connector>,
     here: Rc<Whereabouts>,
+    /// The lane whose place it is, if it is one's own.
+    lane: Option<u32>,
     driver: Rc<RefCell<Driver>>,
     links: Rc<Links>,
     lane_came_free: Rc<Notify>,
     clock: Clock,
-    /// How long an answer may take.
-    patience: Duration,
 }
 
 impl Keeper {
-    fn attach(&self, link: &Link, incarnation: u16) {
+    fn attach(&self, connection: &dyn Connection, incarnation: u16) {
         let connected = Connected {
-            outbox: link.outbox(),
+            outgoing: connection.outgoing(),
             incarnation,
         };
         *self.place() = Some(connected);
     }
 
-    fn place(&self) -> RefMut<'_, Option<Connected>> {
+    fn index(&self) -> usize {
         let node = self.here.node.get().node;
-        RefMut::map(self.links.nodes.borrow_mut(), |nodes| {
-            &mut nodes[usize::from(node.0)]
-        })
+        self.links.place(node, self.lane.unwrap_or(0))
     }
 
-    /// Serves `link`, and the links after it, for as long as the load lasts.
-    async fn keep(self, mut link: Link) {
+    fn place(&self) -> RefMut<'_, Option<Connected>> {
+        let index = self.index();
+        RefMut::map(self.links.places.borrow_mut(), |places| &mut places[index])
+    }
+
+    /// Serves a connection, and those after it, for as long as the load lasts.
+    async fn keep(self, first: Option<Box<dyn Connection>>) {
+        let mut next = first;
         loop {
-            let (connection, outbox) = (link.connection().clone(), link.outbox());
-            let served = link.run(|id: u32, response: &Response<'_>| {
-                let now_ns = self.clock.now_ns();
-                let mut wire = &*self.links;
-                let mut driver = self.driver.borrow_mut();
-                driver.handle_response(id, response, now_ns, &mut wire);
-                if driver.take_lane_came_free() {
-                    self.lane_came_free.notify_one();
+            let connection = match next.take() {
+                Some(connection) => connection,
+                None => {
+                    self.links.wanted[self.index()].notified().await;
+                    self.dial(Duration::ZERO).await
                 }
-            });
-            tokio::select! {
-                _ = served => {}
-                // Nobody is where the connection leads to.
-                () = self.here.moved.notified() => {
-                    connection.close(CloseCode::Done.into(), b"you have moved");
-                }
-                // Every request that waits there has timed out.
-                () = link::silence(&connection, self.patience) => {
-                    connection.close(CloseCode::Done.into(), b"silence");
-                }
-            }
-            outbox.abandon();
+            };
+            self.serve(connection).await;
             *self.place() = None;
             let now_ns = self.clock.now_ns();
             let mut wire = &*self.links;
             let node = self.here.node.get().node;
             self.driver
                 .borrow_mut()
-                .handle_disconnect(node, now_ns, &mut wire);
-            link = self.redial().await;
+                .handle_disconnect(node, self.lane, now_ns, &mut wire);
+            next = Some(self.dial(REDIAL_FIRST).await);
+        }
+    }
+
+    /// Serves a connection to its end, or until its node has moved.
+    async fn serve(&self, connection: Box<dyn Connection>) {
+        let outgoing = connection.outgoing();
+        let moves = self.here.moves.get();
+        let mut answers = Deliver(self);
+        let mut served = pin!(connection.run(&mut answers));
+        loop {
+            let moved = self.here.moved.notified();
+            if self.here.moves.get() != moves {
+                // Nobody is where the connection leads to.
+                outgoing.close();
+            }
+            tokio::select! {
+                () = &mut served => return,
+                () = moved => {}
+            }
         }
     }
 
     /// Connects to wherever the node is by then.
-    async fn redial(&self) -> Link {
-        let mut pause = REDIAL_FIRST;
+    async fn dial(&self, first: Duration) -> Box<dyn Connection> {
+        let mut pause = first;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.here.moved.notified() => pause = REDIAL_FIRST,
             }
             let node = self.here.node.get();
-            let dial = Link::dial(&self.endpoint, node.address, node.node);
+            let dial = self.connector.connect(node);
             match tokio::time::timeout(REDIAL_TIMEOUT, dial).await {
                 // It may have moved on in the meantime.
-                Ok(Ok(link)) if self.here.node.get().address == node.address => {
-                    self.attach(&link, node.incarnation);
-                    return link;
+                Ok(Ok(connection)) if self.here.node.get().address == node.address => {
+                    self.attach(&*connection, node.incarnation);
+                    return connection;
                 }
                 // The node is down: its operations are failing meanwhile, and are counted.
-                Ok(_) | Err(_) => pause = (pause * 2).min(REDIAL_MAX),
+                Ok(_) | Err(_) => pause = (pause * 2).clamp(REDIAL_FIRST, REDIAL_MAX),
             }
         }
+    }
+}
+
+/// Hands answers to the driver.
+struct Deliver<'a>(&'a Keeper);
+
+impl Deliver<'_> {
+    fn deliver(&self, hand: impl FnOnce(&mut Driver, u64, &mut &Links)) {
+        let now_ns = self.0.clock.now_ns();
+        let mut wire = &*self.0.links;
+        let mut driver = self.0.driver.borrow_mut();
+        hand(&mut driver, now_ns, &mut wire);
+        if driver.take_lane_came_free() {
+            self.0.lane_came_free.notify_one();
+        }
+    }
+}
+
+impl Answers for Deliver<'_> {
+    fn answer(&mut self, id: u32, response: &Response<'_>) {
+        self.deliver(|driver, now_ns, wire| driver.handle_response(id, response, now_ns, wire));
+    }
+
+    fn indefinite(&mut self, id: u32) {
+        self.deliver(|driver, now_ns, wire| driver.handle_indefinite(id, now_ns, wire));
     }
 }

@@ -16,5 +16,6 @@ mod work;
 pub use driver::{Driver, Progress, Settings};
 pub use handle::{Client, ClientError, ClientSession, Read};
 pub use kvs_core::drive::{LANES_MAX, PAUSE_NS, Sent, Wire};
-pub use load::{Clock, ConnectError, Load, LoadError, NodeAddress};
+pub use kvs_target::NodeAddress;
+pub use load::{Clock, ConnectError, Load, LoadError};
 pub use work::{LATE_NS, Plan};

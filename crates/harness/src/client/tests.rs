@@ -678,7 +678,7 @@ fn a_broken_connection_moves_a_get_to_another_replica() {
     test.tick(0);
     let first = test.only();
     test.driver
-        .handle_disconnect(first.node, MS, &mut test.wire);
+        .handle_disconnect(first.node, None, MS, &mut test.wire);
     let second = test.only();
     assert_ne!(second.node, first.node);
     assert_eq!(second.key, first.key);
@@ -705,7 +705,7 @@ fn a_broken_connection_ends_the_session_of_a_put_and_leaves_other_nodes_operatio
     let (first, other) = (test.next(), test.only());
     assert_ne!(first.node, other.node, "round robin");
     test.driver
-        .handle_disconnect(first.node, MS, &mut test.wire);
+        .handle_disconnect(first.node, None, MS, &mut test.wire);
     let next = test.only();
     assert_ne!(next.node, first.node, "it is suspected");
     test.answer(other, 2 * MS);

@@ -5,7 +5,6 @@
 
 mod beside;
 mod capacity;
-mod cluster;
 mod config;
 mod directory;
 mod error;
@@ -26,23 +25,24 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use crate::client::{self, Clock, Driver, Load};
+use crate::targets::zoo::Zoo;
 use kvs_check::checker::ProgressSink;
 use kvs_check::history;
 use kvs_core::protocol::NodeId;
 use kvs_load::workload::Generator;
-use kvs_measure::{IntervalRow, Measured, RunRecord, VerdictWord};
-use kvs_node::node::NodeStatus;
+use kvs_measure::{IntervalRow, Measured, NodeRecord, RunRecord, VerdictWord};
 use kvs_node::transport;
+use kvs_target::{Facts, Target};
 
+pub use crate::targets::zoo::{Cluster, ClusterConfig};
+pub use crate::wording::one_line;
 pub use beside::add_record;
 pub use capacity::Capacity;
-pub use cluster::{Cluster, ClusterConfig};
 pub use config::{CheckBudget, Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
-pub use error::one_line;
 pub use find::{NoHistory, find_history};
-pub use quiesce::{QUIESCE_TIMEOUT, Quiescence};
+pub use quiesce::QUIESCE_TIMEOUT;
 pub use verdict::{Judging, check_history};
 
 use interrupt::Interrupt;
@@ -150,21 +150,21 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         reason,
         directory: directory.path().to_owned(),
     };
-    let mut cluster = Cluster::start(&cluster_config(config, &directory))
-        .await
-        .map_err(|reason| Error::Start(strained(reason, config)))?;
-    let ports = cluster.ports().clone();
-    let driver = driver(config, &cluster, &directory).map_err(load_failed)?;
+    let started = Zoo::start(&cluster_config(config, &directory), config.timeout).await;
+    let started = started.map_err(|reason| Error::Start(strained(reason, config)))?;
+    let mut target: Box<dyn Target> = Box::new(started);
+    let facts = target.facts().clone();
+    let driver = driver(config, &facts, &directory).map_err(load_failed)?;
     let (driven, driver, nodes) = drive_and_stop(
         config,
-        &mut cluster,
+        &mut *target,
         driver,
         &interrupt,
         &directory,
         &mut stages,
     )
     .await?;
-    cluster.shutdown().await;
+    target.stop().await;
     let inserts_withheld = driver.inserts_withheld();
     // Whatever became of the load, what was recorded is kept.
     let is_driven = driven.as_ref().is_ok_and(|driven| driven.read_back);
@@ -219,7 +219,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         interrupted,
     };
     Ok(Finished {
-        record: record::assemble(config, &ports, &directory, findings),
+        record: record::assemble(config, &facts.ports, &directory, findings),
         interrupted,
         measured,
         attachments,
@@ -254,22 +254,23 @@ fn strained(reason: anyhow::Error, config: &Config) -> anyhow::Error {
 /// Connects, drives the load through its phases, and asks every node how it is in the end.
 async fn drive_and_stop(
     config: &Config,
-    cluster: &mut Cluster,
+    target: &mut dyn Target,
     driver: Driver,
     interrupt: &Interrupt,
     directory: &Directory,
     stages: &mut Stages<'_>,
 ) -> Result<(anyhow::Result<Driven>, Driver, NodeStatuses), Error> {
     let load = Load::connect(
-        cluster.client_endpoint(),
-        &cluster.addresses(),
+        target.connector(),
+        &target.addresses(),
+        target.facts().sessions,
         driver,
         stages.clock,
     )
     .await
     .context("connecting to the nodes")
     .map_err(|reason| Error::Start(strained(reason, config)))?;
-    let driven = drive(config, &load, cluster, interrupt, directory, stages).await;
+    let driven = drive(config, &load, target, interrupt, directory, stages).await;
     stages.begin("stop");
     let silent = match &driven {
         Ok(Driven {
@@ -278,7 +279,7 @@ async fn drive_and_stop(
         }) => quiescence.unreachable.clone(),
         Ok(_) | Err(_) => BTreeMap::new(),
     };
-    let nodes = fates(cluster, silent).await;
+    let nodes = fates(target, silent).await;
     Ok((driven, load.close().await, nodes))
 }
 
@@ -338,33 +339,33 @@ async fn judge(
 }
 
 /// How each node is in the end, or what became of it.
-type NodeStatuses = Vec<(NodeId, Result<NodeStatus, String>)>;
+type NodeStatuses = Vec<(NodeId, Result<NodeRecord, String>)>;
 
 /// How each node is in the end. Those that were `silent` before are not waited for again, and
 /// whoever does not answer is killed.
-async fn fates(cluster: &mut Cluster, silent: BTreeMap<NodeId, String>) -> NodeStatuses {
+async fn fates(target: &mut dyn Target, silent: BTreeMap<NodeId, String>) -> NodeStatuses {
     for node in silent.keys() {
-        cluster.kill(*node).await;
+        target.kill(*node).await;
     }
-    let mut statuses: BTreeMap<_, _> = cluster.statuses().await.into_iter().collect();
+    let mut statuses: BTreeMap<_, _> = target.observe().await.into_iter().collect();
     statuses.extend(silent.into_iter().map(|(node, reason)| (node, Err(reason))));
-    let exits = cluster.exits();
+    let exits = target.exits();
     for (node, status) in &mut statuses {
         if let Err(fate) = status {
             if let Some(exit) = exits.get(node) {
                 *fate = format!("exited in mid-run ({exit})");
             }
             *fate += &format!("; its log is nodes/{node}.log");
-            cluster.kill(*node).await;
+            target.kill(*node).await;
         }
     }
     statuses.into_iter().collect()
 }
 
-fn driver(config: &Config, cluster: &Cluster, directory: &Directory) -> anyhow::Result<Driver> {
+fn driver(config: &Config, facts: &Facts, directory: &Directory) -> anyhow::Result<Driver> {
     let recorder = match config.history_limit {
         Some(limit) => {
-            let header = record::history_header(config, cluster.ports(), limit);
+            let header = record::history_header(config, &facts.ports, limit);
             Some(history::ArrowFile::create(
                 &directory.path().join(HISTORY_FILE),
                 &header,
@@ -373,7 +374,7 @@ fn driver(config: &Config, cluster: &Cluster, directory: &Directory) -> anyhow::
         None => None,
     };
     let settings = client::Settings {
-        ports: cluster.ports().clone(),
+        ports: facts.ports.clone(),
         policy: config.policy,
         timeout_ns: config.timeout.as_nanos() as u64,
         lanes: config.workload.sessions,

@@ -15,14 +15,14 @@ use kvs_core::protocol::NodeId;
 use kvs_load::nemesis::{self, Schedule};
 use kvs_load::workload::{self, Arrivals, LoadSteps, humane};
 use kvs_measure::{self as measure, FaultsRecord, Measured};
+use kvs_target::{Facts, Quiet, Target};
 
 use super::Observer;
-use super::cluster::Cluster;
 use super::config::Config;
 use super::directory::Directory;
 use super::interrupt::Interrupt;
 use super::nemesis::{Nemesis, Present, Times};
-use super::quiesce::{self, Quiescence};
+use super::quiesce;
 use super::usage::Sampler;
 
 /// The length of the intervals of the time series.
@@ -67,7 +67,7 @@ pub(super) struct Driven {
     pub(super) load_errors: u64,
     /// Whether replicas still disagreed when the workload began.
     pub(super) load_diverged: bool,
-    pub(super) quiescence: Option<Quiescence>,
+    pub(super) quiescence: Option<Quiet>,
     /// What the nemesis did.
     pub(super) faults: FaultsRecord,
     /// Whether every replica was read back in the end, as far as it answered.
@@ -77,7 +77,7 @@ pub(super) struct Driven {
 pub(super) async fn drive(
     config: &Config,
     load: &Load,
-    cluster: &mut Cluster,
+    target: &mut dyn Target,
     interrupt: &Interrupt,
     directory: &Directory,
     stages: &mut Stages<'_>,
@@ -100,25 +100,25 @@ pub(super) async fn drive(
         return Ok(driven);
     }
     driven.load_errors = load.with_driver(|driver| driver.progress().errors);
-    let loaded = quiesce::quiesce(cluster, interrupt, stages.observer).await;
-    driven.load_diverged = !loaded.converged;
+    let loaded = quiesce::quiesce(target, interrupt, stages.observer).await;
+    driven.load_diverged = loaded.is_known && !loaded.converged;
 
     stages.begin("run");
     let (measured, faults) =
-        run_workload(config, load, cluster, interrupt, directory, stages).await?;
+        run_workload(config, load, target, interrupt, directory, stages).await?;
     (driven.measured, driven.faults) = (Some(measured), faults);
     if interrupt.is_asked() {
         return Ok(driven);
     }
 
     stages.begin("quiesce");
-    driven.quiescence = Some(quiesce::quiesce(cluster, interrupt, stages.observer).await);
+    driven.quiescence = Some(quiesce::quiesce(target, interrupt, stages.observer).await);
     if config.history_limit.is_none() || interrupt.is_asked() {
         return Ok(driven);
     }
 
     stages.begin("read back");
-    let reads = final_reads(cluster, load.with_driver(Driver::keys_end));
+    let reads = final_reads(target, load.with_driver(Driver::keys_end));
     let total: usize = reads.iter().map(|(_, keys)| keys.len()).sum();
     let observer = &mut *stages.observer;
     let tell = |progress: Progress| {
@@ -136,7 +136,7 @@ pub(super) async fn drive(
 async fn run_workload(
     config: &Config,
     load: &Load,
-    cluster: &mut Cluster,
+    target: &mut dyn Target,
     interrupt: &Interrupt,
     directory: &Directory,
     stages: &mut Stages<'_>,
@@ -153,7 +153,7 @@ async fn run_workload(
         interval_ns: INTERVAL_NS,
         open_loop: workload.rate.is_some(),
         began_at: stages.began_at,
-        groups: groups_of_nodes(cluster),
+        groups: groups_of_nodes(target),
         live: Some(live),
     };
     let recorder = measure::Recorder::start(settings, Box::new(BufWriter::new(log)))
@@ -170,7 +170,7 @@ async fn run_workload(
         measured: Box::new(recorder),
     };
     let present = Present::default();
-    let processes = cluster.launcher().processes();
+    let processes = target.processes();
     let mut sampler = Sampler::new(processes, clock, directory.path())
         .context("creating the file of what the nodes use")?;
     let nemesis = match &config.nemesis {
@@ -179,12 +179,10 @@ async fn run_workload(
                 clock,
                 from_ns: measured_from_ns,
             };
-            let schedule = schedule(config, plan)?;
+            let schedule = schedule(config, target.facts(), plan)?;
             let present = Rc::clone(&present);
             let plan = (plan, schedule);
-            Some(Nemesis::new(
-                cluster, load, times, plan, directory, present,
-            )?)
+            Some(Nemesis::new(target, load, times, plan, directory, present)?)
         }
         None => None,
     };
@@ -223,8 +221,8 @@ async fn run_workload(
 }
 
 /// The replica group of each node, by the node's id.
-fn groups_of_nodes(cluster: &Cluster) -> Vec<u32> {
-    let ports = cluster.ports();
+fn groups_of_nodes(target: &dyn Target) -> Vec<u32> {
+    let ports = &target.facts().ports;
     let mut groups = vec![0; ports.nodes().count()];
     for (at, group) in ports.groups().iter().enumerate() {
         for node in &group.nodes {
@@ -261,9 +259,11 @@ async fn beset<T>(
 }
 
 /// Which faults come in the measured part.
-fn schedule(config: &Config, plan: &nemesis::Plan) -> anyhow::Result<Schedule> {
-    let schedule = Schedule::new(plan.clone(), config.architecture.groups())
-        .context("the nemesis cannot do what it was told")?;
+fn schedule(config: &Config, facts: &Facts, plan: &nemesis::Plan) -> anyhow::Result<Schedule> {
+    let groups = facts.ports.groups().iter();
+    let groups = groups.map(|group| group.nodes.clone()).collect();
+    let schedule =
+        Schedule::new(plan.clone(), groups).context("the nemesis cannot do what it was told")?;
     Ok(match config.workload.time_limit() {
         Some(limit) => schedule.within(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)),
         None => schedule,
@@ -287,8 +287,8 @@ fn describe(progress: Progress, rate: f64, now_ns: u64, from_ns: u64, end_ns: u6
 }
 
 /// Every key below `keys_end`, from every node that serves it.
-fn final_reads(cluster: &Cluster, keys_end: u64) -> Vec<(NodeId, VecDeque<u64>)> {
-    let ports = cluster.ports();
+fn final_reads(target: &dyn Target, keys_end: u64) -> Vec<(NodeId, VecDeque<u64>)> {
+    let ports = &target.facts().ports;
     let mut reads: Vec<(NodeId, VecDeque<u64>)> =
         ports.nodes().map(|node| (node, VecDeque::new())).collect();
     for key in 0..keys_end {

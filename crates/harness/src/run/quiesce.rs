@@ -1,12 +1,10 @@
 //! Waiting until the cluster is quiet: every replica of each group holds the same.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kvs_core::protocol::NodeId;
+use kvs_target::{Quiet, Target};
 
 use super::Observer;
-use super::cluster::Cluster;
 use super::interrupt::Interrupt;
 
 /// How long replicas may take to converge once the load has ended.
@@ -14,51 +12,21 @@ pub const QUIESCE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often they are asked.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What came of the wait.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Quiescence {
-    /// Whether every replica of each group held the same in the end.
-    pub converged: bool,
-    /// Nodes that could not be asked, and why.
-    pub unreachable: BTreeMap<NodeId, String>,
-}
-
 /// Waits until the replicas of each group agree, up to [`QUIESCE_TIMEOUT`]. Nodes that cannot be
 /// asked are not waited for.
 pub(super) async fn quiesce(
-    cluster: &Cluster,
+    target: &mut dyn Target,
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
-) -> Quiescence {
+) -> Quiet {
     let deadline = Instant::now() + QUIESCE_TIMEOUT;
     loop {
-        let quiescence = look(cluster).await;
-        if quiescence.converged || Instant::now() >= deadline || interrupt.is_asked() {
-            return quiescence;
+        let quiet = target.quiet().await;
+        let is_over = quiet.converged || !quiet.is_known;
+        if is_over || Instant::now() >= deadline || interrupt.is_asked() {
+            return quiet;
         }
         observer.progress("waiting until the replicas agree".to_owned());
         tokio::time::sleep(POLL_INTERVAL).await;
-    }
-}
-
-async fn look(cluster: &Cluster) -> Quiescence {
-    let mut statuses = BTreeMap::new();
-    let mut unreachable = BTreeMap::new();
-    for (node, status) in cluster.statuses().await {
-        match status {
-            Ok(status) => drop(statuses.insert(node, status.replica)),
-            Err(reason) => drop(unreachable.insert(node, reason)),
-        }
-    }
-    let converged = cluster.ports().groups().iter().all(|group| {
-        let mut replicas = group.nodes.iter().filter_map(|node| statuses.get(node));
-        let first = replicas.clone().next();
-        replicas.all(|replica| {
-            replica.is_quiet() && first.is_some_and(|first| first.agrees_with(replica))
-        })
-    });
-    Quiescence {
-        converged,
-        unreachable,
     }
 }

@@ -11,11 +11,10 @@ use kvs_measure::{
     Configuration, FaultsRecord, HistoryRecord, Machine, Measured, NodeRecord, PhaseRecord,
     RUN_RECORD_VERSION, RunRecord, Statistics, VerdictRecord, VerdictWord, WorkloadRecord,
 };
-use kvs_node::node::NodeStatus;
+use kvs_target::Quiet;
 
 use super::config::{Config, HISTORY_SAMPLE};
 use super::directory::Directory;
-use super::quiesce::Quiescence;
 use super::verdict::{Attachment, Judged};
 
 /// What was shown of the result.
@@ -30,12 +29,12 @@ pub(super) struct Findings<'a> {
     pub(super) load_errors: u64,
     /// Whether replicas still disagreed when the workload began.
     pub(super) load_diverged: bool,
-    pub(super) quiescence: Option<Quiescence>,
+    pub(super) quiescence: Option<Quiet>,
     /// What the nemesis did.
     pub(super) faults: FaultsRecord,
     /// Inserts that became updates.
     pub(super) inserts_withheld: u64,
-    pub(super) nodes: Vec<(NodeId, Result<NodeStatus, String>)>,
+    pub(super) nodes: Vec<(NodeId, Result<NodeRecord, String>)>,
     /// How many operations were recorded, if any were to be.
     pub(super) recorded: Option<End>,
     pub(super) judged: Option<Judged>,
@@ -166,7 +165,7 @@ fn configuration(config: &Config, ports: &ServerPorts) -> Configuration {
 fn node_record(
     ports: &ServerPorts,
     node: NodeId,
-    status: &Result<NodeStatus, String>,
+    status: &Result<NodeRecord, String>,
 ) -> NodeRecord {
     let group = ports
         .groups()
@@ -175,28 +174,10 @@ fn node_record(
     let group = u32::from(group.expect("every node is in a group").id.0);
     let node = u32::from(node.0);
     match status {
-        Ok(NodeStatus {
-            replica,
-            counters,
-            usage,
-            faults: _,
-            disk,
-        }) => NodeRecord {
+        Ok(told) => NodeRecord {
             node,
             group,
-            requests: counters.requests,
-            messages_sent: counters.gossip_out,
-            message_bytes_sent: counters.gossip_out_bytes,
-            refused_frames: counters.frames_malformed,
-            refused_connections: counters.connections_refused,
-            cpu_seconds: Some(usage.cpu_ns as f64 / 1e9),
-            resident_bytes: Some(usage.resident_bytes_max),
-            keys: Some(replica.keys),
-            overhead_bytes_per_key: (replica.keys > 0).then(|| replica.overhead_bytes_per_key()),
-            commits: disk.map(|disk| disk.commits),
-            commit_ns_p50: disk.map(|disk| disk.commit_ns_p50),
-            commit_ns_p99: disk.map(|disk| disk.commit_ns_p99),
-            fate: None,
+            ..told.clone()
         },
         Err(reason) => NodeRecord {
             node,
@@ -231,7 +212,7 @@ fn warnings(config: &Config, findings: &Findings<'_>) -> Vec<String> {
         warnings.push("the replicas still disagreed when the workload began".to_owned());
     }
     if let Some(quiescence) = &findings.quiescence {
-        if !quiescence.converged {
+        if quiescence.is_known && !quiescence.converged {
             warnings.push(format!(
                 "the replicas did not agree within {} s after the load",
                 super::QUIESCE_TIMEOUT.as_secs()

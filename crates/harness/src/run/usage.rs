@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::client::Clock;
-use kvs_core::protocol::NodeId;
 use kvs_measure::Measured;
-use kvs_node::node::{Processes, Usage};
+use kvs_node::node::Usage;
+use kvs_place::Processes;
 
 /// How often the processes are looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ pub(super) struct Sampler {
     clock: Clock,
     file: File,
     /// What each node's process had used when it was looked at last.
-    last: BTreeMap<NodeId, Reading>,
+    last: BTreeMap<u16, Reading>,
     /// The first failure to write; nothing is written after it.
     failed: Option<io::Error>,
 }
@@ -91,14 +91,11 @@ impl Sampler {
     }
 }
 
-fn line(node: NodeId, before: Reading, now: Reading, resident_bytes: u64) -> String {
+fn line(node: u16, before: Reading, now: Reading, resident_bytes: u64) -> String {
     let passed_ns = now.at_ns.saturating_sub(before.at_ns).max(1);
     let cores = now.cpu_ns.saturating_sub(before.cpu_ns) as f64 / passed_ns as f64;
     let (start, end) = (before.at_ns as f64 / 1e9, now.at_ns as f64 / 1e9);
-    format!(
-        "{start:.3},{end:.3},{},{cores:.3},{resident_bytes}\n",
-        node.0
-    )
+    format!("{start:.3},{end:.3},{},{cores:.3},{resident_bytes}\n", node)
 }
 
 #[cfg(test)]
@@ -115,13 +112,10 @@ mod tests {
         let second = 1_000_000_000;
         let before = reading(2 * second, 5 * second);
         assert_eq!(
-            line(NodeId(3), before, reading(3 * second, 6 * second), 4096),
+            line(3, before, reading(3 * second, 6 * second), 4096),
             "2.000,3.000,3,1.000,4096\n"
         );
-        assert_eq!(
-            line(NodeId(3), before, before, 0),
-            "2.000,2.000,3,0.000,0\n"
-        );
+        assert_eq!(line(3, before, before, 0), "2.000,2.000,3,0.000,0\n");
     }
 
     #[test]
@@ -131,7 +125,7 @@ mod tests {
         let clock = Clock::start();
         let mut sampler = Sampler::new(processes.clone(), clock, directory.path()).expect("a file");
         let own = std::process::id();
-        processes.set([(NodeId(0), own), (NodeId(1), u32::MAX)]);
+        processes.set([(0, own), (1, u32::MAX)]);
         sampler.look();
         sampler.look();
         sampler.finish().expect("written");

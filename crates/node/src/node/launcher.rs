@@ -4,11 +4,9 @@
 //! identity, tells all where the others are, and leaves none behind: a node dies with the
 //! launcher's process, with the thread that launched it, and with its [`NodeHandle`].
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -16,7 +14,6 @@ use tokio::task::JoinSet;
 
 use super::child::{NodeError, NodeHandle, UnexpectedExit};
 use super::control::{Command, NodeStatus, Start, TraceStart};
-use super::namespace::{self, Network, NetworkError};
 use super::owner::Recipe;
 use crate::transport::faults::NetworkFaults;
 use crate::transport::{CertificateAuthority, Endpoint, EndpointError, Identity, TlsError};
@@ -24,6 +21,8 @@ use kvs_core::bug::Bug;
 use kvs_core::protocol::NodeId;
 use kvs_core::replica::{ReplicaSpec, Settings};
 use kvs_core::server::Host;
+use kvs_place::Processes;
+use kvs_place::network::{self, LinkFaults, Network, NetworkError};
 
 /// Exits that may wait to be heard of; what comes beyond shows in the nodes' logs alone.
 const EXITS_MAX: usize = 4096;
@@ -110,26 +109,8 @@ impl HostKind {
     pub fn can_be_had(self, with_faults: bool) -> Result<(), NetworkError> {
         match self {
             Self::Process => Ok(()),
-            Self::Netns => namespace::can_be_had(with_faults),
+            Self::Netns => network::can_be_had(with_faults),
         }
-    }
-}
-
-/// The nodes' processes, for whoever looks at them from outside while the launcher is busy.
-#[derive(Clone, Debug, Default)]
-pub struct Processes(Rc<RefCell<BTreeMap<NodeId, u32>>>);
-
-impl Processes {
-    /// Each node that runs, and the id of its process.
-    #[must_use]
-    pub fn all(&self) -> Vec<(NodeId, u32)> {
-        let processes = self.0.borrow();
-        processes.iter().map(|(node, id)| (*node, *id)).collect()
-    }
-
-    /// Replaces what is known of them: these nodes run now, in these processes.
-    pub fn set(&self, processes: impl IntoIterator<Item = (NodeId, u32)>) {
-        *self.0.borrow_mut() = processes.into_iter().collect();
     }
 }
 
@@ -243,7 +224,7 @@ impl Launcher {
     /// When a node does not start, the message having the end of its log, or has no namespace.
     pub async fn launch(&mut self) -> Result<(), LaunchError> {
         if self.host == HostKind::Netns && self.network.is_none() {
-            self.network = Some(Network::create(self.specs.keys().copied())?);
+            self.network = Some(Network::create(self.specs.keys().map(|node| node.0))?);
         }
         let mut starting = JoinSet::new();
         for (node, spec) in &self.specs {
@@ -321,7 +302,10 @@ impl Launcher {
             return Ok(());
         };
         let faults = match &self.network {
-            Some(network) => network.set(node, faults).await?,
+            Some(network) => NetworkFaults {
+                sent: network.set(node.0, link_faults(&faults)).await?,
+                ..NetworkFaults::default()
+            },
             None => faults,
         };
         if paused {
@@ -354,7 +338,7 @@ impl Launcher {
     }
 
     fn note_processes(&self) {
-        let own = self.nodes().map(|node| (node.id(), node.pid()));
+        let own = self.nodes().map(|node| (node.id().0, node.pid()));
         self.processes.set(own);
     }
 
@@ -435,7 +419,10 @@ impl Launcher {
             node,
             incarnation: spec.incarnation,
             program: self.program.clone(),
-            namespace: self.network.as_ref().map(|network| network.namespace(node)),
+            namespace: self
+                .network
+                .as_ref()
+                .map(|network| network.namespace(node.0)),
             log: self.logs.join(format!("{node}.log")),
             exits: self.exits.clone(),
         };
@@ -444,7 +431,7 @@ impl Launcher {
             Some(restarts) => format!("{node}.{restarts}"),
         };
         let addr = match &self.network {
-            Some(network) => network.addr(node),
+            Some(network) => network.addr(node.0),
             None => Ipv4Addr::LOCALHOST,
         };
         let start = Start {
@@ -498,5 +485,15 @@ impl Host for Launcher {
 
     fn bug(&self) -> Option<Bug> {
         self.bug
+    }
+}
+
+/// What goes wrong with a link where each node has an address of its own.
+fn link_faults(faults: &NetworkFaults) -> LinkFaults {
+    let addresses = |sockets: &[SocketAddr]| sockets.iter().map(SocketAddr::ip).collect();
+    LinkFaults {
+        deaf_to: addresses(&faults.deaf_to),
+        mute_to: addresses(&faults.mute_to),
+        sent: faults.sent,
     }
 }

@@ -14,9 +14,7 @@ mod connections;
 mod control;
 mod counters;
 mod disk;
-mod kernel;
 mod launcher;
-mod namespace;
 mod owner;
 mod peers;
 mod process;
@@ -25,8 +23,9 @@ mod service;
 pub use child::{NodeError, NodeHandle, UnexpectedExit};
 pub use control::{Answer, Command, NodeStatus, Start, TraceStart};
 pub use counters::{Counters, DiskUsage, Usage};
-pub use launcher::{Durability, HostKind, LaunchError, Launcher, Processes, STORE_EXTENSION};
-pub use namespace::NetworkError;
+pub use kvs_place::Processes;
+pub use kvs_place::network::NetworkError;
+pub use launcher::{Durability, HostKind, LaunchError, Launcher, STORE_EXTENSION};
 pub use process::{run_if_node, run_node};
 
 /// The argument that makes a program that calls [`run_if_node`] a node.

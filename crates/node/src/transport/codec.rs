@@ -359,6 +359,10 @@ fn refusal_as_byte(refusal: Refusal) -> u8 {
         Refusal::WrongShard => 1,
         Refusal::ContextLost => 2,
         Refusal::Overloaded => 3,
+        Refusal::NotPrimary => 4,
+        Refusal::NotReady => 5,
+        Refusal::TooFewReplicas => 6,
+        Refusal::Rejected => 7,
     }
 }
 
@@ -368,6 +372,10 @@ fn refusal_from_byte(byte: u8) -> Result<Refusal, Malformed> {
         1 => Ok(Refusal::WrongShard),
         2 => Ok(Refusal::ContextLost),
         3 => Ok(Refusal::Overloaded),
+        4 => Ok(Refusal::NotPrimary),
+        5 => Ok(Refusal::NotReady),
+        6 => Ok(Refusal::TooFewReplicas),
+        7 => Ok(Refusal::Rejected),
         _ => Err(Malformed::Unknown("refusal")),
     }
 }

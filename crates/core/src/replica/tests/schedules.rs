@@ -179,7 +179,13 @@ impl Group {
             }
             Reply::Refused(Refusal::ContextLost) => self.sessions[session] = Session::new(),
             Reply::Refused(Refusal::Unavailable | Refusal::Overloaded) => {}
-            Reply::Refused(Refusal::WrongShard) => panic!("there are no shards"),
+            Reply::Refused(
+                Refusal::WrongShard
+                | Refusal::NotPrimary
+                | Refusal::NotReady
+                | Refusal::TooFewReplicas
+                | Refusal::Rejected,
+            ) => panic!("there are no shards, and no primary"),
         }
     }
 

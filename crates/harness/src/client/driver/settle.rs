@@ -198,6 +198,6 @@ impl Steps<Mark> for Meter {
 const fn is_unreached(trouble: Trouble) -> bool {
     match trouble {
         Trouble::Timeout | Trouble::Disconnected | Trouble::NoConnection => true,
-        Trouble::Malformed | Trouble::Refused(_) => false,
+        Trouble::Malformed | Trouble::Indefinite | Trouble::Refused(_) => false,
     }
 }

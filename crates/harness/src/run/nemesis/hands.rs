@@ -3,24 +3,15 @@
 use std::collections::BTreeMap;
 
 use kvs_core::protocol::NodeId;
-use kvs_load::nemesis::{self, Deafness, Fault, PacketFault};
-use kvs_node::node::{Command, NodeError};
-use kvs_node::storage::DiskFault;
-use kvs_node::transport::faults::{NetworkFaults, PacketFaults};
+use kvs_load::nemesis::{Deafness, DiskFault, Fault};
+use kvs_target::NodeNetwork;
 
 use super::{Active, Nemesis};
-use crate::run::error::one_line;
-
-/// The strength of packet faults: Jepsen's.
-const CHANCE: f64 = 0.2;
-const DELAY_NS: u64 = 50_000_000;
-const JITTER_NS: u64 = 10_000_000;
-const BYTES_PER_S: u64 = 125_000;
 
 impl Nemesis<'_> {
     pub(super) async fn kill(&mut self, nodes: &[NodeId]) -> Result<(), String> {
         for &node in nodes {
-            self.cluster.kill(node).await;
+            self.target.kill(node).await;
             self.down.insert(node);
             self.paused.remove(&node);
         }
@@ -35,14 +26,14 @@ impl Nemesis<'_> {
             if !self.down.contains(&node) || self.active.iter().any(held) {
                 continue;
             }
-            if let Err(error) = self.cluster.launcher().revive(node).await {
+            if let Err(reason) = self.target.revive(node).await {
                 // The others can come back all the same.
-                failed = Err(one_line(&error.into()));
+                failed = Err(reason);
                 continue;
             }
             self.down.remove(&node);
             self.networks.remove(&node);
-            let addresses = self.cluster.addresses();
+            let addresses = self.target.addresses();
             let address = addresses.iter().find(|address| address.node == node);
             self.load.node_moved(*address.expect("it was revived"));
         }
@@ -54,22 +45,12 @@ impl Nemesis<'_> {
 
     pub(super) async fn set_disks(
         &mut self,
-        fault: nemesis::DiskFault,
+        fault: DiskFault,
         nodes: &[NodeId],
     ) -> Result<(), String> {
-        let fault = storage_fault(fault);
         for &node in nodes {
-            let Some(handle) = self.cluster.launcher().node(node) else {
-                continue;
-            };
-            if self.paused.contains(&node) {
-                handle.tell(Command::Disk { fault });
-                continue;
-            }
-            match handle.disk(fault).await {
-                Ok(()) | Err(NodeError::Exited { .. }) => {}
-                Err(error) => return Err(error.to_string()),
-            }
+            let paused = self.paused.contains(&node);
+            self.target.set_disk(node, Some(fault), paused).await?;
         }
         Ok(())
     }
@@ -78,18 +59,9 @@ impl Nemesis<'_> {
     pub(super) async fn mend_disks(&mut self, nodes: &[NodeId]) -> Result<(), String> {
         let mut ended = Vec::new();
         for &node in nodes {
-            let Some(handle) = self.cluster.launcher().node(node) else {
-                continue;
-            };
-            let fault = DiskFault::None;
-            if self.paused.contains(&node) {
-                handle.tell(Command::Disk { fault });
-                continue;
-            }
-            match handle.disk(fault).await {
-                Ok(()) => {}
-                Err(NodeError::Exited { .. }) => ended.push(node),
-                Err(error) => return Err(error.to_string()),
+            let paused = self.paused.contains(&node);
+            if !self.target.set_disk(node, None, paused).await? {
+                ended.push(node);
             }
         }
         self.kill(&ended).await?;
@@ -98,14 +70,9 @@ impl Nemesis<'_> {
 
     pub(super) async fn pause(&mut self, nodes: &[NodeId]) -> Result<(), String> {
         for &node in nodes {
-            let Some(handle) = self.cluster.launcher().node(node) else {
-                continue;
-            };
-            match handle.pause().await {
-                Ok(()) => drop(self.paused.insert(node)),
-                // It has ended by itself, which its fate will say.
-                Err(NodeError::Exited { .. }) => {}
-                Err(error) => return Err(error.to_string()),
+            // That it has ended by itself, its fate will say.
+            if self.target.pause(node).await? {
+                self.paused.insert(node);
             }
         }
         Ok(())
@@ -119,12 +86,8 @@ impl Nemesis<'_> {
             if self.active.iter().any(held) || !self.paused.remove(&node) {
                 continue;
             }
-            if let Some(handle) = self.cluster.launcher().node(node) {
-                match handle.resume().await {
-                    Ok(()) => resumed.push(node),
-                    Err(NodeError::Exited { .. }) => {}
-                    Err(error) => return Err(error.to_string()),
-                }
+            if self.target.resume(node).await? {
+                resumed.push(node);
             }
         }
         // Their clocks may have been turned, or put right, while they stood still.
@@ -134,7 +97,7 @@ impl Nemesis<'_> {
     /// Tells each node what is wrong with its network, if that has changed.
     pub(super) async fn set_networks(&mut self) -> Result<(), String> {
         let mut done = Ok(());
-        let ids: Vec<NodeId> = self.cluster.ports().nodes().collect();
+        let ids: Vec<NodeId> = self.target.facts().ports.nodes().collect();
         for node in ids {
             let faults = self.network_of(node);
             let told = self.networks.get(&node);
@@ -142,42 +105,34 @@ impl Nemesis<'_> {
                 continue;
             }
             let paused = self.paused.contains(&node);
-            let launcher = self.cluster.launcher();
-            match launcher.set_network(node, faults.clone(), paused).await {
+            match self.target.set_network(node, &faults, paused).await {
                 Ok(()) => drop(self.networks.insert(node, faults)),
-                Err(error) => done = Err(one_line(&error.into())),
+                Err(reason) => done = Err(reason),
             }
         }
         done
     }
 
     /// All that is wrong with the network of a node now.
-    fn network_of(&self, node: NodeId) -> NetworkFaults {
-        let addresses = self.cluster.addresses();
-        let address = |node: &NodeId| {
-            let found = addresses.iter().find(|address| address.node == *node);
-            found.map(|found| found.address)
-        };
-        let mut faults = NetworkFaults::default();
+    fn network_of(&self, node: NodeId) -> NodeNetwork {
+        let mut network = NodeNetwork::default();
         for active in &self.active {
             match &active.fault {
                 Fault::Partition { deafness, .. } => {
                     for deafness in deafness {
                         match deafness {
                             Deafness::Node(listener, speakers) if *listener == node => {
-                                faults.deaf_to.extend(speakers.iter().filter_map(address));
+                                network.deaf_to.extend(speakers);
                             }
                             Deafness::Clients(cut) if *cut == node => {
-                                let clients = self.cluster.client_endpoint().local_addr();
-                                faults.deaf_to.extend(clients.as_ref().ok());
-                                faults.mute_to.extend(clients.ok());
+                                network.cut_from_clients = true;
                             }
                             Deafness::Node(..) | Deafness::Clients(_) => {}
                         }
                     }
                 }
                 Fault::Packet(packet, nodes) if nodes.contains(&node) => {
-                    worsen(&mut faults.sent, *packet);
+                    network.packets.push(*packet);
                 }
                 Fault::Packet(..)
                 | Fault::Kill(_)
@@ -186,7 +141,7 @@ impl Nemesis<'_> {
                 | Fault::Disk(..) => {}
             }
         }
-        faults
+        network
     }
 
     /// Has each clock that is wrong read what it should by now.
@@ -213,39 +168,11 @@ impl Nemesis<'_> {
 
     async fn set_clocks(&mut self, offsets: BTreeMap<NodeId, i64>) -> Result<(), String> {
         for (node, offset_ns) in offsets {
-            let Some(handle) = self.cluster.launcher().node(node) else {
-                continue;
-            };
             // It is told when it goes on; until then commands would only heap up.
-            if self.paused.contains(&node) {
-                continue;
-            }
-            match handle.clock_offset(offset_ns).await {
-                Ok(()) | Err(NodeError::Exited { .. }) => {}
-                Err(error) => return Err(error.to_string()),
+            if !self.paused.contains(&node) {
+                self.target.set_clock(node, offset_ns).await?;
             }
         }
         Ok(())
-    }
-}
-
-/// What the node's file does for a fault of the nemesis.
-const fn storage_fault(fault: nemesis::DiskFault) -> DiskFault {
-    match fault {
-        nemesis::DiskFault::Full => DiskFault::Full,
-        nemesis::DiskFault::SyncFails => DiskFault::SyncFails,
-        nemesis::DiskFault::TornWrite => DiskFault::TornWrite,
-    }
-}
-
-/// Adds a packet fault to what is wrong already.
-fn worsen(sent: &mut PacketFaults, packet: PacketFault) {
-    match packet {
-        PacketFault::Delay => (sent.delay_ns, sent.jitter_ns) = (DELAY_NS, JITTER_NS),
-        PacketFault::Loss => sent.loss = CHANCE,
-        PacketFault::Duplicate => sent.duplicate = CHANCE,
-        PacketFault::Reorder => sent.reorder = CHANCE,
-        PacketFault::Corrupt => sent.corrupt = CHANCE,
-        PacketFault::Rate => sent.bytes_per_s = BYTES_PER_S,
     }
 }

@@ -1,4 +1,4 @@
-//! Carries a schedule of faults out on a running cluster, writes down what came of it, and undoes
+//! Carries a schedule of faults out on a running target, writes down what came of it, and undoes
 //! everything at the end, whatever the end is.
 
 mod hands;
@@ -16,9 +16,8 @@ use crate::client::{Clock, Load};
 use kvs_core::protocol::NodeId;
 use kvs_load::nemesis::{Event, Fault, FaultKind, Plan, Schedule};
 use kvs_measure::{FaultCoverage, FaultWindow, FaultsRecord};
-use kvs_node::transport::faults::NetworkFaults;
+use kvs_target::{NodeNetwork, Target};
 
-use super::cluster::Cluster;
 use super::directory::Directory;
 use log::{Action, Log};
 
@@ -45,7 +44,7 @@ pub(super) type Present = Rc<RefCell<String>>;
 
 /// A nemesis at work.
 pub(super) struct Nemesis<'a> {
-    cluster: &'a mut Cluster,
+    target: &'a mut dyn Target,
     load: &'a Load,
     times: Times,
     schedule: Peekable<Schedule>,
@@ -57,7 +56,7 @@ pub(super) struct Nemesis<'a> {
     paused: BTreeSet<NodeId>,
     down: BTreeSet<NodeId>,
     /// What each node's network was told last.
-    networks: BTreeMap<NodeId, NetworkFaults>,
+    networks: BTreeMap<NodeId, NodeNetwork>,
     present: Present,
 }
 
@@ -74,7 +73,7 @@ impl<'a> Nemesis<'a> {
     /// A nemesis that has done nothing yet. It is to do what `schedule` says, which was drawn from
     /// `plan`.
     pub(super) fn new(
-        cluster: &'a mut Cluster,
+        target: &'a mut dyn Target,
         load: &'a Load,
         times: Times,
         (plan, schedule): (&Plan, Schedule),
@@ -82,7 +81,7 @@ impl<'a> Nemesis<'a> {
         present: Present,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            cluster,
+            target,
             load,
             times,
             schedule: schedule.peekable(),
@@ -197,9 +196,8 @@ impl<'a> Nemesis<'a> {
     }
 
     /// Whether the process of a node is there, stopped or not.
-    fn is_running(&mut self, node: NodeId) -> bool {
-        let handle = self.cluster.launcher().node(node);
-        !self.down.contains(&node) && handle.is_some_and(|handle| !handle.has_exited())
+    fn is_running(&self, node: NodeId) -> bool {
+        !self.down.contains(&node) && self.target.is_running(node)
     }
 
     /// A fault could not come before its time was over.

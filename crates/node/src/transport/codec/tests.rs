@@ -99,6 +99,10 @@ fn every_response_survives_the_wire_and_no_prefix_of_it_does() {
         Refusal::WrongShard,
         Refusal::ContextLost,
         Refusal::Overloaded,
+        Refusal::NotPrimary,
+        Refusal::NotReady,
+        Refusal::TooFewReplicas,
+        Refusal::Rejected,
     ] {
         check_response(&Response::Refused(refusal));
     }

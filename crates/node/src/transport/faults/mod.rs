@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use kvs_place::network::PacketFaults;
 pub use socket::FaultCounts;
 pub(super) use socket::FaultySocket;
 
@@ -34,24 +35,4 @@ impl NetworkFaults {
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// What becomes of what is sent. Chances are from 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PacketFaults {
-    /// The chance that a datagram is lost.
-    pub loss: f64,
-    /// The chance that it arrives twice.
-    pub duplicate: f64,
-    /// The chance that a bit of it is flipped.
-    pub corrupt: f64,
-    /// The chance that it waits until later ones have overtaken it.
-    pub reorder: f64,
-    /// How much longer each takes, in ns.
-    pub delay_ns: u64,
-    /// How far that time varies either way, evenly, in ns; at most the delay.
-    pub jitter_ns: u64,
-    /// How many bytes get through in a second; 0 for as many as there are.
-    pub bytes_per_s: u64,
 }

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tempfile::TempDir;
 
-use crate::client::{Client, NodeAddress};
+use super::connection::QuicConnector;
+use crate::client::Client;
 use kvs_core::bug::Bug;
 use kvs_core::protocol::{Lattice, NodeId};
 use kvs_core::server::{Architecture, KVSServer, ServerPorts};
@@ -14,6 +17,8 @@ use kvs_core::session::Policy;
 use kvs_core::values::Value;
 use kvs_node::node::{Durability, HostKind, Launcher, NodeError, NodeStatus};
 use kvs_node::transport::Endpoint;
+use kvs_place::Processes;
+use kvs_target::NodeAddress;
 
 /// What a cluster is to be.
 #[derive(Clone, Debug)]
@@ -133,6 +138,13 @@ impl Cluster {
         &self.endpoint
     }
 
+    /// Makes the connections of a load generator. One over which nothing comes for `patience`, though
+    /// something was asked, is given up.
+    #[must_use]
+    pub fn connector(&self, patience: Duration) -> Rc<QuicConnector> {
+        Rc::new(QuicConnector::new(self.endpoint.clone(), patience))
+    }
+
     /// A convenient client, connected to every node.
     ///
     /// # Errors
@@ -173,6 +185,18 @@ impl Cluster {
         if let Some(node) = self.launcher.take(node) {
             node.kill().await;
         }
+    }
+
+    /// The ids of the nodes' processes, as they are now and from now on.
+    #[must_use]
+    pub fn processes(&self) -> Processes {
+        self.launcher.processes()
+    }
+
+    /// The nodes, to look at them and tell them things.
+    #[must_use]
+    pub const fn nodes(&self) -> &Launcher {
+        &self.launcher
     }
 
     /// The processes, to pause, kill and restart them.

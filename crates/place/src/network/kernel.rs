@@ -1,8 +1,7 @@
 //! Faults of the network by the kernel, for nodes with namespaces of their own: nftables cuts and
 //! loses packets, tbf throttles, and netem does the rest where the kernel has it.
 
-use super::namespace::{NetworkError, run};
-use crate::transport::faults::{NetworkFaults, PacketFaults};
+use super::{LinkFaults, NetworkError, PacketFaults, run};
 
 /// The table of a node's firewall that is ours.
 const TABLE: &str = "table inet kvs";
@@ -22,9 +21,9 @@ pub(super) fn has_netem(namespace: &str) -> bool {
 /// Has the kernel do what it can, and returns what is left.
 pub(super) fn set(
     namespace: &str,
-    faults: NetworkFaults,
+    faults: LinkFaults,
     has_netem: bool,
-) -> Result<NetworkFaults, NetworkError> {
+) -> Result<PacketFaults, NetworkError> {
     run(
         "ip",
         &["netns", "exec", namespace, "nft", "-f", "-"],
@@ -35,7 +34,7 @@ pub(super) fn set(
     for discipline in disciplines(&faults.sent, has_netem) {
         tc(namespace, &discipline)?;
     }
-    let left = if has_netem {
+    Ok(if has_netem {
         PacketFaults::default()
     } else {
         PacketFaults {
@@ -43,15 +42,11 @@ pub(super) fn set(
             bytes_per_s: 0,
             ..faults.sent
         }
-    };
-    Ok(NetworkFaults {
-        sent: left,
-        ..NetworkFaults::default()
     })
 }
 
 /// The firewall, as nft reads it. Replaces what was there.
-fn rules(faults: &NetworkFaults, has_netem: bool) -> String {
+fn rules(faults: &LinkFaults, has_netem: bool) -> String {
     // Added, so that there is one to delete.
     let mut text = format!("{TABLE}\ndelete {TABLE}\n");
     let loss_ppm = (faults.sent.loss * 1e6).round() as u64;
@@ -61,15 +56,11 @@ fn rules(faults: &NetworkFaults, has_netem: bool) -> String {
     }
     text += &format!("{TABLE} {{\n  chain in {{ type filter hook input priority 0;\n");
     for from in &faults.deaf_to {
-        text += &format!(
-            "    ip saddr {} udp sport {} drop\n",
-            from.ip(),
-            from.port()
-        );
+        text += &format!("    ip saddr {from} drop\n");
     }
     text += "  }\n  chain out { type filter hook output priority 0;\n";
     for to in &faults.mute_to {
-        text += &format!("    ip daddr {} udp dport {} drop\n", to.ip(), to.port());
+        text += &format!("    ip daddr {to} drop\n");
     }
     if loses {
         text += &format!("    numgen random mod 1000000 < {loss_ppm} drop\n");
@@ -128,10 +119,10 @@ fn tc(namespace: &str, arguments: &str) -> Result<String, NetworkError> {
 mod tests {
     use super::*;
 
-    fn faults() -> NetworkFaults {
-        NetworkFaults {
-            deaf_to: vec!["198.18.0.3:99".parse().expect("an address")],
-            mute_to: vec!["198.18.0.1:98".parse().expect("an address")],
+    fn faults() -> LinkFaults {
+        LinkFaults {
+            deaf_to: vec!["198.18.0.3".parse().expect("an address")],
+            mute_to: vec!["198.18.0.1".parse().expect("an address")],
             sent: PacketFaults {
                 loss: 0.2,
                 delay_ns: 50_000_000,
@@ -148,13 +139,13 @@ mod tests {
             rules(&faults(), false),
             "table inet kvs\ndelete table inet kvs\ntable inet kvs {\n  \
              chain in { type filter hook input priority 0;\n    \
-             ip saddr 198.18.0.3 udp sport 99 drop\n  }\n  \
+             ip saddr 198.18.0.3 drop\n  }\n  \
              chain out { type filter hook output priority 0;\n    \
-             ip daddr 198.18.0.1 udp dport 98 drop\n    \
+             ip daddr 198.18.0.1 drop\n    \
              numgen random mod 1000000 < 200000 drop\n  }\n}\n"
         );
         assert_eq!(
-            rules(&NetworkFaults::default(), false),
+            rules(&LinkFaults::default(), false),
             "table inet kvs\ndelete table inet kvs\n"
         );
     }

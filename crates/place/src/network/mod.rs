@@ -1,9 +1,12 @@
 //! Network namespaces: each node of a deployment with an address, a link and a firewall of its own.
 //!
-//! The nodes' links meet at a bridge in the launcher's namespace, over which its clients reach them.
+//! The nodes' links meet at a bridge in the harness's namespace, over which its clients reach them.
 //! Everything is named after the bridge: `kvs7`, the namespaces `kvs7-n0`, `kvs7-n1`, …. The names
-//! are the claim: a launcher takes the first bridge that is not there, and owns it by its alias.
+//! are the claim: a harness takes the first bridge that is not there, and owns it by its alias.
 //! Needs root, iproute2 and, for faults, nftables.
+
+mod faults;
+mod kernel;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -13,9 +16,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, geteuid, test_kill_process};
 
-use super::kernel;
-use crate::transport::faults::NetworkFaults;
-use kvs_core::protocol::NodeId;
+pub use faults::{LinkFaults, PacketFaults};
 
 /// Networks on one machine at a time, each a /24 of 198.18.0.0/15, which is set apart for
 /// benchmarks (RFC 2544, appendix C.2.2).
@@ -71,7 +72,7 @@ pub enum NetworkError {
 ///
 /// # Errors
 /// When this process is not root, or a program is missing.
-pub(super) fn can_be_had(with_faults: bool) -> Result<(), NetworkError> {
+pub fn can_be_had(with_faults: bool) -> Result<(), NetworkError> {
     if !geteuid().is_root() {
         return Err(NetworkError::NotRoot);
     }
@@ -85,9 +86,9 @@ pub(super) fn can_be_had(with_faults: bool) -> Result<(), NetworkError> {
 
 /// A bridge and a namespace for each node. Dropped, it removes them.
 #[derive(Debug)]
-pub(super) struct Network {
+pub struct Network {
     index: u16,
-    nodes: Vec<NodeId>,
+    nodes: Vec<u16>,
     /// Whether the kernel can delay, repeat, reorder and corrupt packets.
     has_netem: bool,
 }
@@ -99,12 +100,12 @@ impl Network {
     /// # Errors
     /// When this process is not root, a program is missing, or the kernel refuses. Nothing is
     /// left then.
-    pub(super) fn create(nodes: impl Iterator<Item = NodeId>) -> Result<Self, NetworkError> {
+    pub fn create(nodes: impl Iterator<Item = u16>) -> Result<Self, NetworkError> {
         if !geteuid().is_root() {
             return Err(NetworkError::NotRoot);
         }
-        let nodes: Vec<NodeId> = nodes.collect();
-        if nodes.iter().any(|node| node.0 >= NODES_MAX) {
+        let nodes: Vec<u16> = nodes.collect();
+        if nodes.iter().any(|node| *node >= NODES_MAX) {
             let nodes = nodes.len();
             return Err(NetworkError::TooManyNodes { nodes });
         }
@@ -127,29 +128,40 @@ impl Network {
     }
 
     /// The address of a node.
-    pub(super) fn addr(&self, node: NodeId) -> Ipv4Addr {
-        let host = u8::try_from(node.0 + 2).expect("a network bounds its nodes");
+    #[must_use]
+    pub fn addr(&self, node: u16) -> Ipv4Addr {
+        let host = u8::try_from(node + 2).expect("a network bounds its nodes");
         self.host(host)
     }
 
     /// The address of the bridge, which is where the clients are.
-    pub(super) fn clients_addr(&self) -> Ipv4Addr {
+    #[must_use]
+    pub fn clients_addr(&self) -> Ipv4Addr {
         self.host(1)
     }
 
     /// The namespace of a node.
-    pub(super) fn namespace(&self, node: NodeId) -> String {
-        format!("{}-{node}", bridge(self.index))
+    #[must_use]
+    pub fn namespace(&self, node: u16) -> String {
+        format!("{}-n{node}", bridge(self.index))
+    }
+
+    /// Whether the kernel can delay, repeat, reorder and corrupt packets.
+    #[must_use]
+    pub const fn has_netem(&self) -> bool {
+        self.has_netem
     }
 
     /// Has the kernel do what it can of these faults, and returns what is left for the node's own
     /// socket: cuts and losses are nftables', a rate is tbf's, and the rest is netem's where the
     /// kernel has it.
-    pub(super) async fn set(
-        &self,
-        node: NodeId,
-        faults: NetworkFaults,
-    ) -> Result<NetworkFaults, NetworkError> {
+    ///
+    /// # Errors
+    /// When a program is missing, or the kernel refuses.
+    ///
+    /// # Panics
+    /// Never: what runs on another thread does not panic.
+    pub async fn set(&self, node: u16, faults: LinkFaults) -> Result<PacketFaults, NetworkError> {
         let namespace = self.namespace(node);
         let has_netem = self.has_netem;
         let task = tokio::task::spawn_blocking(move || kernel::set(&namespace, faults, has_netem));
@@ -168,7 +180,7 @@ impl Network {
             self.clients_addr()
         );
         for &node in &self.nodes {
-            let (namespace, link) = (self.namespace(node), format!("{bridge}{node}"));
+            let (namespace, link) = (self.namespace(node), format!("{bridge}n{node}"));
             outside += &format!(
                 "netns add {namespace}\n\
                  link add {link} type veth peer name eth0 netns {namespace}\n\

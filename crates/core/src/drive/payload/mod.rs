@@ -3,7 +3,11 @@
 //! The layout is: the id (8 bytes, little endian), a check word over id and length, then filler
 //! words from a Weyl sequence that starts at the check word; a last partial word is cut short. So
 //! a changed byte, a changed length and bytes of another value all show, and nothing has to be
-//! remembered to see it.
+//! remembered to see it. There is the same as text, for stores that are not ours.
+
+mod text;
+
+pub use text::{TEXT_BYTES_MIN, fill_text, id_of_text};
 
 use crate::protocol::VALUE_BYTES_MAX;
 
@@ -29,10 +33,14 @@ pub fn fill(id: u64, out: &mut [u8]) {
     rest.copy_from_slice(&last[..rest.len()]);
 }
 
-/// The id whose payload this is; `None` when any byte or the length differs from what [`fill`]
-/// wrote.
+/// The id whose payload this is, in either form; `None` when any byte or the length differs from what
+/// [`fill`] or [`fill_text`] wrote.
 #[must_use]
 pub fn id_of(bytes: &[u8]) -> Option<u64> {
+    id_of_bytes(bytes).or_else(|| id_of_text(bytes))
+}
+
+fn id_of_bytes(bytes: &[u8]) -> Option<u64> {
     if bytes.len() < VALUE_BYTES_MIN || bytes.len() > VALUE_BYTES_MAX {
         return None;
     }

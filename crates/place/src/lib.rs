@@ -1,0 +1,23 @@
+//! Where processes live.
+//!
+//! A place is an agent: a process of this program (`kvs-bench place`) that starts programs, signals
+//! them, says when they end, writes and fetches files, and runs commands to their end. Whoever uses
+//! a place talks to its agent over the agent's standard input and output, one JSON value a line
+//! ([`channel`]). When that channel closes, for whatever reason, the agent kills all that it has
+//! started, programs that forked away included, and exits. So a harness that is killed leaves nothing
+//! behind.
+//!
+//! The agent knows nothing of stores. A command in front of it (a remote shell, a container's) would
+//! put it on another machine.
+
+mod agent;
+pub mod channel;
+mod family;
+pub mod network;
+mod place;
+mod processes;
+
+pub use agent::run_if_place;
+pub use channel::{Ran, SignalName, Spawn};
+pub use place::{Ended, Place, PlaceError, Process};
+pub use processes::Processes;
