@@ -85,8 +85,8 @@ pub(super) fn main(args: &ExportArgs) -> Result<ExitStatus, Failure> {
         && !args.partial
     {
         return Err(Failure::bad_arguments(anyhow!(
-            "{}: {missing}, which a table cannot say: --format jsonl does, --partial writes it \
-             all the same",
+            "{}: {missing}, and a table cannot say that: use --format jsonl, or --partial to \
+             write the table without it",
             path.display()
         )));
     }

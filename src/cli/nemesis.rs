@@ -72,7 +72,7 @@ impl NemesisArgs {
         for kind in FaultKind::ALL.into_iter().filter(|kind| comes(*kind)) {
             if let Some(need) = need(kind, durability) {
                 return Err(Failure::bad_arguments(anyhow!(
-                    "this store can have no {kind} fault: that needs {need}"
+                    "this store cannot have a {kind} fault, which needs {need}"
                 )));
             }
         }
@@ -248,8 +248,8 @@ fn interval(given: &str) -> Result<u64, Failure> {
         .filter(|interval_ns| *interval_ns >= INTERVAL_NS_MIN)
         .ok_or_else(|| {
             Failure::bad_arguments(anyhow!(
-                "--nemesis-interval takes a time with its unit, from {} on, such as 10s: {given:?} \
-                 is none",
+                "--nemesis-interval takes a time with its unit of at least {}, such as 10s, not \
+                 {given:?}",
                 written(INTERVAL_NS_MIN)
             ))
         })

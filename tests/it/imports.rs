@@ -390,7 +390,7 @@ fn an_option_that_says_nothing_of_a_format_is_refused_by_its_name() {
             assert_eq!(code, Some(254), "{told}");
             assert_eq!(told.lines().count(), 1, "{told}");
             assert!(
-                told.contains(&format!("{} says nothing of a ", option[0])),
+                told.contains(&format!("{} does not apply to a ", option[0])),
                 "{told}"
             );
         }

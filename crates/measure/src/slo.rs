@@ -99,7 +99,7 @@ pub enum ObjectiveUnit {
 /// Why a text is no objective.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{0:?} is no objective: try p99<5ms, read:p99.9<20ms, max<1s, errors<0.1% or throughput>20k, \
+    "{0:?} is not an objective: try p99<5ms, read:p99.9<20ms, max<1s, errors<0.1% or throughput>20k, \
      with commas between several"
 )]
 pub struct SloError(String);

@@ -117,7 +117,7 @@ impl Grid {
 fn architecture(replicas: u16, shards: u16) -> anyhow::Result<Architecture> {
     if !replicas.is_multiple_of(shards) || replicas / shards < 2 {
         return Err(anyhow!(
-            "{replicas} replicas cannot be parted into {shards} shards: --shards takes divisors of \
+            "{replicas} replicas cannot be divided into {shards} shards: --shards takes divisors of \
              --replicas that leave each shard at least 2"
         ));
     }

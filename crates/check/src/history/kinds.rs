@@ -1,4 +1,4 @@
-//! Files that are handed in for histories and are none, told by how they begin.
+//! Files that somebody hands in as histories and that are none. Their first bytes tell what they are.
 
 /// A kind of file: what it begins with, what it is, and what to do instead.
 struct Kind {
@@ -9,7 +9,7 @@ struct Kind {
 
 const OURS: &str = "give a run directory, its history.arrows, or the history as JSON lines";
 const TABLE: &str = "the servers' evidence is not in it, so give the history that it was made of";
-const AS_STREAM: &str = "write it as an Arrow IPC stream (docs/reference/history-schema.md)";
+const AS_STREAM: &str = "write it as an Arrow IPC stream, like the history.arrows of a run";
 
 const KINDS: [Kind; 17] = [
     kind(b"ARROW1", "an Arrow file and no Arrow stream", AS_STREAM),

@@ -64,7 +64,7 @@ pub enum ReadError {
         instead: &'static str,
     },
     /// An option is about something that histories of this format do not have.
-    #[error("{path}: {option} says nothing of {what}: leave it out")]
+    #[error("{path}: {option} does not apply to {what}: leave it out")]
     Option {
         /// The file.
         path: PathBuf,

@@ -196,7 +196,7 @@ mod tests {
         );
         check(
             "foo = 1",
-            "workload mine, line 1: a workload has no field `foo` (docs/reference/workloads.md has them all)",
+            "workload mine, line 1: a workload has no field `foo` (`kvs-bench list` shows them all)",
         );
         check(
             "read = 1",

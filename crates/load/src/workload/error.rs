@@ -68,7 +68,7 @@ pub enum WorkloadError {
 }
 
 /// Where all fields are.
-const FIELDS: &str = " (docs/reference/workloads.md has them all)";
+const FIELDS: &str = " (`kvs-bench list` shows them all)";
 
 /// What somebody may have meant.
 fn meant(nearest: &Option<&'static str>) -> String {
