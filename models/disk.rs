@@ -1,6 +1,6 @@
 //! What a modelled node has on its disk, and what may not leave the node before more of it is
-//! durable. Changes become durable one after another, each at any moment; a process may end at any
-//! moment too, and then any number of those that are not durable are left.
+//! durable. Changes become durable one after another, each at any moment. A process may end at any
+//! moment, too. Any number of the changes that were not durable are left then.
 
 use std::sync::Arc;
 

@@ -1,11 +1,11 @@
-//! What becomes of the replicas when nothing goes wrong any more: the question that convergence,
-//! durability and liveness ask of every state.
+//! What becomes of the replicas once nothing goes wrong any more. Convergence, durability and
+//! liveness ask this of every state.
 //!
-//! All that is in flight is lost, and then anti-entropy between all exchanges digests and answers
-//! without loss. Nothing is left to rumours that may still arrive: were they to, the model has
-//! another state in which they did. So a state from which this does not end well is a mistake of
-//! the protocol, and "eventually" is said as "always, when healed" (stateright's own `eventually`
-//! misses counterexamples where paths join or loop).
+//! Everything in flight is lost. Then anti-entropy between all replicas exchanges digests and
+//! answers without loss. Rumours that may still arrive play no part, since the model has another
+//! state in which they did. So a state from which this does not end well is a mistake of the
+//! protocol. "Eventually" becomes "always, when healed": stateright's own `eventually` misses
+//! counterexamples where paths join or loop.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash, Hasher};

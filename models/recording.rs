@@ -1,5 +1,5 @@
-//! What the clients of a modelled cluster did, in the tester of what the cluster promises: part of
-//! the state, so that every reachable history is judged, not only the recorded ones.
+//! What the clients of a modelled cluster did, in the tester of what the cluster promises. This is
+//! part of the state. So every reachable history is judged, not only the recorded ones.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The library's choices as words of the command line: the library knows their names, and this is
-//! what `--help` says of each.
+//! The library's choices as words of the command line. The library knows their names, and this file
+//! has what `--help` says of each.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 

@@ -1,5 +1,5 @@
-//! The command line: one file a subcommand, each of which parses its arguments into plain data
-//! and hands them to the part that does the work.
+//! The command line, with a file for each subcommand. A subcommand parses its arguments into plain
+//! data and hands them to the part that does the work.
 
 mod bugs;
 mod check;

@@ -1,4 +1,4 @@
-//! `kvs-bench sim`: many seeds at once, each a world of its own; a seed that fails is shown with
+//! `kvs-bench sim`: many seeds at once, each a world of its own. It shows a seed that fails with
 //! the command that replays it.
 
 mod arguments;

@@ -1,4 +1,4 @@
-//! Abuse of a node from outside: it costs nobody else anything, and leaves nothing behind.
+//! Strangers abuse a node from outside. This costs nobody else anything, and leaves nothing behind.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;

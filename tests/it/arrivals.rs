@@ -1,5 +1,5 @@
-//! What a run says of arrivals and of its measured part, as its users see it: real processes, whose
-//! speed nobody can rely on, so that only properties are asserted.
+//! What a run says of arrivals and of its measured part, as its users see it. Nobody can rely on
+//! the speed of real processes, so the tests only assert properties.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Input that was not read, or is not all there, is not judged as if it were: it is refused in one
-//! line, or the verdict's own line says what is missing and the exit status is 2.
+//! Incomplete input is never judged as if it were whole. It is refused in one line, or the
+//! verdict's own line says what is missing and the exit status is 2.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The integration tests but for the zoo's contract: one binary, one module a subject.
+//! The integration tests, except that of the zoo's contract. They are one binary, with a module for
+//! each subject.
 
 mod abuse;
 mod arrivals;

@@ -1,5 +1,4 @@
-//! The nemesis on real processes: what it says it did was done and undone, and what came of it is
-//! judged.
+//! The nemesis on real processes. It did and undid what it says, and the run is judged.
 
 use std::path::Path;
 use std::process::Command;

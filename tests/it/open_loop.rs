@@ -1,5 +1,4 @@
-//! The acceptance test of the open loop: a store that stops for a while, and percentiles that
-//! tell of it.
+//! The acceptance test of the open loop. A store stops for a while, and the percentiles show it.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! The pages of the repository: what they link to exists.
+//! The pages of the repository: every link leads somewhere.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What is wrong in histories that the simulator records under faults is seen: planted bugs of the
-//! store, and evidence that was changed by hand where only a part of the replies carries any.
+//! The checkers see what is wrong in histories that the simulator records under faults: planted
+//! bugs of the store, and evidence that was changed by hand where only some replies carry any.
 
 use kvs_zoo::bug::Bug;
 use kvs_zoo::checker::{Engine, Options, Outcome, Report, check};

@@ -1,9 +1,8 @@
-//! Nothing leaves before it is durable: the central rule of safety, in the one place where it is
-//! said. A reply and a message may show every change that came before them, so they wait until all
-//! of those are durable.
+//! The central rule of safety: nothing leaves before it is durable. A reply or a message may show
+//! every change that came before it. So it waits until all of those are durable.
 //!
-//! The barrier counts changes and keeps what waits. It writes nothing itself: a node tells it of its
-//! disk's commits, the simulator of virtual syncs, and a model of one change after another.
+//! The barrier counts changes and keeps what waits. It writes nothing itself. A node tells it of
+//! its disk's commits, the simulator of virtual syncs, and a model of one change after another.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,8 @@
 //! The planted bugs: one known mistake each, which a check must notice.
 //!
-//! A check that no planted bug turns red is not evidence. A bug is part of a node's start-up data
-//! (`ReplicaSpec`), absent unless `--bug NAME` asked for it, and never a compile-time setting.
+//! A check that no planted bug turns red proves nothing. A bug is part of a node's start-up data
+//! (`ReplicaSpec`). It is absent unless `--bug NAME` asked for it, and it is never a compile-time
+//! setting.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 

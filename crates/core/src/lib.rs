@@ -1,8 +1,8 @@
 //! The replicas, values and compositions of kvs-zoo: state machines that do no I/O.
 //!
-//! What quinn-proto is to quinn, this crate is to the harness: it owns no socket, file, clock,
-//! thread or random source. Time, randomness and identity are arguments, so that nodes, the
-//! simulator and the models run the same code.
+//! This crate is to the harness what quinn-proto is to quinn. It owns no socket, file, clock,
+//! thread or random source. Time, randomness and identity are arguments, so nodes, the simulator
+//! and the models run the same code.
 
 pub mod barrier;
 pub mod bug;

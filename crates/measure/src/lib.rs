@@ -1,9 +1,9 @@
 //! What a run cost: latency histograms, time series, and the run record that keeps them.
 //!
-//! [`Recorder`] is the hot half, called once an operation by `client`; a thread of its own folds
-//! each interval into the totals and writes the HDR interval log. [`RunRecord`] is `run.json`: all
-//! that is known of a run, as plain data, from which `report` makes every page again.
-//! Times are nanoseconds since the run began, on the generator's clock; nothing here reads a clock.
+//! [`Recorder`] is the hot half, which `client` calls once an operation. A thread of its own folds
+//! each interval into the totals and writes the HDR interval log. [`RunRecord`] is `run.json`:
+//! everything that is known of a run, as plain data, from which `report` makes every page. Times
+//! are nanoseconds since the run began, on the generator's clock. Nothing here reads a clock.
 
 mod fault;
 mod hgrm;

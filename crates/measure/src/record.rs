@@ -1,8 +1,9 @@
 //! The run record, `run.json`: everything that is known of a run, as plain data.
 //!
 //! It stands alone: `report` makes every page from it and needs no other part of the program. Names
-//! of architectures, anomalies and errors are text here, so that a record outlives the program that
-//! wrote it. Numbers that do not exist are `null`, never NaN. Documented in `results/README.md`.
+//! of architectures, anomalies and errors are text here, so a record outlives the program that
+//! wrote it. A number that does not exist is `null`, never NaN. `results/README.md` describes every
+//! field.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! What an open loop offers, second by second: its schedule, whenever a session took it up.
+//! What an open loop offers, second by second. An arrival counts when the schedule meant it to
+//! start, whenever a session took it up.
 
 use std::fmt;
 use std::iter::Peekable;

@@ -1,6 +1,5 @@
-//! What an operation leaves in the history: its row, with the server's evidence, and the header of
-//! the history that it stands in. Whoever drives sessions records them the same way: the load
-//! generator and the simulator.
+//! What an operation leaves in the history: its row, with the server's evidence. Here is also the
+//! header of that history. The load generator and the simulator record sessions in the same way.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 

@@ -1,5 +1,4 @@
-//! What is going to happen, in the order of virtual time, and where the things are kept that are
-//! on their way.
+//! What is going to happen, in the order of virtual time, and the messages that are on their way.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;

@@ -1,10 +1,10 @@
 //! What is missing of a history, and what of a judgement stands without it.
 //!
 //! A recording that was cut short holds what had ended by then, each session as far as it had got.
-//! Nothing that it lacks can undo what two of its operations show of each other, with exceptions:
-//! a later final read may have found what an earlier one missed, a put that was read and not
-//! recorded superseded what its context named, and where values repeat, or a register is changed
-//! by more than puts, operations that are missing can explain anything.
+//! What it lacks cannot undo what two of its operations show of each other, with three exceptions.
+//! A later final read may have found what an earlier one missed. A put that was read and not
+//! recorded superseded what its context named. Where values repeat, or more than puts change a
+//! register, missing operations can explain anything.
 
 use super::index::is_sampled;
 use super::options::JudgedBy;

@@ -1,10 +1,10 @@
 //! What happened in a run: every operation with its times, its result and the server's evidence.
 //!
-//! `ArrowFile` (with the feature `arrow`) writes a history while the run goes on, [`History`] reads one
-//! back, from Arrow or from JSON lines; docs/reference/history-schema.md documents both. Histories of other tools are imported,
-//! and ours exported. The types are this module's own, so
-//! that the checkers share no code with the store they judge. No clock is read here: times come
-//! with the rows, in ns since the run began.
+//! `ArrowFile` (with the feature `arrow`) writes a history while the run goes on. [`History`] reads
+//! one back, from Arrow or from JSON lines; docs/reference/history-schema.md describes both.
+//! [`read_history`] imports histories of other tools, and the writers export ours. The types are
+//! this module's own, so the checkers share no code with the store that they judge. Nothing here
+//! reads a clock: times come with the rows, in ns since the run began.
 
 #![deny(clippy::disallowed_methods)]
 

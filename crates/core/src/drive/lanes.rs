@@ -1,5 +1,5 @@
-//! The lanes as a state machine: an operation begins, is sent, is answered or not, moves to another
-//! replica, ends, and is followed by the other half of its step.
+//! The lanes as a state machine. An operation begins and is sent. It is answered, or it moves to
+//! another replica. It ends, and the other half of its step may follow.
 
 use std::collections::VecDeque;
 

@@ -1,10 +1,10 @@
-//! Lanes: workers that each do one step of a workload at a time, under one session until that
-//! session ends and under a fresh one from then on.
+//! Lanes: workers that each do one step of a workload at a time. A lane works under one session
+//! until that ends, and then under a fresh one.
 //!
-//! The load generator and the simulator drive the same lanes. What differs is handed in: the
-//! [`Wire`] below, where ended operations are recorded ([`Record`]), and where steps come from and
-//! are measured ([`Steps`]). When a lane goes on after a step is its owner's business, too: every
-//! event that may free a lane says so ([`Free`]).
+//! The load generator and the simulator drive the same lanes. They hand in what differs: the
+//! [`Wire`] below, the [`Record`] of ended operations, and the [`Steps`], which also measure. The
+//! owner decides when a lane goes on after a step. Every event that may free a lane says so
+//! ([`Free`]).
 //!
 //! Nothing here reads a clock: every input brings the time.
 

@@ -1,5 +1,5 @@
-//! How many bytes requests, responses and messages take on the wire, without encoding them: for
-//! hosts that count bytes and have no wire. The encoders in `transport` are tested against it.
+//! How many bytes requests, responses and messages take on the wire, without encoding them. Hosts
+//! that count bytes and have no wire use it. A test holds the encoders in `transport` to it.
 
 use super::{Dot, Message, Operation, PutWitness, Request, Response, Sibling};
 

@@ -1,10 +1,10 @@
 //! One replica of the store as a deterministic state machine.
 //!
 //! A replica owns no socket, clock or random number generator. What happens to it arrives through
-//! `handle_*`; what it wants done leaves through [`Effects`]. The same code therefore runs behind
-//! QUIC, in the simulator and in the model checker. What has to outlive its process leaves as
-//! [`Persist`], under the rule that no reply and no message leaves before every earlier change of
-//! that replica is durable; a host that keeps nothing gives each life a new incarnation.
+//! `handle_*`. What it wants done leaves through [`Effects`]. So the same code runs behind QUIC, in
+//! the simulator and in the model checker. What has to outlive its process leaves as [`Persist`].
+//! No reply and no message may leave before every earlier change of that replica is durable. A host
+//! that keeps nothing gives each life a new incarnation.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 

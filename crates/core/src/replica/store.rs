@@ -1,8 +1,8 @@
 //! The map from keys to entries.
 //!
-//! Entries lie in pages in the order in which their keys came, behind a hash table of their
-//! numbers: this keeps the price of an empty slot at five bytes, gives state transfer an order that
-//! does not change, and makes a snapshot cheap, since pages are shared until they are written to.
+//! Entries lie in pages, in the order in which their keys came, behind a hash table of their
+//! numbers. This has three advantages. An empty slot costs five bytes. State transfer has an order
+//! that does not change. A snapshot is cheap, since pages are shared until they are written to.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::hint::black_box;

@@ -1,9 +1,9 @@
 //! The client's side of the promise, as a deterministic state machine: what a session has seen,
 //! where its next operation goes, which nodes it distrusts, and when it fails over.
 //!
-//! A session owns no socket, clock or random source: the driver tells it what happened and when,
-//! and it answers with what to do next. The load generator, the simulator and the models
-//! therefore use the same sessions. It knows servers only as [`ServerPorts`].
+//! A session owns no socket, clock or random source. The driver tells it what happened and when,
+//! and it answers with what to do next. So the load generator, the simulator and the models use the
+//! same sessions. A session knows servers only as [`ServerPorts`].
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod suspicion;

@@ -1,5 +1,5 @@
-//! Which nodes a client distrusts: one that did not answer is avoided for a while, and for twice
-//! as long each time that it fails again. After that while, one operation tests it.
+//! Which nodes a client distrusts. A client avoids a node that did not answer for a while, and for
+//! twice as long each time that the node fails again. After that, one operation tests it.
 
 use crate::protocol::NodeId;
 

@@ -1,7 +1,7 @@
-//! The effects of a replica as they stand in a trace: in short, with a digest of the whole.
+//! The effects of a replica as a trace keeps them: a summary, and a digest of the whole.
 //!
-//! A replay makes the effects again, so that the values, vectors and updates in them need not be
-//! kept: what is kept tells one that differs from one that does not, and says in words what it was.
+//! A replay makes the effects again, so a trace need not keep their values, vectors and updates.
+//! What it keeps tells whether an effect is the same, and says in words what it was.
 
 use std::fmt;
 

@@ -1,11 +1,11 @@
-//! What a replica was given and what came of it, on record: the format of traces, the recording and
+//! Traces: what a replica was given, and what came of it. Here are the format, the recording and
 //! the replay (docs/reference/traces.md).
 //!
-//! A model explores the replica's code; a run drives it. A trace closes the gap between the two: a
-//! fresh replica that is given the recorded inputs must have the recorded effects, or what ran was
-//! not the state machine that was modelled. Nothing here opens a file: a host brings something to
-//! write to, and a reader something to read from. Neighbours: `replica`, which is wrapped; `node`,
-//! which records; `cli`, which replays.
+//! A model explores the replica's code, and a run drives it. A trace closes the gap between the
+//! two. A fresh replica that is given the recorded inputs must have the recorded effects. Otherwise
+//! what ran was not the state machine that was modelled. Nothing here opens a file: a host brings
+//! something to write to, and a reader something to read from. Neighbours: `replica`, which is
+//! wrapped; `node`, which records; `cli`, which replays.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 

@@ -1,6 +1,6 @@
 //! What a store keeps and how it merges: the two lattices and the clocks they stand on.
 //!
-//! Nothing here knows of replicas, messages or time. A value belongs to one key; merging is
+//! Nothing here knows of replicas, messages or time. A value belongs to one key. Merging is
 //! commutative, associative and idempotent over the values that executions produce.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]

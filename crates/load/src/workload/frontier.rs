@@ -1,4 +1,4 @@
-//! Which keys exist: the ones below a frontier, which rises as inserts are acknowledged in a row.
+//! Which keys exist: those below a frontier. It rises as inserts are acknowledged without a gap.
 //!
 //! YCSB's `AcknowledgedCounterGenerator`: operations draw only from below the frontier, so that a
 //! key whose insert is still under way, or failed, is never asked for and counted as a good read.

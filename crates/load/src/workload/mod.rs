@@ -1,10 +1,10 @@
 //! What is asked of a store: the workload file, and everything drawn from it and a seed.
 //!
-//! A [`Workload`] is a TOML file in YCSB's words. From it and the run's seed come the steps
+//! A [`Workload`] is a TOML file in YCSB's words. It and the run's seed decide the steps
 //! ([`Generator`]), the intended start times of an open loop ([`Arrivals`]) and the bytes of every
-//! value ([`payload`]). Nothing here knows who serves the requests, and nothing reads a clock or a
-//! random source of its own: the same seed gives the same run.
-//! Its neighbours are `client`, which carries the steps out, and `history`, which keeps the ids.
+//! value ([`payload`]). Nothing here knows who serves the requests. Nothing reads a clock or a
+//! random source of its own, so the same seed gives the same run. Neighbours: `client`, which
+//! carries the steps out, and `history`, which keeps the ids.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod alias;

@@ -1,8 +1,8 @@
 //! Streams of random numbers, one for each purpose, all derived from the run's seed.
 //!
-//! The generator is PCG-64 DXSM (O'Neill's family, as in NumPy), whose output is fixed by its
-//! definition. The conversions to fractions and bounded integers are written out here, since those
-//! of `rand` may change between releases: a seed must mean the same run in the next one.
+//! The generator is PCG-64 DXSM (O'Neill's family, as in NumPy). Its definition fixes its output.
+//! The conversions to fractions and bounded integers are written out here, since those of `rand`
+//! may change between releases. A seed must mean the same run in the next release.
 
 use rand::Rng;
 use rand_pcg::Pcg64Dxsm;

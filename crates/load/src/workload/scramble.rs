@@ -1,7 +1,7 @@
 //! A permutation of the keys, so that the popular ones do not stand side by side.
 //!
-//! YCSB scrambles by hashing a rank modulo the number of records: ranks collide and some keys are
-//! never drawn. A bijection keeps the distribution exact: rank r of the law is exactly one key.
+//! YCSB hashes a rank modulo the number of records. So ranks collide, and some keys are never
+//! drawn. A bijection keeps the distribution exact: each rank of the law is exactly one key.
 
 use super::random::Stream;
 

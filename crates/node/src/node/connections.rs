@@ -1,8 +1,8 @@
 //! Which connection a response belongs to.
 //!
 //! A request id names the connection's slot, the slot's generation, and the number that the client
-//! gave the request: a response that comes late, after its connection has gone, finds another
-//! generation and is dropped.
+//! gave the request. A response that comes after its connection has gone finds another generation
+//! and is dropped.
 
 use std::rc::Rc;
 

@@ -1,5 +1,5 @@
-//! What the launcher and a node say to each other on the node's stdin and stdout: one JSON value
-//! a line, one answer to each command, in order.
+//! What the launcher and a node say to each other on the node's stdin and stdout. Each line is one
+//! JSON value. Each command has one answer, in order.
 //!
 //! No fault of the network touches this channel, and it works the same through a remote shell.
 //! A node that sees it close exits.

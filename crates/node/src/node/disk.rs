@@ -1,7 +1,7 @@
 //! The node's disk: commits on a thread of its own, and what has to wait for them.
 //!
-//! While one commit is under way, what the replica changes gathers for the next, so that many
-//! changes share a sync (group commit). What may leave when is the [`Barrier`]'s rule.
+//! While one commit is under way, the replica's changes gather for the next. So many changes share
+//! a sync (group commit). The [`Barrier`] decides what may leave when.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

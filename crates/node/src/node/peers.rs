@@ -1,8 +1,8 @@
 //! A node's connections to its peers, over which its gossip leaves.
 //!
-//! Each node dials each of its peers and only sends on that connection, so that the two
-//! directions fail and recover apart. Gossip tolerates loss: a queue is bounded, what comes beyond
-//! is dropped and counted, and what a broken connection had in its queue is gone.
+//! Each node dials each of its peers and only sends on that connection. So the two directions fail
+//! and recover independently. Gossip tolerates loss. A queue is bounded, and what does not fit is
+//! dropped and counted. What a broken connection had in its queue is gone.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

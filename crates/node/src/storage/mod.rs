@@ -2,9 +2,9 @@
 //!
 //! A [`Storage`] holds what a replica holds, in an embedded engine (redb): each key with its value
 //! or siblings, the updates that were applied last, and how far the replica had got before those. A
-//! [`Batch`] takes all changes since the last one and is committed whole or not at all; once
-//! [`Storage::commit`] has returned it is durable. docs/reference/durability.md has the reasons and what is
-//! tested.
+//! [`Batch`] takes all changes since the last one. It is committed whole or not at all, and is
+//! durable once [`Storage::commit`] has returned. docs/reference/durability.md has the reasons, and
+//! says what is tested.
 //!
 //! It knows of no process and no clock: `node` decides when to commit and what waits for it.
 

@@ -1,7 +1,7 @@
 //! Bytes waiting to be written to one stream.
 //!
-//! Anybody on the thread appends whole frames; the stream's pump writes them, as many at once as
-//! there are. Its bound is kept by those who append, see [`Outbox::len`].
+//! Anybody on the thread appends whole frames. The stream's pump writes all that there are at once.
+//! Those who append keep its bound, see [`Outbox::len`].
 
 use std::cell::{Cell, RefCell};
 use std::task::{Context, Poll, Waker};

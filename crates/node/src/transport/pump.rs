@@ -1,9 +1,9 @@
-//! The loop that moves one stream's bytes: read what has come, handle every frame in it, write
-//! all that this produced.
+//! The loop that moves one stream's bytes. It reads what has come, handles every frame in it, and
+//! writes everything that this produced.
 //!
 //! The same code runs at both ends. It cannot deadlock when both sides' windows are full, as long
-//! as one of them always reads: the side that asks does (its bound is what it lets itself ask),
-//! while the side that answers stops reading when the answers are not taken.
+//! as one of them always reads. The side that asks always reads, and bounds what it asks. The side
+//! that answers stops reading when its answers are not taken.
 
 use std::ops::Range;
 use std::task::{Context, Poll};

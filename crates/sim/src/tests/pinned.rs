@@ -1,5 +1,5 @@
-//! That a seed goes on meaning what it meant: a command that somebody wrote down simulates the same
-//! history for as long as nobody decides otherwise.
+//! A seed keeps its meaning: a command that somebody wrote down simulates the same history until
+//! somebody decides otherwise.
 
 use super::*;
 

@@ -1,10 +1,10 @@
 //! Explanations: every anomaly that a check kept, as the smallest set of operations that shows it.
 //!
-//! The evidence that a check names is made a history of its own ([`part`]) and judged again by the
-//! same check. Where it does not show the anomaly by itself it is grown ([`Case::grown`]), and then
+//! The evidence that a check names is made a history of its own ([`part`]), and the same check
+//! judges that. Where it does not show the anomaly by itself, it is grown ([`Case::grown`]). Then
 //! operations are removed as long as what is left still shows the anomaly ([`Case::shrink`]). A put
-//! is removed together with the gets that read it, since those gets say that it took effect. What
-//! is left therefore proves the anomaly alone, and nothing of it can be spared. Histories only lose
+//! is removed together with the gets that read it, since those gets say that it took effect. So
+//! what is left proves the anomaly alone, and nothing of it can be spared. Histories only lose
 //! constraints by that, so no correct one becomes incorrect.
 //!
 //! Only the anomalies that are kept are treated so, and all of them together within [`WORK_MAX`].

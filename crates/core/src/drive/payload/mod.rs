@@ -1,9 +1,9 @@
 //! The bytes of a value, all derived from its id, so that a reader can tell a corrupt one.
 //!
-//! The layout is: the id (8 bytes, little endian), a check word over id and length, then filler
-//! words from a Weyl sequence that starts at the check word; a last partial word is cut short. So
-//! a changed byte, a changed length and bytes of another value all show, and nothing has to be
-//! remembered to see it. There is the same as text, for stores that are not ours.
+//! The layout is the id (8 bytes, little endian), a check word over id and length, and filler words
+//! from a Weyl sequence that starts at the check word. A last partial word is cut short. So a
+//! changed byte, a changed length and bytes of another value all show. A reader need not remember
+//! anything to see it. `text` has the same as text, for stores that are not ours.
 
 mod text;
 

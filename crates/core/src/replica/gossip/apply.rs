@@ -1,4 +1,5 @@
-//! Updates of other replicas: applied in order, held back until then, passed on.
+//! Updates of other replicas. A replica holds each back until it is next in order, applies it and
+//! passes it on.
 
 use std::borrow::Cow;
 

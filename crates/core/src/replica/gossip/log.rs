@@ -1,7 +1,7 @@
 //! The updates that some peer may still need, bounded by number and by bytes.
 //!
-//! Kept by origin, so that what a peer lacks is found at once, with their place in the order in
-//! which they were applied: sent in that order, any prefix can be applied by the receiver.
+//! The log keeps them by origin, so it finds at once what a peer lacks. It also keeps the order in
+//! which they were applied. Sent in that order, the receiver can apply any prefix.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};

@@ -1,9 +1,9 @@
 //! Updates that died with a replica's memory.
 //!
-//! A replica that came back empty asks every peer what it has of the earlier lives, and declares
-//! that they ended there; again when a peer has lost its memory since. The declaration ends no
-//! update that exists: should one turn up beyond it (its holder could not be heard), it is applied
-//! like any other. It only tells the others not to wait.
+//! A replica that came back empty asks every peer what it has of the replica's earlier lives. Then
+//! it declares that they ended there, and again when a peer has lost its memory since. The
+//! declaration only tells the others not to wait. It ends no update that exists: if one turns up
+//! beyond it, because its holder could not be heard, it is applied like any other.
 
 use std::borrow::Cow;
 

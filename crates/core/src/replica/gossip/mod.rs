@@ -1,10 +1,10 @@
 //! A replica of a group that spreads its puts by epidemic gossip (Demers et al., *Epidemic
 //! algorithms for replicated database maintenance*, 1987), for both lattices.
 //!
-//! Fresh updates are pushed at once (`Timer::Rumour`); digests of what was applied repair what got
-//! lost (`Timer::AntiEntropy`). Updates of one origin are applied in order; under `causal` an
-//! update also waits for all that its put had seen. Every queue has a bound in `Settings`: what
-//! does not fit is dropped and comes again by anti-entropy.
+//! A replica pushes fresh updates at once (`Timer::Rumour`). Digests of what it has applied repair
+//! what got lost (`Timer::AntiEntropy`). It applies updates of one origin in order. Under `causal`
+//! an update also waits for everything that its put had seen. Every queue has a bound in
+//! `Settings`. What does not fit is dropped, and comes again by anti-entropy.
 
 mod apply;
 mod digest;

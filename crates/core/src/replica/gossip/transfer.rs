@@ -2,8 +2,8 @@
 //!
 //! The sender takes a snapshot, which costs little, and remembers what was applied then. The
 //! receiver asks for chunk after chunk and keeps them aside, so that nothing shows before its
-//! dependencies; with the last one it merges them all and counts as applied what the sender had.
-//! Its own puts and whatever else it applied meanwhile stay, since it merges.
+//! dependencies. With the last one it merges them all, and counts as applied what the sender had.
+//! Since it merges, its own puts stay, and so does whatever else it applied meanwhile.
 
 use std::borrow::Cow;
 

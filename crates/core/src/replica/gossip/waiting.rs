@@ -1,5 +1,6 @@
-//! What waits for a put of another replica: updates held back, and requests deferred. Bounded by
-//! number and by bytes; what to do with what does not fit is its owner's business.
+//! What waits for a put of another replica: updates that are held back, and requests that are
+//! deferred. Their number and their bytes are bounded. The owner decides what becomes of what does
+//! not fit.
 
 use std::collections::BTreeMap;
 

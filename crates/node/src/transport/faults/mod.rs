@@ -1,8 +1,8 @@
 //! Faults of the network, in a node's UDP socket below QUIC: no root is needed, and QUIC sees what
 //! it would see of a bad network.
 //!
-//! [`NetworkFaults`] says what goes wrong. What comes in is only ever cut; all else happens to what
-//! goes out, so that a delay or a loss between two nodes is the sender's.
+//! [`NetworkFaults`] says what goes wrong. The socket only cuts what comes in. Everything else
+//! happens to what goes out, so a delay or a loss between two nodes is the sender's.
 
 mod lottery;
 mod socket;
