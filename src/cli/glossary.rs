@@ -9,7 +9,7 @@ use crate::report;
 /// The arguments of `kvs-bench glossary`.
 #[derive(Debug, Args)]
 pub(super) struct GlossaryArgs {
-    /// A word, or a part of it; all words when not given.
+    /// A word, or a part of one. Without it, every word is explained.
     word: Option<String>,
 }
 

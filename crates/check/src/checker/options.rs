@@ -34,6 +34,14 @@ pub enum Engine {
 }
 
 /// What the verdict rests on.
+///
+/// ```
+/// use kvs_check::{History, JudgedBy, Model, Options, check};
+///
+/// let judged_by = JudgedBy::Model(Model::Causal);
+/// let report = check(&History::default(), &Options { judged_by, ..Options::default() });
+/// assert_eq!(report.held_to(), "causal");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JudgedBy {
     /// The promise, or, without one, integrity and convergence.
@@ -46,6 +54,13 @@ pub enum JudgedBy {
 }
 
 /// What the search may cost.
+///
+/// ```
+/// use kvs_check::{Options, checker::Budget};
+///
+/// let budget = Budget { states: 5_000_000, ..Budget::default() };
+/// assert_eq!(Options { budget, ..Options::default() }.budget.operations, 200_000);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// Operations of the longest prefix that is tried.

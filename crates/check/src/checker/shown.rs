@@ -13,6 +13,16 @@ use crate::history::{
 const SHOWN_MAX: usize = 8;
 
 /// One operation in the evidence of an anomaly.
+///
+/// ```
+/// use kvs_check::{Put, Recorder, checker::Shown};
+///
+/// let recorder = Recorder::new();
+/// recorder.process("alice").invoke(Put("x", 7)).ok(());
+/// let shown = Shown::new(&recorder.finish(), 0);
+/// assert_eq!(shown.label(), "put \"x\" = 7");
+/// assert!(shown.to_string().starts_with("process alice #0 put"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     /// The row in the history.

@@ -56,6 +56,14 @@ pub(super) fn percent(done: u64, of: u64) -> Option<u64> {
 }
 
 /// Where checks say how far they have got, now and then and from any thread.
+///
+/// ```
+/// use kvs_check::{Options, checker::ProgressSink};
+///
+/// let progress = Some(ProgressSink::new(|progress| eprintln!("{progress}")));
+/// let options = Options { progress, ..Options::default() };
+/// # drop(options);
+/// ```
 #[derive(Clone)]
 pub struct ProgressSink(Arc<dyn Fn(Progress) + Send + Sync>);
 

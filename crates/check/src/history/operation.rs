@@ -279,6 +279,23 @@ pub enum Witness<'a> {
 }
 
 /// One operation: a row of a history.
+///
+/// ```
+/// use kvs_check::{Row, history::{Kind, value_id}};
+///
+/// // The fourth operation of session 2 puts a value to key 7.
+/// let put = Row {
+///     session: 2,
+///     index: 3,
+///     kind: Kind::Put,
+///     key: 7,
+///     written: value_id(2, 3),
+///     invoke: 10,
+///     returned: Some(20),
+///     ..Row::EMPTY
+/// };
+/// assert_eq!(put.outcome, kvs_check::Outcome::Ok);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
     /// The session, a single-threaded logical client.

@@ -110,6 +110,19 @@ fn read_arrow(source: Source) -> Result<History, ReadError> {
 }
 
 /// A recorded history.
+///
+/// ```
+/// use kvs_check::{Put, Recorder};
+///
+/// let recorder = Recorder::new();
+/// recorder.process("alice").invoke(Put("x", 7)).ok(());
+/// let history = recorder.finish();
+/// for (i, row) in (0..history.len()).map(|i| (i, history.row(i))) {
+///     assert_eq!(history.operation_name(i), "process alice #0");
+///     assert_eq!(history.key_name(row.key), "\"x\"");
+///     assert_eq!(history.value_name(row.written), "7");
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// What the run said about itself.
@@ -250,6 +263,14 @@ impl History {
 
     /// The same as its clients saw it: no operation carries evidence of what its server says that
     /// it did.
+    ///
+    /// ```
+    /// use kvs_check::{Model, Put, Recorder};
+    ///
+    /// let recorder = Recorder::new();
+    /// recorder.process("alice").invoke(Put("x", 7)).ok(());
+    /// assert!(recorder.finish().without_evidence().check(Model::Linearizable).is_valid());
+    /// ```
     #[must_use]
     pub fn without_evidence(self) -> Self {
         let mut columns = Columns::with_capacity(self.len());

@@ -62,6 +62,19 @@ pub enum FailedCas {
 }
 
 /// What a format leaves open.
+///
+/// ```
+/// use kvs_check::history::{FailedCas, Format, ImportOptions};
+///
+/// let options = ImportOptions {
+///     initial: Some("0".parse()?), // EDN: every register holds the number 0 at first
+///     failed_cas: Some(FailedCas::Mismatch),
+///     ..ImportOptions::default()
+/// };
+/// let nowhere = std::path::Path::new("no-such-history.edn");
+/// assert!(kvs_check::read_history(nowhere, Some(Format::JepsenEdn), &options).is_err());
+/// # Ok::<(), kvs_check::history::edn::EdnError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportOptions {
     /// What every register holds at first, in place of nothing.
