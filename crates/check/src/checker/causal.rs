@@ -23,14 +23,42 @@
 //! but then a put that the get returned follows it, and the get gives the evidence of that.
 
 use super::certificate::{Certificate, coverage, entry, not_covered};
+use super::coverage::Coverage;
 use super::dominance::{Contexts, Wrong};
 use super::index::{Index, NO_PUT, Table};
 use super::property::{AnomalyKind, Property};
+use super::table::{Ask, Checker, Cost};
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::{Dominance, Kind, dot_counter, dot_origin, dot_text};
+use crate::history::{Dominance, Evidence, Kind, dot_counter, dot_origin, dot_text};
 
 /// Places of vectors for which a key remembers its own: those of a group's few replicas.
 const NEAR: usize = 4;
+
+/// The row of the table.
+pub(super) struct ByCertificate;
+
+impl Checker for ByCertificate {
+    fn properties(&self) -> &'static [Property] {
+        &[Property::Causal]
+    }
+
+    fn cost(&self, _index: &Index<'_>) -> Cost {
+        Cost::Basis
+    }
+
+    fn run(&self, ask: &Ask<'_, '_>) -> Vec<Check> {
+        vec![check(ask.index)]
+    }
+
+    fn is_by_evidence(&self, _index: &Index<'_>) -> bool {
+        true
+    }
+
+    fn coverage(&self, index: &Index<'_>) -> Option<(&'static str, Coverage)> {
+        let has_any = index.columns.evidence.contains(&Evidence::Causal);
+        has_any.then(|| ("certificate", coverage(index)))
+    }
+}
 
 /// Checks the certificate of every replica group at once: groups share neither keys nor origins.
 pub(super) fn check(index: &Index<'_>) -> Check {

@@ -7,20 +7,49 @@
 
 use super::index::{Index, Table, is_whole};
 use super::property::{AnomalyKind, Property};
+use super::table::{Ask, Checker, Cost, Reduction};
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Evidence, Kind, Outcome, Phase};
+
+/// The row of the table.
+pub(super) struct Convergence;
+
+impl Checker for Convergence {
+    fn properties(&self) -> &'static [Property] {
+        &[Property::Convergence]
+    }
+
+    fn cost(&self, _index: &Index<'_>) -> Cost {
+        Cost::Pass
+    }
+
+    fn run(&self, ask: &Ask<'_, '_>) -> Vec<Check> {
+        vec![check(&Final::new(ask.index))]
+    }
+
+    /// It compares sets, from which the same id can be taken away everywhere.
+    fn reduction(&self) -> Reduction {
+        Reduction::SingleValues
+    }
+}
 
 /// What the final reads say about the keys.
 pub(super) struct Final<'a, 'h> {
     pub(super) index: &'a Index<'h>,
     /// Nodes of each group, in ascending order.
-    nodes: Table<u16, Vec<u16>>,
+    nodes: &'a Table<u16, Vec<u16>>,
 }
 
 impl<'a, 'h> Final<'a, 'h> {
-    /// Finds the nodes of each group: those that the header lists, those that were asked in the end,
-    /// and those that acknowledged anything at all.
+    /// Looks at the gets of the final phase.
     pub(super) fn new(index: &'a Index<'h>) -> Self {
+        let nodes = index.nodes.get_or_init(|| Self::nodes(index));
+        Self { index, nodes }
+    }
+
+    /// The nodes of each group: those that the header lists, those that were asked in the end, and
+    /// those that acknowledged anything at all.
+    fn nodes(index: &Index<'_>) -> Table<u16, Vec<u16>> {
         let columns = index.columns;
         let mut nodes: Table<u16, Vec<u16>> = Table::default();
         for group in &index.history.header.groups {
@@ -39,7 +68,7 @@ impl<'a, 'h> Final<'a, 'h> {
             group.sort_unstable();
             group.dedup();
         }
-        Self { index, nodes }
+        nodes
     }
 
     /// For each node of the key's group its last final get, as far as there is one.

@@ -4,64 +4,35 @@
 //! cheap, or where no stronger model has already settled it.
 //!
 //! The most certain and cheapest comes first: integrity and the certificate, then the passes over
-//! the history, then what has to search, and of that what the verdict asks for. A certificate that
-//! verifies is the proof, so that the black box after it looks for mistakes of the checkers only,
-//! and for no longer than [`AFTER_CERTIFICATE`].
+//! the history, then what has to search; of each what the verdict asks for comes before the rest.
+//! A certificate that verifies is the proof, so that the black box after it looks for mistakes of
+//! the checkers only, and for no longer than [`AFTER_PROOF`].
+
+use std::time::Duration;
 
 use super::index::Index;
 use super::model::Model;
 use super::property::Property;
+use super::table::{Ask, Checker, Checkers, Cost};
 use super::time::{OVER, Time};
 use super::verdict::{Check, Verdict};
-use super::{
-    causal, convergence, dominance, guarded, integrity, linearizable, lookup, lost_writes, lww,
-    lww_black_box, sequential, session, single_value, wing_gong,
-};
-use crate::history::{Dominance, Evidence, History, Kind};
-use convergence::Final;
-use std::time::Duration;
+use super::wing_gong::Limits;
+use super::{guarded, lookup};
+use crate::history::{History, Kind};
 
-/// Operations up to which the ladder runs checks that cost more than a pass over the history,
-/// though the verdict does not ask for them.
-const UNASKED_MAX: usize = 2_000_000;
-/// The same for the causal black box, which saturates.
-const UNASKED_ROUNDS_MAX: usize = 200_000;
-
-/// The same for the search for one order of all sessions.
-const UNASKED_SEARCH_MAX: usize = 10_000;
-/// Time for the black box once the certificate has verified.
-const AFTER_CERTIFICATE: Duration = Duration::from_secs(5);
-/// One part in so many of its time the black box leaves to the session guarantees, which are judged
-/// by what clients saw where it has no answer.
-const LEFT_FOR_GUARANTEES: u32 = 4;
+/// Time for a dear check once the proof that it goes without has verified.
+const AFTER_PROOF: Duration = Duration::from_secs(5);
+/// One part in so many of its time a dear check leaves to those that are judged where it has no
+/// answer.
+const LEFT_FOR_OTHERS: u32 = 4;
 /// Operations from which on a second thread pays.
 const SECOND_THREAD_MIN: usize = 20_000;
-/// The models whose checks are worth a thread, where the verdict asks for them.
-const DEAR: [Model; 3] = [
-    Model::CausalConsistency,
-    Model::CausalConvergence,
-    Model::Causal,
-];
-const REGISTERS: [Property; 2] = [Property::CausalConsistency, Property::CausalConvergence];
-const REGISTER_MODELS: [Model; 2] = [Model::CausalConsistency, Model::CausalConvergence];
-/// States and bytes that a search may take that the verdict does not ask for.
-const UNASKED_STATES: usize = 100_000;
-const UNASKED_BYTES: usize = 64 << 20;
-
-fn sequential_order(history: &History, asked: bool, time: &Time) -> Check {
-    let mut limits = wing_gong::Limits::within(time);
-    if !asked {
-        (limits.states, limits.bytes) = (UNASKED_STATES, UNASKED_BYTES);
-    }
-    one(Property::Sequential, time, || {
-        sequential::check(history, limits)
-    })
-}
 
 /// The checks of a history that the direct algorithms refuse for `reason`: they rest on values
 /// that are unique. Where that is all that is wrong, searches judge it, which take reads of values
 /// that nobody wrote into account themselves.
 pub(super) fn searches(
+    checkers: Checkers,
     history: &History,
     asked: &[Model],
     reason: &str,
@@ -70,7 +41,6 @@ pub(super) fn searches(
     if !is_searched(history) {
         return vec![unknown(Property::Integrity, reason)];
     }
-    let asks = |model| asked.contains(&model);
     let mut checks: Vec<Check> = Property::ALL
         .iter()
         .filter(|property| !matches!(property, Property::Integrity))
@@ -78,13 +48,16 @@ pub(super) fn searches(
         .collect();
     // Strongest first: linearizable is searched key by key, and what it holds the others do.
     for check in checks.iter_mut().rev() {
-        let small = history.len() <= UNASKED_SEARCH_MAX;
-        if check.property == Property::Linearizable && asks(Model::Linearizable) {
-            *check = one(Property::Linearizable, time, || {
-                wing_gong::check(history, wing_gong::Limits::within(time))
-            });
-        } else if check.property == Property::Sequential && (asks(Model::Sequential) || small) {
-            *check = sequential_order(history, asks(Model::Sequential), time);
+        let checker = checkers.of(check.property);
+        let Some(search) = checker.and_then(Checker::search) else {
+            continue;
+        };
+        let is_asked = asks(asked, check.property);
+        if is_asked || history.len() <= search.unasked_max {
+            let limits = Limits::for_ladder(time, is_asked);
+            let properties = [check.property];
+            let mut found = judged(&properties, time, || vec![(search.run)(history, limits)]);
+            *check = found.remove(0);
         }
     }
     checks
@@ -98,301 +71,250 @@ pub(super) fn is_searched(history: &History) -> bool {
     columns.kind.iter().any(other) || lookup::puts_by_id(columns).is_err()
 }
 
+/// Whether a property belongs to one of the models.
+fn asks(asked: &[Model], property: Property) -> bool {
+    asked
+        .iter()
+        .any(|model| model.properties().contains(&property))
+}
+
 /// What a check that the ladder left out answers.
-fn left_out(property: Property, model: Model) -> Check {
+fn left_out(property: Property) -> Check {
+    let model = Model::of(property);
     unknown(
         property,
         format!("too long to judge unasked: --model {model} does"),
     )
 }
 
-/// A check that panics answers unknown, and so does one that there is no time to begin.
-fn one(property: Property, time: &Time, check: impl FnOnce() -> Check) -> Check {
-    if time.is_over() {
-        return unknown(property, OVER);
-    }
-    guarded(check).unwrap_or_else(|reason| unknown(property, reason))
-}
-
 fn unknown(property: Property, reason: impl Into<String>) -> Check {
-    Check {
-        property,
-        checked: 0,
-        verdict: Verdict::unknown(reason),
-    }
+    Check::without_a_look(property, Verdict::unknown(reason))
 }
 
-fn several<const N: usize>(
-    properties: [Property; N],
-    time: &Time,
-    checks: impl FnOnce() -> [Check; N],
-) -> [Check; N] {
+/// A check that panics answers unknown, and so does one that there is no time to begin.
+fn judged(properties: &[Property], time: &Time, run: impl FnOnce() -> Vec<Check>) -> Vec<Check> {
+    let open = |reason: &str| properties.iter().map(|own| unknown(*own, reason)).collect();
     if time.is_over() {
-        return properties.map(|property| unknown(property, OVER));
+        return open(OVER);
     }
-    guarded(checks)
-        .unwrap_or_else(|reason| properties.map(|property| unknown(property, reason.clone())))
+    guarded(run).unwrap_or_else(|reason| open(&reason))
 }
 
 /// All checks, weakest property first, or those of the `asked` models alone, which decide the
 /// verdict.
-pub(super) fn checks(index: &Index<'_>, asked: &[Model], only_asked: bool) -> Vec<Check> {
-    checks_from(index, asked, only_asked, SECOND_THREAD_MIN)
-}
-
-/// The same with a second thread from so many operations on.
-pub(super) fn checks_from(
+pub(super) fn checks(
+    checkers: Checkers,
     index: &Index<'_>,
     asked: &[Model],
     only_asked: bool,
-    second_from: usize,
 ) -> Vec<Check> {
-    let mut engine = Direct {
+    let engine = Direct {
+        checkers,
         index,
         asked,
         only_asked,
-        second_from,
+        second_from: SECOND_THREAD_MIN,
         checks: Vec::new(),
     };
-    engine.run();
-    engine.checks.sort_by_key(|check| check.property);
-    engine.checks
+    engine.judge()
 }
 
-struct Direct<'a, 'h> {
-    index: &'a Index<'h>,
-    asked: &'a [Model],
-    only_asked: bool,
-    second_from: usize,
-    checks: Vec<Check>,
+/// When a check has its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Basis,
+    Pass,
+    Search,
 }
 
-impl Direct<'_, '_> {
-    /// Runs every check. The dearest are begun on a second thread where the history is long.
-    fn run(&mut self) {
-        self.certificate();
-        let dear = |model: &Model| DEAR.contains(model);
-        if self.index.history.len() < self.second_from || !self.asked.iter().any(dear) {
-            self.light();
-            self.rest(Vec::new);
-            return;
+impl Stage {
+    const fn of(cost: Cost) -> Self {
+        match cost {
+            Cost::Basis => Self::Basis,
+            Cost::Pass => Self::Pass,
+            Cost::Search { .. } => Self::Search,
         }
-        let (index, black_box) = (self.index, self.black_box_time());
-        let registers = REGISTER_MODELS.iter().any(|model| self.asks(*model));
-        let causal = self.asks(Model::Causal);
+    }
+}
+
+/// The engine at work on one history.
+pub(super) struct Direct<'a, 'h> {
+    pub(super) checkers: Checkers,
+    pub(super) index: &'a Index<'h>,
+    /// The models that the verdict rests on.
+    pub(super) asked: &'a [Model],
+    /// Whether the others are left out.
+    pub(super) only_asked: bool,
+    /// Operations from which on there is a second thread.
+    pub(super) second_from: usize,
+    pub(super) checks: Vec<Check>,
+}
+
+impl<'h> Direct<'_, 'h> {
+    /// Makes every check. The dearest are begun on a second thread where the history is long.
+    pub(super) fn judge(mut self) -> Vec<Check> {
+        self.make(Stage::Basis);
+        let dear = self.dear();
+        if dear.is_empty() {
+            self.make(Stage::Pass);
+        } else {
+            self.make_beside(&dear, Stage::Pass);
+        }
+        self.make(Stage::Search);
+        self.checks.sort_by_key(|check| check.property);
+        self.checks
+    }
+
+    /// The checks that are worth a thread of their own, each with its time.
+    fn dear(&self) -> Vec<(&'static dyn Checker, Time)> {
+        if self.index.history.len() < self.second_from {
+            return Vec::new();
+        }
+        self.checkers
+            .iter()
+            .filter(|checker| self.is_dear(*checker) && self.is_asked(*checker))
+            .map(|checker| (checker, self.time_of(checker)))
+            .collect()
+    }
+
+    /// Makes the checks of a stage, and the dear ones at the same time.
+    fn make_beside(&mut self, dear: &[(&'static dyn Checker, Time)], stage: Stage) {
+        let index = self.index;
         std::thread::scope(|scope| {
-            let dear_checks = move || {
-                let mut checks = Vec::new();
-                if registers {
-                    let registers = || single_value::check(index);
-                    checks.extend(several(REGISTERS, &index.time, registers));
-                }
-                if causal {
-                    checks.push(one(Property::CausalBlackBox, &black_box, || {
-                        dominance::check_within(index, &black_box)
-                    }));
-                }
-                checks
+            let make_dear = move || {
+                let checks = dear
+                    .iter()
+                    .flat_map(|(checker, time)| run(*checker, index, true, time));
+                checks.collect::<Vec<Check>>()
             };
             let second = std::thread::Builder::new()
                 .name("kvs-checker".to_owned())
-                .spawn_scoped(scope, dear_checks);
-            self.light();
-            self.rest(|| match second {
-                Ok(second) => second.join().unwrap_or_default(),
-                // No thread can be had: what is missing is checked here.
-                Err(_) => Vec::new(),
-            });
+                .spawn_scoped(scope, make_dear);
+            self.make(stage);
+            // Where no thread can be had, what is missing is checked later.
+            if let Ok(second) = second {
+                self.checks.extend(second.join().unwrap_or_default());
+            }
         });
     }
 
-    fn add(&mut self, property: Property, check: impl FnOnce() -> Check) {
-        let check = one(property, &self.index.time, check);
-        self.checks.push(check);
-    }
-
-    /// What every read rests on, and the proof that the store gives itself.
-    fn certificate(&mut self) {
-        let index = self.index;
-        self.add(Property::Integrity, || integrity::check(index));
-        if self.wants(&[Model::Causal]) {
-            self.add(Property::Causal, || causal::check(index));
-        }
-    }
-
-    /// The checks that are a pass over the history.
-    fn light(&mut self) {
-        let index = self.index;
-        if self.wants(&[Model::Eventual]) {
-            let last = Final::new(index);
-            self.add(Property::Convergence, || convergence::check(&last));
-            self.add(Property::LostWrites, || lost_writes::check(&last));
-        }
-        if self.wants(&session::MODELS) && !self.guarantees_are_searched() {
-            self.sessions();
-        }
-        if self.wants(&[Model::Lww]) {
-            self.add(Property::Lww, || lww::check(index));
-        }
-        if self.wants(&[Model::Linearizable]) {
-            self.add(Property::Linearizable, || linearizable::check(index));
-        }
-    }
-
-    /// The other checks, but those that `done` brings: first what the verdict asks for.
-    fn rest(&mut self, done: impl FnOnce() -> Vec<Check>) {
-        type Step<'a, 'h> = (&'static [Model], Property, fn(&mut Direct<'a, 'h>));
-        self.checks.extend(done());
-        let steps: [Step<'_, '_>; 5] = [
-            (&[Model::Lww], Property::LwwBlackBox, Self::lww_black_box),
-            (&REGISTER_MODELS, REGISTERS[1], Self::registers),
-            (&[Model::Causal], Property::CausalBlackBox, |direct| {
-                direct.causal_black_box();
-            }),
-            (&session::MODELS, session::PROPERTIES[0], Self::sessions),
-            (&[Model::Sequential], Property::Sequential, Self::sequential),
-        ];
+    /// Makes the checks of a stage: first what the verdict asks for.
+    fn make(&mut self, stage: Stage) {
         for is_asked in [true, false] {
-            for (models, property, step) in steps {
-                let asks = models.iter().any(|model| self.asks(*model));
-                if asks == is_asked && self.wants(models) && !self.has(property) {
-                    step(self);
+            for checker in self.checkers.iter() {
+                let is_due = Stage::of(checker.cost(self.index)) == stage
+                    && self.is_asked(checker) == is_asked
+                    && self.wants(checker)
+                    && !self.has(checker);
+                if is_due {
+                    self.decide(checker, is_asked);
                 }
             }
         }
     }
 
-    /// Whether the session guarantees are judged by what clients saw.
-    fn guarantees_are_searched(&self) -> bool {
-        session::Judged::of(self.index).is_searched()
+    /// Makes a check, unless it is settled, makes no sense or takes too long.
+    fn decide(&mut self, checker: &'static dyn Checker, is_asked: bool) {
+        let (index, properties) = (self.index, checker.properties());
+        let ask = Ask {
+            index,
+            is_asked,
+            time: &index.time,
+        };
+        let checks = if checker.settled_by(&ask).iter().any(|own| self.holds(*own)) {
+            match checker.once_settled(&ask) {
+                Some(rest) => judged(properties, ask.time, || rest(&ask)),
+                None => Vec::new(),
+            }
+        } else if let Some(reason) = checker.obstacle(&ask) {
+            let not_applicable = |property: &Property| {
+                Check::without_a_look(*property, Verdict::not_applicable(reason.clone()))
+            };
+            properties.iter().map(not_applicable).collect()
+        } else if !is_asked && self.is_too_long(checker) {
+            properties.iter().map(|own| left_out(*own)).collect()
+        } else {
+            run(checker, index, is_asked, &self.time_of(checker))
+        };
+        self.checks.extend(checks);
     }
 
-    /// Whether the checks of these models are made at all.
-    fn wants(&self, models: &[Model]) -> bool {
-        !self.only_asked || self.asked.is_empty() || models.iter().any(|model| self.asks(*model))
+    fn is_dear(&self, checker: &dyn Checker) -> bool {
+        match checker.cost(self.index) {
+            Cost::Search { is_dear, .. } => is_dear,
+            Cost::Basis | Cost::Pass => false,
+        }
     }
 
-    fn has(&self, property: Property) -> bool {
-        self.checks.iter().any(|check| check.property == property)
+    /// Whether the ladder leaves the check out.
+    fn is_too_long(&self, checker: &dyn Checker) -> bool {
+        match checker.cost(self.index) {
+            Cost::Search { unasked_max, .. } => self.index.history.len() > unasked_max,
+            Cost::Basis | Cost::Pass => false,
+        }
     }
 
-    fn asks(&self, model: Model) -> bool {
-        self.asked.contains(&model)
+    /// Whether the check is made at all.
+    fn wants(&self, checker: &dyn Checker) -> bool {
+        !self.only_asked || self.asked.is_empty() || self.is_asked(checker)
+    }
+
+    /// Whether the verdict rests on the check.
+    fn is_asked(&self, checker: &dyn Checker) -> bool {
+        let mut properties = checker.properties().iter();
+        properties.any(|property| asks(self.asked, *property))
+    }
+
+    fn check(&self, property: Property) -> Option<&Check> {
+        self.checks.iter().find(|check| check.property == property)
+    }
+
+    fn has(&self, checker: &dyn Checker) -> bool {
+        let mut properties = checker.properties().iter();
+        properties.any(|property| self.check(*property).is_some())
     }
 
     fn holds(&self, property: Property) -> bool {
-        let integrity = |check: &&Check| check.property == Property::Integrity;
-        let own = |check: &&Check| check.property == property;
-        let valid = |check: &Check| check.verdict.is_valid();
-        self.checks.iter().find(integrity).is_some_and(valid)
-            && self.checks.iter().find(own).is_some_and(valid)
+        [Property::Integrity, property].iter().all(|property| {
+            self.check(*property)
+                .is_some_and(|check| check.verdict.is_valid())
+        })
     }
 
-    fn lww_black_box(&mut self) {
-        let index = self.index;
-        self.add(Property::LwwBlackBox, || lww_black_box::check(index));
-    }
-
-    /// Searches for one order of all sessions, for as long as its limits allow.
-    fn sequential(&mut self) {
-        let history = self.index.history;
-        let check = match single_value::siblings(self.index) {
-            Some(reason) => Check {
-                property: Property::Sequential,
-                checked: 0,
-                verdict: Verdict::not_applicable(reason),
-            },
-            None if !self.asks(Model::Sequential) && self.holds(Property::Linearizable) => return,
-            None if !self.asks(Model::Sequential) && history.len() > UNASKED_SEARCH_MAX => {
-                left_out(Property::Sequential, Model::Sequential)
-            }
-            None => sequential_order(history, self.asks(Model::Sequential), &self.index.time),
-        };
-        self.checks.push(check);
-    }
-
-    fn registers(&mut self) {
-        let index = self.index;
-        let asked = REGISTER_MODELS.iter().any(|model| self.asks(*model));
-        if !asked && self.holds(Property::Linearizable) {
-            return;
-        }
-        if !asked && index.history.len() > UNASKED_MAX {
-            let [cc, ccv] = REGISTER_MODELS;
-            self.checks.push(left_out(REGISTERS[0], cc));
-            self.checks.push(left_out(REGISTERS[1], ccv));
-            return;
-        }
-        self.checks.extend(several(REGISTERS, &index.time, || {
-            single_value::check(index)
-        }));
-    }
-
-    /// How long the black box may take.
-    fn black_box_time(&self) -> Time {
+    /// How long a check may take.
+    fn time_of(&self, checker: &dyn Checker) -> Time {
         let time = &self.index.time;
-        if self.holds(Property::Causal) {
-            time.at_most(AFTER_CERTIFICATE)
-        } else if self.wants(&session::MODELS) && self.guarantees_are_searched() {
-            time.leaving(LEFT_FOR_GUARANTEES)
+        if !self.is_dear(checker) {
+            time.clone()
+        } else if checker.proved_by().is_some_and(|proof| self.holds(proof)) {
+            time.at_most(AFTER_PROOF)
+        } else if self.is_waited_for(checker) {
+            time.leaving(LEFT_FOR_OTHERS)
         } else {
             time.clone()
         }
     }
 
-    fn causal_black_box(&mut self) {
-        let index = self.index;
-        let asked = self.asks(Model::Causal);
-        let property = Property::CausalBlackBox;
-        // Where it implies that.
-        let by_context = index.dominance == Dominance::Context;
-        let implied = !by_context && self.holds(Property::Linearizable);
-        if !asked && (implied || self.holds(Property::Causal)) {
-            return;
-        }
-        let black_box = if !asked && index.columns.evidence.contains(&Evidence::Lww) {
-            Check {
-                property,
-                checked: 0,
-                verdict: Verdict::not_applicable("the last write wins, siblings are not kept"),
-            }
-        } else if !asked && index.history.len() > UNASKED_ROUNDS_MAX {
-            left_out(property, Model::Causal)
-        } else {
-            let time = self.black_box_time();
-            one(property, &time, || dominance::check_within(index, &time))
+    /// Whether another check is needless if this one holds, and has to be made if it does not.
+    fn is_waited_for(&self, checker: &dyn Checker) -> bool {
+        let ask = Ask {
+            index: self.index,
+            is_asked: true,
+            time: &self.index.time,
         };
-        self.checks.push(black_box);
+        let waits = |other: &'static dyn Checker| {
+            let settled_by = other.settled_by(&ask);
+            self.wants(other) && checker.properties().iter().any(|p| settled_by.contains(p))
+        };
+        self.checkers.iter().any(waits)
     }
+}
 
-    fn sessions(&mut self) {
-        let index = self.index;
-        let asked = session::MODELS.iter().any(|model| self.asks(*model));
-        let by_context = index.dominance == Dominance::Context;
-        let implied = [Property::Linearizable, Property::CausalConsistency]
-            .iter()
-            .any(|property| !by_context && self.holds(*property));
-        let judged = session::Judged::of(index);
-        if judged.is_searched() {
-            // The ladder says that a model which holds implies them.
-            if self.holds(Property::CausalBlackBox) || (!asked && implied) {
-                if judged == session::Judged::PartlyByVectors {
-                    let by_evidence = || session::by_evidence(index);
-                    let checks = several(session::PROPERTIES, &index.time, by_evidence);
-                    self.checks.extend(checks);
-                }
-                return;
-            }
-            if !asked && index.history.len() > UNASKED_ROUNDS_MAX {
-                let pairs = session::PROPERTIES.into_iter().zip(session::MODELS);
-                self.checks
-                    .extend(pairs.map(|(property, model)| left_out(property, model)));
-                return;
-            }
-        }
-        let checks = several(session::PROPERTIES, &index.time, || {
-            session::check(index, judged)
-        });
-        self.checks.extend(checks);
-    }
+fn run(checker: &dyn Checker, index: &Index<'_>, is_asked: bool, time: &Time) -> Vec<Check> {
+    let ask = Ask {
+        index,
+        is_asked,
+        time,
+    };
+    judged(checker.properties(), time, || checker.run(&ask))
 }

@@ -1,8 +1,11 @@
 //! A history's rows looked up by key, session and id: what every check starts from.
 
+use std::sync::OnceLock;
+
 use hashbrown::HashMap;
 
 use super::lookup::{Numbers, Puts, follow};
+use super::session::Judged;
 use super::time::Time;
 use crate::history::{Columns, Dominance, History, Kind, NEVER, Outcome, Promise};
 
@@ -76,6 +79,10 @@ pub(super) struct Index<'h> {
     ties: Vec<u8>,
     /// Dense keys on which a session's order at one instant is in no time that this index gives.
     untold: Table<u32, ()>,
+    /// Nodes of each replica group, once somebody has asked for them.
+    pub(super) nodes: OnceLock<Table<u16, Vec<u16>>>,
+    /// What the session guarantees are judged by, once somebody has asked for it.
+    pub(super) guarantees: OnceLock<Judged>,
     /// The time that the checks of it have.
     pub(super) time: Time,
 }
@@ -126,6 +133,8 @@ impl<'h> Index<'h> {
             context_puts: Vec::new(),
             ties: vec![0; columns.len()],
             untold: Table::default(),
+            nodes: OnceLock::new(),
+            guarantees: OnceLock::new(),
             time: Time::default(),
         };
         index.order_sessions()?;

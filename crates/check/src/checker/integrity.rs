@@ -3,8 +3,31 @@
 
 use super::index::{Index, NO_PUT};
 use super::property::{AnomalyKind, Property};
+use super::table::{Ask, Checker, Cost, Reduction};
 use super::verdict::{Check, Findings};
 use crate::history::{CORRUPT, Kind, Outcome};
+
+/// The row of the table.
+pub(super) struct Integrity;
+
+impl Checker for Integrity {
+    fn properties(&self) -> &'static [Property] {
+        &[Property::Integrity]
+    }
+
+    fn cost(&self, _index: &Index<'_>) -> Cost {
+        Cost::Basis
+    }
+
+    fn run(&self, ask: &Ask<'_, '_>) -> Vec<Check> {
+        vec![check(ask.index)]
+    }
+
+    /// Each id is judged on its own.
+    fn reduction(&self) -> Reduction {
+        Reduction::SingleValues
+    }
+}
 
 /// Checks every known get.
 pub(super) fn check(index: &Index<'_>) -> Check {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::Model;
 use super::property::Property;
-use super::session::{self, Judged};
+use super::table::{Checker, Checkers};
 use super::verdict::{Check, Verdict};
 use crate::history::Dominance;
 
@@ -86,18 +86,19 @@ impl fmt::Display for Rung {
     }
 }
 
-/// Where the checks put each model, weakest first; `promised` is marked. `guarantees` says what the
-/// session guarantees are judged by.
+/// Where the checks put each model, weakest first; `promised` is marked. `by_evidence` are the
+/// properties that evidence may have refuted.
 pub(super) fn ladder(
+    checkers: Checkers,
     checks: &[Check],
     promised: Option<Model>,
     dominance: Dominance,
-    guarantees: Judged,
+    by_evidence: &[Property],
 ) -> Vec<Rung> {
     let mut rungs: Vec<Rung> = Model::ALL
         .iter()
         .map(|model| {
-            let (standing, reason) = stands(*model, checks);
+            let (standing, reason) = stands(checkers, *model, checks);
             Rung {
                 model: *model,
                 standing,
@@ -106,7 +107,7 @@ pub(super) fn ladder(
             }
         })
         .collect();
-    imply(&mut rungs, dominance, guarantees);
+    imply(&mut rungs, dominance, by_evidence);
     rungs
 }
 
@@ -118,7 +119,7 @@ fn verdict(checks: &[Check], property: Property) -> Option<&Verdict> {
 }
 
 /// What a model's own checks say.
-fn stands(model: Model, checks: &[Check]) -> (Standing, Option<String>) {
+fn stands(checkers: Checkers, model: Model, checks: &[Check]) -> (Standing, Option<String>) {
     let verdicts = || {
         model
             .properties()
@@ -133,20 +134,44 @@ fn stands(model: Model, checks: &[Check]) -> (Standing, Option<String>) {
         return (Standing::Unknown, Some(reason.clone()));
     }
     let mut own = verdicts().skip(1);
-    let first = own.next().flatten();
-    let second = own.next().flatten();
+    let [first, second] = [(); 2].map(|()| own.next().flatten());
+    if is_asked_twice(checkers, model) {
+        stands_by_proof(first, second)
+    } else {
+        stands_by_all(first, second)
+    }
+}
+
+/// Whether the last of a model's checks asks without evidence what another of them proves by it.
+fn is_asked_twice(checkers: Checkers, model: Model) -> bool {
+    let last = model.properties().last().copied();
+    let last = last.and_then(|property| checkers.of(property));
+    last.and_then(Checker::proved_by).is_some()
+}
+
+/// One question asked by evidence and without: the proof decides, and where there is no evidence
+/// the other.
+fn stands_by_proof(
+    proof: Option<&Verdict>,
+    without: Option<&Verdict>,
+) -> (Standing, Option<String>) {
+    match (proof, without) {
+        // A black box that could not decide takes nothing from evidence that verifies.
+        (Some(Verdict::Valid), _) => (Standing::Held, None),
+        (Some(Verdict::NotApplicable { .. }) | None, Some(without)) => of(without),
+        // The check that goes without evidence was spared: what made it needless decides.
+        (Some(Verdict::NotApplicable { .. }) | None, None) => not_checked(),
+        (Some(proof), _) => of(proof),
+    }
+}
+
+/// One question, or two that both have to be answered: replicas that agree say nothing of writes
+/// that may be lost.
+fn stands_by_all(first: Option<&Verdict>, second: Option<&Verdict>) -> (Standing, Option<String>) {
     match (first, second) {
-        // A black box that could not decide takes nothing from evidence that verifies; replicas
-        // that agree, on the other hand, say nothing of writes that may be lost.
-        (Some(Verdict::Valid), Some(Verdict::Unknown { reason })) if model == Model::Eventual => {
+        (Some(Verdict::Valid), Some(Verdict::Unknown { reason })) => {
             (Standing::Unknown, Some(reason.clone()))
         }
-        (Some(Verdict::Valid), _) => (Standing::Held, None),
-        (Some(Verdict::NotApplicable { .. }) | None, Some(second)) if model != Model::Eventual => {
-            of(second)
-        }
-        // The check that goes without evidence was spared: what made it needless decides.
-        (Some(Verdict::NotApplicable { .. }), None) if model == Model::Causal => not_checked(),
         (Some(first), _) => of(first),
         (None, _) => not_checked(),
     }
@@ -167,7 +192,7 @@ fn of(verdict: &Verdict) -> (Standing, Option<String>) {
 
 /// Decides by definition what no check has decided: what a stronger model implies holds, and what
 /// implies a weaker one that is broken is broken too.
-fn imply(rungs: &mut [Rung], dominance: Dominance, guarantees: Judged) {
+fn imply(rungs: &mut [Rung], dominance: Dominance, by_evidence: &[Property]) {
     let place = |model: Model| model as usize;
     for from in (0..rungs.len()).rev() {
         if rungs[from].standing != Standing::Held {
@@ -184,8 +209,8 @@ fn imply(rungs: &mut [Rung], dominance: Dominance, guarantees: Judged) {
     }
     // What evidence refutes says nothing of models that are judged by what clients saw.
     let by_evidence = |model: Model| {
-        let is_guarantee = session::MODELS.contains(&model);
-        model == Model::Causal || (is_guarantee && guarantees != Judged::BlackBox)
+        let mut properties = model.properties().iter();
+        properties.any(|property| by_evidence.contains(property))
     };
     for at in 0..rungs.len() {
         if rungs[at].standing != Standing::Unknown {
@@ -206,6 +231,8 @@ fn imply(rungs: &mut [Rung], dominance: Dominance, guarantees: Judged) {
 mod tests {
     use super::super::index::Index;
     use super::super::integrity;
+    use super::super::session::{self, Judged};
+    use super::super::table::CHECKERS;
     use super::super::tests::op;
     use super::*;
     use crate::history::{Header, History, Kind, value_id};
@@ -234,14 +261,14 @@ mod tests {
                 verdict: Verdict::unknown("the budget ran out"),
             }),
         );
-        let standings = |guarantees: Judged| {
-            let rungs = ladder(&checks, None, Dominance::Applied, guarantees);
+        let standings = |by_evidence: &[Property]| {
+            let rungs = ladder(CHECKERS, &checks, None, Dominance::Applied, by_evidence);
             [Model::ReadYourWrites, Model::Causal, Model::Linearizable]
                 .map(|model| rungs[model as usize].standing)
         };
         let (broken, unknown) = (Standing::Broken, Standing::Unknown);
-        assert_eq!(standings(Judged::BlackBox), [broken, broken, broken]);
-        assert_eq!(standings(Judged::ByVersions), [broken, unknown, unknown]);
+        assert_eq!(standings(&[Property::Causal]), [broken, broken, broken]);
+        assert_eq!(standings(&session::PROPERTIES), [broken, unknown, unknown]);
     }
 
     #[test]
@@ -260,7 +287,7 @@ mod tests {
                 check(Property::Causal, Verdict::not_applicable("no vectors")),
                 check(Property::Linearizable, linearizable),
             ];
-            let rungs = ladder(&checks, None, dominance, Judged::BlackBox);
+            let rungs = ladder(CHECKERS, &checks, None, dominance, &[Property::Causal]);
             rungs[Model::Causal as usize].standing
         };
         let unknown = || Verdict::unknown("the budget ran out");

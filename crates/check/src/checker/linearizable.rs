@@ -14,9 +14,34 @@
 use super::index::{Index, Table};
 use super::instants;
 use super::property::{AnomalyKind, Property};
+use super::table::{Ask, Checker, Cost, Searched};
 use super::verdict::{Check, Findings, Verdict};
 use super::wing_gong::{self, NO_REAL_TIME};
 use crate::history::NEVER;
+
+/// The row of the table.
+pub(super) struct ByZones;
+
+impl Checker for ByZones {
+    fn properties(&self) -> &'static [Property] {
+        &[Property::Linearizable]
+    }
+
+    fn cost(&self, _index: &Index<'_>) -> Cost {
+        Cost::Pass
+    }
+
+    fn run(&self, ask: &Ask<'_, '_>) -> Vec<Check> {
+        vec![check(ask.index)]
+    }
+
+    fn search(&self) -> Option<Searched> {
+        Some(Searched {
+            unasked_max: 0,
+            run: wing_gong::check,
+        })
+    }
+}
 
 /// The time of the initial put, before all others: times are shifted up by one.
 const BEFORE_TIME: u64 = 0;

@@ -11,7 +11,9 @@
 //! not: what each of them did at a replica is a view of its own there, whose time is that order.
 
 use super::index::{Index, NO_PUT, Table};
+use super::lww::origins_acknowledge;
 use super::property::{AnomalyKind, Property};
+use super::table::{Ask, Checker, Cost};
 use super::time::Ticker;
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Kind, NEVER, origin};
@@ -95,6 +97,35 @@ pub(super) fn check(index: &Index<'_>) -> Check {
         }
     }
     findings.check(checked)
+}
+
+/// The row of the table.
+pub(super) struct ByExposures;
+
+impl Checker for ByExposures {
+    fn properties(&self) -> &'static [Property] {
+        &[Property::LwwBlackBox]
+    }
+
+    fn cost(&self, _index: &Index<'_>) -> Cost {
+        Cost::Search {
+            unasked_max: usize::MAX,
+            is_dear: false,
+        }
+    }
+
+    fn run(&self, ask: &Ask<'_, '_>) -> Vec<Check> {
+        vec![check(ask.index)]
+    }
+
+    fn proved_by(&self) -> Option<Property> {
+        Some(Property::Lww)
+    }
+
+    /// Versions of another node's say nothing of what this one showed.
+    fn is_bound_by_proof(&self, index: &Index<'_>) -> bool {
+        origins_acknowledge(index)
+    }
 }
 
 fn obstacle(index: &Index<'_>) -> Option<String> {

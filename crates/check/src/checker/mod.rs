@@ -61,6 +61,7 @@ mod sequential;
 mod session;
 mod shown;
 mod single_value;
+mod table;
 #[cfg(feature = "stateright")]
 mod tester;
 #[cfg(test)]
@@ -97,10 +98,11 @@ pub use tester::{
 pub use time::{Progress, ProgressSink};
 pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 
-use crate::history::{self, Evidence, History, Promise};
+use crate::history::{self, History, Promise};
 use index::Index;
 use open_puts::with_open_puts;
 use repeated::Refused;
+use table::{CHECKERS, Checker, Checkers};
 use time::{OVER, Time};
 
 /// Prefixes that the search tries, each a fraction of the one before, until one fits the budget.
@@ -128,6 +130,11 @@ const PREFIX_SHRINK: usize = 8;
 /// ```
 #[must_use]
 pub fn check(history: &History, options: &Options) -> Report {
+    check_by(CHECKERS, history, options)
+}
+
+/// The same by the checkers of a table.
+fn check_by(checkers: Checkers, history: &History, options: &Options) -> Report {
     let time = Time::starting(
         options.clock.clone(),
         options.check_budget,
@@ -168,23 +175,23 @@ pub fn check(history: &History, options: &Options) -> Report {
             index.promise = held_to(promise, options.judged_by);
             let asked = asked(promise, options.judged_by);
             if options.engine != Engine::Stateright {
-                report.checks = direct::checks(&index, &asked, options.verdict_only);
+                report.checks = direct::checks(checkers, &index, &asked, options.verdict_only);
                 cut::withdraw(&mut report.checks, history, has_open, Some(dominance));
             }
             if promise == Some(Promise::Lww) && !time.is_over() {
                 report.clock_inversions = Some(lww::clock_inversions(&index));
             }
             report.elapsed.direct = time.spent();
-            let guarantees = session::Judged::of(&index);
-            judge(&mut report, options.judged_by, guarantees);
-            let covered = covered(&index, &report, guarantees);
+            let by_evidence = checkers.by_evidence(&index);
+            judge(checkers, &mut report, options.judged_by, &by_evidence);
+            let covered = covered(checkers, &index, &report);
             report.remarks.extend(covered);
             if options.engine != Engine::Direct {
                 second_opinion(&index, options, &mut report);
                 cut::withdraw_search(&mut report.search, history, has_open, dominance);
                 report.elapsed.search = time.spent().saturating_sub(report.elapsed.direct);
             }
-            if let Some(detail) = contradiction(&index, &report.checks) {
+            if let Some(detail) = contradiction(checkers, &index, &report.checks) {
                 report.agreement = Agreement::Disagree { detail };
             }
             // What stateright took is beside the budget.
@@ -195,11 +202,12 @@ pub fn check(history: &History, options: &Options) -> Report {
             });
             let time = time.anew(left.unwrap_or(explaining));
             report.unexplained = explained(&mut report.checks, |checks| {
-                explain::explain(&index, checks, &time);
+                explain::explain(checkers, &index, checks, &time);
             });
         }
         Ok(Err(reason)) | Err(reason) => {
             let refused = Refused {
+                checkers,
                 history,
                 open: &open,
                 reason: &reason,
@@ -278,7 +286,7 @@ fn asked(promise: Option<Promise>, judged_by: JudgedBy) -> Vec<Model> {
 
 /// What to say where two checks of one model contradict each other: one of them has a bug. Evidence
 /// that verifies proves what the other check asks.
-fn contradiction(index: &Index<'_>, checks: &[Check]) -> Option<String> {
+fn contradiction(checkers: Checkers, index: &Index<'_>, checks: &[Check]) -> Option<String> {
     let is = |property: Property, like: fn(&Verdict) -> bool| {
         let own = |check: &&Check| check.property == property;
         checks
@@ -286,16 +294,16 @@ fn contradiction(index: &Index<'_>, checks: &[Check]) -> Option<String> {
             .find(own)
             .is_some_and(|check| like(&check.verdict))
     };
-    let [causal, lww] = [
-        (Property::Causal, Property::CausalBlackBox),
-        (Property::Lww, Property::LwwBlackBox),
-    ]
-    .map(|(proof, other)| {
-        is(Property::Integrity, Verdict::is_valid)
-            && is(proof, Verdict::is_valid)
-            && is(other, Verdict::is_invalid)
-    });
-    (causal || (lww && lww::origins_acknowledge(index))).then(|| {
+    let contradicts = |checker: &'static dyn Checker| {
+        let mut properties = checker.properties().iter();
+        checker
+            .proved_by()
+            .is_some_and(|proof| is(proof, Verdict::is_valid))
+            && properties.any(|own| is(*own, Verdict::is_invalid))
+            && checker.is_bound_by_proof(index)
+    };
+    let is_refuted = is(Property::Integrity, Verdict::is_valid) && checkers.iter().any(contradicts);
+    is_refuted.then(|| {
         "the certificate of the store proves an order, and what was seen refutes every order: save \
          the history and report it"
             .to_owned()
@@ -303,29 +311,28 @@ fn contradiction(index: &Index<'_>, checks: &[Check]) -> Option<String> {
 }
 
 /// What the verdict's own line says of evidence that covers a part of the history only.
-fn covered(index: &Index<'_>, report: &Report, guarantees: session::Judged) -> Option<String> {
+fn covered(checkers: Checkers, index: &Index<'_>, report: &Report) -> Option<String> {
     let asked = asked(report.promise, JudgedBy::Promise);
-    let asks = |model: Model| match report.model {
-        Some(own) => own == model,
-        None => asked.contains(&model),
+    let asked = report.model.map_or(asked, |own| vec![own]);
+    let asks = |checker: &&'static dyn Checker| {
+        let mut properties = checker.properties().iter();
+        properties.any(|property| asked.contains(&Model::of(*property)))
     };
-    let has = |evidence| index.columns.evidence.contains(&evidence);
-    let (name, coverage) = if asks(Model::Causal) && has(Evidence::Causal) {
-        ("certificate", certificate::coverage(index))
-    } else if asks(Model::Lww) && has(Evidence::Lww) {
-        ("versions", lww::Versions::new(index).coverage())
-    } else if session::MODELS.into_iter().any(asks) && guarantees.is_partial() {
-        ("evidence", session::coverage(index))
-    } else {
-        return None;
-    };
+    let mut asked = checkers.iter().filter(asks);
+    let (name, coverage) = asked.find_map(|checker| checker.coverage(index))?;
     coverage.is_partial().then(|| format!("{name}: {coverage}"))
 }
 
 /// Puts the models on the ladder, and says which of them decides the verdict.
-fn judge(report: &mut Report, judged_by: JudgedBy, guarantees: session::Judged) {
+fn judge(checkers: Checkers, report: &mut Report, judged_by: JudgedBy, by_evidence: &[Property]) {
     let promised = report.promise.map(Model::promised);
-    report.ladder = ladder::ladder(&report.checks, promised, report.dominance, guarantees);
+    report.ladder = ladder::ladder(
+        checkers,
+        &report.checks,
+        promised,
+        report.dominance,
+        by_evidence,
+    );
     report.model = match (judged_by, report.promise) {
         (JudgedBy::Model(model), _) => Some(model),
         (JudgedBy::Ladder, None) => report

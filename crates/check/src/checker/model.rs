@@ -84,6 +84,16 @@ impl Model {
         }
     }
 
+    /// The weakest model that a property belongs to, beside integrity.
+    pub(super) fn of(property: Property) -> Self {
+        let own = |model: &&Self| model.properties().iter().skip(1).any(|p| *p == property);
+        Self::ALL
+            .iter()
+            .find(own)
+            .copied()
+            .unwrap_or(Self::Eventual)
+    }
+
     /// The models that a promise names: all of them have to hold. The last is the one that gave
     /// the promise its name, and that the ladder marks.
     ///

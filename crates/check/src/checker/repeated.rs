@@ -10,7 +10,7 @@ use super::property::Property;
 use super::report::{Agreement, Outcome, Report};
 use super::search::values;
 use super::searched::{Found, Search};
-use super::session;
+use super::table::Checkers;
 use super::time::Time;
 use super::verdict::{Check, Verdict};
 use super::{PREFIX_SHRINK, PREFIXES_MAX, asked, compare, cut, direct, guarded, judge, limit};
@@ -19,6 +19,7 @@ use crate::history::{History, Promise};
 
 /// What judges and is judged.
 pub(super) struct Refused<'a> {
+    pub(super) checkers: Checkers,
     /// The history as it was read.
     pub(super) history: &'a History,
     /// The same with the puts that are missing of it.
@@ -35,18 +36,19 @@ impl Refused<'_> {
         let options = self.options;
         if options.engine != Engine::Stateright {
             let asked = asked(report.promise, options.judged_by);
-            report.checks = direct::searches(self.open, &asked, self.reason, self.time);
+            report.checks =
+                direct::searches(self.checkers, self.open, &asked, self.reason, self.time);
         }
         report.elapsed.direct = self.time.spent();
         report.unexplained = unexplained(&report.checks);
-        judge(report, options.judged_by, session::Judged::BlackBox);
+        judge(self.checkers, report, options.judged_by, &[]);
         if options.engine != Engine::Direct {
             self.second_opinion(report);
             cut::withdraw_searched(&mut report.search, self.history);
             report.elapsed.search = self.time.spent().saturating_sub(report.elapsed.direct);
         }
         cut::withdraw(&mut report.checks, self.history, has_open, None);
-        judge(report, options.judged_by, session::Judged::BlackBox);
+        judge(self.checkers, report, options.judged_by, &[]);
         let by_search = matches!(report.outcome(), Outcome::Valid | Outcome::Invalid)
             && report.direct_outcome() == Outcome::Unknown
             && !matches!(report.agreement, Agreement::Disagree { .. });
@@ -198,6 +200,7 @@ mod tests {
     use super::*;
     use crate::checker::JudgedBy;
     use crate::checker::property::AnomalyKind;
+    use crate::checker::table::CHECKERS;
     use crate::checker::tests::op;
     use crate::checker::verdict::Findings;
     use crate::history::{Header, Kind, Row};
@@ -279,6 +282,7 @@ mod tests {
         let options = Options::default();
         let time = Time::default();
         let refused = Refused {
+            checkers: CHECKERS,
             history: &good,
             open: &good,
             reason: "planted",

@@ -9,8 +9,10 @@
 
 use hashbrown::HashSet;
 
-use super::index::Table;
+use super::index::{Index, Table};
 use super::property::{AnomalyKind, Property};
+use super::single_value;
+use super::table::{Ask, Checker, Cost, Searched};
 use super::verdict::{Check, Findings, Verdict};
 use super::wing_gong::{
     Limits, evidence,
@@ -20,6 +22,48 @@ use crate::history::History;
 
 /// Bytes of a remembered state beside its words.
 const STATE_BYTES: usize = 32;
+
+/// Operations up to which the ladder searches for the order though the verdict does not ask for it.
+const UNASKED_MAX: usize = 10_000;
+
+/// The row of the table.
+pub(super) struct BySearch;
+
+impl Checker for BySearch {
+    fn properties(&self) -> &'static [Property] {
+        &[Property::Sequential]
+    }
+
+    fn cost(&self, _index: &Index<'_>) -> Cost {
+        Cost::Search {
+            unasked_max: UNASKED_MAX,
+            is_dear: false,
+        }
+    }
+
+    fn run(&self, ask: &Ask<'_, '_>) -> Vec<Check> {
+        let limits = Limits::for_ladder(ask.time, ask.is_asked);
+        vec![check(ask.index.history, limits)]
+    }
+
+    fn obstacle(&self, ask: &Ask<'_, '_>) -> Option<String> {
+        single_value::siblings(ask.index)
+    }
+
+    fn settled_by(&self, ask: &Ask<'_, '_>) -> &'static [Property] {
+        match ask.is_asked {
+            true => &[],
+            false => &[Property::Linearizable],
+        }
+    }
+
+    fn search(&self) -> Option<Searched> {
+        Some(Searched {
+            unasked_max: UNASKED_MAX,
+            run: check,
+        })
+    }
+}
 
 /// Whether the history has an order that keeps its sessions' order.
 pub(super) fn check(history: &History, limits: Limits) -> Check {

@@ -201,6 +201,17 @@ pub struct Check {
     pub verdict: Verdict,
 }
 
+impl Check {
+    /// An answer that was given without a look at the history.
+    pub(super) const fn without_a_look(property: Property, verdict: Verdict) -> Self {
+        Self {
+            property,
+            checked: 0,
+            verdict,
+        }
+    }
+}
+
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -17,10 +17,52 @@ use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::single_value::clocks::{Clocks, Seen, TooMany, too_many};
 use super::single_value::graph::{Conflicts, Graph, NONE, order, shortest_circle};
+use super::table::{Ask, Checker, Cost};
 use super::time::{OVER, Time};
 use super::verdict::{Check, Findings, Verdict};
 use super::{black_box, single_value};
-use crate::history::Dominance;
+use crate::history::{Dominance, Evidence};
+
+/// Operations up to which the ladder asks the black box, which saturates, though the verdict does
+/// not.
+const UNASKED_MAX: usize = 200_000;
+
+/// The row of the table.
+pub(super) struct ByVisibility;
+
+impl Checker for ByVisibility {
+    fn properties(&self) -> &'static [Property] {
+        &[Property::CausalBlackBox]
+    }
+
+    fn cost(&self, _index: &Index<'_>) -> Cost {
+        Cost::Search {
+            unasked_max: UNASKED_MAX,
+            is_dear: true,
+        }
+    }
+
+    fn run(&self, ask: &Ask<'_, '_>) -> Vec<Check> {
+        vec![check_within(ask.index, ask.time)]
+    }
+
+    fn obstacle(&self, ask: &Ask<'_, '_>) -> Option<String> {
+        let is_lww = !ask.is_asked && ask.index.columns.evidence.contains(&Evidence::Lww);
+        is_lww.then(|| "the last write wins, siblings are not kept".to_owned())
+    }
+
+    fn settled_by(&self, ask: &Ask<'_, '_>) -> &'static [Property] {
+        match (ask.is_asked, ask.index.dominance) {
+            (true, _) => &[],
+            (false, Dominance::Applied) => &[Property::Linearizable, Property::Causal],
+            (false, Dominance::Context) => &[Property::Causal],
+        }
+    }
+
+    fn proved_by(&self) -> Option<Property> {
+        Some(Property::Causal)
+    }
+}
 
 /// Checks under the rule of the index.
 pub(super) fn check(index: &Index<'_>) -> Check {

@@ -25,7 +25,7 @@ impl Case<'_, '_> {
                 return None;
             }
             let rows = attempt(self, evidence);
-            let rows = closed(self.index, self.property, &rows);
+            let rows = closed(self.index, self.reduction, &rows);
             if self.is_shown_by(&rows) {
                 return Some(rows);
             }

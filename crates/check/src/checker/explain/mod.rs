@@ -14,16 +14,12 @@ mod part;
 mod picture;
 mod shrink;
 
-use super::convergence::{self, Final};
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
 use super::shown::Shown;
+use super::table::{CHECKERS, Checkers, Reduction};
 use super::time::Time;
 use super::verdict::{Anomaly, Check, Verdict};
-use super::{
-    causal, dominance, integrity, linearizable, lost_writes, lww, lww_black_box, sequential,
-    session, single_value, wing_gong,
-};
 use crate::history::History;
 
 pub(super) use picture::picture;
@@ -54,7 +50,7 @@ impl Work {
 /// Reduces every anomaly of `checks` to the smallest set of operations that shows it. One that holds
 /// a smaller one of another kind gives way to that one. When the time is over the others stay as
 /// their checks gave them.
-pub(super) fn explain(index: &Index<'_>, checks: &mut [Check], time: &Time) {
+pub(super) fn explain(checkers: Checkers, index: &Index<'_>, checks: &mut [Check], time: &Time) {
     let mut work = Work {
         left: WORK_MAX,
         time: time.clone(),
@@ -66,7 +62,7 @@ pub(super) fn explain(index: &Index<'_>, checks: &mut [Check], time: &Time) {
     for place in 0..longest {
         for anomalies in &mut all {
             if let Some(anomaly) = anomalies.get_mut(place) {
-                minimise(index, anomaly, &mut work);
+                minimise(checkers, index, anomaly, &mut work);
             }
         }
     }
@@ -94,11 +90,13 @@ fn without_repeated(anomalies: Vec<Anomaly>) -> Vec<Anomaly> {
     kept
 }
 
-fn minimise(index: &Index<'_>, anomaly: &mut Anomaly, work: &mut Work) {
+fn minimise(checkers: Checkers, index: &Index<'_>, anomaly: &mut Anomaly, work: &mut Work) {
     let evidence: Vec<usize> = anomaly.operations.iter().map(|o| o.row as usize).collect();
     let mut case = Case {
         index,
+        checkers,
         property: anomaly.model,
+        reduction: checkers.reduction(anomaly.model),
         kind: Some(anomaly.kind),
         work,
     };
@@ -131,7 +129,10 @@ fn minimise(index: &Index<'_>, anomaly: &mut Anomaly, work: &mut Work) {
 /// An anomaly in the making: which operations show it?
 struct Case<'a, 'h> {
     index: &'a Index<'h>,
+    checkers: Checkers,
     property: Property,
+    /// What of a read may be left out.
+    reduction: Reduction,
     /// What has to be wrong, or `None` for anything that breaks the property.
     kind: Option<AnomalyKind>,
     work: &'a mut Work,
@@ -145,8 +146,7 @@ impl Case<'_, '_> {
             return false;
         }
         self.work.spend(rows.len() + JUDGE_WORK);
-        let alone = part::part(self.index, self.property, rows);
-        match judge_within(&alone, self.property, &self.work.time) {
+        match self.verdict(rows) {
             Some(Verdict::Invalid { found, .. }) => {
                 self.kind.is_none_or(|kind| found.contains_key(&kind))
             }
@@ -155,10 +155,15 @@ impl Case<'_, '_> {
         }
     }
 
+    /// The verdict on these rows alone; `None` when they cannot be indexed.
+    fn verdict(&self, rows: &[usize]) -> Option<Verdict> {
+        let alone = part::part(self.index, self.reduction, rows);
+        judge_within(self.checkers, &alone, self.property, &self.work.time)
+    }
+
     /// What the check says of these rows alone.
     fn words(&self, rows: &[usize]) -> Option<(AnomalyKind, String)> {
-        let alone = part::part(self.index, self.property, rows);
-        let verdict = judge_within(&alone, self.property, &self.work.time)?;
+        let verdict = self.verdict(rows)?;
         let mut anomalies = verdict.anomalies().iter();
         let anomaly = anomalies.find(|a| self.kind.is_none_or(|kind| a.kind == kind))?;
         Some((anomaly.kind, anomaly.sentence.clone()))
@@ -168,33 +173,18 @@ impl Case<'_, '_> {
 /// The verdict on one property; `None` when the history cannot be indexed.
 #[cfg(test)]
 pub(super) fn judge(history: &History, property: Property) -> Option<Verdict> {
-    judge_within(history, property, &Time::default())
+    judge_within(CHECKERS, history, property, &Time::default())
 }
 
 /// The same in so much time.
-fn judge_within(history: &History, property: Property, time: &Time) -> Option<Verdict> {
+fn judge_within(
+    checkers: Checkers,
+    history: &History,
+    property: Property,
+    time: &Time,
+) -> Option<Verdict> {
     let index = Index::new(history).ok()?.within(time);
-    let check = match property {
-        Property::Integrity => integrity::check(&index),
-        Property::Convergence => convergence::check(&Final::new(&index)),
-        Property::LostWrites => lost_writes::check(&Final::new(&index)),
-        Property::Lww => lww::check(&index),
-        Property::ReadYourWrites
-        | Property::MonotonicReads
-        | Property::MonotonicWrites
-        | Property::WritesFollowReads => session::check(&index, session::Judged::of(&index))
-            .into_iter()
-            .find(|check| check.property == property)?,
-        Property::Causal => causal::check(&index),
-        Property::CausalBlackBox => dominance::check(&index),
-        Property::Linearizable => linearizable::check(&index),
-        Property::CausalConsistency | Property::CausalConvergence => single_value::check(&index)
-            .into_iter()
-            .find(|check| check.property == property)?,
-        Property::LwwBlackBox => lww_black_box::check(&index),
-        Property::Sequential => sequential::check(history, wing_gong::Limits::within(time)),
-    };
-    Some(check.verdict)
+    checkers.judge(property, &index).map(|check| check.verdict)
 }
 
 /// The operations of each anomaly as a history of its own, which the same check judges invalid.
@@ -215,6 +205,6 @@ pub fn proofs(history: &History, anomalies: &[Anomaly]) -> Vec<History> {
     };
     anomalies
         .iter()
-        .map(|anomaly| part::part(&index, anomaly.model, &rows(anomaly)))
+        .map(|anomaly| part::part(&index, CHECKERS.reduction(anomaly.model), &rows(anomaly)))
         .collect()
 }

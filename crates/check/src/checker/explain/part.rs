@@ -1,36 +1,13 @@
 //! Some rows of a history as a history that stands on its own.
 
 use super::super::index::{Index, NO_PUT, Table};
-use super::super::property::Property;
+use super::super::table::Reduction;
 use crate::history::{Dominance, Header, History, Kind, Row, Siblings, Witness};
 
-/// Whether an id may be left out of a read together with its put, so that a get need not bring the
-/// puts of all that it returned. Integrity judges each id on its own, and convergence compares
-/// sets, from which the same id can be taken away everywhere. Wherever one value supersedes
-/// another, what is left out may be what superseded.
-const fn drops_ids(property: Property) -> bool {
-    match property {
-        Property::Integrity | Property::Convergence => true,
-        Property::LostWrites
-        | Property::Lww
-        | Property::LwwBlackBox
-        | Property::CausalConsistency
-        | Property::CausalConvergence
-        | Property::ReadYourWrites
-        | Property::MonotonicReads
-        | Property::MonotonicWrites
-        | Property::WritesFollowReads
-        | Property::Causal
-        | Property::CausalBlackBox
-        | Property::Linearizable
-        | Property::Sequential => false,
-    }
-}
-
 /// `rows` and, unless their ids may be left out, the puts that the gets among them read; in order.
-pub(super) fn closed(index: &Index<'_>, property: Property, rows: &[usize]) -> Vec<usize> {
+pub(super) fn closed(index: &Index<'_>, reduction: Reduction, rows: &[usize]) -> Vec<usize> {
     let mut closed = rows.to_vec();
-    if !drops_ids(property) {
+    if reduction == Reduction::WholeReads {
         for row in rows {
             let puts = index.puts_read(*row).iter().filter(|put| **put != NO_PUT);
             closed.extend(puts.map(|put| *put as usize));
@@ -46,7 +23,7 @@ pub(super) fn closed(index: &Index<'_>, property: Property, rows: &[usize]) -> V
 /// put it would look like a value that nobody wrote.
 pub(super) fn without(
     index: &Index<'_>,
-    property: Property,
+    reduction: Reduction,
     rows: &[usize],
     removed: &[usize],
 ) -> Vec<usize> {
@@ -59,7 +36,7 @@ pub(super) fn without(
     let loses = |get: &usize| {
         let reads = columns.read.at(*get).iter().zip(index.puts_read(*get));
         reads
-            .filter(|(_, put)| !drops_ids(property) || **put == NO_PUT)
+            .filter(|(_, put)| reduction == Reduction::WholeReads || **put == NO_PUT)
             .any(|(id, _)| written.contains(id))
     };
     rows.iter()
@@ -70,7 +47,7 @@ pub(super) fn without(
 
 /// The rows as a history with the header of the whole, and with an end record, so that nothing of
 /// it counts as still under way.
-pub(super) fn part(index: &Index<'_>, property: Property, rows: &[usize]) -> History {
+pub(super) fn part(index: &Index<'_>, reduction: Reduction, rows: &[usize]) -> History {
     let whole = index.history;
     let mut rows = rows.to_vec();
     rows.sort_unstable();
@@ -99,7 +76,7 @@ pub(super) fn part(index: &Index<'_>, property: Property, rows: &[usize]) -> His
         }
         let context = known_to(index, *row, &rows);
         own.context = context.as_deref();
-        if drops_ids(property) && !own.read.is_empty() {
+        if reduction == Reduction::SingleValues && !own.read.is_empty() {
             part.columns.push(&scratch.kept(index, *row, &rows, own));
         } else {
             part.columns.push(&own);

@@ -15,7 +15,7 @@ impl Case<'_, '_> {
             let mut order = rows.clone();
             order.sort_by_key(|row| evidence.contains(row));
             for removed in order.chunks(chunk) {
-                let left = without(self.index, self.property, &rows, removed);
+                let left = without(self.index, self.reduction, &rows, removed);
                 if left.len() < rows.len() && self.is_shown_by(&left) {
                     rows = left;
                 }

@@ -13,12 +13,30 @@ mod evidence;
 use super::convergence::Final;
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
+use super::table::{Ask, Checker, Cost};
 use super::time::OVER;
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::Promise;
 use arbitration::Arbitration;
 use by_time::{Futures, Latest};
 use evidence::{Evidence, Said, Value};
+
+/// The row of the table.
+pub(super) struct LostWrites;
+
+impl Checker for LostWrites {
+    fn properties(&self) -> &'static [Property] {
+        &[Property::LostWrites]
+    }
+
+    fn cost(&self, _index: &Index<'_>) -> Cost {
+        Cost::Pass
+    }
+
+    fn run(&self, ask: &Ask<'_, '_>) -> Vec<Check> {
+        vec![check(&Final::new(ask.index))]
+    }
+}
 
 /// A put that is not in the final value which a get returned, and that evidence leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

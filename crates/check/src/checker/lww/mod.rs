@@ -15,14 +15,42 @@ mod walk;
 
 pub(super) use versions::{Item, Versions};
 
+use super::coverage::Coverage;
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
+use super::table::{Ask, Checker, Cost};
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::{Kind, Version, origin, origin_node};
+use crate::history::{Evidence, Kind, Version, origin, origin_node};
 use walk::Walk;
 
 /// Stands for "no row".
 const NONE: u32 = u32::MAX;
+
+/// The row of the table.
+pub(super) struct ByVersions;
+
+impl Checker for ByVersions {
+    fn properties(&self) -> &'static [Property] {
+        &[Property::Lww]
+    }
+
+    fn cost(&self, _index: &Index<'_>) -> Cost {
+        Cost::Pass
+    }
+
+    fn run(&self, ask: &Ask<'_, '_>) -> Vec<Check> {
+        vec![check(ask.index)]
+    }
+
+    fn is_by_evidence(&self, _index: &Index<'_>) -> bool {
+        true
+    }
+
+    fn coverage(&self, index: &Index<'_>) -> Option<(&'static str, Coverage)> {
+        let has_any = index.columns.evidence.contains(&Evidence::Lww);
+        has_any.then(|| ("versions", Versions::new(index).coverage()))
+    }
+}
 
 /// Checks what has a version. Where that is not all of the history it can be refuted and no more.
 pub(super) fn check(index: &Index<'_>) -> Check {

@@ -15,10 +15,10 @@ mod versions;
 
 use super::coverage::Coverage;
 use super::index::Index;
-use super::model::Model;
 use super::property::Property;
 use super::single_value::graph::{Conflicts, Graph, order};
 use super::single_value::spread;
+use super::table::{Ask, Checker, Cost, Run};
 use super::verdict::{Check, Verdict};
 use crate::history::{Dominance, Evidence};
 use found::Found;
@@ -34,13 +34,61 @@ pub(super) const PROPERTIES: [Property; 4] = [
 /// What the four together are called while they are checked.
 const GUARANTEES: &str = "session guarantees";
 
-/// The models that are made of one guarantee each.
-pub(super) const MODELS: [Model; 4] = [
-    Model::ReadYourWrites,
-    Model::MonotonicReads,
-    Model::MonotonicWrites,
-    Model::WritesFollowReads,
-];
+/// Operations up to which the ladder asks what clients saw of them, though the verdict does not.
+const UNASKED_MAX: usize = 200_000;
+
+/// The row of the table.
+pub(super) struct Guarantees;
+
+impl Checker for Guarantees {
+    fn properties(&self) -> &'static [Property] {
+        &PROPERTIES
+    }
+
+    fn cost(&self, index: &Index<'_>) -> Cost {
+        if Judged::of(index).is_searched() {
+            Cost::Search {
+                unasked_max: UNASKED_MAX,
+                is_dear: false,
+            }
+        } else {
+            Cost::Pass
+        }
+    }
+
+    fn run(&self, ask: &Ask<'_, '_>) -> Vec<Check> {
+        check(ask.index, Judged::of(ask.index)).to_vec()
+    }
+
+    /// What clients saw refutes none of them where a stronger model holds.
+    fn settled_by(&self, ask: &Ask<'_, '_>) -> &'static [Property] {
+        let is_searched = Judged::of(ask.index).is_searched();
+        match (is_searched, ask.is_asked, ask.index.dominance) {
+            (false, _, _) => &[],
+            (true, false, Dominance::Applied) => &[
+                Property::CausalBlackBox,
+                Property::Linearizable,
+                Property::CausalConsistency,
+            ],
+            (true, true, _) | (true, false, Dominance::Context) => &[Property::CausalBlackBox],
+        }
+    }
+
+    /// Evidence may refute them all the same.
+    fn once_settled(&self, ask: &Ask<'_, '_>) -> Option<Run> {
+        let is_partial = Judged::of(ask.index) == Judged::PartlyByVectors;
+        is_partial.then_some(|ask| by_evidence(ask.index).to_vec())
+    }
+
+    fn is_by_evidence(&self, index: &Index<'_>) -> bool {
+        Judged::of(index) != Judged::BlackBox
+    }
+
+    fn coverage(&self, index: &Index<'_>) -> Option<(&'static str, Coverage)> {
+        let is_partial = Judged::of(index).is_partial();
+        is_partial.then(|| ("evidence", coverage(index)))
+    }
+}
 
 /// What the guarantees are judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +106,12 @@ pub(super) enum Judged {
 }
 
 impl Judged {
+    /// By what evidence there is.
     pub(super) fn of(index: &Index<'_>) -> Self {
+        *index.guarantees.get_or_init(|| Self::by_evidence(index))
+    }
+
+    fn by_evidence(index: &Index<'_>) -> Self {
         let columns = index.columns;
         let acknowledged = |row: &usize| {
             index.counts(*row) && columns.outcome[*row] == crate::history::Outcome::Ok

@@ -22,6 +22,7 @@ mod live_runs;
 
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
+use super::table::{Ask, Checker, Cost};
 use super::time::OVER;
 use super::verdict::{Check, Findings, Verdict};
 
@@ -39,6 +40,37 @@ const CIRCLE_MAX: usize = 2;
 /// Rows of a circle of causes that are shown.
 const CAUSES_MAX: usize = 6;
 
+/// Operations up to which the ladder judges registers though the verdict does not ask for it.
+const UNASKED_MAX: usize = 2_000_000;
+const PROPERTIES: [Property; 2] = [Property::CausalConsistency, Property::CausalConvergence];
+
+/// The row of the table.
+pub(super) struct ByBadPatterns;
+
+impl Checker for ByBadPatterns {
+    fn properties(&self) -> &'static [Property] {
+        &PROPERTIES
+    }
+
+    fn cost(&self, _index: &Index<'_>) -> Cost {
+        Cost::Search {
+            unasked_max: UNASKED_MAX,
+            is_dear: true,
+        }
+    }
+
+    fn run(&self, ask: &Ask<'_, '_>) -> Vec<Check> {
+        check(ask.index).to_vec()
+    }
+
+    fn settled_by(&self, ask: &Ask<'_, '_>) -> &'static [Property] {
+        match ask.is_asked {
+            true => &[],
+            false => &[Property::Linearizable],
+        }
+    }
+}
+
 /// Checks CC and CCv, in this order.
 pub(super) fn check(index: &Index<'_>) -> [Check; 2] {
     check_within(index, PATIENCE)
@@ -46,7 +78,6 @@ pub(super) fn check(index: &Index<'_>) -> [Check; 2] {
 
 /// The same, with the number of sessions that have to be over before they are folded.
 pub(super) fn check_within(index: &Index<'_>, patience: usize) -> [Check; 2] {
-    const PROPERTIES: [Property; 2] = [Property::CausalConsistency, Property::CausalConvergence];
     if let Some(reason) = siblings(index) {
         return PROPERTIES.map(|property| Check {
             property,

@@ -1,11 +1,13 @@
 //! The black-box causal check where it has to choose, and where histories are long.
 
 use super::super::black_box::{self, Limits};
+use super::super::direct::Direct;
 use super::super::index::Index;
+use super::super::integrity;
 use super::super::model::Model;
 use super::super::property::AnomalyKind;
+use super::super::table::CHECKERS;
 use super::super::verdict::Verdict;
-use super::super::{direct, integrity};
 use super::brute;
 use super::contest::text;
 use super::generate::{self, Random, Store};
@@ -392,8 +394,17 @@ fn a_second_thread_changes_no_verdict() {
             continue;
         };
         for asked in [Model::ALL, &[Model::Causal], &[Model::CausalConvergence]] {
-            let [alone, beside] =
-                [usize::MAX, 0].map(|from| direct::checks_from(&index, asked, false, from));
+            let [alone, beside] = [usize::MAX, 0].map(|second_from| {
+                let engine = Direct {
+                    checkers: CHECKERS,
+                    index: &index,
+                    asked,
+                    only_asked: false,
+                    second_from,
+                    checks: Vec::new(),
+                };
+                engine.judge()
+            });
             assert_eq!(format!("{alone:?}"), format!("{beside:?}"), "seed {seed}");
         }
     }

@@ -8,6 +8,7 @@ use super::super::convergence::{self, Final};
 use super::super::index::Index;
 use super::super::property::{AnomalyKind, Property};
 use super::super::session::{self, Judged};
+use super::super::table::CHECKERS;
 use super::super::time::Time;
 use super::super::verdict::{Check, Findings, Verdict};
 use super::super::{
@@ -233,7 +234,10 @@ fn what_a_verified_certificate_proves_no_weaker_model_searches_for() {
     assert!(report.check(Property::CausalBlackBox).is_none(), "{report}");
     let held = |model: &Model| report.ladder[*model as usize].standing == Standing::Held;
     assert!(
-        session::MODELS.iter().all(held) && held(&Model::Causal),
+        session::PROPERTIES
+            .iter()
+            .all(|property| held(&Model::of(*property)))
+            && held(&Model::Causal),
         "{report}"
     );
 }
@@ -252,8 +256,8 @@ fn replicas_that_contradict_versions_which_explain_everything_are_a_disagreement
         lww::check(&index),
         findings.check(1),
     ];
-    assert!(contradiction(&index, &checks).is_some());
-    assert_eq!(contradiction(&index, &checks[..2]), None);
+    assert!(contradiction(CHECKERS, &index, &checks).is_some());
+    assert_eq!(contradiction(CHECKERS, &index, &checks[..2]), None);
 }
 
 #[test]
@@ -268,13 +272,16 @@ fn a_black_box_that_refutes_a_verified_certificate_is_a_disagreement() {
     let proved = [integrity::check(&index), causal::check(&index)];
     let [integrity, certificate] = &proved;
     assert!(integrity.verdict.is_valid() && certificate.verdict.is_valid());
-    let detail = contradiction(&index, &[&proved[..], &[refuted()]].concat());
+    let detail = contradiction(CHECKERS, &index, &[&proved[..], &[refuted()]].concat());
     assert!(detail.is_some_and(|detail| detail.contains("certificate")));
     // Without a proof there is nothing to contradict, nor by what was not decided.
-    assert_eq!(contradiction(&index, &[integrity.clone(), refuted()]), None);
+    assert_eq!(
+        contradiction(CHECKERS, &index, &[integrity.clone(), refuted()]),
+        None
+    );
     let agreed = dominance::check(&index);
     assert_eq!(
-        contradiction(&index, &[&proved[..], &[agreed]].concat()),
+        contradiction(CHECKERS, &index, &[&proved[..], &[agreed]].concat()),
         None
     );
     let mut report = check(&history, &Options::default());
@@ -297,7 +304,7 @@ fn without_time_anomalies_stay_as_their_checks_gave_them() {
     assert!(found[0].verdict.is_invalid());
     let explained = |time: &Time| {
         let mut checks = found.clone();
-        explain::explain(&index, &mut checks, time);
+        explain::explain(CHECKERS, &index, &mut checks, time);
         checks
     };
     let operations = |checks: &[Check]| -> usize {

@@ -16,10 +16,13 @@ const TRIES: u64 = 40;
 /// Says whether a history satisfies a model; `None` when it cannot be said.
 pub(super) type Judge = fn(&History) -> Option<bool>;
 
+/// The same of an engine, which may have to know more than the history.
+pub(super) type Engine = Box<dyn Fn(&History) -> Option<bool>>;
+
 /// An engine that is compared with the definition.
 pub(super) struct Rival {
     pub(super) name: &'static str,
-    pub(super) judge: Judge,
+    pub(super) judge: Engine,
     /// Histories, one in so many, on which it may leave the verdict open; 0 for none.
     pub(super) may_leave_one_in: u64,
 }

@@ -4,6 +4,8 @@ mod black_box;
 mod brute;
 mod budget;
 mod contest;
+#[cfg(feature = "stateright")]
+mod definitions;
 mod explanations;
 mod generate;
 #[cfg(feature = "stateright")]
@@ -13,6 +15,7 @@ mod partial;
 #[cfg(feature = "stateright")]
 mod registers;
 mod shrink;
+mod table;
 #[cfg(feature = "stateright")]
 mod testers;
 #[cfg(feature = "stateright")]

@@ -2,7 +2,7 @@
 //! broken one pass whose refuting part is untouched.
 
 use super::brute;
-use super::contest::{Contest, Rival, text};
+use super::contest::{Contest, Judge, Rival, text};
 use super::generate::{self, Random, Store};
 use super::oracle::{changed, direct, quiet, rival, searched, verdict};
 use crate::checker::convergence::Final;
@@ -155,7 +155,7 @@ fn a_part_of_a_certificate_is_judged_by_the_axioms_over_all_pairs_that_have_evid
             rivals: vec![
                 Rival {
                     name: "certificate, then black box",
-                    judge: |h| is_asked(h).and_then(|_| direct(h, Promise::Causal)),
+                    judge: Box::new(|h| is_asked(h).and_then(|_| direct(h, Promise::Causal))),
                     may_leave_one_in: 20,
                 },
                 rival("stateright", |h| {
@@ -226,9 +226,9 @@ fn last_write_wins_keeps_the_order_of_sessions_at_one_instant() {
 
 #[test]
 fn registers_keep_the_order_of_sessions_at_one_instant() {
-    let decides = |name, judge| Rival {
+    let decides = |name, judge: Judge| Rival {
         name,
-        judge,
+        judge: Box::new(judge),
         may_leave_one_in: 15,
     };
     Contest {

@@ -9,12 +9,12 @@ use super::oracle::{contexts, rival, siblings, something, verdict};
 use super::trial::single_values;
 use crate::checker::index::Index;
 use crate::checker::property::Property;
-use crate::checker::{lww_black_box, session, single_value};
+use crate::checker::{session, single_value};
 use crate::history::{Header, History, Kind, value_id};
 
 /// What clients of a store see that keeps one value: replicas that pass on what they know, or
 /// replicas without session contexts.
-fn one_value(random: &mut Random, operations: usize) -> Option<History> {
+pub(super) fn one_value(random: &mut Random, operations: usize) -> Option<History> {
     if random.one_in(2) {
         return single_values(random, operations);
     }
@@ -31,14 +31,14 @@ fn one_value(random: &mut Random, operations: usize) -> Option<History> {
 }
 
 /// Siblings, or one value.
-fn values(random: &mut Random, operations: usize) -> Option<History> {
+pub(super) fn values(random: &mut Random, operations: usize) -> Option<History> {
     match random.below(2) {
         0 => one_value(random, operations),
         _ => siblings(random, operations),
     }
 }
 
-fn exposures(random: &mut Random, operations: usize) -> Option<History> {
+pub(super) fn exposures(random: &mut Random, operations: usize) -> Option<History> {
     let mut ops = generate::valid(random, Store::Lww, operations);
     for _ in 0..random.below(4) {
         generate::mutate_visibly(random, Store::Lww, &mut ops);
@@ -147,40 +147,6 @@ const GUARANTEES: [(&str, Judge, Judge); 4] = [
 ];
 
 #[test]
-fn session_guarantees_by_what_clients_saw_agree_with_all_pairs() {
-    for (model, brute, judge) in GUARANTEES {
-        Contest {
-            model,
-            generate: values,
-            operations: 6..14,
-            brute,
-            rivals: vec![rival("black box", judge)],
-        }
-        .hold();
-    }
-}
-
-#[test]
-fn session_guarantees_by_what_clients_saw_agree_with_all_pairs_where_contexts_decide() {
-    let models = [
-        "read-your-writes, contexts",
-        "monotonic-reads, contexts",
-        "monotonic-writes, contexts",
-        "writes-follow-reads, contexts",
-    ];
-    for (model, (_, brute, judge)) in models.into_iter().zip(GUARANTEES) {
-        Contest {
-            model,
-            generate: contexts,
-            operations: 6..14,
-            brute,
-            rivals: vec![rival("black box", judge)],
-        }
-        .hold();
-    }
-}
-
-#[test]
 fn where_contexts_decide_a_causal_history_keeps_every_session_guarantee() {
     let histories = (0..1_000).filter_map(|seed| contexts(&mut Random(seed), 8));
     let causal: Vec<History> = histories.filter(brute::causal).collect();
@@ -231,18 +197,4 @@ fn a_session_that_goes_back_to_what_was_read_from_the_future_is_found() {
         seen(&history, Property::MonotonicReads)
     };
     assert_eq!([judged(late), judged(early)], [Some(false), Some(true)]);
-}
-
-#[test]
-fn what_replicas_showed_and_all_pairs_of_exposures_agree_on_last_write_wins() {
-    Contest {
-        model: "lww, black box",
-        generate: exposures,
-        operations: 4..16,
-        brute: brute::arbitrable,
-        rivals: vec![rival("black box", |history| {
-            verdict(&lww_black_box::check(&Index::new(history).ok()?))
-        })],
-    }
-    .hold();
 }

@@ -38,6 +38,10 @@ const STATES_MAX: usize = 5_000_000;
 /// Bytes that those at one instant take at most.
 const BYTES_MAX: usize = 512 << 20;
 
+/// States and bytes that a search may take that the verdict does not ask for.
+const UNASKED_STATES: usize = 100_000;
+const UNASKED_BYTES: usize = 64 << 20;
+
 /// States that making evidence small may go through at least; it may take as many as judging took.
 const EXPLAIN_STATES_MIN: usize = 200_000;
 
@@ -55,6 +59,19 @@ impl Limits {
             bytes: BYTES_MAX,
             time: time.clone(),
             pace: Pace::new("search for an order", 0),
+        }
+    }
+
+    /// The same where the verdict rests on it, and less where it is one rung of many.
+    pub(super) fn for_ladder(time: &Time, is_asked: bool) -> Self {
+        let limits = Self::within(time);
+        if is_asked {
+            return limits;
+        }
+        Self {
+            states: UNASKED_STATES,
+            bytes: UNASKED_BYTES,
+            ..limits
         }
     }
 

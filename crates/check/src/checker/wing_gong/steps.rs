@@ -431,7 +431,7 @@ impl Sweep<'_> {
         self.open.iter().copied().filter(waits).collect()
     }
 
-    /// The configuration after    /// The configuration after an action, of an open operation or a pending one.
+    /// The configuration after an action, of an open operation or a pending one.
     fn taken(&mut self, config: &Config, action: Action, op: Option<u32>) -> Option<Config> {
         let value = match (config.value, action) {
             (OTHER, Action::Append(_)) => OTHER,
