@@ -11,16 +11,6 @@ use super::verdict::{Check, Verdict};
 use crate::history::Dominance;
 
 /// How a history stands to a model.
-///
-/// ```
-/// use kvs_check::{Get, Model, Put, Recorder, Standing};
-///
-/// let recorder = Recorder::new();
-/// let alice = recorder.process("alice");
-/// alice.invoke(Put("x", 1)).ok(());
-/// alice.invoke(Get("x")).ok(Some(1));
-/// assert_eq!(recorder.finish().ladder().standing(Model::Linearizable), Standing::Held);
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
@@ -48,20 +38,6 @@ impl Standing {
 }
 
 /// One model's place on the ladder.
-///
-/// ```
-/// # use kvs_check::{Get, Put, Recorder};
-/// # let recorder = Recorder::new();
-/// # let alice = recorder.process("alice");
-/// # alice.invoke(Put("x", 1)).ok(());
-/// # alice.invoke(Get("x")).ok(Some(1));
-/// let report = recorder.finish().ladder();
-/// for rung in &report.ladder {
-///     let reason = rung.reason.as_deref().unwrap_or("its own checks say so");
-///     println!("{} is {}: {reason}", rung.model, rung.standing.name());
-/// }
-/// assert!(report.ladder.is_sorted_by_key(|rung| rung.model));
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rung {
     /// The model.

@@ -44,6 +44,7 @@ mod lookup;
 mod lost_writes;
 mod lww;
 mod lww_black_box;
+mod minimise;
 mod model;
 mod open_puts;
 mod options;

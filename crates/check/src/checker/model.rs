@@ -13,24 +13,6 @@ use crate::history::{Dominance, Promise};
 kinds! {
     /// A consistency model. The derived order is that of the ladder, weakest first: a model never
     /// implies a later one, though not every model implies all earlier ones.
-    ///
-    /// ```
-    /// use kvs_check::{Get, Model, Put, Recorder, Standing};
-    ///
-    /// assert_eq!(Model::from_name("ryw"), Some(Model::ReadYourWrites));
-    /// assert!(Model::Causal < Model::Linearizable);
-    ///
-    /// let recorder = Recorder::new();
-    /// let alice = recorder.process("alice");
-    /// alice.invoke(Put("x", 1)).ok(());
-    /// alice.invoke(Get("x")).ok(None); // her own write is gone
-    /// let report = recorder.finish().ladder();
-    /// for model in Model::ALL {
-    ///     println!("{model}: {} {}", report.standing(*model).name(), model.meaning());
-    /// }
-    /// assert_eq!(report.standing(Model::ReadYourWrites), Standing::Broken);
-    /// assert_eq!(report.standing(Model::MonotonicWrites), Standing::Held);
-    /// ```
     Model {
         Eventual = "eventual":
             "Replicas agree once writing has stopped, and no acknowledged put is gone.",
@@ -60,12 +42,6 @@ kinds! {
 impl Model {
     /// The properties that make it up. Where two of them ask one question, by evidence and
     /// without, they stand next to each other.
-    ///
-    /// ```
-    /// use kvs_check::{Model, checker::Property};
-    ///
-    /// assert_eq!(Model::Linearizable.properties(), [Property::Integrity, Property::Linearizable]);
-    /// ```
     #[must_use]
     pub const fn properties(self) -> &'static [Property] {
         use Property as P;
@@ -99,12 +75,6 @@ impl Model {
     ///
     /// A linearizable store needs no more than its own model. A replicated one also has to
     /// converge, and a causal one has to keep each session guarantee by its own evidence.
-    ///
-    /// ```
-    /// use kvs_check::{Model, history::Promise};
-    ///
-    /// assert_eq!(Model::of_promise(Promise::Lww), [Model::Eventual, Model::Lww]);
-    /// ```
     #[must_use]
     pub const fn of_promise(promise: Promise) -> &'static [Self] {
         match promise {

@@ -26,13 +26,6 @@ pub(super) use kinds;
 
 kinds! {
     /// What a history is held to, one check each.
-    ///
-    /// ```
-    /// use kvs_check::checker::Property;
-    ///
-    /// assert_eq!(Property::LostWrites.name(), "lost-writes");
-    /// assert_eq!(Property::LostWrites.meaning(), "No acknowledged put has vanished.");
-    /// ```
     Property {
         Integrity = "integrity": "Every value read was written to that key, and before.",
         Convergence = "convergence": "After the run every replica answers every key alike.",
@@ -54,12 +47,6 @@ kinds! {
 
 kinds! {
     /// What is wrong with a history.
-    ///
-    /// ```
-    /// use kvs_check::checker::AnomalyKind;
-    ///
-    /// assert_eq!(AnomalyKind::from_name("thin-air-read"), Some(AnomalyKind::ThinAirRead));
-    /// ```
     AnomalyKind {
         CorruptRead = "corrupt-read": "A payload that its own id does not derive.",
         ThinAirRead = "thin-air-read": "A value that nobody wrote to that key.",

@@ -35,15 +35,7 @@ pub enum Agreement {
     },
 }
 
-/// The verdict of a whole run. The larger of two is the worse.
-///
-/// ```
-/// use kvs_check::{History, Model, checker::Outcome};
-///
-/// let report = History::default().check(Model::Causal);
-/// assert_eq!(report.outcome(), Outcome::Unknown);
-/// assert_eq!(report.outcome().name(), "unknown");
-/// ```
+/// The verdict of a whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -68,18 +60,6 @@ impl Outcome {
 }
 
 /// Operations by outcome.
-///
-/// ```
-/// use kvs_check::{Model, Put, Recorder};
-///
-/// let recorder = Recorder::new();
-/// let alice = recorder.process("alice");
-/// alice.invoke(Put("x", 1)).ok(());
-/// alice.invoke(Put("x", 2)).fail();
-/// alice.invoke(Put("x", 3)).info();
-/// let totals = recorder.finish().check(Model::Linearizable).totals;
-/// assert_eq!((totals.ok, totals.fail, totals.info), (1, 1, 1));
-/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Acknowledged.
@@ -99,20 +79,7 @@ pub struct Elapsed {
     pub search: Duration,
 }
 
-/// The judgement. Its text is one line for each check, and the first anomaly of each that is
-/// `invalid`.
-///
-/// ```
-/// use kvs_check::{Get, Model, Put, Recorder};
-///
-/// let recorder = Recorder::new();
-/// let (alice, bob) = (recorder.process("alice"), recorder.process("bob"));
-/// alice.invoke(Put("x", 1)).ok(());
-/// bob.invoke(Get("x")).ok(None);
-/// let report = recorder.finish().check(Model::Linearizable);
-/// assert!(report.is_invalid());
-/// assert!(report.to_string().starts_with("invalid, held to: linearizable"));
-/// ```
+/// The judgement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// What the history was held to.
@@ -304,14 +271,7 @@ impl Report {
         }
     }
 
-    /// The check of a property; none where the verdict did not need it.
-    ///
-    /// ```
-    /// use kvs_check::{History, Model, checker::Property};
-    ///
-    /// let report = History::default().check(Model::Linearizable);
-    /// assert!(report.check(Property::Sequential).is_none());
-    /// ```
+    /// The check of a property.
     #[must_use]
     pub fn check(&self, property: Property) -> Option<&Check> {
         self.checks.iter().find(|check| check.property == property)
@@ -333,16 +293,6 @@ impl Report {
     }
 
     /// Every anomaly that was kept of what the verdict rests on, weakest property first.
-    ///
-    /// ```
-    /// use kvs_check::{Get, Model, Recorder};
-    ///
-    /// let recorder: Recorder<&str, u32> = Recorder::new();
-    /// recorder.process("alice").invoke(Get("x")).ok(Some(7));
-    /// let report = recorder.finish().check(Model::Linearizable);
-    /// let kinds: Vec<&str> = report.anomalies().map(|anomaly| anomaly.kind.name()).collect();
-    /// assert_eq!(kinds, ["thin-air-read"]);
-    /// ```
     pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {
         self.checks
             .iter()

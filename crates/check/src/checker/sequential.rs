@@ -104,7 +104,7 @@ pub(super) fn check(history: &History, limits: Limits) -> Check {
                 !limits.time.is_over()
                     && search(ops, order_of, &mut registers, &mut limits.clone()) == Answer::NoOrder
             };
-            let ops = evidence::smallest_in_any_time(ops.clone(), has_no_order).ops;
+            let ops = evidence::smallest_in_any_time(ops.clone(), has_no_order);
             let is_cut = limits.time.is_over();
             let shown = evidence::shown(&ops);
             findings.add_found(AnomalyKind::NotSequential, &shown, is_cut, || {

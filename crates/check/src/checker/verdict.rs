@@ -14,21 +14,6 @@ use crate::history::History;
 pub const ANOMALIES_KEPT: usize = 10;
 
 /// Something wrong, with the smallest set of operations that shows it.
-///
-/// ```
-/// use kvs_check::{Get, Model, Put, Recorder, checker::AnomalyKind};
-///
-/// let recorder = Recorder::new();
-/// let (alice, bob) = (recorder.process("alice"), recorder.process("bob"));
-/// alice.invoke(Put("x", 1)).ok(());
-/// alice.invoke(Put("y", 2)).ok(()); // has no part in it
-/// bob.invoke(Get("x")).ok(None);
-/// let report = recorder.finish().check(Model::Linearizable);
-/// let anomaly = report.anomalies().next().expect("the read is stale");
-/// assert_eq!(anomaly.kind, AnomalyKind::NotLinearizable);
-/// assert_eq!(anomaly.operations.len(), 2);
-/// assert_eq!(anomaly.operations[1].label(), "get \"x\" -> nothing");
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Anomaly {
     /// What is wrong.
@@ -46,16 +31,6 @@ pub struct Anomaly {
 
 impl Anomaly {
     /// The operations: as a picture on a time line, where they fit one, and a line each.
-    ///
-    /// ```
-    /// # use kvs_check::{Get, Model, Recorder};
-    /// # let recorder: Recorder<&str, u32> = Recorder::new();
-    /// # recorder.process("alice").invoke(Get("x")).ok(Some(7));
-    /// # let report = recorder.finish().check(Model::Linearizable);
-    /// for anomaly in report.anomalies() {
-    ///     println!("{}\n{}", anomaly.sentence, anomaly.proof().join("\n"));
-    /// }
-    /// ```
     #[must_use]
     pub fn proof(&self) -> Vec<String> {
         let mut lines = super::explain::picture(&self.operations);
@@ -75,21 +50,6 @@ impl fmt::Display for Anomaly {
 }
 
 /// What a check answers.
-///
-/// ```
-/// use kvs_check::{Get, Model, Recorder, checker::{Property, Verdict}};
-///
-/// let recorder: Recorder<&str, u32> = Recorder::new();
-/// recorder.process("alice").invoke(Get("x")).ok(Some(7)); // nobody wrote that
-/// let report = recorder.finish().check(Model::Linearizable);
-/// match &report.check(Property::Integrity).expect("it is part of every model").verdict {
-///     Verdict::Valid => println!("every value that was read was written"),
-///     Verdict::Invalid { found, anomalies } => {
-///         assert_eq!((found.len(), anomalies.len()), (1, 1));
-///     }
-///     Verdict::Unknown { reason } | Verdict::NotApplicable { reason } => println!("{reason}"),
-/// }
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
@@ -178,19 +138,6 @@ impl Verdict {
 }
 
 /// One property, and what its check answered.
-///
-/// ```
-/// # use kvs_check::{Get, Model, Put, Recorder};
-/// # let recorder = Recorder::new();
-/// # let alice = recorder.process("alice");
-/// # alice.invoke(Put("x", 1)).ok(());
-/// # alice.invoke(Get("x")).ok(Some(1));
-/// # let report = recorder.finish().check(Model::Linearizable);
-/// for check in &report.checks {
-///     println!("{}: {} after {} operations", check.property, check.verdict.name(), check.checked);
-///     assert!(check.verdict.is_valid());
-/// }
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// The property.

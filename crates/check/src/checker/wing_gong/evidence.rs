@@ -8,6 +8,7 @@
 //! That is repeated until nothing more can be left out, as far as the tries go.
 
 use super::super::index::Table;
+use super::super::minimise::{Shrinking, Tried, halve, minimise};
 use super::operation::{Action, NOTHING, Op, Token};
 use crate::history::NEVER;
 
@@ -18,66 +19,136 @@ const WORK_MAX: usize = 1_500_000;
 /// Operations that an anomaly shows.
 const SHOWN_MAX: usize = 12;
 
-/// What is left.
-pub(in super::super) struct Evidence {
-    pub(in super::super) ops: Vec<Op>,
-}
-
 /// The smallest evidence that greedy steps find where order is by time. `has_no_order` holds for
 /// `ops`; what had returned before `end` has an order with what was open.
 pub(in super::super) fn smallest(
     ops: &[Op],
     end: u64,
     mut has_no_order: impl FnMut(&[Op]) -> bool,
-) -> Evidence {
+) -> Vec<Op> {
     let ops = shortest_prefix(ops, end, &mut has_no_order);
     smallest_in_any_time(ops, has_no_order)
 }
 
 /// The same where only the sessions' order counts: what was read may have been written later.
 pub(in super::super) fn smallest_in_any_time(
-    mut ops: Vec<Op>,
-    mut has_no_order: impl FnMut(&[Op]) -> bool,
-) -> Evidence {
+    ops: Vec<Op>,
+    has_no_order: impl FnMut(&[Op]) -> bool,
+) -> Vec<Op> {
     let mut tries = Tries {
+        ops,
+        has_no_order,
         left: TRIES_MAX,
         work: WORK_MAX,
     };
-    let parts = values(&ops);
-    leave_out(&mut ops, parts, &mut has_no_order, &mut tries);
-    let mut size = ops.len().div_ceil(2);
-    loop {
-        let before = ops.len();
-        leave_out_single(&mut ops, size, &mut has_no_order, &mut tries);
-        if size > 1 {
-            size = size.div_ceil(2);
-        } else if ops.len() == before || tries.left == 0 {
-            return Evidence { ops };
+    let parts = values(&tries.ops);
+    halve(&mut Values {
+        tries: &mut tries,
+        parts,
+    });
+    minimise(&mut Singles {
+        links: Links::new(&[]),
+        tries: &mut tries,
+    });
+    tries.ops
+}
+
+/// Operations that have no order, and how much may still be tried with them.
+struct Tries<F> {
+    ops: Vec<Op>,
+    has_no_order: F,
+    left: usize,
+    work: usize,
+}
+
+impl<F: FnMut(&[Op]) -> bool> Tries<F> {
+    /// Pays for one search.
+    const fn spend(&mut self) -> bool {
+        let ops = self.ops.len();
+        if self.left == 0 || self.work < ops {
+            self.left = 0;
+            return false;
+        }
+        self.left -= 1;
+        self.work -= ops;
+        true
+    }
+
+    /// Leaves rows out, if the others have no order. `None` when no more may be tried.
+    fn leave_out(&mut self, gone: &Table<u32, ()>) -> Option<bool> {
+        if !self.spend() {
+            return None;
+        }
+        let rest = without(&self.ops, gone);
+        let is_shown = (self.has_no_order)(&rest);
+        if is_shown {
+            self.ops = rest;
+        }
+        Some(is_shown)
+    }
+}
+
+/// Leaves out values, with all that wrote or observed them.
+struct Values<'t, F> {
+    tries: &'t mut Tries<F>,
+    /// The rows of each.
+    parts: Vec<Vec<u32>>,
+}
+
+impl<F: FnMut(&[Op]) -> bool> Shrinking for Values<'_, F> {
+    type Item = Vec<u32>;
+
+    fn items(&mut self) -> Vec<Vec<u32>> {
+        self.parts.clone()
+    }
+
+    fn size(&self) -> usize {
+        self.parts.len()
+    }
+
+    fn leave_out(&mut self, parts: &[Vec<u32>]) -> Tried {
+        let gone: Table<u32, ()> = parts.iter().flatten().map(|row| (*row, ())).collect();
+        match self.tries.leave_out(&gone) {
+            Some(true) => {
+                self.parts.retain(|part| !gone.contains_key(&part[0]));
+                Tried::Decided
+            }
+            Some(false) => Tried::Decided,
+            None => Tried::Over,
         }
     }
 }
 
-/// Leaves out single operations, `size` of them at a time, those that only observe first.
-fn leave_out_single(
-    ops: &mut Vec<Op>,
-    size: usize,
-    has_no_order: &mut impl FnMut(&[Op]) -> bool,
-    tries: &mut Tries,
-) {
-    let links = Links::new(ops);
-    let mut all = ops.clone();
-    all.sort_by_key(|op| !op.action.only_observes());
-    for some in all.chunks(size.max(1)) {
-        let gone = links.with_observers(some);
-        if !ops.iter().any(|op| gone.contains_key(&op.row)) {
-            continue;
+/// Leaves out single operations, those that only observe first.
+struct Singles<'t, F> {
+    tries: &'t mut Tries<F>,
+    /// Who may have observed what, as it was when the pass began.
+    links: Links,
+}
+
+impl<F: FnMut(&[Op]) -> bool> Shrinking for Singles<'_, F> {
+    type Item = Op;
+
+    fn items(&mut self) -> Vec<Op> {
+        self.links = Links::new(&self.tries.ops);
+        let mut all = self.tries.ops.clone();
+        all.sort_by_key(|op| !op.action.only_observes());
+        all
+    }
+
+    fn size(&self) -> usize {
+        self.tries.ops.len()
+    }
+
+    fn leave_out(&mut self, some: &[Op]) -> Tried {
+        let gone = self.links.with_observers(some);
+        let is_there = |op: &Op| gone.contains_key(&op.row);
+        if !self.tries.ops.iter().any(is_there) {
+            return Tried::Decided;
         }
-        if !tries.spend(ops.len()) {
-            return;
-        }
-        let rest = without(ops, &gone);
-        if has_no_order(&rest) {
-            *ops = rest;
+        match self.tries.leave_out(&gone) {
+            Some(_) => Tried::Decided,
+            None => Tried::Over,
         }
     }
 }
@@ -204,56 +275,6 @@ fn shortest_prefix(ops: &[Op], end: u64, has_no_order: &mut impl FnMut(&[Op]) ->
         }
     }
     best
-}
-
-struct Tries {
-    left: usize,
-    work: usize,
-}
-
-impl Tries {
-    /// Pays for a search among so many operations.
-    const fn spend(&mut self, ops: usize) -> bool {
-        if self.left == 0 || self.work < ops {
-            self.left = 0;
-            return false;
-        }
-        self.left -= 1;
-        self.work -= ops;
-        true
-    }
-}
-
-/// Leaves out as many of the parts as it can: half of them, then a quarter, and so on.
-fn leave_out(
-    ops: &mut Vec<Op>,
-    mut parts: Vec<Vec<u32>>,
-    has_no_order: &mut impl FnMut(&[Op]) -> bool,
-    tries: &mut Tries,
-) {
-    let mut size = parts.len().div_ceil(2);
-    while size > 0 {
-        let mut start = 0;
-        while start < parts.len() {
-            if !tries.spend(ops.len()) {
-                return;
-            }
-            let end = (start + size).min(parts.len());
-            let gone: Table<u32, ()> = parts[start..end]
-                .iter()
-                .flatten()
-                .map(|row| (*row, ()))
-                .collect();
-            let rest = without(ops, &gone);
-            if has_no_order(&rest) {
-                *ops = rest;
-                parts.drain(start..end);
-            } else {
-                start = end;
-            }
-        }
-        size = if size == 1 { 0 } else { size.div_ceil(2) };
-    }
 }
 
 /// The rows of each value of each key: those that wrote or observed it, with what they wrote.

@@ -241,8 +241,8 @@ fn add(
     let all = refuted.of;
     let row = refuted.ops.first().map_or(0, |op| op.row as usize);
     let key = history.key_name(history.columns.key[row]);
-    let count = evidence.ops.len();
-    let rows = evidence::shown(&evidence.ops);
+    let count = evidence.len();
+    let rows = evidence::shown(&evidence);
     findings.add_found(AnomalyKind::NotLinearizable, &rows, is_cut, || {
         let shown = if rows.len() < count {
             format!(", the last {} of which are shown", rows.len())
