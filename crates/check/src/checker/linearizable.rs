@@ -13,6 +13,7 @@
 
 use super::index::{Index, Table};
 use super::instants;
+use super::one_value::siblings;
 use super::property::{AnomalyKind, Property};
 use super::table::{Ask, Checker, Cost, Searched};
 use super::verdict::{Check, Findings, Verdict};
@@ -148,11 +149,7 @@ pub(super) fn check(index: &Index<'_>) -> Check {
             verdict: Verdict::not_applicable(NO_REAL_TIME),
         };
     }
-    let siblings = (0..index.history.len())
-        .find(|row| index.is_known_get(*row) && index.columns.read.at(*row).len() > 1);
-    if let Some(row) = siblings {
-        let name = index.name(row);
-        let reason = format!("{name} returned several values, a register holds one");
+    if let Some(reason) = siblings(index) {
         return Check {
             property: Property::Linearizable,
             checked: 0,

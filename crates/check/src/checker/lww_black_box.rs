@@ -12,6 +12,7 @@
 
 use super::index::{Index, NO_PUT, Table};
 use super::lww::origins_acknowledge;
+use super::one_value::siblings;
 use super::property::{AnomalyKind, Property};
 use super::table::{Ask, Checker, Cost};
 use super::time::Ticker;
@@ -129,7 +130,7 @@ impl Checker for ByExposures {
 }
 
 fn obstacle(index: &Index<'_>) -> Option<String> {
-    if let Some(reason) = super::single_value::siblings(index) {
+    if let Some(reason) = siblings(index) {
         return Some(reason);
     }
     let columns = index.columns;

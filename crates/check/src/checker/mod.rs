@@ -11,13 +11,14 @@
 //! | causal, by witness | the vectors are a visibility order of a multi-value register | Burckhardt et al. 2014 | `causal.rs` |
 //! | causal, black box | happens-before refutes no read | Bouajjani et al. 2017, for multi-value registers | `black_box/` |
 //! | causal, by contexts | the same where a put supersedes its context only | Almeida et al. 2012 | `dominance/` |
-//! | cc, ccv | bad patterns of registers | Bouajjani et al. 2017 | `single_value/` |
+//! | cc, ccv | bad patterns of registers | Bouajjani et al. 2017 | `bad_patterns.rs` |
 //! | linearizable | zones of a key do not conflict | Gibbons and Korach 1997 | `linearizable.rs` |
 //! | linearizable, values that repeat, compare-and-set, append | zones of what was written once, and a search for an order of a key | Wing and Gong 1993, Lowe 2017 | `wing_gong/` |
 //! | sequential | a search for one order of all | Lamport 1979 | `sequential.rs` |
 //! | linearizable and sequential again, values that repeat | a search for an order | stateright | `search/values/` |
 //! | all models, again | a search for an order | stateright | `search/` |
 //!
+//! `happens_before/` is what several of them ask what an operation had seen.
 //! `explain/` reduces each anomaly to the smallest set of operations that shows it.
 //!
 //! A checker uses only the history: the oracle shares no code with the store. It never answers
@@ -26,6 +27,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod bad_patterns;
 mod black_box;
 mod causal;
 mod certificate;
@@ -35,6 +37,7 @@ mod cut;
 mod direct;
 mod dominance;
 mod explain;
+mod happens_before;
 mod index;
 mod instants;
 mod integrity;
@@ -46,6 +49,7 @@ mod lww;
 mod lww_black_box;
 mod minimise;
 mod model;
+mod one_value;
 mod open_puts;
 mod options;
 mod prefix;
@@ -61,7 +65,6 @@ mod searched;
 mod sequential;
 mod session;
 mod shown;
-mod single_value;
 mod table;
 #[cfg(feature = "stateright")]
 mod tester;

@@ -10,8 +10,8 @@
 use hashbrown::HashSet;
 
 use super::index::{Index, Table};
+use super::one_value::siblings;
 use super::property::{AnomalyKind, Property};
-use super::single_value;
 use super::table::{Ask, Checker, Cost, Searched};
 use super::verdict::{Check, Findings, Verdict};
 use super::wing_gong::{
@@ -47,7 +47,7 @@ impl Checker for BySearch {
     }
 
     fn obstacle(&self, ask: &Ask<'_, '_>) -> Option<String> {
-        single_value::siblings(ask.index)
+        siblings(ask.index)
     }
 
     fn settled_by(&self, ask: &Ask<'_, '_>) -> &'static [Property] {

@@ -11,8 +11,8 @@ use super::time::Time;
 use super::verdict::Check;
 use super::wing_gong::Limits;
 use super::{
-    causal, convergence, dominance, integrity, linearizable, lost_writes, lww, lww_black_box,
-    sequential, session, single_value,
+    bad_patterns, causal, convergence, dominance, integrity, linearizable, lost_writes, lww,
+    lww_black_box, sequential, session,
 };
 use crate::history::History;
 
@@ -26,7 +26,7 @@ pub(super) const CHECKERS: Checkers = Checkers(&[
     &lww::ByVersions,
     &linearizable::ByZones,
     &lww_black_box::ByExposures,
-    &single_value::ByBadPatterns,
+    &bad_patterns::ByBadPatterns,
     &dominance::ByVisibility,
     &session::Guarantees,
     &sequential::BySearch,

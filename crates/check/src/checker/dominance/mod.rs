@@ -13,14 +13,15 @@ mod context;
 
 pub(super) use context::{Contexts, Wrong};
 
+use super::black_box;
+use super::happens_before::{
+    Clocks, Conflicts, Graph, NONE, Seen, TooMany, order, shortest_circle, spread, too_many,
+};
 use super::index::Index;
 use super::property::{AnomalyKind, Property};
-use super::single_value::clocks::{Clocks, Seen, TooMany, too_many};
-use super::single_value::graph::{Conflicts, Graph, NONE, order, shortest_circle};
 use super::table::{Ask, Checker, Cost};
 use super::time::{OVER, Time};
 use super::verdict::{Check, Findings, Verdict};
-use super::{black_box, single_value};
 use crate::history::{Dominance, Evidence};
 
 /// Operations up to which the ladder asks the black box, which saturates, though the verdict does
@@ -79,7 +80,7 @@ pub(super) fn check_within(index: &Index<'_>, time: &Time) -> Check {
 
 fn by_contexts(index: &Index<'_>, time: &Time) -> Check {
     let property = Property::CausalBlackBox;
-    if let Some(key) = single_value::spread(index) {
+    if let Some(key) = spread(index) {
         return Check {
             property,
             checked: 0,

@@ -6,8 +6,8 @@
 //! `w`. Then the operation of `w`'s session that came last between them had returned before, or at
 //! the instant at which `w` was invoked; only such ties are searched. O(n) for n operations.
 
+use super::super::happens_before::{Conflicts, Graph, NONE, order};
 use super::super::index::{Index, Table};
-use super::super::single_value::graph::{Conflicts, Graph, NONE, order};
 
 /// Operations that are visited at most to tell causes at one instant, for all puts together.
 const VISITS_MAX: usize = 10_000_000;

@@ -17,6 +17,7 @@ pub(super) use versions::{Item, Versions};
 
 use super::coverage::Coverage;
 use super::index::Index;
+use super::one_value::siblings;
 use super::property::{AnomalyKind, Property};
 use super::table::{Ask, Checker, Cost};
 use super::verdict::{Check, Findings, Verdict};
@@ -56,7 +57,7 @@ impl Checker for ByVersions {
 pub(super) fn check(index: &Index<'_>) -> Check {
     let versions = Versions::new(index);
     let coverage = versions.coverage();
-    let obstacle = super::single_value::siblings(index)
+    let obstacle = siblings(index)
         .or_else(|| (coverage.known == 0).then(|| "no operation carries a version".to_owned()));
     if let Some(reason) = obstacle.filter(|_| coverage.all > 0) {
         return Check {

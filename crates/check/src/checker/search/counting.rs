@@ -143,7 +143,7 @@ enum LwwCounter {
 /// # Errors
 /// When no operation carries a version, or one returned several values.
 pub(super) fn lww(index: &Index<'_>) -> Result<Evident, String> {
-    if let Some(reason) = super::super::single_value::siblings(index) {
+    if let Some(reason) = super::super::one_value::siblings(index) {
         return Err(reason);
     }
     let versions = Versions::new(index);

@@ -1,7 +1,7 @@
 //! What comes before an operation along reads, for writes-follow-reads.
 
+use super::super::happens_before::{Graph, NONE};
 use super::super::index::Table;
-use super::super::single_value::graph::{Graph, NONE};
 
 /// Operations that the search along reads visits at most, over all gets together.
 pub(super) const VISITS_MAX: usize = 20_000_000;

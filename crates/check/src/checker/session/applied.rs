@@ -14,10 +14,8 @@
 //! returned, and is not asked about: whoever reads a put returns after its invoke, so that puts
 //! happen before later ones only, except where a read is from the future.
 
+use super::super::happens_before::{Clocks, Graph, LastSeen, Seen, TooMany, too_many};
 use super::super::index::Table;
-use super::super::single_value::clocks::{Clocks, Seen, TooMany, too_many};
-use super::super::single_value::graph::Graph;
-use super::super::single_value::last_seen::LastSeen;
 use super::super::time::OVER;
 use super::GUARANTEES;
 use super::along::{Along, VISITS_MAX};

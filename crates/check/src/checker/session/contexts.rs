@@ -14,9 +14,8 @@
 //! O(n·k) for k sessions that wrote, and the search along reads from gets that lack something.
 
 use super::super::dominance::Contexts;
+use super::super::happens_before::{Clocks, Graph, Seen, TooMany, too_many};
 use super::super::index::Table;
-use super::super::single_value::clocks::{Clocks, Seen, TooMany, too_many};
-use super::super::single_value::graph::Graph;
 use super::super::time::OVER;
 use super::GUARANTEES;
 use super::along::{Along, VISITS_MAX};

@@ -1,7 +1,7 @@
 //! What was found of the four guarantees by what clients saw.
 
+use super::super::happens_before::Graph;
 use super::super::property::AnomalyKind;
-use super::super::single_value::graph::Graph;
 use super::super::verdict::{Check, Findings, Verdict};
 use super::PROPERTIES;
 

@@ -14,10 +14,9 @@ mod vectors;
 mod versions;
 
 use super::coverage::Coverage;
+use super::happens_before::{Conflicts, Graph, order, spread};
 use super::index::Index;
 use super::property::Property;
-use super::single_value::graph::{Conflicts, Graph, order};
-use super::single_value::spread;
 use super::table::{Ask, Checker, Cost, Run};
 use super::verdict::{Check, Verdict};
 use crate::history::{Dominance, Evidence};

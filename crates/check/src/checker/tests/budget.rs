@@ -12,9 +12,9 @@ use super::super::table::CHECKERS;
 use super::super::time::Time;
 use super::super::verdict::{Check, Findings, Verdict};
 use super::super::{
-    Agreement, Budget, Clock, Engine, JudgedBy, Model, Options, Outcome, Report, Standing, causal,
-    check, contradiction, dominance, explain, integrity, linearizable, lost_writes, lww,
-    lww_black_box, sequential, single_value, wing_gong,
+    Agreement, Budget, Clock, Engine, JudgedBy, Model, Options, Outcome, Report, Standing,
+    bad_patterns, causal, check, contradiction, dominance, explain, integrity, linearizable,
+    lost_writes, lww, lww_black_box, sequential, wing_gong,
 };
 use super::generate::{self, Random, Store};
 use super::{causal_history, op};
@@ -84,7 +84,7 @@ const CHECKS: [Judge; 15] = [
         vec![dominance::check(index)]
     }),
     ("cc and ccv", Store::Register, false, |index| {
-        single_value::check(index).to_vec()
+        bad_patterns::check(index).to_vec()
     }),
     ("zones", Store::Register, false, |index| {
         vec![linearizable::check(index)]

@@ -9,7 +9,7 @@ use super::oracle::{contexts, rival, siblings, something, verdict};
 use super::trial::single_values;
 use crate::checker::index::Index;
 use crate::checker::property::Property;
-use crate::checker::{session, single_value};
+use crate::checker::{bad_patterns, session};
 use crate::history::{Header, History, Kind, value_id};
 
 /// What clients of a store see that keeps one value: replicas that pass on what they know, or
@@ -63,10 +63,10 @@ fn bad_patterns_and_a_sequence_for_every_operation_agree_on_causal_consistency()
         brute: |history| Some(brute::weak_causal(history)),
         rivals: vec![
             rival("bad patterns", |history| {
-                verdict(&single_value::check(&Index::new(history).ok()?)[0])
+                verdict(&bad_patterns::check(&Index::new(history).ok()?)[0])
             }),
             rival("sessions folded when they are over", |history| {
-                verdict(&single_value::check_within(&Index::new(history).ok()?, 0)[0])
+                verdict(&bad_patterns::check_within(&Index::new(history).ok()?, 0)[0])
             }),
         ],
     }
@@ -82,10 +82,10 @@ fn bad_patterns_and_all_orders_of_the_puts_agree_on_causal_convergence() {
         brute: |history| Some(brute::causal_convergence(history)),
         rivals: vec![
             rival("bad patterns", |history| {
-                verdict(&single_value::check(&Index::new(history).ok()?)[1])
+                verdict(&bad_patterns::check(&Index::new(history).ok()?)[1])
             }),
             rival("sessions folded when they are over", |history| {
-                verdict(&single_value::check_within(&Index::new(history).ok()?, 0)[1])
+                verdict(&bad_patterns::check_within(&Index::new(history).ok()?, 0)[1])
             }),
         ],
     }
@@ -101,7 +101,7 @@ fn what_a_session_that_is_over_had_put_is_known_when_it_was_folded_and_in_other_
         "cc/bad-write-co-init-read-two-groups.jsonl",
     ] {
         let history = History::read(&corpus.join(name)).unwrap();
-        let [cc, _] = single_value::check_within(&Index::new(&history).unwrap(), 0);
+        let [cc, _] = bad_patterns::check_within(&Index::new(&history).unwrap(), 0);
         assert_eq!(verdict(&cc), Some(false), "{name}");
     }
 }
@@ -111,7 +111,7 @@ fn some_histories_are_causally_consistent_and_do_not_converge() {
     let apart = (0..1_000).filter_map(|seed| one_value(&mut Random(seed), 8));
     let apart = apart.filter(|history| {
         let index = Index::new(history).unwrap();
-        let [cc, ccv] = single_value::check(&index);
+        let [cc, ccv] = bad_patterns::check(&index);
         cc.verdict.is_valid() && ccv.verdict.is_invalid()
     });
     assert!(apart.count() > 0);

@@ -67,7 +67,7 @@ pub(in crate::checker) struct Graph<'a, 'h> {
     /// A column to its chain.
     chain_of: Vec<u32>,
     /// As [`PATIENCE`] is.
-    pub(super) patience: usize,
+    pub(in crate::checker) patience: usize,
 }
 
 impl<'a, 'h> Graph<'a, 'h> {

@@ -14,22 +14,16 @@
 //! either, since both together are a circle of two; so the second pass, which asks each overwritten
 //! put whether it knew its winner, is for histories that have one.
 
-pub(super) mod clocks;
-pub(super) mod graph;
-mod lanes;
-pub(super) mod last_seen;
-mod live_runs;
-
+use super::happens_before::{
+    Clocks, Conflict, Conflicts, Graph, LastSeen, NONE, Order, PATIENCE, TooMany, order,
+    shortest_circle, spread, too_many,
+};
 use super::index::Index;
+use super::one_value::siblings;
 use super::property::{AnomalyKind, Property};
 use super::table::{Ask, Checker, Cost};
 use super::time::OVER;
 use super::verdict::{Check, Findings, Verdict};
-
-use clocks::{Clocks, TooMany, too_many};
-use graph::{Conflict, Conflicts, Graph, NONE, Order, order, shortest_circle};
-use lanes::PATIENCE;
-use last_seen::LastSeen;
 
 /// Conflicts that are kept at most, 192 MB of them; beyond it the question is left open.
 const CONFLICTS_MAX: usize = 16 << 20;
@@ -108,26 +102,6 @@ pub(super) fn check_within(index: &Index<'_>, patience: usize) -> [Check; 2] {
         }
         check
     })
-}
-
-/// A key that two replica groups serve: causality is owed within a group only.
-pub(super) fn spread(index: &Index<'_>) -> Option<String> {
-    (0..index.by_key.len()).find_map(|key| {
-        let rows = index.by_key.at(key);
-        let group = |row: &u32| index.columns.group[*row as usize];
-        let other = rows.iter().find(|row| group(row) != group(&rows[0]))?;
-        Some(index.key_name(*other as usize))
-    })
-}
-
-/// Why the history is not one of registers, if so.
-pub(super) fn siblings(index: &Index<'_>) -> Option<String> {
-    (0..index.history.len())
-        .find(|row| index.is_known_get(*row) && index.columns.read.at(*row).len() > 1)
-        .map(|row| {
-            let name = index.name(row);
-            format!("{name} returned several values, a register holds one")
-        })
 }
 
 struct Judge<'g, 'a, 'h> {
@@ -312,10 +286,8 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             return self.initial_value(get, clocks, findings);
         };
         let (now, known) = (clocks.now(get), clocks.of_put(winner));
-        let (runs, column) = (&clocks.lanes.runs, |run: u32| {
-            graph.runs[run as usize].column
-        });
-        for run in runs.live(key, graph).iter().copied() {
+        let column = |run: u32| graph.runs[run as usize].column;
+        for run in clocks.live_runs(key).iter().copied() {
             let (seen, before) = (now.of(column(run)), known.of(column(run)));
             // What the winner had seen comes before it anyway.
             if seen > before {
@@ -323,8 +295,8 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
             }
         }
         // What was folded the winner had seen too, but for what was folded since.
-        for run in runs.folded(key, graph).iter().rev().copied() {
-            if clocks.lanes.folded(column(run)).epoch <= known.epoch() {
+        for run in clocks.folded_runs(key).iter().rev().copied() {
+            if clocks.folded_in(column(run)) <= known.epoch() {
                 break;
             }
             let seen = now.of(column(run));
@@ -366,8 +338,8 @@ impl<'g, 'a, 'h> Gather<'g, 'a, 'h> {
     ) {
         let graph = self.graph;
         let (now, key) = (clocks.now(get), graph.index.key[get as usize]);
-        let runs = &clocks.lanes.runs;
-        let mut known = runs.folded(key, graph).iter().chain(runs.live(key, graph));
+        let folded = clocks.folded_runs(key).iter();
+        let mut known = folded.chain(clocks.live_runs(key));
         let at = known.find_map(|run| {
             let seen = now.of(graph.runs[*run as usize].column);
             self.last_seen.of(graph, *run as usize, seen)

@@ -62,7 +62,7 @@ impl Seen<'_> {
     }
 
     /// The latest epoch of folding that is covered.
-    pub(super) const fn epoch(self) -> u32 {
+    pub(in crate::checker) const fn epoch(self) -> u32 {
         self.clock.epoch
     }
 }
@@ -79,7 +79,7 @@ pub(in crate::checker) struct Clocks<'g, 'a, 'h> {
     /// A put to its clock, and the gets that are still to come.
     puts: Vec<u32>,
     readers: Vec<u32>,
-    pub(super) lanes: Lanes,
+    lanes: Lanes,
 }
 
 impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
@@ -98,6 +98,21 @@ impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
             readers: graph.readers.clone(),
             lanes: Lanes::new(graph),
         }
+    }
+
+    /// The runs of a key whose sessions go on.
+    pub(in crate::checker) fn live_runs(&self, key: u32) -> &[u32] {
+        self.lanes.runs.live(key, self.graph)
+    }
+
+    /// The runs of a key whose sessions were folded, in the order in which they were.
+    pub(in crate::checker) fn folded_runs(&self, key: u32) -> &[u32] {
+        self.lanes.runs.folded(key, self.graph)
+    }
+
+    /// The epoch in which a column was folded.
+    pub(in crate::checker) fn folded_in(&self, column: u32) -> u32 {
+        self.lanes.folded(column).epoch
     }
 
     /// Brings the row's session up to it, what it read or wrote included.
