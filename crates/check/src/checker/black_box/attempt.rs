@@ -29,7 +29,7 @@ impl Saturation<'_, '_> {
             grown: self.attempt.get_or_insert_default().len(),
             forced: self.forced.len(),
             open: self.open.len(),
-            extent: self.clocks.extent(),
+            extent: self.visible.clocks.extent(),
         }
     }
 
@@ -37,21 +37,15 @@ impl Saturation<'_, '_> {
     pub(super) fn undo(&mut self, mark: Mark) {
         if let Some(attempt) = &mut self.attempt {
             for old in attempt.drain(mark.grown..).rev() {
-                self.clock[old.node as usize] = old.clock;
-                self.latest[old.node as usize] = old.latest;
+                self.visible.clock[old.node as usize] = old.clock;
+                self.visible.latest[old.node as usize] = old.latest;
             }
         }
-        for forced in self.forced.drain(mark.forced..).rev() {
-            self.forced_from[forced.before as usize] = forced.next;
-        }
+        self.forced.undo(mark.forced);
         self.sweep.clear();
-        for missing in self.open.drain(mark.open..) {
-            let mut returned: Vec<u32> = self.world.returned(missing.get).collect();
-            returned.sort_unstable();
-            self.is_open.remove(&(missing.put, returned));
-        }
-        self.clocks.truncate(mark.extent);
-        self.refuted = false;
+        self.open.undo(mark.open, self.world);
+        self.visible.clocks.truncate(mark.extent);
+        self.refuted.is_so = false;
         if mark.outermost {
             self.attempt = None;
         }

@@ -9,7 +9,8 @@
 use std::ops::Range;
 
 use super::contradiction::Contradiction;
-use super::saturation::{Missing, Saturation};
+use super::questions::Missing;
+use super::saturation::Saturation;
 
 /// Likely answers that are tried at once, at most. What several of them change is visited again
 /// once; they are twice as many each time that they contradict nothing.
@@ -26,7 +27,7 @@ const SEARCH_DEPTH_MAX: usize = 500;
 pub(super) fn decide(saturation: &mut Saturation<'_, '_>) -> Option<String> {
     let mut probes = 0;
     loop {
-        if !saturation.contradictions.is_empty() {
+        if !saturation.refuted.contradictions.is_empty() {
             return None;
         }
         if saturation.given_up.is_some() {
@@ -39,7 +40,7 @@ pub(super) fn decide(saturation: &mut Saturation<'_, '_>) -> Option<String> {
         saturation.answering();
         let known = saturation.forced.len();
         probe(saturation, &mut probes);
-        if saturation.contradictions.is_empty() && saturation.forced.len() == known {
+        if saturation.refuted.contradictions.is_empty() && saturation.forced.len() == known {
             break;
         }
     }
@@ -74,7 +75,7 @@ fn refute(saturation: &mut Saturation<'_, '_>, missing: &Missing) {
 /// The first question from `place` on that is still open.
 fn next_open(saturation: &mut Saturation<'_, '_>, place: usize) -> Option<(usize, Missing)> {
     let found = (place..saturation.open.len())
-        .map(|place| (place, &saturation.open[place]))
+        .map(|place| (place, saturation.open.at(place)))
         .find(|(_, missing)| saturation.is_still_open(missing))
         .map(|(place, missing)| (place, missing.clone()));
     let end = found.as_ref().map_or(saturation.open.len(), |(at, _)| *at);
@@ -109,7 +110,7 @@ fn likeliest(saturation: &mut Saturation<'_, '_>) -> bool {
         }
         if answered {
             saturation.settle(edges);
-            answered = !saturation.refuted && saturation.given_up.is_none();
+            answered = !saturation.refuted.is_so && saturation.given_up.is_none();
         }
     }
     saturation.undo(mark);
@@ -124,7 +125,7 @@ fn at_once(saturation: &mut Saturation<'_, '_>, places: Range<usize>) -> bool {
         if saturation.is_over() {
             break;
         }
-        let missing = saturation.open[place].clone();
+        let missing = saturation.open.at(place).clone();
         if saturation.is_still_open(&missing)
             && let Some(candidate) = candidates(saturation, &missing).first()
         {
@@ -132,7 +133,7 @@ fn at_once(saturation: &mut Saturation<'_, '_>, places: Range<usize>) -> bool {
         }
     }
     saturation.pass_on();
-    let contradicts = saturation.refuted;
+    let contradicts = saturation.refuted.is_so;
     if contradicts {
         saturation.undo(mark);
     }
@@ -144,7 +145,7 @@ fn at_once(saturation: &mut Saturation<'_, '_>, places: Range<usize>) -> bool {
 fn one_by_one(saturation: &mut Saturation<'_, '_>, places: Range<usize>) -> bool {
     places.into_iter().all(|place| {
         saturation.is_over();
-        let missing = saturation.open[place].clone();
+        let missing = saturation.open.at(place).clone();
         if !saturation.is_still_open(&missing) {
             return true;
         }
@@ -154,7 +155,7 @@ fn one_by_one(saturation: &mut Saturation<'_, '_>, places: Range<usize>) -> bool
                 let mark = saturation.mark();
                 saturation.force(missing.put, candidate, missing.get);
                 saturation.pass_on();
-                if saturation.refuted {
+                if saturation.refuted.is_so {
                     saturation.undo(mark);
                 }
                 saturation.given_up.is_none() && saturation.precedes(missing.put, candidate)
@@ -177,7 +178,7 @@ fn probe(saturation: &mut Saturation<'_, '_>, probes: &mut usize) {
             let edges = saturation.forced.len();
             saturation.force(missing.put, candidate, missing.get);
             saturation.settle(edges);
-            if !saturation.refuted {
+            if !saturation.refuted.is_so {
                 possible.push(candidate);
             }
             saturation.undo(mark);
@@ -191,7 +192,7 @@ fn probe(saturation: &mut Saturation<'_, '_>, probes: &mut usize) {
                 let edges = saturation.forced.len();
                 saturation.force(missing.put, *only, missing.get);
                 saturation.settle(edges);
-                if !saturation.contradictions.is_empty() {
+                if !saturation.refuted.contradictions.is_empty() {
                     return;
                 }
             }
@@ -218,7 +219,7 @@ fn search(saturation: &mut Saturation<'_, '_>, left: &mut usize, depth: usize) -
         if saturation.given_up.is_some() {
             return None;
         }
-        if !saturation.refuted && search(saturation, left, depth + 1)? {
+        if !saturation.refuted.is_so && search(saturation, left, depth + 1)? {
             return Some(true);
         }
         saturation.undo(mark);

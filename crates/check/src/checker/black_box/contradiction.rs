@@ -1,5 +1,8 @@
 //! What shows that no visibility explains a history.
 
+use super::super::index::Table;
+use super::saturation::Saturation;
+
 /// What refutes a history, by rows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Contradiction {
@@ -44,4 +47,32 @@ pub(super) enum Contradiction {
         /// The get.
         get: u32,
     },
+}
+
+/// Contradictions that are counted at most.
+const CONTRADICTIONS_MAX: usize = 10_000;
+
+/// What was found to contradict.
+#[derive(Default)]
+pub(super) struct Refuted {
+    /// Whether something does, be it in an attempt.
+    pub(super) is_so: bool,
+    /// What does outside of attempts, each once.
+    pub(super) contradictions: Vec<Contradiction>,
+    told: Table<Contradiction, ()>,
+}
+
+impl Saturation<'_, '_> {
+    /// Notes that something contradicts; what only an attempt leads to is not kept.
+    pub(super) fn contradict(&mut self, contradiction: Contradiction) {
+        let is_attempt = self.attempt.is_some();
+        let refuted = &mut self.refuted;
+        refuted.is_so = true;
+        if !is_attempt
+            && refuted.contradictions.len() < CONTRADICTIONS_MAX
+            && refuted.told.insert(contradiction.clone(), ()).is_none()
+        {
+            refuted.contradictions.push(contradiction);
+        }
+    }
 }

@@ -23,7 +23,7 @@ struct Hop {
 /// Adds what was found.
 pub(super) fn report(saturation: &Saturation<'_, '_>, findings: &mut Findings<'_>) {
     let mut circles = 0;
-    for contradiction in &saturation.contradictions {
+    for contradiction in &saturation.refuted.contradictions {
         circles += 1;
         let shortest = circles <= ANOMALIES_KEPT;
         add(saturation, contradiction, shortest, findings);
@@ -160,7 +160,7 @@ fn path(saturation: &Saturation<'_, '_>, from: u32, to: u32) -> Option<Vec<u32>>
         while row != NONE && place(row) < limit {
             if world.is_put(row) {
                 let node = world.node[row as usize];
-                let forced = saturation.forced_after(node);
+                let forced = saturation.forced.after(node);
                 let after = forced.map(|after| world.row[after as usize]);
                 let reached = world.readers(node).iter().copied().chain(after);
                 hops.extend(reached.map(|reached| Hop {

@@ -43,7 +43,7 @@ impl Saturation<'_, '_> {
     /// chains, and puts beyond the frontier. Never during an attempt, which may take back what
     /// the sessions have seen.
     pub(super) fn advance(&mut self) {
-        let chains = self.chains.count();
+        let chains = self.visible.chains.count();
         let pays = self.epoch_min.max(chains).max(self.on_key.beyond());
         if self.frontier.operations < pays || self.attempt.is_some() {
             return;
@@ -65,7 +65,7 @@ impl Saturation<'_, '_> {
             let head = &self.heads[*session as usize];
             own.clear();
             own.resize(chains, 0);
-            self.clocks.spread(head.clock, own);
+            self.visible.clocks.spread(head.clock, own);
             let lags = |(own, entry): (&u32, &u32)| own < entry;
             if head.next == NONE || own.iter().zip(&*entries).any(lags) {
                 return false;
@@ -81,7 +81,7 @@ impl Saturation<'_, '_> {
             for session in active.drain(..) {
                 self.heads[session as usize].epoch = *epoch;
             }
-            let Chains { chain, place, .. } = &self.chains;
+            let Chains { chain, place, .. } = &self.visible.chains;
             let is_added = |put: u32| chain[put as usize] != NONE;
             let is_seen = |put: u32| {
                 is_added(put) && place[put as usize] <= entries[chain[put as usize] as usize]
@@ -112,7 +112,11 @@ mod tests {
             };
             let mut saturation = Saturation::new(&world, limits);
             saturation.run();
-            let nodes = saturation.epoch.iter().zip(&saturation.clock);
+            let nodes = saturation
+                .visible
+                .epoch
+                .iter()
+                .zip(&saturation.visible.clock);
             let heads = saturation.heads.iter();
             let heads = heads.map(|head| (&head.epoch, &head.clock));
             let all: Vec<_> = nodes.chain(heads).collect();

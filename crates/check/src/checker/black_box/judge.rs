@@ -2,7 +2,8 @@
 
 use super::clock::Clock;
 use super::contradiction::Contradiction;
-use super::saturation::{Missing, Saturation};
+use super::questions::Missing;
+use super::saturation::Saturation;
 use super::world::NONE;
 
 /// Gets that returned a missing put and are asked what they saw, at most.
@@ -17,7 +18,7 @@ impl Saturation<'_, '_> {
     pub(super) fn judge(&mut self, get: u32, seen: &[Clock]) {
         let world = self.world;
         if let [put] = world.index.puts_read(get as usize) {
-            let own = self.clock[world.node[*put as usize] as usize];
+            let own = self.visible.clock[world.node[*put as usize] as usize];
             // What the get saw is what the put that it returned comes after.
             if seen.iter().any(|clock| *clock != own) {
                 self.judge_seen(get, seen, &[own]);
@@ -30,7 +31,7 @@ impl Saturation<'_, '_> {
                 let put = world.row[*a as usize];
                 // Where this get is why the only candidate cannot have superseded the put, the put
                 // was missed by the get that asked.
-                let contradiction = self.forced_by(*a, *b).map_or(
+                let contradiction = self.forced.by(*a, *b).map_or(
                     Contradiction::Stale {
                         put,
                         later: world.row[*b as usize],
@@ -41,7 +42,10 @@ impl Saturation<'_, '_> {
                 self.contradict(contradiction);
             }
         }
-        let clocks: Vec<Clock> = returned.iter().map(|m| self.clock[*m as usize]).collect();
+        let clocks: Vec<Clock> = returned
+            .iter()
+            .map(|m| self.visible.clock[*m as usize])
+            .collect();
         self.judge_seen(get, seen, &clocks);
     }
 
@@ -67,14 +71,16 @@ impl Saturation<'_, '_> {
     fn find_missing(&mut self, get: u32, seen: &[Clock], returned: &[Clock], found: &mut Vec<u32>) {
         let world = self.world;
         let key = world.index.key[get as usize];
-        let epochs = world.returned(get).map(|put| self.epoch[put as usize]);
+        let epochs = world
+            .returned(get)
+            .map(|put| self.visible.epoch[put as usize]);
         let epoch = epochs.max().unwrap_or(0);
         let end = world.index.returned(get as usize);
         let Some(recent) = self.on_key.recent(key, epoch, end) else {
             self.find_missing_by_chain(key, seen, returned, found);
             return;
         };
-        let clocks = &self.clocks;
+        let clocks = &self.visible.clocks;
         for put in recent {
             let (chain, place) = self.position(put);
             let known = |clock: &Clock| clocks.get(*clock, chain) >= place;
@@ -98,7 +104,7 @@ impl Saturation<'_, '_> {
         found: &mut Vec<u32>,
     ) {
         let (lasts, puts) = self.on_key.lasts(key);
-        let chains = self.chains.count();
+        let chains = self.visible.chains.count();
         let is_spread = lasts.len() * SPREAD_FROM > chains;
         if is_spread {
             for entries in [&mut self.known, &mut self.seen] {
@@ -106,13 +112,13 @@ impl Saturation<'_, '_> {
                 entries.resize(chains, 0);
             }
             for clock in returned {
-                self.clocks.spread(*clock, &mut self.known);
+                self.visible.clocks.spread(*clock, &mut self.known);
             }
             for clock in seen {
-                self.clocks.spread(*clock, &mut self.seen);
+                self.visible.clocks.spread(*clock, &mut self.seen);
             }
         }
-        let (clocks, chain_place) = (&self.clocks, &self.chains.place);
+        let (clocks, chain_place) = (&self.visible.clocks, &self.visible.chains.place);
         for (last, put) in lasts.iter().zip(puts) {
             let (known, seen) = if is_spread {
                 let chain = last.chain as usize;
@@ -137,9 +143,9 @@ impl Saturation<'_, '_> {
     /// Answers what a get missed that returned `only`: as [`Self::answer`] does one after another,
     /// but `only` grows once.
     fn answer_alone(&mut self, get: u32, only: u32, missing: &[u32]) {
-        let generation = self.clocks.generation();
-        let mut clock = self.clock[only as usize];
-        let mut latest = self.latest[only as usize];
+        let generation = self.visible.clocks.generation();
+        let mut clock = self.visible.clock[only as usize];
+        let mut latest = self.visible.latest[only as usize];
         for put in missing.iter().copied() {
             if self.is_in(put, clock) {
                 continue;
@@ -148,11 +154,12 @@ impl Saturation<'_, '_> {
                 self.answer(&Missing { put, get });
                 continue;
             }
-            self.add_forced(put, only, get);
+            self.forced.add(put, only, get);
             clock = self
+                .visible
                 .clocks
-                .join(clock, self.clock[put as usize], generation);
-            latest = latest.max(self.latest[put as usize]);
+                .join(clock, self.visible.clock[put as usize], generation);
+            latest = latest.max(self.visible.latest[put as usize]);
         }
         self.grow(only, clock, latest);
     }
@@ -184,7 +191,7 @@ impl Saturation<'_, '_> {
                 let follows = returned.iter().find(|m| self.precedes(**m, missing.put));
                 self.contradict(match follows {
                     // A value that only another get's answer puts behind is no stale one.
-                    Some(m) if returned.len() == 1 && self.forced_by(*m, missing.put).is_none() => {
+                    Some(m) if returned.len() == 1 && self.forced.by(*m, missing.put).is_none() => {
                         Contradiction::Stale {
                             put: self.world.row[*m as usize],
                             later: put,

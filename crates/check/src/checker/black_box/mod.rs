@@ -17,14 +17,17 @@ mod choice;
 mod clock;
 mod contradiction;
 mod explain;
+mod forced;
 mod frontier;
 mod judge;
 mod on_key;
 mod presumption;
 mod propagation;
+mod questions;
 mod replicas;
 mod saturation;
 mod sweep;
+mod visibility;
 mod world;
 
 use std::collections::BTreeSet;

@@ -27,7 +27,7 @@ pub(super) fn judge<'w, 'h>(
     limits: Limits,
 ) -> (Saturation<'w, 'h>, Option<String>) {
     let (saturation, open) = judge_within(world, limits);
-    let is_explained = open.is_none() && saturation.contradictions.is_empty();
+    let is_explained = open.is_none() && saturation.refuted.contradictions.is_empty();
     if is_explained || !saturation.has_presumed || world.time.is_over() {
         return (saturation, open);
     }
@@ -102,8 +102,8 @@ mod tests {
         let (saturation, open) = judge_within(&world, limits);
         Attempt {
             has_presumed: saturation.has_presumed,
-            is_explained: saturation.contradictions.is_empty() && open.is_none(),
-            chains: saturation.chains.count(),
+            is_explained: saturation.refuted.contradictions.is_empty() && open.is_none(),
+            chains: saturation.visible.chains.count(),
             forced: saturation.forced.len(),
         }
     }
@@ -186,7 +186,7 @@ mod tests {
         let index = Index::new(&history).unwrap();
         let world = World::new(&index, 0, &index.time).unwrap();
         let (saturation, open) = judge(&world, guessing());
-        assert!(saturation.contradictions.is_empty() && open.is_none());
+        assert!(saturation.refuted.contradictions.is_empty() && open.is_none());
         let node = |id: u64| {
             let row = history.columns.written.iter().position(|own| *own == id);
             world.node[row.unwrap()]
@@ -253,9 +253,9 @@ mod tests {
             for pair in puts.windows(2).filter(|pair| pair[0].0.0 == pair[1].0.0) {
                 let [before, after] = [pair[0].1, pair[1].1];
                 assert!(saturation.precedes(before, after), "seed {seed}");
-                let clock = saturation.clock[after as usize];
-                let other = saturation.clock[before as usize];
-                let both = saturation.clocks.join(clock, other, FROZEN);
+                let clock = saturation.visible.clock[after as usize];
+                let other = saturation.visible.clock[before as usize];
+                let both = saturation.visible.clocks.join(clock, other, FROZEN);
                 assert_eq!(both, clock, "seed {seed}: {before} and {after}");
             }
         }

@@ -21,7 +21,7 @@ impl Saturation<'_, '_> {
                     "more than {max} operations had to be visited again"
                 ));
             }
-            if self.given_up.is_some() || (self.refuted && self.attempt.is_some()) {
+            if self.given_up.is_some() || (self.refuted.is_so && self.attempt.is_some()) {
                 self.sweep.clear();
                 return;
             }
@@ -50,10 +50,10 @@ impl Saturation<'_, '_> {
     fn pull(&mut self, node: u32) {
         let row = self.world.row[node as usize];
         let (seen, latest) = self.judge_again(self.world.since(row), row);
-        let generation = self.clocks.generation();
-        let mut clock = self.clock[node as usize];
+        let generation = self.visible.clocks.generation();
+        let mut clock = self.visible.clock[node as usize];
         for seen in &seen {
-            clock = self.clocks.join(clock, *seen, generation);
+            clock = self.visible.clocks.join(clock, *seen, generation);
         }
         self.seen_by = seen;
         self.grow(node, clock, latest);
@@ -61,12 +61,14 @@ impl Saturation<'_, '_> {
 
     /// Tells what comes after a node that it has grown.
     fn push(&mut self, node: u32) {
-        let (clock, latest) = (self.clock[node as usize], self.latest[node as usize]);
+        let (clock, latest) = (
+            self.visible.clock[node as usize],
+            self.visible.latest[node as usize],
+        );
         let row = self.world.row[node as usize];
         self.real_time(row, latest);
-        let mut edge = self.forced_from[node as usize];
-        while edge != NONE {
-            let forced = self.forced[edge as usize];
+        let mut edge = self.forced.last_from(node);
+        while let Some(forced) = self.forced.at(edge) {
             self.raise(forced.after, clock, latest);
             edge = forced.next;
         }
@@ -74,7 +76,7 @@ impl Saturation<'_, '_> {
         if next != NONE && !self.done[next as usize] {
             // It is the last that its session has done: what that does next comes after it.
             let head = &mut self.heads[self.world.session(row)];
-            head.clock = self.clocks.join(head.clock, clock, FROZEN);
+            head.clock = self.visible.clocks.join(head.clock, clock, FROZEN);
             head.latest = head.latest.max(latest);
         } else {
             self.affect(next);
@@ -113,7 +115,7 @@ impl Saturation<'_, '_> {
         if end != NONE {
             let head = &mut self.heads[session];
             for seen in &seen {
-                head.clock = self.clocks.join(head.clock, *seen, FROZEN);
+                head.clock = self.visible.clocks.join(head.clock, *seen, FROZEN);
             }
             head.latest = head.latest.max(latest);
         }
@@ -127,19 +129,19 @@ impl Saturation<'_, '_> {
         seen.clear();
         let mut latest = 0;
         if let Some(node) = self.world.before(start) {
-            seen.push(self.clock[node as usize]);
-            latest = self.latest[node as usize];
+            seen.push(self.visible.clock[node as usize]);
+            latest = self.visible.latest[node as usize];
         }
         let mut row = start;
         while row != NONE && self.done[row as usize] && !self.world.is_put(row) {
             for put in self.world.returned(row) {
-                latest = latest.max(self.latest[put as usize]);
+                latest = latest.max(self.visible.latest[put as usize]);
             }
             self.real_time(row, latest);
             // What it returned it did not miss, nor what comes before that.
             self.judge(row, &seen);
             let returned = self.world.returned(row);
-            seen.extend(returned.map(|put| self.clock[put as usize]));
+            seen.extend(returned.map(|put| self.visible.clock[put as usize]));
             if row == end {
                 break;
             }
@@ -151,11 +153,11 @@ impl Saturation<'_, '_> {
     /// The clocks of what comes before a get, and of what it returned.
     pub(super) fn clocks_of_get(&self, get: u32) -> Vec<Clock> {
         let before = self.world.before(get);
-        let mut seen = Vec::from_iter(before.map(|node| self.clock[node as usize]));
+        let mut seen = Vec::from_iter(before.map(|node| self.visible.clock[node as usize]));
         let mut row = self.world.since(get);
         loop {
             let returned = self.world.returned(row);
-            seen.extend(returned.map(|put| self.clock[put as usize]));
+            seen.extend(returned.map(|put| self.visible.clock[put as usize]));
             if row == get {
                 return seen;
             }

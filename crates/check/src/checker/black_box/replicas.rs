@@ -114,13 +114,14 @@ impl Saturation<'_, '_> {
         if chain == NONE || self.is_in(before, head.clock) {
             return;
         }
-        self.add_forced(before, self.world.node[put as usize], put);
+        self.forced.add(before, self.world.node[put as usize], put);
         let at = before as usize;
         head.clock = self
+            .visible
             .clocks
-            .join(head.clock, self.clock[at], head.generation);
-        head.latest = head.latest.max(self.latest[at]);
-        head.epoch = head.epoch.max(self.epoch[at]);
+            .join(head.clock, self.visible.clock[at], head.generation);
+        head.latest = head.latest.max(self.visible.latest[at]);
+        head.epoch = head.epoch.max(self.visible.epoch[at]);
         self.has_presumed = true;
     }
 
