@@ -54,7 +54,7 @@ figure "the second command: cargo test, the tests included" 600
 edit src/cli/run.rs
 cpu cargo build --release --locked --bin kvs-bench
 figure "an edit in the command line, to a kvs-bench" 25
-edit crates/check/src/checker/causal.rs
+edit crates/check/src/checker/causal/mod.rs
 cpu cargo build --release --locked --bin kvs-bench
 figure "an edit in a checker, to a kvs-bench" 60
 if ((missed)); then

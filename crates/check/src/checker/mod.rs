@@ -54,6 +54,9 @@ mod open_puts;
 mod options;
 mod prefix;
 mod property;
+#[cfg(feature = "stateright")]
+mod protocol_testers;
+mod remarks;
 mod repeated;
 mod report;
 #[cfg(feature = "stateright")]
@@ -62,12 +65,11 @@ mod search;
 #[path = "search_left_out.rs"]
 mod search;
 mod searched;
+mod second_opinion;
 mod sequential;
 mod session;
 mod shown;
 mod table;
-#[cfg(feature = "stateright")]
-mod tester;
 #[cfg(test)]
 #[cfg_attr(
     not(feature = "stateright"),
@@ -91,30 +93,28 @@ pub use ladder::{Rung, Standing};
 pub use model::Model;
 pub use options::{Budget, Clock, Engine, JudgedBy, Options};
 pub use property::{AnomalyKind, Property};
-pub use report::{Agreement, Elapsed, Explained, Outcome, Report, Totals};
-pub use searched::{Found, Search};
-pub use shown::Shown;
 #[cfg(feature = "stateright")]
-pub use tester::{
+pub use protocol_testers::{
     CausalReturn, CausalSibling, CausalStore, CausalTester, LwwReturn, LwwStore, LwwTester, Reply,
     StoreOp, StoreTester,
 };
+pub use report::{Agreement, Elapsed, Explained, Outcome, Report, Totals};
+pub use searched::{Found, Search};
+pub use shown::Shown;
 pub use time::{Progress, ProgressSink};
 pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 
 use crate::history::{self, History, Promise};
 use index::Index;
 use open_puts::with_open_puts;
+use remarks::{contradiction, covered, left_undone};
 use repeated::Refused;
-use table::{CHECKERS, Checker, Checkers};
-use time::{OVER, Time};
+use second_opinion::second_opinion;
+use table::{CHECKERS, Checkers};
+use time::Time;
 
-/// Prefixes that the search tries, each a fraction of the one before, until one fits the budget.
-const PREFIXES_MAX: u32 = 5;
 /// Time in which anomalies are made small, though judging took less.
 const EXPLAINED_FOR_MIN: Duration = Duration::from_secs(1);
-/// How much shorter each next prefix is.
-const PREFIX_SHRINK: usize = 8;
 
 /// Judges a history.
 ///
@@ -239,33 +239,6 @@ fn say_left_out(report: &mut Report) {
     }
 }
 
-/// What was left undone that the verdict's own line says: a black box that would only have looked
-/// for mistakes of the checkers, and what the budget cut short of what the verdict rests on.
-fn left_undone(report: &Report, options: &Options) -> Vec<String> {
-    let verdict = |property| report.check(property).map(|check| &check.verdict);
-    let mut left = Vec::new();
-    if let (Some(Verdict::Valid), Some(Verdict::Unknown { reason })) =
-        (verdict(Property::Causal), verdict(Property::CausalBlackBox))
-    {
-        left.push(match reason.strip_prefix(OVER) {
-            Some(how_far) => format!("black box unfinished{how_far}"),
-            None => format!("black box unfinished: {reason}"),
-        });
-    }
-    let cut = report.out_of_budget();
-    if let (Some(budget), false) = (options.check_budget, cut.is_empty()) {
-        let again = options.again.as_deref().unwrap_or("kvs-bench check PATH");
-        left.push(format!(
-            "the check's budget of {} s ended before {} {} decided: `{again} --check-budget none` \
-             judges without one",
-            budget.as_secs_f64(),
-            cut.join(", "),
-            if cut.len() == 1 { "was" } else { "were" },
-        ));
-    }
-    left
-}
-
 /// What store the history is taken for: that whose model was asked, or that of the promise.
 const fn held_to(promise: Option<Promise>, judged_by: JudgedBy) -> Option<Promise> {
     match judged_by {
@@ -286,45 +259,6 @@ fn asked(promise: Option<Promise>, judged_by: JudgedBy) -> Vec<Model> {
         (JudgedBy::Ladder, None) => Model::ALL.to_vec(),
         (JudgedBy::Promise, None) => Vec::new(),
     }
-}
-
-/// What to say where two checks of one model contradict each other: one of them has a bug. Evidence
-/// that verifies proves what the other check asks.
-fn contradiction(checkers: Checkers, index: &Index<'_>, checks: &[Check]) -> Option<String> {
-    let is = |property: Property, like: fn(&Verdict) -> bool| {
-        let own = |check: &&Check| check.property == property;
-        checks
-            .iter()
-            .find(own)
-            .is_some_and(|check| like(&check.verdict))
-    };
-    let contradicts = |checker: &'static dyn Checker| {
-        let mut properties = checker.properties().iter();
-        checker
-            .proved_by()
-            .is_some_and(|proof| is(proof, Verdict::is_valid))
-            && properties.any(|own| is(*own, Verdict::is_invalid))
-            && checker.is_bound_by_proof(index)
-    };
-    let is_refuted = is(Property::Integrity, Verdict::is_valid) && checkers.iter().any(contradicts);
-    is_refuted.then(|| {
-        "the certificate of the store proves an order, and what was seen refutes every order: save \
-         the history and report it"
-            .to_owned()
-    })
-}
-
-/// What the verdict's own line says of evidence that covers a part of the history only.
-fn covered(checkers: Checkers, index: &Index<'_>, report: &Report) -> Option<String> {
-    let asked = asked(report.promise, JudgedBy::Promise);
-    let asked = report.model.map_or(asked, |own| vec![own]);
-    let asks = |checker: &&'static dyn Checker| {
-        let mut properties = checker.properties().iter();
-        properties.any(|property| asked.contains(&Model::of(*property)))
-    };
-    let mut asked = checkers.iter().filter(asks);
-    let (name, coverage) = asked.find_map(|checker| checker.coverage(index))?;
-    coverage.is_partial().then(|| format!("{name}: {coverage}"))
 }
 
 /// Puts the models on the ladder, and says which of them decides the verdict.
@@ -382,163 +316,4 @@ fn explained(checks: &mut Vec<Check>, explain: impl FnOnce(&mut [Check])) -> Opt
         *checks = reduced;
     }
     bug
-}
-
-/// The direct engine's answer on the model alone, which is what the search judges too: `None` when
-/// it has none.
-fn direct_on_model(index: &Index<'_>, promise: Promise) -> Option<bool> {
-    let model = match promise {
-        Promise::Linearizable => linearizable::check(index),
-        Promise::Lww => match (lww::check(index), lww_black_box::check(index)) {
-            (by_versions, shown)
-                if by_versions.verdict.is_valid() && shown.verdict.is_invalid() =>
-            {
-                // Versions of another node's say nothing of what this one showed.
-                return lww::origins_acknowledge(index).then_some(false);
-            }
-            (by_versions, _) => by_versions,
-        },
-        Promise::Causal => match causal::check(index) {
-            // The search goes without evidence too.
-            check if matches!(check.verdict, Verdict::NotApplicable { .. }) => {
-                dominance::check(index)
-            }
-            check => check,
-        },
-    };
-    match model.verdict {
-        Verdict::Valid => Some(!integrity::check(index).verdict.is_invalid()),
-        Verdict::Invalid { .. } => Some(false),
-        Verdict::Unknown { .. } | Verdict::NotApplicable { .. } => None,
-    }
-}
-
-/// The model of the search that the verdict is compared with, where it has one.
-fn searchable(report: &Report, real_time: bool) -> Result<Promise, String> {
-    let searched = match (report.model, report.promise) {
-        (Some(Model::Linearizable), _) => Ok(Promise::Linearizable),
-        (Some(Model::Causal), _) => Ok(Promise::Causal),
-        (Some(Model::Lww), _) => Ok(Promise::Lww),
-        (Some(model), _) => Err(format!("stateright has no specification of {model}")),
-        (None, Some(promise)) => Ok(promise),
-        (None, None) => Err("the history promises nothing".to_owned()),
-    };
-    match searched {
-        Ok(Promise::Linearizable) if !real_time => Err(wing_gong::NO_REAL_TIME.to_owned()),
-        Ok(_) | Err(_) => searched,
-    }
-}
-
-/// Has stateright judge the longest prefix that its budget allows, and compares.
-fn second_opinion(index: &Index<'_>, options: &Options, report: &mut Report) {
-    let answer = searchable(report, index.history.header.real_time).and_then(|promise| {
-        guarded(|| {
-            let (search, direct) = search_prefixes(index, promise, options);
-            let agreement = compare(&search, direct);
-            (search, agreement)
-        })
-    });
-    match answer {
-        Ok((search, agreement)) => {
-            report.search = Some(search);
-            report.agreement = agreement;
-        }
-        Err(reason) => report.agreement = Agreement::NotCompared { reason },
-    }
-}
-
-/// The search on the longest prefix that fits, and what the direct engine says of that prefix.
-fn search_prefixes(
-    index: &Index<'_>,
-    promise: Promise,
-    options: &Options,
-) -> (Search, Option<bool>) {
-    let budget = options.budget;
-    let of = index.history.len() as u64;
-    let start = options.clock.as_ref().map(Clock::now);
-    // Alone it is the whole check; beside the direct engine its budget stands beside that one's.
-    let alone = options
-        .check_budget
-        .filter(|_| options.engine == Engine::Stateright);
-    let time = alone.map_or(budget.time, |own| own.min(budget.time));
-    // The direct engine has as long for the same prefix.
-    let comparing = index.time.anew(time.saturating_mul(2));
-    let mut operations = budget.operations.max(1);
-    let mut attempt = 1;
-    if alone == Some(Duration::ZERO) {
-        let search = Search::of(Found::Budget);
-        return (Search { of, ..search }, None);
-    }
-    loop {
-        let shortened = prefix::prefix(index.history, operations);
-        let prefix_index = shortened
-            .as_ref()
-            .and_then(|history| Index::under(history, index.dominance).ok())
-            .map(|index| index.within(&comparing));
-        let judged = prefix_index.as_ref().unwrap_or(index);
-        // Each attempt may use half of what is left, so that a shorter one still has time.
-        let share = time - time / 2u32.saturating_pow(attempt);
-        let deadline = start.map(|start| start + share.max(Duration::from_millis(1)));
-        let clock = options.clock.clone().zip(deadline);
-        let mut search = search::search(judged, promise, budget.states, clock);
-        search.of = of;
-        search.limit = (search.operations < of).then(|| limit(budget, attempt));
-        attempt += 1;
-        if search.found != Found::Budget || attempt > PREFIXES_MAX {
-            let direct = match options.engine {
-                Engine::Stateright => None,
-                Engine::Direct | Engine::Both => direct_on_model(judged, promise),
-            };
-            return (search, direct);
-        }
-        operations = operations.min(index.history.len()) / PREFIX_SHRINK + 1;
-    }
-}
-
-/// Why the search was not given the whole history, at its so many-th attempt.
-fn limit(budget: Budget, attempt: u32) -> String {
-    if attempt == 1 {
-        format!("it searches at most {} operations", budget.operations)
-    } else {
-        format!(
-            "a longer part did not fit its budget of {} states and {} s",
-            budget.states,
-            budget.time.as_secs_f64()
-        )
-    }
-}
-
-fn compare(search: &Search, direct: Option<bool>) -> Agreement {
-    let found = match &search.found {
-        Found::Order => true,
-        Found::NoOrder { .. } => false,
-        Found::Budget => {
-            return Agreement::NotCompared {
-                reason: "stateright ran out of its budget".to_owned(),
-            };
-        }
-        Found::NotApplicable { reason } => {
-            return Agreement::NotCompared {
-                reason: reason.clone(),
-            };
-        }
-    };
-    match direct {
-        None => Agreement::NotCompared {
-            reason: "the direct engine gave no verdict".to_owned(),
-        },
-        Some(direct) if direct == found => Agreement::Agree,
-        Some(direct) => {
-            let word = |valid| if valid { "valid" } else { "invalid" };
-            Agreement::Disagree {
-                detail: format!(
-                    "on {} operations the direct engine says {}, stateright says {}: save the \
-                     history and report it",
-                    search.operations,
-                    word(direct),
-                    word(found)
-                ),
-            }
-        }
-    }
 }

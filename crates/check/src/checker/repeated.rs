@@ -10,10 +10,11 @@ use super::property::Property;
 use super::report::{Agreement, Outcome, Report};
 use super::search::values;
 use super::searched::{Found, Search};
+use super::second_opinion::{PREFIX_SHRINK, PREFIXES_MAX, compare, limit};
 use super::table::Checkers;
 use super::time::Time;
 use super::verdict::{Check, Verdict};
-use super::{PREFIX_SHRINK, PREFIXES_MAX, asked, compare, cut, direct, guarded, judge, limit};
+use super::{asked, cut, direct, guarded, judge};
 use super::{sequential, wing_gong};
 use crate::history::{History, Promise};
 

@@ -24,11 +24,13 @@ mod graph;
 mod lanes;
 mod last_seen;
 mod live_runs;
+mod order;
 
 pub(super) use clocks::{Clocks, Seen, TooMany, too_many};
-pub(super) use graph::{Conflict, Conflicts, Graph, NONE, Order, order, shortest_circle};
+pub(super) use graph::{Conflict, Conflicts, Graph, NONE};
 pub(super) use lanes::PATIENCE;
 pub(super) use last_seen::LastSeen;
+pub(super) use order::{Order, order, shortest_circle};
 
 use super::index::Index;
 

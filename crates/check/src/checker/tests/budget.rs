@@ -7,14 +7,15 @@ use std::time::Duration;
 use super::super::convergence::{self, Final};
 use super::super::index::Index;
 use super::super::property::{AnomalyKind, Property};
+use super::super::remarks::contradiction;
 use super::super::session::{self, Judged};
 use super::super::table::CHECKERS;
 use super::super::time::Time;
 use super::super::verdict::{Check, Findings, Verdict};
 use super::super::{
     Agreement, Budget, Clock, Engine, JudgedBy, Model, Options, Outcome, Report, Standing,
-    bad_patterns, causal, check, contradiction, dominance, explain, integrity, linearizable,
-    lost_writes, lww, lww_black_box, sequential, wing_gong,
+    bad_patterns, causal, check, dominance, explain, integrity, linearizable, lost_writes, lww,
+    lww_black_box, sequential, wing_gong,
 };
 use super::generate::{self, Random, Store};
 use super::{causal_history, op};

@@ -6,8 +6,9 @@ use super::contest::{Contest, Rival};
 use super::generate::{self, Random, Store};
 use crate::checker::index::Index;
 use crate::checker::search::{self, Found};
+use crate::checker::second_opinion::direct_on_model;
 use crate::checker::verdict::{Check, Verdict};
-use crate::checker::{black_box, causal, direct_on_model, dominance};
+use crate::checker::{black_box, causal, dominance};
 use crate::history::{History, Promise};
 
 /// States after which the search gives up; small histories need far fewer.

@@ -7,7 +7,7 @@ use stateright::semantics::{ConsistencyTester, SequentialSpec};
 use super::brute;
 use super::contest::{histories, text};
 use super::generate::{self, Op, Random, Store};
-use crate::checker::tester::{
+use crate::checker::protocol_testers::{
     CausalReturn, CausalSibling, CausalStore, CausalTester, LwwReturn, LwwStore, LwwTester, Reply,
     StoreOp, StoreTester,
 };

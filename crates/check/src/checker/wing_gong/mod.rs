@@ -6,10 +6,13 @@
 mod clusters;
 mod config;
 pub(super) mod evidence;
+mod matters;
 pub(super) mod operation;
 mod search;
 mod steps;
 mod timeline;
+mod to_come;
+mod wanted;
 
 use super::EXPLAINED_FOR_MIN;
 use super::index::Table;

@@ -10,6 +10,7 @@ use super::config::{COMPARED_MAX, Config};
 use super::operation::{Action, Token};
 use super::search::{OTHER, Sweep};
 use super::timeline::NONE;
+use super::wanted::Wanted;
 
 /// From one configuration so many times as many are gone on from as are kept.
 const STEPS_MAX: usize = 2;
@@ -24,40 +25,6 @@ pub(super) struct Reach {
     seen: Table<Token, Vec<Config>>,
     next: VecDeque<Config>,
     done: HashSet<Config, foldhash::fast::FixedState>,
-}
-
-/// What a configuration lacks that a write may bring.
-struct Wanted {
-    /// Values that an open operation waits for.
-    values: Vec<Token>,
-    /// Values that one may wait for until the last put is looked back at, unless a compare-and-set
-    /// brings them.
-    later: Vec<Token>,
-    /// Something waits in the same way for any other value than the register's.
-    later_change: bool,
-    /// Something waits for any other value than the register's.
-    change: bool,
-    /// Whatever is there may be appended to.
-    anything: bool,
-}
-
-impl Wanted {
-    fn has(&self, value: Token) -> bool {
-        self.anything || self.change || self.values.contains(&value)
-    }
-}
-
-impl Wanted {
-    /// Whether an open operation waits for what an action that has to follow another brings: the
-    /// last put cannot be looked back at for it.
-    fn waits_for(&self, action: Action, held: Token) -> bool {
-        let brings = |value: Token| self.later_change || self.later.contains(&value);
-        match action {
-            Action::Put(value) => value != held && brings(value),
-            Action::Cas(expected, value) => expected == held && brings(value),
-            Action::Append(_) | Action::Get(_) | Action::Mismatch(_) => false,
-        }
-    }
 }
 
 impl Reach {
@@ -107,7 +74,7 @@ impl Reach {
             }
             self.look_back(sweep, &config);
             self.commit(sweep, &config);
-            let wanted = self.wanted(sweep, &config);
+            let wanted = Wanted::of(self.goal, sweep, &config);
             self.take_open(sweep, &config, &wanted);
             self.take_pending(sweep, &config, &wanted);
         }
@@ -234,79 +201,6 @@ impl Reach {
         }
     }
 
-    fn wanted(&self, sweep: &Sweep<'_>, config: &Config) -> Wanted {
-        let mut wanted = Wanted {
-            values: Vec::new(),
-            later: Vec::new(),
-            later_change: false,
-            change: false,
-            anything: false,
-        };
-        for op in &sweep.open {
-            let slot = sweep.line.slot[*op as usize];
-            match sweep.line.action(*op) {
-                Action::Append(_) => wanted.anything |= !config.spent.has(slot),
-                _ if config.free.has(slot) => {}
-                action @ (Action::Get(_) | Action::Mismatch(_))
-                    if *op != self.goal
-                        && !sweep.line.is_followed[*op as usize]
-                        && sweep.line.after[*op as usize] == NONE =>
-                {
-                    wanted.later.extend(action.expects());
-                    wanted.later_change |= action.expects().is_none();
-                }
-                Action::Get(value) | Action::Cas(value, _) => wanted.values.push(value),
-                Action::Mismatch(_) => wanted.change = true,
-                Action::Put(_) => {}
-            }
-        }
-        wanted.anything |= sweep.line.has_appends && !sweep.steps.is_empty();
-        // What pending compare-and-sets turn into a value that is wanted is wanted too.
-        let mut known = 0;
-        let steps = !sweep.steps.is_empty();
-        while steps && known < wanted.later.len() + wanted.values.len() {
-            let later = wanted.later.len();
-            let value = match known.checked_sub(later) {
-                None => wanted.later[known],
-                Some(known) => wanted.values[known],
-            };
-            known += 1;
-            for class in sweep.sources.get(&value).into_iter().flatten() {
-                if let Action::Cas(expected, _) = sweep.line.classes[*class as usize]
-                    && !wanted.values.contains(&expected)
-                    && sweep.is_left(config, *class)
-                {
-                    wanted.values.push(expected);
-                }
-            }
-        }
-        wanted
-    }
-
-    /// Whether an action brings what is wanted.
-    fn helps(sweep: &mut Sweep<'_>, config: &Config, action: Action, wanted: &Wanted) -> bool {
-        match action {
-            // Of the value that is there it makes other puts free, which a compare-and-set does not.
-            Action::Put(value) if value == config.value => {
-                (wanted.anything || wanted.values.contains(&value)) && sweep.has_bound(config)
-            }
-            Action::Put(value) => wanted.has(value),
-            Action::Cas(expected, value) => {
-                expected == config.value
-                    && (wanted.has(value) || wanted.later_change || wanted.later.contains(&value))
-            }
-            Action::Append(_) => {
-                config.value != OTHER && {
-                    let text = sweep.registers.step(config.value, action);
-                    text.is_some_and(|text| {
-                        sweep.line.needs.made(text, sweep.registers) >= sweep.now
-                    })
-                }
-            }
-            Action::Get(_) | Action::Mismatch(_) => false,
-        }
-    }
-
     /// Takes open operations but the last: of each class the one that returns first.
     fn take_open(&mut self, sweep: &mut Sweep<'_>, config: &Config, wanted: &Wanted) {
         let mut firsts: Vec<u32> = Vec::new();
@@ -326,7 +220,7 @@ impl Reach {
             // An open compare-and-set has to come at some time anyway.
             let is_due = matches!(action, Action::Cas(expected, _) if expected == config.value);
             let is_tied = line.after[op as usize] != NONE && wanted.waits_for(action, config.value);
-            if !is_followed && !is_due && !is_tied && !Self::helps(sweep, config, action, wanted) {
+            if !is_followed && !is_due && !is_tied && !wanted.is_helped(sweep, config, action) {
                 continue;
             }
             let line = &*sweep.line;
@@ -374,7 +268,7 @@ impl Reach {
             let is_tied =
                 sweep.line.tied[class as usize] != NONE && wanted.waits_for(action, config.value);
             if !sweep.is_left(config, class)
-                || !(is_tied || Self::helps(sweep, config, action, wanted))
+                || !(is_tied || wanted.is_helped(sweep, config, action))
                 || self.has_open(sweep, config, class)
             {
                 continue;
@@ -408,7 +302,7 @@ impl Reach {
 
 impl Sweep<'_> {
     /// Whether an open write has still to come.
-    fn has_bound(&self, config: &Config) -> bool {
+    pub(super) fn has_bound(&self, config: &Config) -> bool {
         self.open.iter().any(|op| {
             matches!(self.line.action(*op), Action::Put(_) | Action::Append(_))
                 && !config.free.has(self.line.slot[*op as usize])

@@ -1,16 +1,8 @@
-//! Specifications that a certificate turns into counting: an operation may come once so many
-//! operations of certain kinds have been taken, and stays possible from then on.
-//!
-//! Last write wins: at an origin puts come in version order; on one replica's register of a key
-//! operations come in version order, a put before the gets of its version; a get comes after its
-//! put. Causal: an operation comes after every put that its vector covers. What the evidence of a
-//! single operation says about itself is checked when the counters are laid out; an operation
-//! whose evidence contradicts itself can never be taken.
+//! Causal consistency as counting.
 
-use super::super::coverage::Coverage;
-use super::super::index::{Index, NO_PUT, Table};
-use super::super::lww::{Item, Versions};
-use super::{Part, Specification, Step};
+use super::{Evident, Need, Rule, finish};
+use crate::checker::coverage::Coverage;
+use crate::checker::index::{Index, NO_PUT, Table};
 use crate::history::{Dominance, Evidence, Kind, dot_counter, dot_origin};
 
 /// Pairs of puts that all gets together are held against at most.
@@ -18,7 +10,7 @@ const PAIRS_MAX: u64 = 200_000_000;
 
 /// Whether laying the rules out takes no longer than the search affords: where contexts decide what
 /// supersedes what, every get is held against all pairs of puts on its key.
-pub(super) fn is_affordable(index: &Index<'_>) -> bool {
+pub(in super::super) fn is_affordable(index: &Index<'_>) -> bool {
     let pairs = |key: usize| {
         let rows = index.by_key.at(key).iter().map(|row| *row as usize);
         let (puts, gets): (Vec<usize>, Vec<usize>) =
@@ -27,198 +19,6 @@ pub(super) fn is_affordable(index: &Index<'_>) -> bool {
     };
     let pairs = (0..index.by_key.len()).map(pairs);
     index.dominance == Dominance::Applied || pairs.fold(0, u64::saturating_add) <= PAIRS_MAX
-}
-
-/// A counter, and how much it has to show.
-#[derive(Clone, Copy, Debug)]
-struct Need {
-    counter: u32,
-    at_least: u32,
-}
-
-/// What one operation needs and counts as.
-#[derive(Clone, Debug, Default)]
-struct Rule {
-    needs: Vec<Need>,
-    counts: Vec<u32>,
-    /// Its evidence contradicts itself.
-    impossible: bool,
-}
-
-/// The rules of the operations of the only part, in its order.
-pub(super) struct Counting {
-    rules: Vec<Rule>,
-    counters: usize,
-}
-
-impl Specification for Counting {
-    type Memory = Vec<u32>;
-
-    fn start(&self, _part: usize) -> Vec<u32> {
-        vec![0; self.counters]
-    }
-
-    fn step(
-        &self,
-        _part: usize,
-        memory: &Vec<u32>,
-        op: usize,
-        _first: Option<usize>,
-        _deadline: u64,
-    ) -> Step {
-        let rule = &self.rules[op];
-        let met = |need: &Need| memory[need.counter as usize] >= need.at_least;
-        if !rule.impossible && rule.needs.iter().all(met) {
-            Step::Now
-        } else {
-            Step::No
-        }
-    }
-
-    fn take(&self, _part: usize, memory: &mut Vec<u32>, op: usize) {
-        for counter in &self.rules[op].counts {
-            memory[*counter as usize] += 1;
-        }
-    }
-}
-
-/// Rules by row, turned into the order of the part. Operations without evidence have no rule: they
-/// may come at any place that time and their session leave them.
-fn finish(
-    index: &Index<'_>,
-    mut rules: Table<u32, Rule>,
-    counters: usize,
-    coverage: Coverage,
-) -> Evident {
-    let rows: Vec<u32> = (0..index.history.len() as u32)
-        .filter(|row| index.is_known_get(*row as usize) || index.is_effective_put(*row as usize))
-        .collect();
-    let times = |row| (index.invoke(row), index.returned(row));
-    let part = Part::new(index, &rows, times, true);
-    // No order explains a get of what nobody put.
-    let rule = |row: u32| {
-        rules.remove(&row).unwrap_or_else(|| Rule {
-            impossible: !index.counts(row as usize),
-            ..Rule::default()
-        })
-    };
-    let rules = part.ops.iter().map(|op| op.row).map(rule).collect();
-    Evident {
-        rules: Counting { rules, counters },
-        parts: vec![part],
-        coverage,
-    }
-}
-
-/// What evidence makes of a history.
-pub(super) struct Evident {
-    pub(super) rules: Counting,
-    pub(super) parts: Vec<Part>,
-    /// An order proves the history consistent only where evidence covers all of it.
-    pub(super) coverage: Coverage,
-}
-
-/// Numbers for counters, given out as they are asked for.
-#[derive(Default)]
-struct Counters {
-    numbers: Table<LwwCounter, u32>,
-}
-
-impl Counters {
-    fn of(&mut self, counter: LwwCounter) -> u32 {
-        let next = self.numbers.len() as u32;
-        *self.numbers.entry(counter).or_insert(next)
-    }
-}
-
-/// What the operations of last write wins count for.
-#[derive(PartialEq, Eq, Hash)]
-enum LwwCounter {
-    Origin(u32),
-    Register(u32, u32),
-}
-
-/// The specification of last write wins.
-///
-/// # Errors
-/// When no operation carries a version, or one returned several values.
-pub(super) fn lww(index: &Index<'_>) -> Result<Evident, String> {
-    if let Some(reason) = super::super::one_value::siblings(index) {
-        return Err(reason);
-    }
-    let versions = Versions::new(index);
-    let coverage = versions.coverage();
-    if coverage.known == 0 && coverage.all > 0 {
-        return Err("no operation carries a version".to_owned());
-    }
-    let mut items = versions.items();
-    items.sort_unstable_by_key(|item| (item.rank(), item.row));
-    let mut counters = Counters::default();
-    let mut rules = Table::default();
-    let mut taken: Vec<u32> = Vec::new();
-    // The counter and count at which each put has been taken.
-    let mut put_at: Table<u32, Need> = Table::default();
-    for group in items.chunk_by(|a, b| a.rank() == b.rank()) {
-        // Operations of one rank need what came before the rank, not one another.
-        let count = |counter: u32| taken.get(counter as usize).copied().unwrap_or(0);
-        let mut counted: Vec<u32> = Vec::new();
-        for item in group {
-            let register = LwwCounter::Register(item.place, index.key[item.row as usize]);
-            let register = counters.of(register);
-            let mut rule = Rule {
-                needs: vec![Need {
-                    counter: register,
-                    at_least: count(register),
-                }],
-                counts: vec![register],
-                impossible: !item.is_get && group.len() > 1,
-            };
-            if item.is_get {
-                read_needs(index, &versions, item, &put_at, &mut rule);
-            } else {
-                let origin = counters.of(LwwCounter::Origin(item.place));
-                let at_least = count(origin);
-                rule.needs.push(Need {
-                    counter: origin,
-                    at_least,
-                });
-                rule.counts.push(origin);
-                put_at.insert(
-                    item.row,
-                    Need {
-                        counter: origin,
-                        at_least: at_least + 1,
-                    },
-                );
-            }
-            counted.extend(&rule.counts);
-            rules.insert(item.row, rule);
-        }
-        taken.resize(counters.numbers.len(), 0);
-        for counter in counted {
-            taken[counter as usize] += 1;
-        }
-    }
-    Ok(finish(index, rules, counters.numbers.len(), coverage))
-}
-
-/// A get comes after its put, and under its put's version.
-fn read_needs(
-    index: &Index<'_>,
-    versions: &Versions<'_, '_>,
-    item: &Item,
-    put_at: &Table<u32, Need>,
-    rule: &mut Rule,
-) {
-    if let [put] = index.puts_read(item.row as usize) {
-        rule.impossible = versions.of_put(*put as usize) != item.version;
-        match put_at.get(put) {
-            Some(need) => rule.needs.push(*need),
-            None => rule.impossible = true,
-        }
-    } else {
-        rule.impossible = item.version.is_some();
-    }
 }
 
 /// A put's evidence.
@@ -233,7 +33,7 @@ struct Known<'h> {
 ///
 /// # Errors
 /// When no operation carries a vector.
-pub(super) fn causal(index: &Index<'_>) -> Result<Evident, String> {
+pub(in super::super) fn causal(index: &Index<'_>) -> Result<Evident, String> {
     let columns = index.columns;
     let world = World::new(index);
     let carries = |row: usize| match columns.kind[row] {
