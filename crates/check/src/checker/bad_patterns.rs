@@ -89,7 +89,7 @@ pub(super) fn check_within(index: &Index<'_>, patience: usize) -> [Check; 2] {
     let mut graph = Graph::new(index);
     graph.patience = patience;
     let checked = graph.rows.len() as u64;
-    let mut judge = Judge {
+    let mut judge = Patterns {
         graph: &graph,
         findings: PROPERTIES.map(|property| Findings::new(index.history, property)),
     };
@@ -104,13 +104,13 @@ pub(super) fn check_within(index: &Index<'_>, patience: usize) -> [Check; 2] {
     })
 }
 
-struct Judge<'g, 'a, 'h> {
+struct Patterns<'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
     /// Of CC and of CCv.
     findings: [Findings<'h>; 2],
 }
 
-impl Judge<'_, '_, '_> {
+impl Patterns<'_, '_, '_> {
     /// Adds to the findings; an error says what was left open.
     fn run(&mut self) -> Result<(), String> {
         let causes = order(self.graph, &Conflicts::default());

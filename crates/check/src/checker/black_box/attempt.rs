@@ -1,13 +1,13 @@
 //! Attempts: what is tried and taken back.
 
-use super::clock::{Clock, Extent};
+use super::clock::{Extent, Stamp};
 use super::saturation::Saturation;
 
 /// How a node was before it grew.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grown {
     pub(super) node: u32,
-    pub(super) clock: Clock,
+    pub(super) clock: Stamp,
     pub(super) latest: u32,
 }
 

@@ -6,7 +6,7 @@
 //! A session that puts before it has read comes after nothing. Where a session may be presumed to
 //! come after another one it goes on with that one's chain all the same (`presumption.rs`).
 
-use super::clock::{Clock, Clocks};
+use super::clock::{Clocks, Stamp};
 use super::world::NONE;
 
 /// Chains without an owner that are tried before a new one is begun.
@@ -52,7 +52,7 @@ impl Chains {
         node: u32,
         session: usize,
         clocks: &Clocks,
-        clock: Clock,
+        clock: Stamp,
         may_follow: impl Fn(u32) -> bool,
     ) -> Option<u32> {
         let mut chain = self.owned[session];

@@ -1,6 +1,6 @@
 //! What one get says of visibility.
 
-use super::clock::Clock;
+use super::clock::Stamp;
 use super::contradiction::Contradiction;
 use super::questions::Missing;
 use super::saturation::Saturation;
@@ -15,7 +15,7 @@ const SPREAD_FROM: usize = 16;
 impl Saturation<'_, '_> {
     /// Judges a get that saw what any of some clocks covers, beside what it returned: nothing that
     /// it returned follows another one, and what it saw and did not return has been superseded.
-    pub(super) fn judge(&mut self, get: u32, seen: &[Clock]) {
+    pub(super) fn judge(&mut self, get: u32, seen: &[Stamp]) {
         let world = self.world;
         if let [put] = world.index.puts_read(get as usize) {
             let own = self.visible.clock[world.node[*put as usize] as usize];
@@ -42,7 +42,7 @@ impl Saturation<'_, '_> {
                 self.contradict(contradiction);
             }
         }
-        let clocks: Vec<Clock> = returned
+        let clocks: Vec<Stamp> = returned
             .iter()
             .map(|m| self.visible.clock[*m as usize])
             .collect();
@@ -51,7 +51,7 @@ impl Saturation<'_, '_> {
 
     /// Looks for what a get saw on its key, and no returned put comes after. Of each chain the
     /// last such put speaks for those before it.
-    fn judge_seen(&mut self, get: u32, seen: &[Clock], returned: &[Clock]) {
+    fn judge_seen(&mut self, get: u32, seen: &[Stamp], returned: &[Stamp]) {
         let mut missing = std::mem::take(&mut self.missing);
         self.find_missing(get, seen, returned, &mut missing);
         match self.world.index.puts_read(get as usize) {
@@ -68,7 +68,7 @@ impl Saturation<'_, '_> {
         self.missing = missing;
     }
 
-    fn find_missing(&mut self, get: u32, seen: &[Clock], returned: &[Clock], found: &mut Vec<u32>) {
+    fn find_missing(&mut self, get: u32, seen: &[Stamp], returned: &[Stamp], found: &mut Vec<u32>) {
         let world = self.world;
         let key = world.index.key[get as usize];
         let epochs = world
@@ -83,7 +83,7 @@ impl Saturation<'_, '_> {
         let clocks = &self.visible.clocks;
         for put in recent {
             let (chain, place) = self.position(put);
-            let known = |clock: &Clock| clocks.get(*clock, chain) >= place;
+            let known = |clock: &Stamp| clocks.get(*clock, chain) >= place;
             if chain == NONE || returned.iter().any(known) || !seen.iter().any(known) {
                 continue;
             }
@@ -99,8 +99,8 @@ impl Saturation<'_, '_> {
     fn find_missing_by_chain(
         &mut self,
         key: u32,
-        seen: &[Clock],
-        returned: &[Clock],
+        seen: &[Stamp],
+        returned: &[Stamp],
         found: &mut Vec<u32>,
     ) {
         let (lasts, puts) = self.on_key.lasts(key);
@@ -124,7 +124,7 @@ impl Saturation<'_, '_> {
                 let chain = last.chain as usize;
                 (self.known[chain], self.seen[chain])
             } else {
-                let most = |of: &[Clock]| {
+                let most = |of: &[Stamp]| {
                     let entries = of.iter().map(|clock| clocks.get(*clock, last.chain));
                     entries.max().unwrap_or(0)
                 };

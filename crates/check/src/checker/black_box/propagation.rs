@@ -1,6 +1,6 @@
 //! What changes when a clock grows: whatever comes after grows too, as far as that adds something.
 
-use super::clock::{Clock, FROZEN};
+use super::clock::{FROZEN, Stamp};
 use super::saturation::Saturation;
 use super::world::NONE;
 
@@ -124,7 +124,7 @@ impl Saturation<'_, '_> {
 
     /// Judges the gets of a session again from a row on, up to `end` and including it. Returns the
     /// clocks of what comes before `end`, and the latest put of it.
-    fn judge_again(&mut self, start: u32, end: u32) -> (Vec<Clock>, u32) {
+    fn judge_again(&mut self, start: u32, end: u32) -> (Vec<Stamp>, u32) {
         let mut seen = std::mem::take(&mut self.seen_by);
         seen.clear();
         let mut latest = 0;
@@ -151,7 +151,7 @@ impl Saturation<'_, '_> {
     }
 
     /// The clocks of what comes before a get, and of what it returned.
-    pub(super) fn clocks_of_get(&self, get: u32) -> Vec<Clock> {
+    pub(super) fn clocks_of_get(&self, get: u32) -> Vec<Stamp> {
         let before = self.world.before(get);
         let mut seen = Vec::from_iter(before.map(|node| self.visible.clock[node as usize]));
         let mut row = self.world.since(get);

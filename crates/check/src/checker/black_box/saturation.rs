@@ -10,7 +10,7 @@ use super::super::property::Property;
 use super::super::time::{OVER, Pace};
 use super::Limits;
 use super::attempt::Grown;
-use super::clock::{Clock, FROZEN};
+use super::clock::{FROZEN, Stamp};
 use super::contradiction::{Contradiction, Refuted};
 use super::forced::ForcedEdges;
 use super::frontier::Frontier;
@@ -24,7 +24,7 @@ use super::world::{NONE, World};
 /// Where a session has got to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
-    pub(super) clock: Clock,
+    pub(super) clock: Stamp,
     pub(super) latest: u32,
     pub(super) generation: u32,
     /// The next row to visit.
@@ -74,7 +74,7 @@ pub(super) struct Saturation<'w, 'h> {
     pub(super) missing: Vec<u32>,
     pub(super) known: Vec<u32>,
     pub(super) seen: Vec<u32>,
-    pub(super) seen_by: Vec<Clock>,
+    pub(super) seen_by: Vec<Stamp>,
     /// Why the work was given up.
     pub(super) given_up: Option<String>,
     pub(super) pace: Pace,
@@ -84,7 +84,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
     pub(super) fn new(world: &'w World<'w, 'h>, limits: Limits) -> Self {
         let nodes = world.row.len();
         let heads = world.first.iter().map(|first| Head {
-            clock: Clock::EMPTY,
+            clock: Stamp::EMPTY,
             latest: 0,
             generation: FROZEN,
             next: *first,
@@ -304,7 +304,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
         );
     }
 
-    pub(super) fn raise(&mut self, node: u32, clock: Clock, latest: u32) {
+    pub(super) fn raise(&mut self, node: u32, clock: Stamp, latest: u32) {
         let clock = self
             .visible
             .clocks
@@ -313,7 +313,7 @@ impl<'w, 'h> Saturation<'w, 'h> {
     }
 
     /// Gives a node a clock that covers its own.
-    pub(super) fn grow(&mut self, node: u32, clock: Clock, latest: u32) {
+    pub(super) fn grow(&mut self, node: u32, clock: Stamp, latest: u32) {
         let at = node as usize;
         let old = Grown {
             node,

@@ -2,7 +2,7 @@
 
 use super::Limits;
 use super::chains::Chains;
-use super::clock::{Clock, Clocks, Width};
+use super::clock::{Clocks, Stamp, Width};
 use super::saturation::{Head, Saturation};
 use super::world::World;
 
@@ -10,7 +10,7 @@ use super::world::World;
 pub(super) struct Visibility {
     pub(super) clocks: Clocks,
     /// Node to clock.
-    pub(super) clock: Vec<Clock>,
+    pub(super) clock: Vec<Stamp>,
     /// Node to one more than the place in the order of invokes of the latest put up to it.
     pub(super) latest: Vec<u32>,
     /// Node to epoch: the clock covers its frontier.
@@ -43,7 +43,7 @@ impl Visibility {
         }
         Self {
             clocks: Clocks::new(limits.clock_lines, width(world, limits)),
-            clock: vec![Clock::EMPTY; nodes],
+            clock: vec![Stamp::EMPTY; nodes],
             latest,
             epoch: vec![0; nodes],
             chains: Chains::new(nodes, world.first.len()),
@@ -66,7 +66,7 @@ impl Visibility {
     }
 
     /// Whether a put is visible to whoever has the clock.
-    pub(super) fn is_in(&self, put: u32, clock: Clock) -> bool {
+    pub(super) fn is_in(&self, put: u32, clock: Stamp) -> bool {
         let (chain, place) = self.position(put);
         self.clocks.get(clock, chain) >= place
     }
@@ -78,7 +78,7 @@ impl Saturation<'_, '_> {
     }
 
     /// Whether a put is visible to whoever has the clock.
-    pub(super) fn is_in(&self, put: u32, clock: Clock) -> bool {
+    pub(super) fn is_in(&self, put: u32, clock: Stamp) -> bool {
         self.visible.is_in(put, clock)
     }
 

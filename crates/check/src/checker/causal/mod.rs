@@ -85,7 +85,7 @@ pub(super) fn check(index: &Index<'_>) -> Check {
         Ok(contexts) => (contexts, None),
         Err(reason) => (None, Some(reason)),
     };
-    let mut judge = Judge {
+    let mut judge = Axioms {
         findings: Findings::new(index.history, Property::Causal),
         certificate: &certificate,
         index,
@@ -109,7 +109,7 @@ pub(super) fn check(index: &Index<'_>) -> Check {
     check
 }
 
-struct Judge<'a, 'h> {
+struct Axioms<'a, 'h> {
     index: &'a Index<'h>,
     certificate: &'a Certificate<'a, 'h>,
     findings: Findings<'h>,
@@ -133,7 +133,7 @@ struct Previous<'h> {
 /// The last operation of each session in each group.
 type Past<'h> = Table<(u32, u16), Previous<'h>>;
 
-impl<'h> Judge<'_, 'h> {
+impl<'h> Axioms<'_, 'h> {
     /// A1, and A6 as far as one put shows it.
     fn dots(&mut self) {
         for (a, b) in self.certificate.same_dots() {

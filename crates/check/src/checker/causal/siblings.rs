@@ -3,10 +3,10 @@
 use super::super::certificate::entry;
 use super::super::dominance::Wrong;
 use super::super::property::AnomalyKind;
-use super::{Judge, NEAR};
+use super::{Axioms, NEAR};
 use crate::history::{dot_origin, dot_text};
 
-impl Judge<'_, '_> {
+impl Axioms<'_, '_> {
     /// A4.
     pub(super) fn siblings(&mut self, get: usize, vector: &[u64]) {
         let key = self.index.key[get];

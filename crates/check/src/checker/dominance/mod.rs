@@ -89,7 +89,7 @@ fn by_contexts(index: &Index<'_>, time: &Time) -> Check {
     }
     let graph = Graph::with_contexts(index);
     let checked = graph.rows.len() as u64;
-    let mut judge = Judge {
+    let mut judge = LeastVisibility {
         graph: &graph,
         time,
         findings: Findings::new(index.history, property),
@@ -104,7 +104,7 @@ fn by_contexts(index: &Index<'_>, time: &Time) -> Check {
     check
 }
 
-struct Judge<'g, 'a, 'h> {
+struct LeastVisibility<'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
     time: &'g Time,
     findings: Findings<'h>,
@@ -112,7 +112,7 @@ struct Judge<'g, 'a, 'h> {
     latest: Vec<u32>,
 }
 
-impl Judge<'_, '_, '_> {
+impl LeastVisibility<'_, '_, '_> {
     fn run(&mut self) -> Result<(), String> {
         let graph = self.graph;
         let causes = order(graph, &Conflicts::default());

@@ -8,7 +8,7 @@
 use super::graph::{Graph, NONE};
 use super::lanes::Lanes;
 
-/// Clock entries that are live at most, 256 MiB of them; beyond it the question is left open.
+/// Entries of clocks that are live at most, 256 MiB of them; beyond it the question is left open.
 const ENTRIES_MAX: usize = 64 << 20;
 
 /// More clocks would have been live at once than [`ENTRIES_MAX`] affords.
@@ -25,7 +25,7 @@ pub(in crate::checker) fn too_many(graph: &Graph<'_, '_>) -> String {
 
 /// A clock: what is before an operation in its replica group.
 #[derive(Debug, Default)]
-struct Clock {
+struct Entries {
     /// By lane; lanes past the end count nothing.
     entries: Vec<u32>,
     /// All sessions that were folded up to here are covered.
@@ -34,7 +34,7 @@ struct Clock {
     group: u32,
 }
 
-impl Clock {
+impl Entries {
     fn entry(&self, lane: u32) -> u32 {
         self.entries.get(lane as usize).copied().unwrap_or(0)
     }
@@ -43,7 +43,7 @@ impl Clock {
 /// What an operation has before it.
 #[derive(Clone, Copy)]
 pub(in crate::checker) struct Seen<'c> {
-    clock: &'c Clock,
+    clock: &'c Entries,
     lanes: &'c Lanes,
 }
 
@@ -70,7 +70,7 @@ impl Seen<'_> {
 /// The clocks that are live.
 pub(in crate::checker) struct Clocks<'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
-    clocks: Vec<Clock>,
+    clocks: Vec<Entries>,
     free: Vec<u32>,
     /// Entries of all clocks together.
     entries: usize,
@@ -198,7 +198,7 @@ impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
     /// A clock of nothing.
     fn take(&mut self, group: u32) -> u32 {
         let clock = self.free.pop().unwrap_or_else(|| {
-            self.clocks.push(Clock::default());
+            self.clocks.push(Entries::default());
             self.clocks.len() as u32 - 1
         });
         self.clocks[clock as usize].group = group;
@@ -218,13 +218,13 @@ impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
         for column in self.lanes.ended(group) {
             let lane = self.lanes.lane(column);
             let knowing = self.clocks.iter_mut().filter(|c| c.group == group);
-            let mut knowing: Vec<&mut Clock> = knowing.filter(|c| c.entry(lane) > 0).collect();
+            let mut knowing: Vec<&mut Entries> = knowing.filter(|c| c.entry(lane) > 0).collect();
             let Some(puts) = knowing.iter().map(|clock| clock.entry(lane)).max() else {
                 self.lanes.forget(column, group, self.graph);
                 continue;
             };
             let epoch = self.lanes.epoch(group);
-            let covers = |clock: &&mut Clock| clock.entry(lane) == puts && clock.epoch == epoch;
+            let covers = |clock: &&mut Entries| clock.entry(lane) == puts && clock.epoch == epoch;
             if !knowing.iter().all(covers) {
                 self.lanes.keep(column, group);
                 continue;
@@ -239,7 +239,7 @@ impl<'g, 'a, 'h> Clocks<'g, 'a, 'h> {
 }
 
 /// Two different clocks.
-fn pair(clocks: &mut [Clock], a: u32, b: u32) -> [&mut Clock; 2] {
+fn pair(clocks: &mut [Entries], a: u32, b: u32) -> [&mut Entries; 2] {
     let [a, b] = [a as usize, b as usize];
     let (low, high) = clocks.split_at_mut(a.max(b));
     if a < b {

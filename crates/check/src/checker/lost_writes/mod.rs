@@ -8,7 +8,7 @@
 
 mod arbitration;
 mod by_time;
-mod evidence;
+mod witnesses;
 
 use super::convergence::Final;
 use super::index::Index;
@@ -19,7 +19,7 @@ use super::verdict::{Check, Findings, Verdict};
 use crate::history::Promise;
 use arbitration::Arbitration;
 use by_time::{Futures, Latest};
-use evidence::{Evidence, Said, Value};
+use witnesses::{Said, Value, Witnesses};
 
 /// The row of the table.
 pub(super) struct LostWrites;
@@ -50,7 +50,7 @@ struct Question {
 /// `checked` counts puts.
 pub(super) fn check(last: &Final<'_, '_>) -> Check {
     let index = last.index;
-    let evidence = Evidence::new(index);
+    let evidence = Witnesses::new(index);
     let mut findings = Findings::new(index.history, Property::LostWrites);
     let (mut checked, mut open) = (0, Vec::new());
     let name = Property::LostWrites.name();
@@ -106,7 +106,7 @@ fn sentence(index: &Index<'_>, put: usize) -> String {
 /// Answers sorted questions by what the history is held to; an error says what was left open.
 fn answer(
     index: &Index<'_>,
-    evidence: &Evidence<'_, '_>,
+    evidence: &Witnesses<'_, '_>,
     open: &[Question],
     findings: &mut Findings<'_>,
 ) -> Result<(), String> {

@@ -44,7 +44,7 @@ pub(super) fn find<'g, 'a, 'h>(
     for (place, row) in (0u32..).zip(causes) {
         rank[*row as usize] = place;
     }
-    let mut judge = Judge {
+    let mut judge = WhereApplied {
         graph,
         found,
         rank,
@@ -53,7 +53,7 @@ pub(super) fn find<'g, 'a, 'h>(
     judge.run(causes)
 }
 
-struct Judge<'f, 'g, 'a, 'h> {
+struct WhereApplied<'f, 'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
     found: &'f mut Found<'g, 'a, 'h>,
     /// Row to its place among the causes.
@@ -61,7 +61,7 @@ struct Judge<'f, 'g, 'a, 'h> {
     visits: usize,
 }
 
-impl Judge<'_, '_, '_, '_> {
+impl WhereApplied<'_, '_, '_, '_> {
     fn run(&mut self, causes: &[u32]) -> Result<(), String> {
         let graph = self.graph;
         let too_many = |TooMany| too_many(graph);

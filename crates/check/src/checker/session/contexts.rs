@@ -27,7 +27,7 @@ pub(super) fn find<'g, 'a, 'h>(
     causes: &[u32],
     found: &mut Found<'g, 'a, 'h>,
 ) -> Result<(), String> {
-    let mut judge = Judge {
+    let mut judge = ByContexts {
         graph,
         found,
         largest: Table::default(),
@@ -70,7 +70,7 @@ impl Readers {
     }
 }
 
-struct Judge<'f, 'g, 'a, 'h> {
+struct ByContexts<'f, 'g, 'a, 'h> {
     graph: &'g Graph<'a, 'h>,
     found: &'f mut Found<'g, 'a, 'h>,
     /// By chain and column the largest place among the puts that were read.
@@ -79,7 +79,7 @@ struct Judge<'f, 'g, 'a, 'h> {
     visits: usize,
 }
 
-impl Judge<'_, '_, '_, '_> {
+impl ByContexts<'_, '_, '_, '_> {
     fn run(&mut self, causes: &[u32]) -> Result<(), String> {
         let graph = self.graph;
         let mut contexts = Contexts::new(graph.index, graph.all_runs())?;

@@ -46,10 +46,10 @@ fn history_of(store: Store) -> History {
     histories.next().expect("some seed's replicas agree")
 }
 
-type Judge = (&'static str, Store, bool, fn(&Index<'_>) -> Vec<Check>);
+type Row = (&'static str, Store, bool, fn(&Index<'_>) -> Vec<Check>);
 
 /// Every check, the store whose history it can judge, and whether that keeps its evidence.
-const CHECKS: [Judge; 15] = [
+const CHECKS: [Row; 15] = [
     ("integrity", Store::Causal, true, |index| {
         vec![integrity::check(index)]
     }),

@@ -1,7 +1,7 @@
 //! Forgets the clocks that nobody refers to any more.
 
 use super::lines::Lines;
-use super::{Clock, Clocks};
+use super::{Clocks, Stamp};
 
 /// Lines beyond which it is worth while to look for those that nobody refers to.
 const COLLECTED_MIN: usize = 1 << 16;
@@ -82,7 +82,7 @@ struct Moved {
 }
 
 impl Moved {
-    fn mark(&mut self, clocks: &Clocks, clock: Clock) {
+    fn mark(&mut self, clocks: &Clocks, clock: Stamp) {
         if clock.height() == 0 {
             self.leaves.mark(clock.place());
         } else if self.inner.mark(clock.place()) {
@@ -92,13 +92,13 @@ impl Moved {
         }
     }
 
-    fn of(&self, clock: Clock) -> Clock {
+    fn of(&self, clock: Stamp) -> Stamp {
         let marks = if clock.height() == 0 {
             &self.leaves
         } else {
             &self.inner
         };
-        Clock::new(marks.place(clock.place()), clock.height())
+        Stamp::new(marks.place(clock.place()), clock.height())
     }
 }
 
@@ -117,13 +117,13 @@ impl Clocks {
     /// changes them to where they are then. No other clock may be used again.
     pub(in crate::checker::black_box) fn collect(
         &mut self,
-        mut each: impl FnMut(&mut dyn FnMut(&mut Clock)),
+        mut each: impl FnMut(&mut dyn FnMut(&mut Stamp)),
     ) {
         let mut moved = Moved {
             leaves: Marks::new(self.leaves.len()),
             inner: Marks::new(self.inner.len()),
         };
-        moved.mark(self, Clock::EMPTY);
+        moved.mark(self, Stamp::EMPTY);
         each(&mut |clock| moved.mark(self, *clock));
         let used = moved.leaves.count() + moved.inner.count();
         self.leaves.compact(&moved.leaves);

@@ -29,9 +29,9 @@ pub(super) const FROZEN: u32 = 0;
 
 /// A clock: the root of a tree, with its height.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Clock(u32);
+pub(super) struct Stamp(u32);
 
-impl Clock {
+impl Stamp {
     /// Nothing comes before.
     pub(super) const EMPTY: Self = Self(0);
 
@@ -51,7 +51,7 @@ impl Clock {
 /// A line of references to what lies below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
-struct Inner([Clock; CHILDREN]);
+struct Inner([Stamp; CHILDREN]);
 
 /// All clocks. A clock's lines belong to the generation that made them, which alone may change
 /// them in place.
@@ -123,7 +123,7 @@ impl Clocks {
     }
 
     /// How many puts of a chain come before.
-    pub(super) fn get(&self, clock: Clock, chain: u32) -> u32 {
+    pub(super) fn get(&self, clock: Stamp, chain: u32) -> u32 {
         let (mut clock, mut chain) = (clock, chain as usize);
         loop {
             let height = clock.height();
@@ -140,8 +140,8 @@ impl Clocks {
     }
 
     /// Raises the entries, one for each chain, to those of a clock.
-    pub(super) fn spread(&self, clock: Clock, entries: &mut [u32]) {
-        if clock == Clock::EMPTY {
+    pub(super) fn spread(&self, clock: Stamp, entries: &mut [u32]) {
+        if clock == Stamp::EMPTY {
             return;
         }
         if clock.height() == 0 {
@@ -155,34 +155,34 @@ impl Clocks {
     }
 
     /// The larger of two clocks in each entry. It is `a` itself if `b` adds nothing to it.
-    pub(super) fn join(&mut self, a: Clock, b: Clock, generation: u32) -> Clock {
-        if a == b || b == Clock::EMPTY {
+    pub(super) fn join(&mut self, a: Stamp, b: Stamp, generation: u32) -> Stamp {
+        if a == b || b == Stamp::EMPTY {
             return a;
         }
-        if a == Clock::EMPTY {
+        if a == Stamp::EMPTY {
             return b;
         }
         if a.height() == 0 && b.height() == 0 {
             let place = self.leaves.join(a.place(), b.place(), generation);
-            return Clock::new(place as u32, 0);
+            return Stamp::new(place as u32, 0);
         }
         self.join_inner(a, b, generation)
     }
 
     /// What lies below the root, were the tree `height` high: a lower one is its first child.
-    fn children(&self, clock: Clock, height: u32) -> [Clock; CHILDREN] {
+    fn children(&self, clock: Stamp, height: u32) -> [Stamp; CHILDREN] {
         if clock.height() == height {
             return self.inner[clock.place()].0;
         }
-        let mut children = [Clock::EMPTY; CHILDREN];
+        let mut children = [Stamp::EMPTY; CHILDREN];
         children[0] = clock;
         children
     }
 
-    fn join_inner(&mut self, a: Clock, b: Clock, generation: u32) -> Clock {
+    fn join_inner(&mut self, a: Stamp, b: Stamp, generation: u32) -> Stamp {
         let height = a.height().max(b.height());
         let (x, y) = (self.children(a, height), self.children(b, height));
-        let mut larger = [Clock::EMPTY; CHILDREN];
+        let mut larger = [Stamp::EMPTY; CHILDREN];
         for (larger, (x, y)) in larger.iter_mut().zip(x.iter().zip(&y)) {
             *larger = self.join(*x, *y, generation);
         }
@@ -198,11 +198,11 @@ impl Clocks {
     /// An inner node in the place of `clock`, if the generation owns that.
     fn put_inner(
         &mut self,
-        clock: Clock,
-        children: [Clock; CHILDREN],
+        clock: Stamp,
+        children: [Stamp; CHILDREN],
         height: u32,
         generation: u32,
-    ) -> Clock {
+    ) -> Stamp {
         if clock.height() == height
             && generation != FROZEN
             && self.inner_generation[clock.place()] == generation
@@ -212,11 +212,11 @@ impl Clocks {
         }
         self.inner.push(Inner(children));
         self.inner_generation.push(generation);
-        Clock::new(self.inner.len() as u32 - 1, height)
+        Stamp::new(self.inner.len() as u32 - 1, height)
     }
 
     /// The clock with another entry for one chain.
-    pub(super) fn set(&mut self, clock: Clock, chain: u32, entry: u32, generation: u32) -> Clock {
+    pub(super) fn set(&mut self, clock: Stamp, chain: u32, entry: u32, generation: u32) -> Stamp {
         let mut height = clock.height();
         while chain as usize >= self.chains_below(height) {
             height += 1;
@@ -226,15 +226,15 @@ impl Clocks {
 
     fn set_at(
         &mut self,
-        clock: Clock,
+        clock: Stamp,
         chain: usize,
         entry: u32,
         height: u32,
         generation: u32,
-    ) -> Clock {
+    ) -> Stamp {
         if height == 0 {
             let place = self.leaves.set(clock.place(), chain, entry, generation);
-            return Clock::new(place as u32, 0);
+            return Stamp::new(place as u32, 0);
         }
         let mut children = self.children(clock, height);
         let below = self.chains_below(height - 1);
@@ -266,8 +266,8 @@ mod tests {
         };
         let mut clocks = Clocks::new(LINES_MAX, width);
         let chains = 9_000usize;
-        let mut all: Vec<(Clock, Vec<u32>)> = vec![(Clock::EMPTY, vec![0; chains])];
-        let mut head = (Clock::EMPTY, vec![0u32; chains]);
+        let mut all: Vec<(Stamp, Vec<u32>)> = vec![(Stamp::EMPTY, vec![0; chains])];
+        let mut head = (Stamp::EMPTY, vec![0u32; chains]);
         let mut generation = clocks.generation();
         for step in 0..2_000u64 {
             let bound = [20, 40, 600, chains as u64][(step / 500) as usize];
@@ -307,7 +307,7 @@ mod tests {
         }
         for (clock, _) in &all {
             assert_eq!(clocks.join(*clock, *clock, FROZEN), *clock);
-            assert_eq!(clocks.join(*clock, Clock::EMPTY, FROZEN), *clock);
+            assert_eq!(clocks.join(*clock, Stamp::EMPTY, FROZEN), *clock);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::certificate::entry;
 use super::super::index::{Index, NO_PUT, Table};
 use super::super::lww::Versions;
-use crate::history::{Dominance, Evidence as Kind, Version, dot_origin};
+use crate::history::{Dominance, Evidence, Version, dot_origin};
 
 /// Whether a final value holds a put, or one that supersedes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,21 +32,21 @@ pub(super) struct Value<'h> {
 
 /// The evidence of puts: their own replies', or that of the gets which returned them.
 #[derive(Debug)]
-pub(super) struct Evidence<'a, 'h> {
+pub(super) struct Witnesses<'a, 'h> {
     index: &'a Index<'h>,
     versions: Versions<'a, 'h>,
     /// Of puts without a dot of their own, a get that gave it and the place in its list.
     given: Table<u32, (u32, u32)>,
 }
 
-impl<'a, 'h> Evidence<'a, 'h> {
+impl<'a, 'h> Witnesses<'a, 'h> {
     pub(super) fn new(index: &'a Index<'h>) -> Self {
         let columns = index.columns;
         let mut given: Table<u32, (u32, u32)> = Table::default();
         for get in (0..index.history.len()).filter(|row| index.is_usable_get(*row)) {
             let dots = columns.sibling_dots.at(get).len();
             for (place, put) in (0..dots as u32).zip(index.puts_read(get)) {
-                if columns.evidence[*put as usize] != Kind::Causal {
+                if columns.evidence[*put as usize] != Evidence::Causal {
                     given.entry(*put).or_insert((get as u32, place));
                 }
             }
@@ -64,7 +64,7 @@ impl<'a, 'h> Evidence<'a, 'h> {
         if put == NO_PUT {
             return None;
         }
-        if columns.evidence[put as usize] == Kind::Causal {
+        if columns.evidence[put as usize] == Evidence::Causal {
             return Some((columns.dot[put as usize], columns.vector.at(put as usize)));
         }
         let (get, place) = *self.given.get(&put)?;
