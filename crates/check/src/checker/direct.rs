@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use super::index::Index;
 use super::model::Model;
+use super::ordering::Limits;
 use super::property::Property;
 use super::table::{Ask, Checker, Checkers, Cost};
 use super::time::{OVER, Time};
 use super::verdict::{Check, Verdict};
-use super::wing_gong::Limits;
 use super::{guarded, lookup};
 use crate::history::{History, Kind};
 

@@ -14,6 +14,7 @@
 use super::index::{Index, Table};
 use super::instants;
 use super::one_value::siblings;
+use super::ordering::Limits;
 use super::property::{AnomalyKind, Property};
 use super::table::{Ask, Checker, Cost, Searched};
 use super::verdict::{Check, Findings, Verdict};
@@ -169,8 +170,7 @@ pub(super) fn check(index: &Index<'_>) -> Check {
     }
     if findings.is_empty() && index.has_untold_ties() {
         let tied = |row: usize| index.has_untold_ties_on(index.key[row]);
-        let searched =
-            wing_gong::check_keys(index.history, wing_gong::Limits::within(&index.time), tied);
+        let searched = wing_gong::check_keys(index.history, Limits::within(&index.time), tied);
         if !searched.verdict.is_valid() {
             return searched;
         }

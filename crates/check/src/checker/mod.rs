@@ -18,7 +18,8 @@
 //! | linearizable and sequential again, values that repeat | a search for an order | stateright | `search/values/` |
 //! | all models, again | a search for an order | stateright | `search/` |
 //!
-//! `happens_before/` is what several of them ask what an operation had seen.
+//! Each is a row of `table.rs`. `happens_before/` tells several of them what an operation had seen,
+//! and `ordering/` is what the searches for an order share.
 //! `explain/` reduces each anomaly to the smallest set of operations that shows it.
 //!
 //! A checker uses only the history: the oracle shares no code with the store. It never answers
@@ -52,6 +53,7 @@ mod model;
 mod one_value;
 mod open_puts;
 mod options;
+mod ordering;
 mod prefix;
 mod property;
 #[cfg(feature = "stateright")]

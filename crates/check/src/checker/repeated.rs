@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::model::Model;
 use super::options::{Budget, Clock, Engine, Options};
+use super::ordering::Limits;
 use super::prefix;
 use super::property::Property;
 use super::report::{Agreement, Outcome, Report};
@@ -139,7 +140,7 @@ impl Refused<'_> {
     /// The direct engine's answer on a part.
     fn direct(&self, part: &History, model: Model, time: Duration) -> Check {
         let comparing = self.time.anew(time.saturating_mul(2));
-        let limits = wing_gong::Limits::within(&comparing);
+        let limits = Limits::within(&comparing);
         if model == Model::Sequential {
             sequential::check(part, limits)
         } else {

@@ -11,13 +11,10 @@ use hashbrown::HashSet;
 
 use super::index::{Index, Table};
 use super::one_value::siblings;
+use super::ordering::{Action, Limits, NOTHING, Op, Registers, Token, operation, smallest};
 use super::property::{AnomalyKind, Property};
 use super::table::{Ask, Checker, Cost, Searched};
 use super::verdict::{Check, Findings, Verdict};
-use super::wing_gong::{
-    Limits, evidence,
-    operation::{self, Action, NOTHING, Op, Registers, Token},
-};
 use crate::history::History;
 
 /// Bytes of a remembered state beside its words.
@@ -104,9 +101,9 @@ pub(super) fn check(history: &History, limits: Limits) -> Check {
                 !limits.time.is_over()
                     && search(ops, order_of, &mut registers, &mut limits.clone()) == Answer::NoOrder
             };
-            let ops = evidence::smallest_in_any_time(ops.clone(), has_no_order);
+            let ops = smallest::by_sessions(ops.clone(), has_no_order);
             let is_cut = limits.time.is_over();
-            let shown = evidence::shown(&ops);
+            let shown = smallest::shown(&ops);
             findings.add_found(AnomalyKind::NotSequential, &shown, is_cut, || {
                 format!(
                     "no single order of these {} operations keeps each session's order and \

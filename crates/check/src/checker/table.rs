@@ -6,10 +6,10 @@
 
 use super::coverage::Coverage;
 use super::index::Index;
+use super::ordering::Limits;
 use super::property::Property;
 use super::time::Time;
 use super::verdict::Check;
-use super::wing_gong::Limits;
 use super::{
     bad_patterns, causal, convergence, dominance, integrity, linearizable, lost_writes, lww,
     lww_black_box, sequential, session,

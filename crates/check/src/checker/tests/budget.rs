@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::convergence::{self, Final};
 use super::super::index::Index;
+use super::super::ordering::Limits;
 use super::super::property::{AnomalyKind, Property};
 use super::super::remarks::contradiction;
 use super::super::session::{self, Judged};
@@ -91,7 +92,7 @@ const CHECKS: [Row; 15] = [
         vec![linearizable::check(index)]
     }),
     ("searches", Store::Register, false, |index| {
-        let limits = || wing_gong::Limits::within(&index.time);
+        let limits = || Limits::within(&index.time);
         vec![
             wing_gong::check(index.history, limits()),
             sequential::check(index.history, limits()),

@@ -8,9 +8,9 @@ use super::contest::{Contest, Judge, Rival};
 use super::generate::{self, Random};
 use super::{oracle, registers};
 use crate::checker::index::Index;
+use crate::checker::ordering::Limits;
 use crate::checker::property::Property;
 use crate::checker::table::{CHECKERS, Checkers};
-use crate::checker::wing_gong::Limits;
 use crate::history::History;
 
 /// What a property means, by trying everything, and histories to try it on.

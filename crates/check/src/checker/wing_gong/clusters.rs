@@ -11,7 +11,7 @@
 use hashbrown::HashSet;
 
 use super::super::index::Table;
-use super::operation::{Action, NOTHING, Op, Registers, Token};
+use super::super::ordering::operation::{Action, NOTHING, Op, Registers, Token};
 use super::timeline::NONE;
 
 /// What the clusters say.

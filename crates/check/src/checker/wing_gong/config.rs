@@ -2,7 +2,7 @@
 
 use std::hash::Hash;
 
-use super::operation::Token;
+use super::super::ordering::operation::Token;
 
 /// A set of small numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2,8 +2,8 @@
 //! has lost what must be observed is given up.
 
 use super::super::index::Table;
+use super::super::ordering::operation::{Action, Token};
 use super::config::Config;
-use super::operation::{Action, Token};
 use super::search::{OTHER, Sweep};
 
 impl Sweep<'_> {

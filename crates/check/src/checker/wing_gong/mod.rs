@@ -1,13 +1,10 @@
 //! Linearizable registers for histories whose values repeat or that hold more than puts and gets:
 //! key by key, since linearizability is local (Herlihy and Wing 1990). `clusters.rs` judges values
-//! that were written once, `search.rs` searches for an order of the rest, and `evidence.rs` makes
-//! what they refute small.
+//! that were written once, `search.rs` searches for an order of the rest.
 
 mod clusters;
 mod config;
-pub(super) mod evidence;
 mod matters;
-pub(super) mod operation;
 mod search;
 mod steps;
 mod timeline;
@@ -16,95 +13,15 @@ mod wanted;
 
 use super::EXPLAINED_FOR_MIN;
 use super::index::Table;
+use super::ordering::{Limits, Op, Registers, operation, smallest};
 use super::property::{AnomalyKind, Property};
-use super::time::{OVER, Pace, Time};
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::{History, NEVER};
 use clusters::Judged;
-use operation::{Op, Registers};
 use search::{Answer, search};
-
-/// What a search may cost. It never ends in `valid` or `invalid` by running out.
-#[derive(Clone, Debug)]
-pub(super) struct Limits {
-    /// States that it may go through.
-    pub(super) states: usize,
-    /// Bytes that those at one instant may take.
-    pub(super) bytes: usize,
-    /// The time that it has.
-    pub(super) time: Time,
-    pace: Pace,
-}
-
-/// States that a search goes through at most.
-const STATES_MAX: usize = 5_000_000;
-/// Bytes that those at one instant take at most.
-const BYTES_MAX: usize = 512 << 20;
-
-/// States and bytes that a search may take that the verdict does not ask for.
-const UNASKED_STATES: usize = 100_000;
-const UNASKED_BYTES: usize = 64 << 20;
 
 /// States that making evidence small may go through at least; it may take as many as judging took.
 const EXPLAIN_STATES_MIN: usize = 200_000;
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self::within(&Time::default())
-    }
-}
-
-impl Limits {
-    /// As much as any search may cost, in so much time.
-    pub(super) fn within(time: &Time) -> Self {
-        Self {
-            states: STATES_MAX,
-            bytes: BYTES_MAX,
-            time: time.clone(),
-            pace: Pace::new("search for an order", 0),
-        }
-    }
-
-    /// The same where the verdict rests on it, and less where it is one rung of many.
-    pub(super) fn for_ladder(time: &Time, is_asked: bool) -> Self {
-        let limits = Self::within(time);
-        if is_asked {
-            return limits;
-        }
-        Self {
-            states: UNASKED_STATES,
-            bytes: UNASKED_BYTES,
-            ..limits
-        }
-    }
-
-    /// Takes one more step. Whether the time is over.
-    pub(super) fn is_over(&mut self) -> bool {
-        self.pace.is_over(&self.time)
-    }
-
-    /// Why a search ended that had come to a limit; `on` says what it was about.
-    pub(super) fn reason(&self, on: &str) -> String {
-        if self.time.is_over() {
-            return OVER.to_owned();
-        }
-        format!(
-            "the search for an order of {on} reached its limit of {} states or {} MiB",
-            self.states,
-            self.bytes >> 20
-        )
-    }
-
-    /// Pays for one state; `beside` bytes are taken by something else.
-    pub(super) const fn spend(&mut self, bytes: usize, beside: usize) -> bool {
-        if self.states == 0 || self.bytes < bytes + beside {
-            return false;
-        }
-        self.states -= 1;
-        self.bytes -= bytes;
-        true
-    }
-}
 
 /// Checks every key. Each key's search may cost `limits`.
 pub(super) fn check(history: &History, limits: Limits) -> Check {
@@ -240,12 +157,12 @@ fn add(
         is_cut |= answer == Answer::Limit;
         matches!(answer, Answer::NoOrder(_))
     };
-    let evidence = evidence::smallest(refuted.ops, refuted.end, has_no_order);
+    let evidence = smallest::by_time(refuted.ops, refuted.end, has_no_order);
     let all = refuted.of;
     let row = refuted.ops.first().map_or(0, |op| op.row as usize);
     let key = history.key_name(history.columns.key[row]);
     let count = evidence.len();
-    let rows = evidence::shown(&evidence);
+    let rows = smallest::shown(&evidence);
     findings.add_found(AnomalyKind::NotLinearizable, &rows, is_cut, || {
         let shown = if rows.len() < count {
             format!(", the last {} of which are shown", rows.len())

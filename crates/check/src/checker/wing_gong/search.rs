@@ -16,9 +16,9 @@
 //! - A value that is still to be observed is not left when nothing can write it again.
 
 use super::super::index::Table;
-use super::Limits;
+use super::super::ordering::Limits;
+use super::super::ordering::operation::{Action, NOTHING, Op, Registers, Token};
 use super::config::{Bits, Config, undominated};
-use super::operation::{Action, NOTHING, Op, Registers, Token};
 use super::steps::Reach;
 use super::timeline::{Event, NONE, Timeline, observes_the_unwritten};
 use super::to_come::ToCome;

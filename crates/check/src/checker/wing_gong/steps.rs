@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use hashbrown::HashSet;
 
 use super::super::index::Table;
-use super::Limits;
+use super::super::ordering::Limits;
+use super::super::ordering::operation::{Action, Token};
 use super::config::{COMPARED_MAX, Config};
-use super::operation::{Action, Token};
 use super::search::{OTHER, Sweep};
 use super::timeline::NONE;
 use super::wanted::Wanted;

@@ -1,8 +1,8 @@
 //! The searches against the definition: every order of a small history, tried one by one.
 
+use super::super::ordering::operation::Action;
 use super::super::search::{self as second, Found};
 use super::super::{Model, Promise, Verdict, sequential};
-use super::operation::Action;
 use super::*;
 use crate::checker::tests::{Random, text};
 use crate::history::{ErrorKind, Header, Kind, Outcome, Row};
@@ -506,9 +506,9 @@ fn evidence_of_values_that_repeat_has_no_order_and_nothing_of_it_can_be_spared()
             };
             let mut has_no_order =
                 |ops: &[Op]| !ops.is_empty() && matches!(answer(ops), Answer::NoOrder(_));
-            let ops = evidence::smallest(&ops, end, &mut has_no_order);
+            let ops = smallest::by_time(&ops, end, &mut has_no_order);
             assert!(has_no_order(&ops), "seed {seed}");
-            let links = evidence::Links::new(&ops);
+            let links = smallest::Links::new(&ops);
             for op in &ops {
                 let gone = links.with_observers(&[*op]);
                 let rest = ops.iter().filter(|op| !gone.contains_key(&op.row)).copied();

@@ -4,7 +4,7 @@
 use hashbrown::HashSet;
 
 use super::super::index::Table;
-use super::operation::{Action, NOTHING, Op, Registers, Token};
+use super::super::ordering::operation::{Action, NOTHING, Op, Registers, Token};
 
 /// Stands for no operation.
 pub(super) const NONE: u32 = u32::MAX;

@@ -1,7 +1,7 @@
 //! What is still to be invoked, by the values that it observes and writes.
 
 use super::super::index::Table;
-use super::operation::Token;
+use super::super::ordering::operation::Token;
 use super::timeline::Timeline;
 
 /// What is still to be invoked.

@@ -1,7 +1,7 @@
 //! What a configuration lacks, and which operations bring it.
 
+use super::super::ordering::operation::{Action, Token};
 use super::config::Config;
-use super::operation::{Action, Token};
 use super::search::{OTHER, Sweep};
 use super::timeline::NONE;
 

@@ -21,17 +21,17 @@ const SHOWN_MAX: usize = 12;
 
 /// The smallest evidence that greedy steps find where order is by time. `has_no_order` holds for
 /// `ops`; what had returned before `end` has an order with what was open.
-pub(in super::super) fn smallest(
+pub(in super::super) fn by_time(
     ops: &[Op],
     end: u64,
     mut has_no_order: impl FnMut(&[Op]) -> bool,
 ) -> Vec<Op> {
     let ops = shortest_prefix(ops, end, &mut has_no_order);
-    smallest_in_any_time(ops, has_no_order)
+    by_sessions(ops, has_no_order)
 }
 
 /// The same where only the sessions' order counts: what was read may have been written later.
-pub(in super::super) fn smallest_in_any_time(
+pub(in super::super) fn by_sessions(
     ops: Vec<Op>,
     has_no_order: impl FnMut(&[Op]) -> bool,
 ) -> Vec<Op> {
@@ -159,7 +159,7 @@ fn without(ops: &[Op], gone: &Table<u32, ()>) -> Vec<Op> {
 }
 
 /// Who may have observed what.
-pub(super) struct Links {
+pub(in super::super) struct Links {
     /// What observed a value of a key.
     observers: Table<(u32, Token), Vec<Op>>,
     /// What observed values of a key that it does not name.
@@ -167,7 +167,7 @@ pub(super) struct Links {
 }
 
 impl Links {
-    pub(super) fn new(ops: &[Op]) -> Self {
+    pub(in super::super) fn new(ops: &[Op]) -> Self {
         let mut links = Self {
             observers: Table::default(),
             unnamed: Table::default(),
@@ -190,7 +190,7 @@ impl Links {
 
     /// The rows of operations, with all that may have observed what they wrote, and what may have
     /// observed that in turn.
-    pub(super) fn with_observers(&self, ops: &[Op]) -> Table<u32, ()> {
+    pub(in super::super) fn with_observers(&self, ops: &[Op]) -> Table<u32, ()> {
         let mut gone: Table<u32, ()> = Table::default();
         let mut left = ops.to_vec();
         let mut followed: Table<(u32, Option<Token>), ()> = Table::default();

@@ -31,7 +31,7 @@ impl Action {
     }
 
     /// Whether it only observes, and finds in a register of that value what it found.
-    pub(super) fn is_observed_in(self, held: Token) -> bool {
+    pub(in super::super) fn is_observed_in(self, held: Token) -> bool {
         match self {
             Self::Get(value) => held == value,
             Self::Mismatch(value) => held != value,
@@ -41,7 +41,7 @@ impl Action {
     }
 
     /// The value that it has to find.
-    pub(super) const fn expects(self) -> Option<Token> {
+    pub(in super::super) const fn expects(self) -> Option<Token> {
         match self {
             Self::Get(value) | Self::Cas(value, _) => Some(value),
             Self::Put(_) | Self::Mismatch(_) | Self::Append(_) => None,
@@ -49,7 +49,7 @@ impl Action {
     }
 
     /// The value that it writes, where it names it.
-    pub(super) const fn writes(self) -> Option<Token> {
+    pub(in super::super) const fn writes(self) -> Option<Token> {
         match self {
             Self::Put(value) | Self::Cas(_, value) => Some(value),
             Self::Get(_) | Self::Mismatch(_) | Self::Append(_) => None,
@@ -139,7 +139,7 @@ impl Registers {
         self.texts.as_ref().map_or(0, |texts| texts.bytes)
     }
 
-    pub(super) fn token(&mut self, history: &History, id: u64) -> Token {
+    pub(in super::super) fn token(&mut self, history: &History, id: u64) -> Token {
         if let Some(token) = self.tokens.get(&id) {
             return *token;
         }
@@ -152,7 +152,7 @@ impl Registers {
     }
 
     /// The text of a value, where values are texts.
-    pub(super) fn text(&self, token: Token) -> Option<&str> {
+    pub(in super::super) fn text(&self, token: Token) -> Option<&str> {
         let texts = self.texts.as_ref()?;
         texts.texts.get(token as usize).map(String::as_str)
     }
