@@ -21,7 +21,7 @@ pub(crate) struct Entry {
 }
 
 /// Who explores a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Size {
     /// Every `cargo test`.
     Small,

@@ -76,7 +76,7 @@ enum Command {
     Table {
         /// Which models.
         #[arg(long, value_enum)]
-        size: Option<Size>,
+        size: Option<SizeArg>,
     },
     /// Opens a model in stateright's Explorer, a web page on this machine.
     Explore {
@@ -87,6 +87,24 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:3000")]
         address: String,
     },
+}
+
+/// `Size`, as the command line has it.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum SizeArg {
+    /// Every `cargo test`.
+    Small,
+    /// `scripts/models.sh`.
+    Large,
+}
+
+impl From<SizeArg> for Size {
+    fn from(size: SizeArg) -> Self {
+        match size {
+            SizeArg::Small => Self::Small,
+            SizeArg::Large => Self::Large,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -104,7 +122,7 @@ fn main() -> ExitCode {
         Command::Check { model, bug } => check(model, bug),
         Command::Bugs { check: None } => bugs(),
         Command::Bugs { check: Some(bug) } => catch(bug),
-        Command::Table { size } => table(size),
+        Command::Table { size } => table(size.map(Size::from)),
         Command::Explore { model, address } => {
             println!("The Explorer is at http://{address}; Ctrl-C ends it.");
             (model.model)(None).checker().serve(address);
