@@ -19,6 +19,7 @@ mod record_file;
 mod recorder;
 mod schedule;
 mod series;
+pub mod shell;
 mod slo;
 mod statistics;
 #[cfg(test)]

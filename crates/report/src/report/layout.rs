@@ -25,15 +25,6 @@ pub fn table(header: &[String], rows: Vec<Vec<String>>) -> Vec<String> {
         .collect()
 }
 
-/// A path as a shell takes it.
-pub(super) fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-    if path.chars().all(plain) {
-        return path.to_owned();
-    }
-    format!("'{}'", path.replace('\'', r"'\''"))
-}
-
 /// A count with its noun.
 pub(super) fn plural(n: u64, noun: &str) -> String {
     let ending = if n == 1 { "" } else { "s" };

@@ -1,11 +1,11 @@
 //! The one screen that a run ends with.
 
-use kvs_measure::{Configuration, NodeRecord, RunRecord, Statistics, VerdictWord};
+use kvs_measure::{Configuration, NodeRecord, RunRecord, Statistics, VerdictWord, shell};
 
 use super::faults;
 use super::glossary;
 use super::html::RUN_PAGE;
-use super::layout::{join, label, labelled, plural, quoted, table};
+use super::layout::{join, label, labelled, plural, table};
 use super::number::{self, optional};
 use super::proof::{anomalies, verdict};
 use super::tables;
@@ -251,7 +251,7 @@ fn troubles(nodes: &[NodeRecord]) -> Vec<String> {
 
 /// The command that judges the history of a run again.
 pub(super) fn check_again(record: &RunRecord) -> String {
-    format!("kvs-bench check {}", quoted(&record.directory))
+    format!("kvs-bench check {}", shell::quoted(&record.directory))
 }
 
 fn ending(record: &RunRecord) -> Vec<String> {
