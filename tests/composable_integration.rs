@@ -6,17 +6,16 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kvs_zoo::client::{Client, ClientError};
-use kvs_zoo::measure::{RunRecord, VerdictWord, Versions};
-use kvs_zoo::node::{Durability, HostKind};
+use kvs_zoo::measure::{RunRecord, VerdictWord};
 use kvs_zoo::protocol::{Lattice, NodeId, Refusal};
-use kvs_zoo::run::{self, CheckBudget, Cluster, ClusterConfig, Config, Observer};
+use kvs_zoo::run::{self, Cluster, ClusterConfig, Config, Observer};
 use kvs_zoo::server::{
     Architecture, KVSServer, LocalKVSServer, ReplicatedKVSServer, ShardedKVSServer,
 };
 use kvs_zoo::session::{Policy, Trouble};
 use kvs_zoo::transport;
 use kvs_zoo::values::{CausalString, LwwWrapper, Value};
-use kvs_zoo::workload::Workload;
+use kvs_zoo::workload::Chosen;
 
 type Lww = LwwWrapper<String>;
 
@@ -325,33 +324,18 @@ impl Observer for Silence {
 /// A short contended run, judged as the command line would judge it.
 fn judged<V: Value, S: KVSServer<V>>() -> RunRecord {
     let results = tempfile::tempdir().expect("a temporary directory");
-    let mut workload = Workload::load("contended").expect("a workload of the catalogue");
-    workload.set("operations=20000").expect("a field");
-    workload.duration = None;
-    workload.warmup = Duration::ZERO;
-    workload.validate().expect("a possible workload");
+    let load = Chosen::of_catalogue("contended").of_operations(20_000);
     let config = Config {
-        architecture: S::architecture(),
         lattice: V::LATTICE,
-        workload,
-        policy: Policy::default(),
         timeout: Duration::from_secs(10),
         seed: 7,
-        bug: None,
-        host: HostKind::Process,
-        durability: Durability::Memory,
-        nemesis: None,
-        traced: false,
         results: results.path().to_owned(),
         history_limit: Some(1_000_000),
-        engine: kvs_zoo::checker::Engine::Both,
-        slo: None,
         budget: Duration::from_secs(1),
-        check_budget: CheckBudget::AsTheRun,
         program: Some(program()),
-        versions: Versions::default(),
-        command: String::new(),
+        ..Config::new(S::architecture(), load.warmed_up_for(Duration::ZERO))
     };
+    config.check().expect("a possible run");
     run::run(&config, &mut Silence).expect("a result").record
 }
 

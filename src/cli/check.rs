@@ -11,8 +11,10 @@ use crate::checker::{Agreement, JudgedBy, Model, Outcome};
 use crate::history::{Dominance, FailedCas, History, ImportOptions, ReadError, edn};
 use crate::run::{self, Judging};
 
+use super::engines::EngineArgs;
 use super::progress::Terminal;
-use super::{EngineArgs, ExitStatus, Failure};
+use super::words::command_of;
+use super::{ExitStatus, Failure};
 
 /// The flag that a verdict which is cut short names again with another value.
 const BUDGET_FLAG: &str = "--check-budget";
@@ -173,7 +175,7 @@ fn again(arguments: impl Iterator<Item = OsString>) -> String {
         let with_value = word.strip_prefix(BUDGET_FLAG);
         !was_flag && with_value.is_none_or(|rest| !rest.is_empty() && !rest.starts_with('='))
     });
-    super::run::command_of(arguments)
+    command_of(arguments)
 }
 
 pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
@@ -203,7 +205,7 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
         &history,
         &Judging {
             judged_by,
-            engine: args.engines.engine.into(),
+            engine: args.engines.engine,
             budget,
             check_budget,
             again: again(std::env::args_os().skip(1)),

@@ -3,8 +3,12 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use crate::campaign::bugs::View;
+use crate::checker::Engine;
 use crate::nemesis::{PartitionShape, Target};
 use crate::node::{Durability, HostKind};
+use crate::protocol::Lattice;
+use crate::run::engine_name;
 use crate::session::Routing;
 use crate::sim::Topology;
 
@@ -29,6 +33,55 @@ pub(super) fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
         let named = T::ALL.iter().find(|choice| choice.word() == word);
         *named.expect("clap lets known words pass alone")
     })
+}
+
+impl Choice for Lattice {
+    const ALL: &'static [Self] = &[Self::Causal, Self::Lww];
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Causal => {
+                "Concurrent puts are kept side by side. A session never sees less than it saw before"
+            }
+            Self::Lww => "Last write wins: the put with the largest version stays",
+        }
+    }
+}
+
+impl Choice for Engine {
+    const ALL: &'static [Self] = &[Self::Direct, Self::Stateright, Self::Both];
+
+    fn word(self) -> &'static str {
+        engine_name(self)
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Direct => "The direct algorithms",
+            Self::Stateright => "A search by stateright",
+            Self::Both => "Both. They have to agree",
+        }
+    }
+}
+
+impl Choice for View {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Model => "Every interleaving of a small cluster, by kvs-models",
+            Self::Sim => "Clusters in virtual time, under faults, seed after seed",
+            Self::Real => "Processes on this machine, as `kvs-bench run` starts them",
+        }
+    }
 }
 
 impl Choice for Routing {

@@ -3,18 +3,26 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
-use crate::campaign::matrix::{self, Cell, Row, Standing};
+use crate::campaign::matrix::{self, Cell, Matrix, Outcome, Standing};
+use crate::nemesis::Wanted;
 use crate::node::HostKind;
-use crate::recording::lattice_name;
-use crate::report;
-use crate::run::{self, Config};
+use crate::run::Config;
+use crate::workload::Chosen;
 
-use super::choice::choice;
-use super::progress::Terminal;
+use super::bugs::named;
+use super::choice::{Choice, choice};
+use super::nemesis::interval;
+use super::output::versions;
+use super::progress::Screen;
+use super::run::usual;
+use super::words::whole;
 use super::{ExitStatus, Failure};
+
+/// The load of every cell: few keys, so that whatever goes wrong shows.
+const WORKLOAD: &str = "contended";
 
 /// The arguments of `kvs-bench matrix`.
 #[derive(Debug, Args)]
@@ -47,11 +55,11 @@ pub(super) struct MatrixArgs {
     bug: Option<String>,
 
     /// Where the nodes run.
-    #[arg(long, value_parser = choice::<HostKind>(), default_value = HostKind::Process.name())]
+    #[arg(long, value_parser = choice::<HostKind>(), default_value = usual().host.word())]
     host: HostKind,
 
     /// The number that decides every random choice.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = super::whole)]
+    #[arg(long, value_name = "NUMBER", default_value_t = usual().seed, value_parser = whole)]
     seed: u64,
 
     /// The directory in which the runs' directories are made. Without it, those of rows that are as
@@ -69,18 +77,7 @@ pub(super) struct MatrixArgs {
 }
 
 pub(super) fn main(args: &MatrixArgs) -> Result<ExitStatus, Failure> {
-    let words: Vec<&str> = args.only.split_whitespace().collect();
-    let cells: Vec<Cell> = Cell::all()
-        .into_iter()
-        .filter(|cell| cell.has_words(&words))
-        .collect();
-    if cells.is_empty() {
-        return Err(Failure::bad_arguments(anyhow::anyhow!(
-            "no cell of the matrix has all of the words {:?}: `kvs-bench matrix --list` has their \
-             names",
-            args.only
-        )));
-    }
+    let cells = args.cells()?;
     if args.list {
         let names: Vec<String> = cells.iter().map(Cell::name).collect();
         super::print(&names.join("\n"))?;
@@ -88,25 +85,12 @@ pub(super) fn main(args: &MatrixArgs) -> Result<ExitStatus, Failure> {
     }
     let scratch = tempfile::tempdir().context("making a directory for the runs")?;
     let results = args.results.as_deref().unwrap_or_else(|| scratch.path());
-    let mut rows = Vec::new();
-    let mut interrupted = false;
-    for cell in cells {
-        let Some(config) = config(&cell, args, results)? else {
-            continue;
-        };
-        let Some(row) = judge(cell, &config)? else {
-            interrupted = true;
-            break;
-        };
-        // The table comes in an hour.
-        eprintln!("{row}");
-        rows.push(row);
-    }
-    if rows.is_empty() && !interrupted {
-        return Err(Failure::bad_arguments(anyhow::anyhow!(
-            "no store of these cells can have the bug: `kvs-bench bugs` says which can"
-        )));
-    }
+    let matrix = Matrix {
+        cells,
+        common: args.common(results)?,
+        bug: args.bug.as_deref().map(named).transpose()?,
+    };
+    let Outcome { rows, interrupted } = matrix.run(&mut Screen::default())?;
     super::print(&matrix::text(&rows))?;
     if let Some(file) = &args.out {
         std::fs::write(file, matrix::markdown(&rows))
@@ -123,83 +107,42 @@ pub(super) fn main(args: &MatrixArgs) -> Result<ExitStatus, Failure> {
     })
 }
 
-/// What a cell decides of its run, as the command line has it.
-fn arguments(cell: &Cell) -> Vec<String> {
-    let records = cell.records().to_string();
-    let durability = cell.durability().name();
-    let mut words = vec!["--arch", cell.architecture(), "--durability", durability];
-    if let Some(lattice) = cell.lattice() {
-        words.extend(["--lattice", lattice_name(lattice)]);
-    }
-    if cell.has_faults() {
-        words.extend(["--nemesis", cell.faults().name()]);
-    }
-    words.extend(["--workload", "contended", "--records", &records]);
-    // A time-out well below the faults' length.
-    words.extend(["--timeout-ms", "500", "--warmup", "500ms"]);
-    words.into_iter().map(str::to_owned).collect()
-}
-
-/// The run of a cell; none when its store cannot have the planted bug.
-fn config(cell: &Cell, args: &MatrixArgs, results: &Path) -> Result<Option<Config>, Failure> {
-    let mut words = arguments(cell);
-    let mut add = |flag: &str, value: &str| words.extend([flag.to_owned(), value.to_owned()]);
-    add("--duration", &args.duration);
-    if cell.has_one_kind() {
-        add("--nemesis-interval", &args.interval);
-    }
-    if let Some(rate) = &args.rate {
-        add("--rate", rate);
-    }
-    add("--seed", &args.seed.to_string());
-    add("--host", args.host.name());
-    add("--results", &results.display().to_string());
-    if let Some(bug) = &args.bug {
-        let bug = super::bugs::named(bug)?;
-        if !cell.can_have(bug) {
-            return Ok(None);
+impl MatrixArgs {
+    /// The cells that are asked for.
+    fn cells(&self) -> Result<Vec<Cell>, Failure> {
+        let words: Vec<&str> = self.only.split_whitespace().collect();
+        let mut cells = Cell::all();
+        cells.retain(|cell| cell.has_words(&words));
+        if cells.is_empty() {
+            return Err(Failure::bad_arguments(anyhow!(
+                "no cell of the matrix has all of the words {:?}: `kvs-bench matrix --list` has \
+                 their names",
+                self.only
+            )));
         }
-        add("--bug", bug.name());
-    }
-    super::run::config_of(&words).map(Some)
-}
-
-/// Runs a cell. None when it was interrupted.
-fn judge(cell: Cell, config: &Config) -> Result<Option<Row>, Failure> {
-    let mut terminal = Terminal::new();
-    let finished = run::run(config, &mut terminal);
-    drop(terminal);
-    let finished = finished.with_context(|| format!("{} has no result", cell.name()))?;
-    if finished.interrupted {
-        return Ok(None);
-    }
-    let record = &finished.record;
-    finished
-        .save(&report::text(record))
-        .with_context(|| format!("{} has a result", cell.name()))?;
-    Ok(Some(Row::new(cell, record)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-
-    #[derive(Debug, Parser)]
-    struct Words {
-        #[command(flatten)]
-        args: MatrixArgs,
+        Ok(cells)
     }
 
-    #[test]
-    fn every_cell_has_room_for_its_faults() {
-        let words = Words::try_parse_from(["matrix"]).expect("all have defaults");
-        for cell in Cell::all() {
-            let name = cell.name();
-            let config = config(&cell, &words.args, Path::new("results"));
-            let config = config.unwrap_or_else(|refused| panic!("{name}: {refused}"));
-            let nemesis = config.expect("no bug is planted").nemesis;
-            assert_eq!(nemesis.is_some(), cell.has_faults(), "{name}");
+    /// What all runs have in common.
+    fn common(&self, results: &Path) -> Result<Config, Failure> {
+        let mut load = Chosen::of_catalogue(WORKLOAD);
+        let duration = Some(("duration", &self.duration));
+        let rate = self.rate.as_ref().map(|rate| ("rate", rate));
+        for (field, value) in duration.into_iter().chain(rate) {
+            let setting = format!("{field}={value}");
+            load.set(&setting).map_err(Failure::bad_arguments)?;
         }
+        Ok(Config {
+            load,
+            faults: Wanted {
+                interval: Some(interval(&self.interval)?),
+                ..Wanted::default()
+            },
+            seed: self.seed,
+            host: self.host,
+            results: results.to_owned(),
+            versions: versions(),
+            ..Config::default()
+        })
     }
 }

@@ -6,11 +6,14 @@ mod check;
 mod choice;
 mod compare;
 mod completions;
+mod engines;
+mod exit;
 mod export;
 mod glossary;
 mod list;
 mod matrix;
 mod nemesis;
+mod output;
 mod progress;
 mod replay;
 mod report;
@@ -18,20 +21,19 @@ mod run;
 mod scale;
 mod serve;
 mod sim;
+mod simulated;
 mod sweep;
 mod tui;
+mod words;
 
-use std::fmt;
-use std::io::{self, Write};
-use std::time::Duration;
-
-use anyhow::{Context, anyhow};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::measure::Versions;
-use crate::run::CheckBudget;
-use crate::workload::humane;
+pub use exit::ExitStatus;
+
+use exit::Failure;
+use output::print;
+use words::negative;
 
 /// Runs a key-value store as real processes, measures what it costs, and proves or refutes that it
 /// kept its promise.
@@ -98,229 +100,55 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// How the program ends. The numbers are Jepsen's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ExitStatus {
-    /// The promise was kept.
-    Valid = 0,
-    /// The promise was broken.
-    Invalid = 1,
-    /// Nobody can tell.
-    Unknown = 2,
-    /// Ctrl-C, after everything was healed and saved.
-    Interrupted = 130,
-    /// The arguments make no sense.
-    BadArguments = 254,
-    /// The harness itself failed: no verdict about the store follows.
-    HarnessFailure = 255,
-}
-
-/// Why a subcommand could not do its work: one line, and the exit status that goes with it.
-#[derive(Debug)]
-struct Failure {
-    status: ExitStatus,
-    error: anyhow::Error,
-}
-
-impl Failure {
-    fn bad_arguments(error: impl Into<anyhow::Error>) -> Self {
-        Self {
-            status: ExitStatus::BadArguments,
-            error: error.into(),
-        }
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self {
-            status: ExitStatus::HarnessFailure,
-            error,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::run::one_line(&self.error))
-    }
-}
-
-/// How many seconds the second engine may search, unless told otherwise.
-const BUDGET_SECONDS: f64 = 2.0;
-
-/// Which engines judge a history, and for how long.
-#[derive(Debug, clap::Args)]
-struct EngineArgs {
-    /// Which engines judge.
-    #[arg(long, value_enum, default_value_t = EngineArg::Both, help_heading = "Judgement")]
-    engine: EngineArg,
-
-    /// How many seconds the second engine, stateright, may search.
-    #[arg(long, value_name = "SECONDS", default_value_t = BUDGET_SECONDS,
-          allow_negative_numbers = true, help_heading = "Judgement")]
-    budget: f64,
-
-    /// How long the direct engine may check, such as 60s. `none` sets no limit. What is not decided
-    /// by then is unknown. [default: as long as the run took, at least 20s]
-    #[arg(long, value_name = "TIME", help_heading = "Judgement")]
-    check_budget: Option<String>,
-}
-
-/// A whole number on the command line.
-fn whole(text: &str) -> Result<u64, String> {
-    let whole = humane::parse_count(text);
-    let whole = whole.filter(|number| number.fract() == 0.0 && *number <= WHOLE_MAX);
-    // Above that a double has gaps.
-    let exact = text.parse().ok();
-    let exact = exact.or_else(|| whole.map(|number| number as u64));
-    exact.ok_or_else(|| "it takes a whole number, such as 1000 or 1k".to_owned())
-}
-
-/// The largest whole number that is read with a suffix: up to there a double has no gaps.
-const WHOLE_MAX: f64 = 9e15;
-
-impl EngineArgs {
-    /// The second engine's budget.
-    fn budget(&self) -> Result<Duration, Failure> {
-        Duration::try_from_secs_f64(self.budget).map_err(|_| {
-            Failure::bad_arguments(anyhow!(
-                "--budget is a number of seconds, such as 2.5, not {}",
-                self.budget
-            ))
-        })
-    }
-
-    /// The first engine's budget.
-    fn check_budget(&self) -> Result<CheckBudget, Failure> {
-        match self.check_budget.as_deref() {
-            None => Ok(CheckBudget::AsTheRun),
-            Some("none") => Ok(CheckBudget::Unlimited),
-            Some(text) => humane::parse_duration(text)
-                .map(CheckBudget::Time)
-                .with_context(|| format!("--check-budget is a time such as 60s, or none: {text:?}"))
-                .map_err(Failure::bad_arguments),
-        }
-    }
-}
-
-/// `Engine`, as the command line has it.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum EngineArg {
-    /// The direct algorithms.
-    Direct,
-    /// A search by stateright.
-    Stateright,
-    /// Both. They have to agree.
-    Both,
-}
-
-impl From<EngineArg> for crate::checker::Engine {
-    fn from(engine: EngineArg) -> Self {
-        match engine {
-            EngineArg::Direct => Self::Direct,
-            EngineArg::Stateright => Self::Stateright,
-            EngineArg::Both => Self::Both,
-        }
-    }
-}
-
-/// Prints to standard output. A reader who has seen enough, or whose terminal is gone, is no failure.
-fn print(text: &str) -> anyhow::Result<()> {
-    let gone = Some(rustix::io::Errno::IO.raw_os_error());
-    match writeln!(io::stdout().lock(), "{}", text.trim_end()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) if error.raw_os_error() == gone => Ok(()),
-        outcome => outcome.context("cannot print the result"),
-    }
-}
-
-/// What is wrong with a negative number after an option that takes none: the parser takes it for an
-/// option of its own.
-fn negative(words: impl Iterator<Item = String>) -> Option<String> {
-    let words: Vec<String> = words.collect();
-    words.windows(2).find_map(|pair| {
-        let [option, value] = pair else { return None };
-        let number = value.strip_prefix('-')?;
-        let is_number = number.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-        let is_option = option.starts_with('-') && !option.contains('=');
-        (is_option && is_number)
-            .then(|| format!("{option} takes nothing below 0, and {value} is: leave the sign out"))
-    })
-}
-
-/// Which program this is, as far as it was known when it was built.
-fn versions() -> Versions {
-    Versions {
-        kvs_zoo: env!("CARGO_PKG_VERSION").to_owned(),
-        rustc: option_env!("KVS_ZOO_RUSTC").map(str::to_owned),
-        commit: option_env!("KVS_ZOO_COMMIT").map(str::to_owned),
-    }
-}
-
 /// Parses the command line, does what it says, prints what went wrong, and says how to exit.
 pub fn main() -> ExitStatus {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            if error.kind() == ErrorKind::UnknownArgument
-                && let Some(complaint) = negative(std::env::args())
-            {
-                eprintln!("error: {complaint}");
-                return ExitStatus::BadArguments;
-            }
-            let asked_for_help = !error.use_stderr();
-            // A closed pipe is the reader's choice, not a failure.
-            let _ = error.print();
-            return if asked_for_help {
-                ExitStatus::Valid
-            } else {
-                ExitStatus::BadArguments
-            };
-        }
+        Err(error) => return refused(&error),
     };
-    let result = match cli
+    let command = cli
         .command
-        .unwrap_or_else(|| Command::Run(Box::new(cli.run)))
+        .unwrap_or_else(|| Command::Run(Box::new(cli.run)));
+    command.run().unwrap_or_else(|failure| {
+        eprintln!("error: {failure}");
+        failure.status
+    })
+}
+
+/// Says what is wrong with the arguments, or prints the help that they ask for.
+fn refused(error: &clap::Error) -> ExitStatus {
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(complaint) = negative(std::env::args())
     {
-        Command::Run(args) => run::main(&args),
-        Command::Sweep(args) => sweep::main(&args),
-        Command::Sim(args) => sim::main(&args),
-        Command::Scale(args) => scale::main(&args),
-        Command::Check(args) => check::main(&args),
-        Command::Export(args) => export::main(&args),
-        Command::Report(args) => report::main(&args),
-        Command::Compare(args) => compare::main(&args),
-        Command::Serve(args) => serve::main(&args),
-        Command::List => list::main(),
-        Command::Bugs(args) => bugs::main(&args),
-        Command::Matrix(args) => matrix::main(&args),
-        Command::Glossary(args) => glossary::main(&args),
-        Command::Completions(args) => completions::main(&args),
-    };
-    match result {
-        Ok(status) => status,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            failure.status
-        }
+        eprintln!("error: {complaint}");
+        return ExitStatus::BadArguments;
+    }
+    // A closed pipe is the reader's choice, not a failure.
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitStatus::BadArguments
+    } else {
+        ExitStatus::Valid
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_negative_number_after_an_option_is_told_as_one() {
-        let told = |words: &[&str]| negative(words.iter().map(|word| (*word).to_owned()));
-        let rate = told(&["kvs-bench", "--rate", "-5"]).expect("a complaint");
-        assert!(rate.contains("--rate") && rate.contains("-5"), "{rate}");
-        assert!(told(&["kvs-bench", "matrix", "-d", "-1s"]).is_some());
-        assert!(told(&["kvs-bench", "--warmup", "-.5s"]).is_some());
-        assert_eq!(told(&["kvs-bench", "--rate", "--frobnicate"]), None);
-        assert_eq!(told(&["kvs-bench", "--rate=5", "-3"]), None);
-        assert_eq!(told(&["kvs-bench", "-x"]), None);
+impl Command {
+    fn run(&self) -> Result<ExitStatus, Failure> {
+        match self {
+            Self::Run(args) => run::main(args),
+            Self::Sweep(args) => sweep::main(args),
+            Self::Sim(args) => sim::main(args),
+            Self::Scale(args) => scale::main(args),
+            Self::Check(args) => check::main(args),
+            Self::Export(args) => export::main(args),
+            Self::Report(args) => report::main(args),
+            Self::Compare(args) => compare::main(args),
+            Self::Serve(args) => serve::main(args),
+            Self::List => list::main(),
+            Self::Glossary(args) => glossary::main(args),
+            Self::Bugs(args) => bugs::main(args),
+            Self::Matrix(args) => matrix::main(args),
+            Self::Completions(args) => completions::main(args),
+        }
     }
 }

@@ -5,21 +5,13 @@ use std::time::Duration;
 use anyhow::anyhow;
 use clap::Args;
 
-use crate::nemesis::{
-    FaultKind, INTERVAL_NS_MIN, Lack, PartitionShape, Plan, Schedule, Step, Target,
-};
-use crate::node::Durability;
-use crate::protocol::NodeId;
-use crate::server::Architecture;
-use crate::workload::{FaultStep, Workload, humane};
+use crate::nemesis::{FaultKind, PartitionShape, Refusal, Target, Wanted};
+use crate::run::Config;
+use crate::workload::humane;
 
 use super::Failure;
 use super::choice::choice;
 
-/// The time from one fault to the next, unless told otherwise: Jepsen's.
-const INTERVAL_NS: u64 = 10_000_000_000;
-/// Or so many of them in a run that is short.
-const FAULTS_MIN: u64 = 5;
 /// Every kind of fault, as `--nemesis` takes it.
 const ALL: &str = "all";
 
@@ -51,231 +43,85 @@ pub(super) struct NemesisArgs {
 }
 
 impl NemesisArgs {
-    /// What the nemesis is to do, if there is one.
-    ///
-    /// # Errors
-    /// When it cannot do it, or the measured part is too short for all of it.
-    pub(super) fn plan(
-        &self,
-        architecture: &Architecture,
-        workload: &Workload,
-        durability: Durability,
-        seed: u64,
-    ) -> Result<Option<Plan>, Failure> {
-        let (kinds, left_out) = self.kinds(durability)?;
-        let steps: Vec<Step> = workload.nemesis.iter().map(step).collect();
-        let comes = |kind| kinds.contains(&kind) || steps.iter().any(|step| step.kind == kind);
-        self.refuse_idle_flags(!kinds.is_empty(), comes)?;
-        if kinds.is_empty() && steps.is_empty() {
-            return Ok(None);
-        }
-        for kind in FaultKind::ALL.into_iter().filter(|kind| comes(*kind)) {
-            if let Some(need) = need(kind, durability) {
-                return Err(Failure::bad_arguments(anyhow!(
-                    "this store cannot have a {kind} fault, which needs {need}"
-                )));
-            }
-        }
-        let mut plan = Plan {
-            kinds,
-            left_out,
-            interval_ns: INTERVAL_NS,
+    /// The faults that are wanted.
+    pub(super) fn wanted(&self) -> Result<Wanted, Failure> {
+        let mut wanted = Wanted {
+            interval: { self.nemesis_interval.as_deref() }
+                .map(interval)
+                .transpose()?,
             targets: self.nemesis_targets.clone(),
             shapes: self.nemesis_partitions.clone(),
-            steps,
-            seed,
+            ..Wanted::default()
         };
-        let groups = architecture.groups();
-        // What it cannot do is said before anything is started.
-        Schedule::new(plan.clone(), groups.clone()).map_err(Failure::bad_arguments)?;
-        let limit = workload.time_limit();
-        let limit_ns = limit.map(|limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
-        plan.interval_ns = match (&self.nemesis_interval, limit_ns) {
-            (Some(given), _) => interval(given)?,
-            (None, Some(limit_ns)) => default_interval(&plan, &groups, limit_ns)?,
-            (None, None) => INTERVAL_NS,
-        };
-        if let Some(limit_ns) = limit_ns
-            && let Some(lack) = plan
-                .lack(&groups, limit_ns)
-                .map_err(Failure::bad_arguments)?
-        {
-            return Err(Failure::bad_arguments(anyhow!(
-                self.refusal(&lack, limit_ns)
-            )));
-        }
-        Ok(Some(plan))
-    }
-
-    /// What `all` stands for, for the screen; none where it was not asked for.
-    pub(super) fn announcement(&self, plan: &Plan) -> Option<String> {
-        if !self.nemesis.iter().any(|name| name == ALL) {
-            return None;
-        }
-        let kinds: Vec<&str> = plan.kinds.iter().map(|kind| kind.name()).collect();
-        let left_out = match &plan.left_out[..] {
-            [] => String::new(),
-            left_out => format!(" ({})", left_out.join(", ")),
-        };
-        let interval = written(plan.interval_ns);
-        Some(format!(
-            "all: {}{left_out}, one every {interval}",
-            kinds.join(", ")
-        ))
-    }
-
-    /// The kinds of fault. `all` are those that this store can have; the others are told with what
-    /// they need.
-    fn kinds(&self, durability: Durability) -> Result<(Vec<FaultKind>, Vec<String>), Failure> {
-        let mut kinds = Vec::new();
-        let mut left_out = Vec::new();
         for name in &self.nemesis {
             if name == ALL {
-                for kind in FaultKind::ALL {
-                    match need(kind, durability) {
-                        None => kinds.push(kind),
-                        Some(need) => left_out.push(format!("{kind} needs {need}")),
-                    }
-                }
+                wanted.all = true;
             } else {
-                let kind = FaultKind::from_word(name).ok_or_else(|| {
-                    let known = FaultKind::ALL.map(FaultKind::name).join(", ");
-                    Failure::bad_arguments(anyhow!(
-                        "there is no fault {name:?}: --nemesis takes {known} or {ALL}"
-                    ))
-                })?;
-                kinds.push(kind);
+                wanted.kinds.insert(kind(name)?);
             }
         }
-        kinds.sort_unstable();
-        kinds.dedup();
-        left_out.dedup();
-        Ok((kinds, left_out))
-    }
-
-    /// Refuses what would change nothing: who gives it expects faults.
-    fn refuse_idle_flags(
-        &self,
-        random: bool,
-        comes: impl Fn(FaultKind) -> bool,
-    ) -> Result<(), Failure> {
-        let mut of_nodes = { FaultKind::ALL.into_iter() }
-            .filter(|kind| *kind != FaultKind::Partition && comes(*kind));
-        let idle = if self.nemesis_interval.is_some() && !random {
-            "--nemesis-interval says how often faults come at random, and none do: add --nemesis"
-        } else if !self.nemesis_targets.is_empty() && of_nodes.next().is_none() {
-            "--nemesis-targets says which nodes faults of nodes meet, and there are none: add \
-             --nemesis with kill, pause, packet, clock or disk"
-        } else if !self.nemesis_partitions.is_empty() && !comes(FaultKind::Partition) {
-            "--nemesis-partitions says how partitions look, and there are none: add --nemesis \
-             partition"
-        } else {
-            return Ok(());
-        };
-        Err(Failure::bad_arguments(anyhow!(idle)))
-    }
-
-    /// What is lacking, and what would do.
-    fn refusal(&self, lack: &Lack, limit_ns: u64) -> String {
-        let limit = written(limit_ns);
-        match lack {
-            Lack::Kinds {
-                missing,
-                duration_ns,
-                interval_ns,
-            } => {
-                let mut flags = format!("--nemesis {}", self.nemesis.join(","));
-                if let Some(given) = &self.nemesis_interval {
-                    flags += &format!(" --nemesis-interval {given}");
-                }
-                let or = interval_ns.map_or_else(String::new, |ns| {
-                    format!(" (or `--nemesis-interval {}`)", written(ns))
-                });
-                let missing: Vec<&str> = missing.iter().map(|kind| kind.name()).collect();
-                format!(
-                    "`{flags}` needs `--duration {}`{or} to have each kind once: in {limit} there is \
-                     no room for {}",
-                    written(*duration_ns),
-                    missing.join(", ")
-                )
-            }
-            Lack::Step { step, duration_ns } => format!(
-                "the {} at {} never comes, since the load is measured for {limit}: it needs \
-                 `--duration {}`, or an earlier time",
-                step.kind,
-                written(step.at_ns),
-                written(*duration_ns)
-            ),
-        }
+        Ok(wanted)
     }
 }
 
-/// What a store needs to have faults of a kind; none when it can have them.
-fn need(kind: FaultKind, durability: Durability) -> Option<&'static str> {
-    match kind {
-        FaultKind::Disk => (durability == Durability::Memory).then_some("--durability disk"),
-        // A group of one is cut off from its clients.
-        FaultKind::Partition
-        | FaultKind::Kill
-        | FaultKind::Pause
-        | FaultKind::Packet
-        | FaultKind::Clock => None,
-    }
-}
-
-fn step(step: &FaultStep) -> Step {
-    Step {
-        at_ns: step.at.as_nanos() as u64,
-        lasts_ns: step.lasts.as_nanos() as u64,
-        kind: step.fault,
-        what: step.what.clone(),
-        nodes: step.nodes.iter().copied().map(NodeId).collect(),
-    }
-}
-
-/// Ten seconds, or less where a run of `limit_ns` could not hold five faults and one of each kind.
-fn default_interval(plan: &Plan, groups: &[Vec<NodeId>], limit_ns: u64) -> Result<u64, Failure> {
-    let fits = plan
-        .interval_ns_within(groups, limit_ns)
-        .map_err(Failure::bad_arguments)?;
-    let few = (limit_ns / FAULTS_MIN).max(INTERVAL_NS_MIN);
-    Ok(fits.unwrap_or(INTERVAL_NS_MIN).min(few).min(INTERVAL_NS))
-}
-
-fn interval(given: &str) -> Result<u64, Failure> {
-    humane::parse_duration(given)
-        .and_then(|interval| u64::try_from(interval.as_nanos()).ok())
-        .filter(|interval_ns| *interval_ns >= INTERVAL_NS_MIN)
-        .ok_or_else(|| {
-            Failure::bad_arguments(anyhow!(
-                "--nemesis-interval takes a time with its unit of at least {}, such as 10s, not \
-                 {given:?}",
-                written(INTERVAL_NS_MIN)
-            ))
+/// The time from one fault to the next that is written like this.
+pub(super) fn interval(given: &str) -> Result<Duration, Failure> {
+    humane::parse_duration(given).ok_or_else(|| {
+        Failure::bad_arguments(Refusal::Interval {
+            given: given.to_owned(),
         })
+    })
 }
 
-/// A time in ns as people write it.
-fn written(ns: u64) -> String {
-    humane::format_duration(Duration::from_nanos(ns))
+/// The kind of fault of this name.
+fn kind(name: &str) -> Result<FaultKind, Failure> {
+    FaultKind::from_word(name).ok_or_else(|| {
+        let known = FaultKind::ALL.map(FaultKind::name).join(", ");
+        Failure::bad_arguments(anyhow!(
+            "there is no fault {name:?}: --nemesis takes {known} or {ALL}"
+        ))
+    })
+}
+
+/// What `all` stands for in a run; none where it was not asked for.
+pub(super) fn announcement(config: &Config) -> Option<String> {
+    if !config.faults.all {
+        return None;
+    }
+    let plan = config.plan().ok()??;
+    let kinds: Vec<&str> = plan.kinds.iter().map(|kind| kind.name()).collect();
+    let left_out: Vec<String> = { plan.left_out.iter() }
+        .filter_map(|kind| Some(format!("{kind} needs {}", kind.need()?)))
+        .collect();
+    let left_out = match &left_out[..] {
+        [] => String::new(),
+        left_out => format!(" ({})", left_out.join(", ")),
+    };
+    let interval = humane::format_duration(Duration::from_nanos(plan.interval_ns));
+    Some(format!(
+        "all: {}{left_out}, one every {interval}",
+        kinds.join(", ")
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::run::config_of;
-    use crate::run::Config;
+    use crate::cli::run::asked;
+    use crate::nemesis::{INTERVAL, Plan};
 
     fn config(words: &str) -> Result<Config, String> {
-        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        config_of(&words).map_err(|failure| failure.to_string())
+        let config = asked(words.split_whitespace())?;
+        config.check().map_err(|unfit| unfit.to_string())?;
+        Ok(config)
     }
 
     /// What a command does, as far as faults go.
     #[track_caller]
     fn plan(words: &str) -> Plan {
         let config = config(words).unwrap_or_else(|refused| panic!("{words}: {refused}"));
-        config.nemesis.expect("faults were asked for")
+        let plan = config.plan().expect("it was checked");
+        plan.expect("faults were asked for")
     }
 
     /// The commands of a page that have a nemesis, without the program's name.
@@ -336,6 +182,7 @@ mod tests {
                 .map(|kind| kind.name())
                 .collect::<Vec<_>>()
         };
+        let usual_ns = INTERVAL.as_nanos() as u64;
         for arch in ["local", "replicated", "sharded", "sharded_replicated"] {
             for duration in ["100ms", "2s", "5s", "20s", "60s", "1h"] {
                 let memory = plan(&format!("--arch {arch} --nemesis all -d {duration}"));
@@ -343,19 +190,16 @@ mod tests {
                     names(&memory),
                     ["partition", "kill", "pause", "packet", "clock"]
                 );
-                assert_eq!(memory.left_out, ["disk needs --durability disk"]);
+                assert_eq!(memory.left_out, [FaultKind::Disk]);
                 let disk = format!("--arch {arch} --durability disk --nemesis all -d {duration}");
                 let disk = plan(&disk);
                 assert_eq!(disk.kinds, FaultKind::ALL);
-                assert_eq!(disk.left_out, [""; 0]);
-                assert!(disk.interval_ns <= INTERVAL_NS);
+                assert_eq!(disk.left_out, []);
+                assert!(disk.interval_ns <= usual_ns);
             }
         }
-        assert_eq!(plan("--nemesis kill -d 1h").interval_ns, INTERVAL_NS);
-        assert_eq!(
-            plan("--nemesis kill -d 20s").interval_ns,
-            INTERVAL_NS * 2 / 5
-        );
+        assert_eq!(plan("--nemesis kill -d 1h").interval_ns, usual_ns);
+        assert_eq!(plan("--nemesis kill -d 20s").interval_ns, usual_ns * 2 / 5);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The progress line, on standard error and only where that is a terminal.
+//! The progress line, on standard error and only where that is a terminal; and what came of the
+//! parts of a campaign, line by line.
 
 use std::time::Duration;
 
@@ -11,13 +12,14 @@ use crate::run::Observer;
 /// How often the spinner turns.
 const TURN: Duration = Duration::from_millis(100);
 
-/// Shows on the terminal how many of a number of simulations are done.
+/// Shows on the terminal what a campaign is doing: how many of a number of simulations are done, or
+/// how far a run has got.
 #[derive(Debug, Default)]
-pub(super) struct Bar {
+pub(super) struct Screen {
     line: Option<ProgressBar>,
 }
 
-impl campaign::Observer for Bar {
+impl campaign::Observer for Screen {
     fn begin(&mut self, all: u64) {
         let style = ProgressStyle::with_template("{bar:30} {pos} of {len}, {msg}, {eta} left");
         let line = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
@@ -36,6 +38,14 @@ impl campaign::Observer for Bar {
         if let Some(line) = self.line.take() {
             line.finish_and_clear();
         }
+    }
+
+    fn run(&mut self) -> Box<dyn Observer + '_> {
+        Box::new(Terminal::new())
+    }
+
+    fn found(&mut self, line: &str) {
+        eprintln!("{line}");
     }
 }
 

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use crate::campaign::parallel;
 use crate::campaign::scale::{self, Grid, Point};
+use crate::protocol::Lattice;
 use crate::sim::Topology;
 
-use super::choice::choice;
-use super::progress::Bar;
-use super::run::LatticeArg;
+use super::choice::{Choice, choice};
+use super::progress::Screen;
+use super::run::usual;
+use super::simulated::SimulatedArgs;
 use super::{ExitStatus, Failure};
 
 /// The arguments of `kvs-bench scale`. Those that take several values are combined.
@@ -56,7 +57,7 @@ pub(super) struct ScaleArgs {
     every: Vec<f64>,
 
     /// How far apart nodes are.
-    #[arg(long, value_parser = choice::<Topology>(), default_value = Topology::Lan.name())]
+    #[arg(long, value_parser = choice::<Topology>(), default_value = Topology::Lan.word())]
     topology: Topology,
 
     /// The time between two digests of one replica, in ms. [default: 50, or 500 between regions]
@@ -79,16 +80,11 @@ pub(super) struct ScaleArgs {
     seeds: u64,
 
     /// What replicas promise for concurrent puts.
-    #[arg(long, short, value_enum, default_value_t = LatticeArg::Causal)]
-    lattice: LatticeArg,
+    #[arg(long, short, value_parser = choice::<Lattice>(), default_value = usual().lattice.word())]
+    lattice: Lattice,
 
-    /// Plants a known mistake in the store. `kvs-bench bugs` lists them.
-    #[arg(long, value_name = "NAME")]
-    bug: Option<String>,
-
-    /// How many simulations run at once. [default: as many as there are cores]
-    #[arg(long, value_name = "COUNT")]
-    jobs: Option<NonZero<usize>>,
+    #[command(flatten)]
+    simulated: SimulatedArgs,
 
     /// Prints the points as JSON.
     #[arg(long, conflicts_with = "csv")]
@@ -105,7 +101,6 @@ pub(super) struct ScaleArgs {
 
 impl ScaleArgs {
     fn grid(&self) -> Result<Grid, Failure> {
-        let bug = self.bug.as_deref().map(super::bugs::named).transpose()?;
         Ok(Grid {
             replicas: self.replicas.clone(),
             fanout: self.fanout.clone(),
@@ -117,8 +112,8 @@ impl ScaleArgs {
             anti_entropy_ms: self.anti_entropy,
             updates: self.updates,
             value_bytes: self.value_bytes,
-            lattice: self.lattice.into(),
-            bug,
+            lattice: self.lattice,
+            bug: self.simulated.bug()?,
         })
     }
 }
@@ -127,8 +122,8 @@ impl ScaleArgs {
 pub(super) fn main(args: &ScaleArgs) -> Result<ExitStatus, Failure> {
     let scales = args.grid()?.scales().map_err(Failure::bad_arguments)?;
     let seeds = NonZero::new(args.seeds).expect("its parser takes 1 at least");
-    let jobs = parallel::jobs(args.jobs);
-    let measured = scale::measure(&scales, seeds, jobs, &mut Bar::default());
+    let jobs = args.simulated.jobs();
+    let measured = scale::measure(&scales, seeds, jobs, &mut Screen::default());
     let points = measured.map_err(|verdict| Failure {
         status: ExitStatus::Invalid,
         error: anyhow!("a simulated replica failed: {verdict}"),

@@ -13,10 +13,9 @@ use crate::campaign::seeds;
 use crate::history::write_json_lines;
 use crate::sim::{self, Options, Outcome, Plan, Verdict};
 
-use super::progress::Bar;
+use super::progress::Screen;
 use super::{ExitStatus, Failure};
 
-use arguments::command;
 pub(super) use arguments::{SimArgs, faults};
 use screen::Summary;
 
@@ -28,7 +27,7 @@ pub(super) fn main(args: &SimArgs) -> Result<ExitStatus, Failure> {
         return trace(range.start, &options);
     }
     let start = Instant::now();
-    let ran = seeds::run(&options, range.clone(), args.jobs(), &mut Bar::default());
+    let ran = seeds::run(&options, range.clone(), args.jobs(), &mut Screen::default());
     let seconds = start.elapsed().as_secs_f64();
     let mut summary = Summary::new(&options, range, args.jobs(), seconds, ran);
     let failed = summary.first_failure();
@@ -37,7 +36,7 @@ pub(super) fn main(args: &SimArgs) -> Result<ExitStatus, Failure> {
         && args.shrink()
     {
         let smaller = seeds::quietly(|| sim::shrink(seed, &options));
-        summary.set_shrunk(command(seed, &smaller));
+        summary.set_shrunk(seeds::replay(seed, &smaller));
     }
     if args.json() {
         super::print(&summary.to_json()?)?;

@@ -1,27 +1,32 @@
 //! `kvs-bench sweep`: latency against offered load, and the largest rate that meets an objective.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
-use clap::Args;
-use jiff::Timestamp;
+use anyhow::anyhow;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
-use crate::campaign::sweep::{Range, search, tried};
-use crate::measure::{Machine, Slo, VerdictWord};
-use crate::report::sweep::{
-    self, SWEEP_FILE, SWEEP_PAGE, SWEEP_VERSION, Sought, StoreSweep, SweepRecord, Try,
-};
-use crate::report::text;
-use crate::run;
+use crate::campaign::sweep::{self, Range, Store, Sweep};
+use crate::measure::{Slo, VerdictWord};
+use crate::protocol::Lattice;
+use crate::report::sweep::{SWEEP_PAGE, SweepRecord, text};
+use crate::run::Config;
+use crate::server::Architecture;
 use crate::workload::humane;
 
-use super::progress::Terminal;
-use super::run::quoted;
+use super::choice::Choice;
+use super::progress::Screen;
+use super::run::{RunArgs, usual};
+use super::words::command_line;
 use super::{ExitStatus, Failure};
 
 /// Tries that a sweep may make of one store.
 const STEPS_MAX: u32 = 100;
+
+/// What a sweep decides of its tries itself.
+const DECIDED: [&str; 7] = [
+    "arch", "lattice", "workload", "rate", "duration", "warmup", "results",
+];
 
 /// The arguments of `kvs-bench sweep`.
 #[derive(Debug, Args)]
@@ -36,12 +41,13 @@ pub(super) struct SweepArgs {
         short,
         value_name = "LATTICES",
         value_delimiter = ',',
-        default_value = "causal,lww"
+        default_value = "causal,lww",
+        value_parser = lattice
     )]
-    lattice: Vec<String>,
+    lattice: Vec<Lattice>,
 
     /// The load: a name that `kvs-bench list` prints, or the path of a TOML file.
-    #[arg(long, short, value_name = "NAME|FILE", default_value = "zipf")]
+    #[arg(long, short, value_name = "NAME|FILE", default_value = usual().load.origin())]
     workload: String,
 
     /// The lowest and the highest rate, in operations a second.
@@ -72,7 +78,7 @@ pub(super) struct SweepArgs {
     warmup: String,
 
     /// The directory in which those of the sweep and of its runs are made.
-    #[arg(long, value_name = "DIR", default_value = "results")]
+    #[arg(long, value_name = "DIR", default_value_os_t = usual().results.clone())]
     results: PathBuf,
 
     /// More arguments of `kvs-bench run`, for every try. They come after a double dash.
@@ -80,80 +86,49 @@ pub(super) struct SweepArgs {
     more: Vec<String>,
 }
 
-/// A store to sweep: what it is called, and the arguments that make it.
-struct Store {
-    name: String,
-    words: Vec<String>,
+/// More arguments of `kvs-bench run`.
+#[derive(Debug, Parser)]
+#[command(name = "kvs-bench")]
+struct MoreArgs {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// A lattice by its name.
+fn lattice(name: &str) -> Result<Lattice, String> {
+    let named = <Lattice as Choice>::ALL.iter().find(|it| it.word() == name);
+    named.copied().ok_or_else(|| {
+        let known = <Lattice as Choice>::ALL.iter().map(|it| it.word());
+        format!("it is one of {}", known.collect::<Vec<_>>().join(", "))
+    })
 }
 
 pub(super) fn main(args: &SweepArgs) -> Result<ExitStatus, Failure> {
-    let range = range(args)?;
-    let stores = stores(args)?;
-    let started = Timestamp::now();
-    let directory = args
-        .results
-        .join(format!("{}-sweep", started.strftime("%Y%m%dT%H%M%SZ")));
-    fs::create_dir_all(&directory)
-        .with_context(|| format!("cannot create {}", directory.display()))?;
-    let mut swept = SweepRecord {
-        version: SWEEP_VERSION,
-        command: super::run::command_line(),
-        started_at: started.to_string(),
-        machine: Machine::probe(),
-        versions: super::versions(),
-        slo: args.slo.as_ref().map(ToString::to_string),
-        stores: Vec::new(),
+    let sweep = Sweep {
+        range: range(args)?,
+        stores: stores(args)?,
+        confirmations: args.confirm,
+        common: common(args)?,
+        command: command_line(),
     };
-    let mut interrupted = false;
-    for store in &stores {
-        let confirmations = args.slo.as_ref().map(|_| args.confirm);
-        let found = search(range, confirmations, |rate| {
-            attempt(store, args, &directory, rate)
-        });
-        let found = match found {
-            Ok(found) => found,
-            Err(Ended::Interrupted) => {
-                interrupted = true;
-                break;
-            }
-            Err(Ended::Failed(failure)) => return Err(failure),
-        };
-        swept.stores.push(StoreSweep {
-            name: store.name.clone(),
-            tries: found.tries,
-            knee_per_s: found.knee,
-            beyond_per_s: found.beyond,
-            void_from_per_s: found.void_from,
-            best: found.best,
-        });
-        // What is there so far is kept whatever comes.
-        save(&swept, &directory)?;
-    }
-    super::print(&sweep::text(&swept))?;
+    let swept = sweep.run(&mut Screen::default())?;
+    super::print(&text(&swept.record))?;
     super::print(&format!(
         "Page        {}",
-        directory.join(SWEEP_PAGE).display()
+        swept.directory.join(SWEEP_PAGE).display()
     ))?;
-    if interrupted {
+    if swept.interrupted {
         return Ok(ExitStatus::Interrupted);
     }
-    Ok(exit_status(&swept))
+    Ok(exit_status(&swept.record))
 }
 
-/// How a sweep ends: by the worst verdict of its tries, and by whether each store has an answer. A store
-/// that misses the objectives at the lowest rate has failed them; of one whose every try is void, or
-/// whose objectives nobody can judge, nothing is known.
+/// How the program ends after this sweep.
 pub(super) fn exit_status(swept: &SweepRecord) -> ExitStatus {
-    let any = |is: fn(&StoreSweep) -> bool| swept.stores.iter().any(is);
-    let has_slo = swept.slo.is_some();
-    let missed = has_slo && any(|store| matches!(store.sought(), Sought::Missed { .. }));
-    let open = has_slo && any(|store| store.sought() == Sought::Unknown);
-    if missed || any(|store| store.verdict() == VerdictWord::Invalid) {
-        ExitStatus::Invalid
-    } else if open || any(|store| store.is_void() || store.verdict() == VerdictWord::Unknown) {
-        ExitStatus::Unknown
-    } else {
-        ExitStatus::Valid
+    match sweep::verdict(swept) {
+        VerdictWord::Valid => ExitStatus::Valid,
+        VerdictWord::Invalid => ExitStatus::Invalid,
+        VerdictWord::Unknown => ExitStatus::Unknown,
     }
 }
 
@@ -174,153 +149,43 @@ fn range(args: &SweepArgs) -> Result<Range, Failure> {
 
 /// Every architecture with every lattice that makes a difference to it.
 fn stores(args: &SweepArgs) -> Result<Vec<Store>, Failure> {
-    const ALL: [&str; 4] = ["local", "sharded", "replicated", "sharded_replicated"];
-    let architectures: Vec<String> = if args.arch.is_empty() {
-        ALL.map(str::to_owned).to_vec()
-    } else {
-        args.arch.clone()
-    };
-    let mut stores = Vec::new();
-    for architecture in architectures {
-        let parsed: crate::server::Architecture =
-            architecture.parse().map_err(Failure::bad_arguments)?;
-        let lattices: Vec<Option<&String>> = if parsed.is_replicated() {
-            args.lattice.iter().map(Some).collect()
-        } else {
-            vec![None]
-        };
-        for lattice in lattices {
-            let mut words = vec!["--arch".to_owned(), architecture.clone()];
-            let mut name = architecture.clone();
-            if let Some(lattice) = lattice {
-                words.extend(["--lattice".to_owned(), lattice.clone()]);
-                name += &format!(" {lattice}");
-            }
-            stores.push(Store { name, words });
+    let architectures = args.arch.iter().map(|name| name.parse());
+    let architectures: Result<Vec<Architecture>, _> = architectures.collect();
+    let architectures = architectures.map_err(Failure::bad_arguments)?;
+    Ok(Store::of(&architectures, &args.lattice))
+}
+
+/// What all tries have in common.
+fn common(args: &SweepArgs) -> Result<Config, Failure> {
+    let asked = more(args)?.config()?;
+    let mut load = asked.load;
+    for (field, value) in [("duration", &args.duration), ("warmup", &args.warmup)] {
+        let setting = format!("{field}={value}");
+        load.set(&setting).map_err(Failure::bad_arguments)?;
+    }
+    Ok(Config {
+        load,
+        results: args.results.clone(),
+        slo: args.slo.clone().or(asked.slo),
+        ..asked
+    })
+}
+
+/// The arguments after the double dash, for the load that is swept.
+fn more(args: &SweepArgs) -> Result<RunArgs, Failure> {
+    let words = std::iter::once("kvs-bench").chain(args.more.iter().map(String::as_str));
+    let matches = { MoreArgs::command().try_get_matches_from(words) };
+    let matches = matches.map_err(Failure::bad_arguments)?;
+    let slo = args.slo.as_ref().map(|_| "slo");
+    for decided in DECIDED.into_iter().chain(slo) {
+        if matches.value_source(decided) == Some(ValueSource::CommandLine) {
+            return Err(Failure::bad_arguments(anyhow!(
+                "--{decided} is what the sweep decides: give it before the double dash"
+            )));
         }
     }
-    Ok(stores)
-}
-
-/// Why a sweep ended early.
-enum Ended {
-    Interrupted,
-    Failed(Failure),
-}
-
-/// One run.
-fn attempt(store: &Store, args: &SweepArgs, directory: &Path, rate: f64) -> Result<Try, Ended> {
-    let mut words = store.words.clone();
-    let mut add = |flag: &str, value: &str| words.extend([flag.to_owned(), value.to_owned()]);
-    add("--workload", &args.workload);
-    add("--rate", &format!("{rate:.0}"));
-    add("--duration", &args.duration);
-    add("--warmup", &args.warmup);
-    add("--results", &directory.display().to_string());
-    if let Some(slo) = &args.slo {
-        add("--slo", &slo.to_string());
-    }
-    words.extend(args.more.iter().cloned());
-    let config = super::run::config_of(&words).map_err(Ended::Failed)?;
-    let mut terminal = Terminal::new();
-    let finished = run::run(&config, &mut terminal);
-    drop(terminal);
-    let failed = |error: anyhow::Error| Ended::Failed(error.into());
-    let finished = finished
-        .with_context(|| format!("{} at {rate:.0}/s has no result", store.name))
-        .map_err(failed)?;
-    if finished.interrupted {
-        return Err(Ended::Interrupted);
-    }
-    let record = &finished.record;
-    let saved = finished.save(&text(record));
-    saved.context("a try has a result").map_err(failed)?;
-    let one = tried(record, rate);
-    // The table comes in some minutes.
-    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    eprintln!(
-        "{}: {:.0}/s offered, {:.0}/s achieved, p99 {} ({})",
-        store.name,
-        one.rate,
-        one.achieved_per_s,
-        one.p99_ns
-            .map_or_else(|| "-".to_owned(), |ns| format!("{:.2} ms", ns as f64 / 1e6)),
-        words.join(" ")
-    );
-    Ok(one)
-}
-
-fn save(swept: &SweepRecord, directory: &Path) -> Result<(), Failure> {
-    let json = serde_json::to_string_pretty(swept).expect("plain data with text keys");
-    for (name, contents) in [
-        (SWEEP_FILE, json + "\n"),
-        ("sweep.txt", sweep::text(swept)),
-        (SWEEP_PAGE, sweep::page(swept)),
-    ] {
-        let path = directory.join(name);
-        fs::write(&path, contents).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn one(void: bool, met: Option<bool>, verdict: VerdictWord) -> Try {
-        Try {
-            rate: 1_000.0,
-            achieved_per_s: 1_000.0,
-            p50_ns: None,
-            p95_ns: None,
-            p99_ns: None,
-            p999_ns: None,
-            kept_up: !void,
-            void,
-            void_reason: None,
-            overloaded: false,
-            not_started_share: 0.0,
-            met,
-            verdict,
-            directory: String::new(),
-        }
-    }
-
-    #[test]
-    fn a_sweep_without_an_answer_is_not_green() {
-        let ends = |slo: bool, tries: Vec<Try>| {
-            exit_status(&SweepRecord {
-                version: SWEEP_VERSION,
-                command: String::new(),
-                started_at: String::new(),
-                machine: Machine::probe(),
-                versions: crate::measure::Versions::default(),
-                slo: slo.then(|| "p99<5ms".to_owned()),
-                stores: vec![StoreSweep {
-                    name: "local".to_owned(),
-                    tries,
-                    knee_per_s: None,
-                    beyond_per_s: None,
-                    void_from_per_s: None,
-                    best: None,
-                }],
-            })
-        };
-        let valid = VerdictWord::Valid;
-        assert_eq!(
-            ends(false, vec![one(false, None, valid)]),
-            ExitStatus::Valid
-        );
-        assert_eq!(
-            ends(false, vec![one(true, None, valid)]),
-            ExitStatus::Unknown
-        );
-        assert_eq!(ends(false, Vec::new()), ExitStatus::Unknown);
-        let missed = one(false, Some(false), valid);
-        assert_eq!(ends(true, vec![missed]), ExitStatus::Invalid);
-        let open = one(false, None, valid);
-        assert_eq!(ends(true, vec![open]), ExitStatus::Unknown);
-        let broken = one(false, None, VerdictWord::Invalid);
-        assert_eq!(ends(false, vec![broken]), ExitStatus::Invalid);
-    }
+    let more = MoreArgs::from_arg_matches(&matches).map_err(Failure::bad_arguments)?;
+    let mut run = more.run;
+    run.workload.clone_from(&args.workload);
+    Ok(run)
 }

@@ -5,6 +5,7 @@ use kvs_zoo::bug::Bug;
 use kvs_zoo::checker::{Engine, Options, Outcome, Report, check};
 use kvs_zoo::history::{Evidence, History, Kind, Row, Siblings, Witness};
 use kvs_zoo::protocol::Lattice;
+use kvs_zoo::server::Architecture;
 use kvs_zoo::sim::{self, Plan};
 use kvs_zoo::workload::Workload;
 
@@ -20,13 +21,13 @@ const ERASED_IN: usize = 4;
 /// `contended`, and whether faults came.
 fn recorded(
     seed: u64,
-    (architecture, lattice, bug): (&str, Lattice, Option<Bug>),
+    (architecture, lattice, bug): (Architecture, Lattice, Option<Bug>),
     is_contended: bool,
 ) -> (sim::Outcome, bool) {
     let options = sim::Options {
         steps: STEPS,
         bug,
-        ..sim::Options::new(architecture.parse().unwrap(), lattice)
+        ..sim::Options::new(architecture, lattice)
     };
     let drawn = Plan::draw(seed, &options);
     let plan = Plan {
@@ -57,12 +58,10 @@ fn every_planted_bug_makes_a_history_under_faults_invalid() {
     let never_rests = |bug: &Bug| *bug == Bug::NoRepair;
     for bug in Bug::ALL.into_iter().filter(|bug| bug.facts().sim) {
         let facts = bug.facts();
-        let lattice = match facts.lattice {
-            Some("lww") => Lattice::Lww,
-            Some(_) | None => Lattice::Causal,
-        };
+        let lattice = facts.lattice.unwrap_or_default();
+        let architecture = || Architecture::from(facts.store);
         let shows = SEEDS.into_iter().find(|seed| {
-            let (run, has_faults) = recorded(*seed, (facts.arch, lattice, Some(bug)), false);
+            let (run, has_faults) = recorded(*seed, (architecture(), lattice, Some(bug)), false);
             let outcome = judged(&run.history).outcome();
             if never_rests(&bug) && run.verdict.way() == "liveness" {
                 assert_ne!(outcome, Outcome::Valid, "{bug}, seed {seed}");
@@ -71,7 +70,7 @@ fn every_planted_bug_makes_a_history_under_faults_invalid() {
             has_faults && outcome == Outcome::Invalid
         });
         let seed = shows.unwrap_or_else(|| panic!("no history shows {bug}"));
-        let (control, _) = recorded(seed, (facts.arch, lattice, None), false);
+        let (control, _) = recorded(seed, (architecture(), lattice, None), false);
         let report = judged(&control.history);
         let outcome = report.outcome();
         assert_eq!(outcome, Outcome::Valid, "{bug}, seed {seed}: {report}");
@@ -163,8 +162,9 @@ impl Own {
 
 /// A valid history under faults of which every [`ERASED_IN`]-th reply carries no evidence.
 fn partly_evident(lattice: Lattice) -> History {
+    let replicated: Architecture = "replicated".parse().unwrap();
     let mut histories = SEEDS.filter_map(|seed| {
-        let (whole, has_faults) = recorded(seed, ("replicated", lattice, None), true);
+        let (whole, has_faults) = recorded(seed, (replicated.clone(), lattice, None), true);
         let some = with(&whole.history, |number, _| {
             if number % ERASED_IN == 0 {
                 Changed::Erased

@@ -67,13 +67,10 @@ fn every_planted_bug_is_found_within_a_stated_number_of_seeds() {
     for bug in Bug::ALL.into_iter().filter(|bug| bug.facts().sim) {
         let row = FOUND_WITHIN.iter().find(|(known, _)| *known == bug);
         let (_, seeds) = row.unwrap_or_else(|| panic!("{bug}: say how many seeds it takes"));
-        let lattice = match bug.facts().lattice {
-            Some("lww") => Lattice::Lww,
-            _ => Lattice::Causal,
-        };
+        let lattice = bug.facts().lattice.unwrap_or_default();
         let options = Options {
             bug: Some(bug),
-            ..options(bug.facts().arch, lattice)
+            ..Options::new(bug.facts().store.into(), lattice)
         };
         let found = (0..*seeds).find(|seed| {
             let verdict = run(&Plan::draw(*seed, &options)).verdict;

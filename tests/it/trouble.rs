@@ -3,15 +3,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use kvs_zoo::history::{History, Outcome, Phase};
-use kvs_zoo::measure::{RunRecord, VerdictWord, Versions};
-use kvs_zoo::node::{Durability, HostKind};
-use kvs_zoo::protocol::Lattice;
-use kvs_zoo::run::{self, CheckBudget, Config, Observer};
-use kvs_zoo::session::Policy;
-use kvs_zoo::workload::Workload;
+use kvs_zoo::measure::{RunRecord, VerdictWord};
+use kvs_zoo::run::{self, Config, Observer};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -270,26 +265,10 @@ impl Observer for Deaf {
 
 fn start_nodes_with(program: &str, results: &Path) -> String {
     let config = Config {
-        architecture: "replicated".parse().unwrap(),
-        lattice: Lattice::Causal,
-        workload: Workload::load("zipf").unwrap(),
-        policy: Policy::default(),
-        timeout: Duration::from_secs(1),
-        seed: 1,
-        bug: None,
-        host: HostKind::Process,
-        durability: Durability::Memory,
-        nemesis: None,
-        traced: false,
         results: results.to_owned(),
         history_limit: None,
-        engine: kvs_zoo::checker::Engine::Both,
-        slo: None,
-        budget: Duration::ZERO,
-        check_budget: CheckBudget::AsTheRun,
         program: Some(program.into()),
-        versions: Versions::default(),
-        command: String::new(),
+        ..Config::default()
     };
     let error = run::run(&config, &mut Deaf).expect_err("the nodes do not start");
     error.to_string()

@@ -5,11 +5,18 @@
 //! `run` and `sim` do the work.
 
 pub mod bugs;
+mod error;
 pub mod matrix;
 pub mod parallel;
+mod recorded;
 pub mod scale;
 pub mod seeds;
 pub mod sweep;
+mod zoo;
+
+use kvs_harness::run;
+
+pub use error::Error;
 
 /// Is told what a campaign is doing.
 pub trait Observer {
@@ -19,4 +26,8 @@ pub trait Observer {
     fn advance(&mut self, message: &str);
     /// All of them are done.
     fn end(&mut self);
+    /// A run of processes is about to begin: whom it is to tell what it does.
+    fn run(&mut self) -> Box<dyn run::Observer + '_>;
+    /// A part of the campaign is done, which may go on for long: what came of it, in a line.
+    fn found(&mut self, line: &str);
 }

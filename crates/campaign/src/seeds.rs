@@ -1,11 +1,15 @@
 //! Many seeds of one simulation, at once, and the search for one that fails.
 
+mod command;
+
 use std::num::NonZero;
 use std::ops::Range;
 
 use kvs_sim::{Counters, Fault, Options, Plan, Verdict};
 
 use crate::{Observer, parallel};
+
+pub use command::{command, replay};
 
 /// Of so many seeds every kind of fault must have come, each being in every other seed; of fewer, the
 /// draw may have left some out.

@@ -220,21 +220,10 @@ pub fn promise(architecture: &Architecture, lattice: Lattice) -> Promise {
     }
 }
 
-/// A lattice by the name that the command line, histories and reports know it by.
-#[must_use]
-pub const fn lattice_name(lattice: Lattice) -> &'static str {
-    match lattice {
-        Lattice::Causal => "causal",
-        Lattice::Lww => "lww",
-    }
-}
-
 /// The lattice by name, where the architecture has one.
 #[must_use]
 pub fn lattice_of(architecture: &Architecture, lattice: Lattice) -> Option<String> {
-    architecture
-        .is_replicated()
-        .then(|| lattice_name(lattice).to_owned())
+    { architecture.is_replicated() }.then(|| lattice.name().to_owned())
 }
 
 /// What a history says about the deployment that made it.

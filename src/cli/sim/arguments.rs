@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 
-use crate::campaign::parallel;
-use crate::recording::lattice_name;
-use crate::server::Architecture;
+use crate::protocol::Lattice;
+use crate::server::{Architecture, fits};
 use crate::session::Routing;
 use crate::sim::{Fault, Options, STEPS_DEFAULT, Topology};
 
 use crate::cli::Failure;
-use crate::cli::choice::choice;
-use crate::cli::run::{LatticeArg, Switch, planted, quoted};
+use crate::cli::choice::{Choice, choice};
+use crate::cli::run::{Switch, usual};
+use crate::cli::simulated::SimulatedArgs;
 
 /// Every kind of fault, as `--without` takes it.
 const ALL: &str = "all";
@@ -25,12 +25,13 @@ const ALL: &str = "all";
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SimArgs {
     /// What to simulate: local, replicated, sharded, sharded_replicated, or a nesting.
-    #[arg(long, short, value_name = "ARCH", default_value = "replicated")]
+    #[arg(long, short, value_name = "ARCH",
+          default_value_t = usual().architecture.to_string())]
     arch: String,
 
     /// What replicated stores promise for concurrent puts.
-    #[arg(long, short, value_enum, default_value_t = LatticeArg::Causal)]
-    lattice: LatticeArg,
+    #[arg(long, short, value_parser = choice::<Lattice>(), default_value = usual().lattice.word())]
+    lattice: Lattice,
 
     /// The seeds, from the first number up to but not including the second.
     #[arg(long, value_name = "FROM..TO", default_value = "0..100")]
@@ -61,7 +62,7 @@ pub(in crate::cli) struct SimArgs {
     routing: Option<Routing>,
 
     /// Whether requests carry what their session has seen.
-    #[arg(long, value_enum, default_value_t = Switch::On)]
+    #[arg(long, value_enum, default_value_t = usual().policy.context.into())]
     context: Switch,
 
     /// How far apart nodes are.
@@ -72,13 +73,8 @@ pub(in crate::cli) struct SimArgs {
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     without: Vec<String>,
 
-    /// Plants a known mistake in the store. `kvs-bench bugs` lists them.
-    #[arg(long, value_name = "NAME")]
-    bug: Option<String>,
-
-    /// How many seeds run at once. [default: as many as there are cores]
-    #[arg(long, value_name = "COUNT")]
-    jobs: Option<NonZero<usize>>,
+    #[command(flatten)]
+    simulated: SimulatedArgs,
 
     /// Makes the first seed that fails smaller, and prints the command that replays it.
     #[arg(long)]
@@ -99,7 +95,7 @@ pub(in crate::cli) struct SimArgs {
 
 impl SimArgs {
     /// What the arguments decide.
-    pub(in crate::cli) fn options(&self) -> Result<Options, Failure> {
+    pub(super) fn options(&self) -> Result<Options, Failure> {
         let bad = |error: anyhow::Error| Failure::bad_arguments(error);
         let architecture: Architecture = self
             .arch
@@ -111,12 +107,11 @@ impl SimArgs {
                 .with_replicas(nodes)
                 .map_err(|error| bad(anyhow!("--nodes: {error}")))?,
         };
-        let lattice = self.lattice.into();
-        let bug = self
-            .bug
-            .as_deref()
-            .map(|name| planted(name, &architecture, lattice))
-            .transpose()?;
+        let lattice = self.lattice;
+        let bug = self.simulated.bug()?;
+        if let Some(bug) = bug {
+            fits(bug, &architecture, lattice).map_err(Failure::bad_arguments)?;
+        }
         Ok(Options {
             bug,
             steps: self.steps,
@@ -148,8 +143,9 @@ impl SimArgs {
         Ok(from..to)
     }
 
-    pub(in crate::cli) fn jobs(&self) -> NonZero<usize> {
-        parallel::jobs(self.jobs)
+    /// How many run at once.
+    pub(super) fn jobs(&self) -> NonZero<usize> {
+        self.simulated.jobs()
     }
 
     pub(super) const fn json(&self) -> bool {
@@ -188,40 +184,54 @@ pub(in crate::cli) fn faults(names: &[String]) -> anyhow::Result<BTreeSet<Fault>
     Ok(faults)
 }
 
-/// The command that simulates exactly this.
-pub(super) fn command(seed: u64, options: &Options) -> String {
-    let arch = options.architecture.to_string();
-    let mut words = vec!["kvs-bench sim".to_owned()];
-    let mut option = |name: &str, value: &str| words.push(format!("--{name} {}", quoted(value)));
-    option("arch", &arch);
-    if options.architecture.is_replicated() {
-        option("lattice", lattice_name(options.lattice));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bug::Bug;
+    use crate::campaign::seeds::{command, replay};
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Words {
+        #[command(flatten)]
+        sim: SimArgs,
     }
-    option("seed", &seed.to_string());
-    option("steps", &options.steps.to_string());
-    if let Some(sessions) = options.sessions {
-        option("sessions", &sessions.to_string());
+
+    /// The simulation that a command asks for, and its seeds.
+    fn asked(command: &str) -> (Options, Range<u64>) {
+        let words = command.replace('\'', "");
+        let words = words.strip_prefix("kvs-bench ").expect("the program");
+        let args = Words::try_parse_from(words.split(' '))
+            .expect("a command")
+            .sim;
+        let options = args.options().expect("a possible simulation");
+        (options, args.seeds().expect("seeds"))
     }
-    if let Some(keys) = options.keys {
-        option("keys", &keys.to_string());
+
+    #[test]
+    fn the_command_of_a_simulation_asks_for_the_same_simulation() {
+        let local = Options::new(Architecture::Local, Lattice::Causal);
+        let large = Options {
+            bug: Some(Bug::OverwritingMerge),
+            steps: 33,
+            sessions: Some(5),
+            keys: Some(2),
+            routing: Some(Routing::Sticky),
+            context: false,
+            topology: Topology::Wan,
+            without: BTreeSet::from([Fault::Loss, Fault::Disk]),
+            ..Options::new("replicated(5)".parse().expect("a store"), Lattice::Lww)
+        };
+        let calm = Options {
+            without: Fault::ALL.iter().copied().collect(),
+            ..local.clone()
+        };
+        for options in [local, large, calm] {
+            assert_eq!(asked(&replay(7, &options)), (options.clone(), 7..8));
+            assert_eq!(
+                asked(&command(&options, Some(50))),
+                (options.clone(), 0..50)
+            );
+        }
     }
-    if let Some(routing) = options.routing {
-        option("routing", routing.name());
-    }
-    if !options.context {
-        option("context", "off");
-    }
-    if options.topology != Topology::default() {
-        option("topology", options.topology.name());
-    }
-    if options.without.len() == Fault::COUNT {
-        option("without", ALL);
-    } else if !options.without.is_empty() {
-        let names: Vec<&str> = options.without.iter().map(|fault| fault.name()).collect();
-        option("without", &names.join(","));
-    }
-    if let Some(bug) = options.bug {
-        option("bug", bug.name());
-    }
-    words.join(" ")
 }

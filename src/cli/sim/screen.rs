@@ -8,8 +8,7 @@ use std::ops::Range;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::arguments::command;
-use crate::campaign::seeds::{Ran, SEEDS_WITH_EVERY_FAULT};
+use crate::campaign::seeds::{Ran, SEEDS_WITH_EVERY_FAULT, replay};
 use crate::cli::{ExitStatus, Failure};
 use crate::recording::lattice_of;
 use crate::sim::{Counters, Options, Verdict};
@@ -72,7 +71,7 @@ impl Summary {
                 failures.push(Shown {
                     seed,
                     verdict,
-                    command: command(seed, options),
+                    command: replay(seed, options),
                 });
             }
         }

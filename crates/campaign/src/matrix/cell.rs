@@ -1,24 +1,34 @@
 //! The cells: a store, what it acknowledges, what is done to it, and what theory says of that.
 
+use std::time::Duration;
+
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
-use kvs_load::nemesis::FaultKind;
+use kvs_core::server::Architecture;
+use kvs_harness::run::Config;
+use kvs_load::nemesis::{FaultKind, Wanted};
 use kvs_node::node::Durability;
-use kvs_recording::lattice_name;
+
+use crate::zoo::Zoo;
+
+/// How long an answer may take: well below the faults' length.
+const TIMEOUT: Duration = Duration::from_millis(500);
+/// How long each cell is driven before it is measured.
+const WARMUP: Duration = Duration::from_millis(500);
 
 /// The stores, each with its lattice where it has one.
-const STORES: [(&str, Option<Lattice>); 6] = [
-    ("local", None),
-    ("sharded", None),
-    ("replicated", Some(Lattice::Causal)),
-    ("replicated", Some(Lattice::Lww)),
-    ("sharded_replicated", Some(Lattice::Causal)),
-    ("sharded_replicated", Some(Lattice::Lww)),
+const STORES: [(Zoo, Option<Lattice>); 6] = [
+    (Zoo::Local, None),
+    (Zoo::Sharded, None),
+    (Zoo::Replicated, Some(Lattice::Causal)),
+    (Zoo::Replicated, Some(Lattice::Lww)),
+    (Zoo::ShardedReplicated, Some(Lattice::Causal)),
+    (Zoo::ShardedReplicated, Some(Lattice::Lww)),
 ];
 
 /// What is done to a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Faults {
+enum Faults {
     /// Nothing.
     None,
     /// Faults of one kind.
@@ -33,9 +43,24 @@ impl Faults {
         std::iter::once(Self::None).chain(kinds).chain([Self::All])
     }
 
-    /// Its name, as the table prints it and `--nemesis` takes it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+    /// The faults that are wanted, one of each kind in every `interval` where there is one kind.
+    fn wanted(self, interval: Option<Duration>) -> Wanted {
+        match self {
+            Self::None => Wanted::default(),
+            Self::Of(kind) => Wanted {
+                interval,
+                ..Wanted::of(kind)
+            },
+            // What holds one of each.
+            Self::All => Wanted {
+                all: true,
+                ..Wanted::default()
+            },
+        }
+    }
+
+    /// Its name, as the table prints it.
+    const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Of(kind) => kind.name(),
@@ -80,7 +105,7 @@ impl Expected {
 /// A store under a fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
-    store: (&'static str, Option<Lattice>),
+    store: (Zoo, Option<Lattice>),
     durability: Durability,
     faults: Faults,
 }
@@ -115,10 +140,10 @@ impl Cell {
     /// Its four words: architecture, lattice, durability, faults.
     #[must_use]
     pub fn words(&self) -> [&'static str; 4] {
-        let (arch, lattice) = self.store;
+        let (kind, lattice) = self.store;
         [
-            arch,
-            lattice.map_or("-", lattice_name),
+            kind.name(),
+            lattice.map_or("-", Lattice::name),
             self.durability.name(),
             self.faults.name(),
         ]
@@ -142,20 +167,13 @@ impl Cell {
         self.faults != Faults::None
     }
 
-    /// Whether faults of one kind alone come.
-    #[must_use]
-    pub const fn has_one_kind(&self) -> bool {
-        matches!(self.faults, Faults::Of(_))
-    }
-
     /// Whether its store has the part that the bug is in.
     #[must_use]
     pub fn can_have(&self, bug: Bug) -> bool {
         let facts = bug.facts();
-        facts.arch == self.store.0
-            && facts
-                .lattice
-                .is_none_or(|lattice| self.store.1.map(lattice_name) == Some(lattice))
+        let (kind, lattice) = self.store;
+        let is_it = |wanted| lattice == Some(wanted);
+        Architecture::from(facts.store) == kind.architecture() && facts.lattice.is_none_or(is_it)
     }
 
     /// What theory says that comes of it.
@@ -168,34 +186,26 @@ impl Cell {
         }
     }
 
-    /// The architecture of its store.
+    /// Its run; `common` has what all cells have in common: the load, the interval of faults, the
+    /// seed, where the results go.
     #[must_use]
-    pub const fn architecture(&self) -> &'static str {
-        self.store.0
-    }
-
-    /// The lattice of its store, where it has one.
-    #[must_use]
-    pub const fn lattice(&self) -> Option<Lattice> {
-        self.store.1
-    }
-
-    /// What its nodes acknowledge.
-    #[must_use]
-    pub const fn durability(&self) -> Durability {
-        self.durability
-    }
-
-    /// What is done to its store.
-    #[must_use]
-    pub const fn faults(&self) -> Faults {
-        self.faults
+    pub fn config(&self, common: &Config) -> Config {
+        let (kind, lattice) = self.store;
+        let load = common.load.clone().with_records(self.records());
+        Config {
+            architecture: kind.architecture(),
+            lattice: lattice.unwrap_or_default(),
+            durability: self.durability,
+            load: load.warmed_up_for(WARMUP),
+            timeout: TIMEOUT,
+            faults: self.faults.wanted(common.faults.interval),
+            ..common.clone()
+        }
     }
 
     /// How many keys there are. Few, so that faults meet puts of one key; where what is lost is only
     /// seen in keys that are not put again, more than are put before the end.
-    #[must_use]
-    pub const fn records(&self) -> u64 {
+    const fn records(&self) -> u64 {
         if self.store.1.is_some() { 200 } else { 5_000 }
     }
 }

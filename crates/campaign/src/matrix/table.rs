@@ -44,7 +44,9 @@ pub struct Row {
     unrecovered: usize,
     lost: Option<u64>,
     verdict: VerdictWord,
-    /// The first anomaly's kind, or why there is no verdict.
+    /// The kind of the first anomaly, where this program knows it.
+    anomaly: Option<AnomalyKind>,
+    /// The first anomaly's kind in a word, or why there is no verdict.
     why: String,
     /// Faults that were to come and did not.
     gaps: Vec<String>,
@@ -90,6 +92,7 @@ impl Row {
                 })
                 .unwrap_or_default(),
         };
+        let anomaly = verdict.anomalies.first();
         let throughput = &record.statistics.throughput;
         Self {
             cell,
@@ -102,6 +105,7 @@ impl Row {
             unrecovered: windows.len() - recoveries.len(),
             lost: verdict.lost_writes,
             verdict: verdict.verdict,
+            anomaly: anomaly.and_then(|anomaly| AnomalyKind::from_name(&anomaly.kind)),
             why,
             gaps: record.faults.gaps(),
         }
@@ -112,7 +116,7 @@ impl Row {
     pub fn standing(&self) -> Standing {
         let lost = self.lost.unwrap_or(0);
         let only_lost =
-            self.verdict == VerdictWord::Invalid && self.why == AnomalyKind::LostWrite.name();
+            self.verdict == VerdictWord::Invalid && self.anomaly == Some(AnomalyKind::LostWrite);
         let as_expected = match self.cell.expected() {
             Expected::Kept => self.verdict == VerdictWord::Valid && lost == 0,
             Expected::Loses => only_lost && lost > 0,
@@ -254,6 +258,7 @@ mod tests {
             unrecovered: 0,
             lost: None,
             verdict,
+            anomaly: None,
             why: String::new(),
             gaps: gaps.iter().map(|gap| (*gap).to_owned()).collect(),
         }
@@ -288,7 +293,7 @@ mod tests {
         assert_eq!(kept.standing(), Standing::Red);
         let lost = Row {
             lost: Some(3),
-            why: AnomalyKind::LostWrite.name().to_owned(),
+            anomaly: Some(AnomalyKind::LostWrite),
             ..row(&words, VerdictWord::Invalid, &[])
         };
         assert_eq!(lost.standing(), Standing::Ok, "the control");

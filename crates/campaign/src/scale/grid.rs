@@ -3,10 +3,8 @@
 use anyhow::anyhow;
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
-use kvs_core::server::Architecture;
+use kvs_core::server::{Architecture, fits};
 use kvs_sim::{Scale, Topology};
-
-use crate::bugs;
 
 /// Time between two digests within a LAN and between regions, in ms, unless told otherwise: some
 /// round trips, so that an exchange has ended when the next begins.
@@ -81,7 +79,7 @@ impl Grid {
     fn scale(&self, replicas: u16, shards: u16) -> anyhow::Result<Scale> {
         let architecture = architecture(replicas, shards)?;
         if let Some(bug) = self.bug {
-            bugs::fits(bug, &architecture, self.lattice)?;
+            fits(bug, &architecture, self.lattice)?;
         }
         Ok(Scale {
             architecture,

@@ -1,5 +1,7 @@
 //! What is known of each planted bug: a table, one row a bug.
 
+use crate::protocol::Lattice;
+
 /// A fault that brings a bug out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -41,10 +43,10 @@ pub struct Facts {
     pub describe: &'static str,
     /// The promise that it breaks.
     pub promise: &'static str,
-    /// The simplest architecture that shows it.
-    pub arch: &'static str,
+    /// The simplest store that shows it.
+    pub store: Composition,
     /// The lattice that has it; none when any does.
-    pub lattice: Option<&'static str>,
+    pub lattice: Option<Lattice>,
     /// What has to go wrong for it to show; none when puts and gets alone do. Some of it happens
     /// without anybody's doing: rumours miss a replica of a large group, updates are pushed and
     /// pulled, a replica under load lags.
@@ -53,13 +55,28 @@ pub struct Facts {
     pub model: bool,
     /// Whether the simulator must find it.
     pub sim: bool,
-    /// The workload, and more arguments, of the real run that must find it; none when real runs do
-    /// not have the fault that brings it out.
-    pub real: Option<&'static [&'static str]>,
+    /// Whether a real run must find it; not where real runs do not have the fault that brings it out.
+    pub real: bool,
 }
 
-/// A node whose peers neither hear it nor are heard, for longer than requests may wait.
-const CUT_OFF: &str = r#"nemesis=[{ at = "200ms", for = "2s", fault = "partition", nodes = [1] }]"#;
+/// A store as small as shows a bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Composition {
+    /// One node.
+    Local,
+    /// Shards of one node.
+    Sharded,
+    /// Replicas that gossip.
+    Replicated {
+        /// How many.
+        replicas: u16,
+    },
+}
+
+/// As few replicas as gossip in more than one way.
+const REPLICATED: Composition = Composition::Replicated { replicas: 3 };
+/// As many as a rumour misses some of.
+const LARGE: Composition = Composition::Replicated { replicas: 5 };
 
 /// One row a bug, in the order of `Bug::ALL`.
 pub(super) const TABLE: [Facts; 17] = [
@@ -68,211 +85,197 @@ pub(super) const TABLE: [Facts; 17] = [
         describe: "A replica takes whatever update arrives, even one that is older than \
                    what it has.",
         promise: "lww",
-        arch: "replicated",
-        lattice: Some("lww"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Lww),
         provoked_by: None,
         model: true,
         sim: true,
-        real: Some(&["contended"]),
+        real: true,
     },
     Facts {
         name: "delivery-before-dependencies",
         describe: "A replica applies an update before the updates that its put had seen.",
         promise: "causal",
-        arch: "replicated",
-        lattice: Some("causal"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Causal),
         provoked_by: None,
         model: true,
         sim: true,
-        real: Some(&["contended"]),
+        real: true,
     },
     Facts {
         name: "forgotten-context",
         describe: "A replica that has not caught up with the session answers it at once.",
         promise: "causal",
-        arch: "replicated",
-        lattice: Some("causal"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Causal),
         provoked_by: None,
         model: true,
         sim: true,
-        real: Some(&["contended"]),
+        real: true,
     },
     Facts {
         name: "stale-reads",
         describe: "Some gets are answered with the value before the last put.",
         promise: "linearizable",
-        arch: "local",
+        store: Composition::Local,
         lattice: None,
         provoked_by: None,
         model: true,
         sim: true,
-        real: Some(&["contended"]),
+        real: true,
     },
     Facts {
         name: "foreign-keys",
         describe: "Shards accept keys that are not theirs, and some keys' puts and gets \
                    go to different shards.",
         promise: "linearizable",
-        arch: "sharded",
+        store: Composition::Sharded,
         lattice: None,
         provoked_by: None,
         model: true,
         sim: true,
-        real: Some(&["zipf"]),
+        real: true,
     },
     Facts {
         name: "missing-sibling",
         describe: "A get leaves out one of several concurrent values.",
         promise: "causal",
-        arch: "replicated",
-        lattice: Some("causal"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Causal),
         provoked_by: None,
         model: true,
         sim: true,
-        real: Some(&["contended"]),
+        real: true,
     },
     Facts {
         name: "lost-update-on-transfer",
         describe: "A state transfer replaces what the receiver has instead of merging \
                    with it.",
         promise: "causal",
-        arch: "replicated",
-        lattice: Some("causal"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Causal),
         provoked_by: None,
         model: true,
         sim: true,
-        real: Some(&["contended", "--routing", "sticky"]),
+        real: true,
     },
     Facts {
         name: "reused-dots",
         describe: "Some puts get the same dot as the put before them.",
         promise: "causal",
-        arch: "replicated",
-        lattice: Some("causal"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Causal),
         provoked_by: None,
         model: true,
         sim: true,
-        real: Some(&["contended"]),
+        real: true,
     },
     Facts {
         name: "unlogged-put",
         describe: "Some puts are acknowledged though they never reach the update log, so \
                    that no other replica gets them.",
         promise: "lww",
-        arch: "replicated",
-        lattice: Some("lww"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Lww),
         provoked_by: None,
         model: true,
         sim: true,
-        real: Some(&["zipf"]),
+        real: true,
     },
     Facts {
         name: "restart-reuses-dots",
         describe: "A replica that comes back without its state starts as incarnation 0 \
                    again, and gives out dots that it has given out before.",
         promise: "causal",
-        arch: "replicated",
-        lattice: Some("causal"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Causal),
         provoked_by: Some(Fault::CrashWithoutState),
         model: true,
         sim: true,
-        real: Some(&["lonely-restart", "--timeout-ms", "200"]),
+        real: true,
     },
     Facts {
         name: "stale-after-pause",
         describe: "A request that has waited for the replica to catch up for longer than \
                    it may is answered with what there is.",
         promise: "causal",
-        arch: "replicated",
-        lattice: Some("causal"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Causal),
         provoked_by: Some(Fault::Cut),
         model: true,
         sim: true,
-        real: Some(&["contended", "--set", CUT_OFF]),
+        real: true,
     },
     Facts {
         name: "resurrected-sibling",
         describe: "An update that is covered already, and arrives again, brings its \
                    superseded value back.",
         promise: "causal",
-        arch: "replicated",
-        lattice: Some("causal"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Causal),
         provoked_by: Some(Fault::Repetition),
         model: true,
         sim: true,
-        real: Some(&["contended"]),
+        real: true,
     },
     Facts {
         name: "arrival-order",
         describe: "The version of another replica's update is set anew when it arrives, \
                    so that the last to arrive wins.",
         promise: "lww",
-        arch: "replicated",
-        lattice: Some("lww"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Lww),
         provoked_by: None,
         model: true,
         sim: true,
-        real: Some(&["contended"]),
+        real: true,
     },
     Facts {
         name: "clock-not-carried",
         describe: "A replica's clock does not move past the versions that it sees, so \
                    that a put may lose to one that came before it.",
         promise: "lww",
-        arch: "replicated",
-        lattice: Some("lww"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Lww),
         provoked_by: Some(Fault::ClockSkew),
         model: true,
         sim: true,
-        real: Some(&[
-            "contended",
-            "--nemesis",
-            "clock",
-            "--nemesis-interval",
-            "500ms",
-        ]),
+        real: true,
     },
     Facts {
         name: "no-repair",
         describe: "A digest is answered with nothing, so that a lost rumour is never \
                    repaired.",
         promise: "causal",
-        arch: "replicated(5)",
-        lattice: Some("causal"),
+        store: LARGE,
+        lattice: Some(Lattice::Causal),
         provoked_by: Some(Fault::Loss),
         model: true,
         sim: true,
-        real: Some(&["contended"]),
+        real: true,
     },
     Facts {
         name: "forgotten-context-on-failover",
         describe: "A session that fails over to another replica asks it without its \
                    context.",
         promise: "causal",
-        arch: "replicated",
-        lattice: Some("causal"),
+        store: REPLICATED,
+        lattice: Some(Lattice::Causal),
         provoked_by: Some(Fault::Cut),
         model: true,
         sim: true,
-        real: None,
+        real: false,
     },
     Facts {
         name: "ack-before-sync",
         describe: "A put is acknowledged before it is durable, so that a crash takes it back.",
         promise: "linearizable",
-        arch: "local",
+        store: Composition::Local,
         lattice: None,
         provoked_by: Some(Fault::CrashBeforeSync),
         model: true,
         sim: true,
-        real: Some(&[
-            "contended",
-            "--durability",
-            "disk",
-            "--nemesis",
-            "kill",
-            "--nemesis-interval",
-            "500ms",
-        ]),
+        real: true,
     },
 ];

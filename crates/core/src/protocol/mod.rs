@@ -158,6 +158,17 @@ pub enum Lattice {
     Lww,
 }
 
+impl Lattice {
+    /// Its name, as the command line, histories and reports have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Causal => "causal",
+            Self::Lww => "lww",
+        }
+    }
+}
+
 /// What a client asks of one key, borrowed from the bytes it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request<'a> {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bug::Composition;
 use crate::protocol::NodeId;
 
 /// How many replicas or shards there are when nothing is said.
@@ -134,6 +135,16 @@ impl fmt::Display for Architecture {
                 (shards, Self::Local) => write!(f, "sharded({shards})"),
                 (shards, inner) => write!(f, "sharded({shards}, {inner})"),
             },
+        }
+    }
+}
+
+impl From<Composition> for Architecture {
+    fn from(composition: Composition) -> Self {
+        match composition {
+            Composition::Local => Self::Local,
+            Composition::Sharded => Self::Sharded(DEFAULT_SIZE, Box::new(Self::Local)),
+            Composition::Replicated { replicas } => Self::Replicated(replicas),
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod architecture;
 mod deployment;
+mod fit;
 mod paper;
 mod parse;
 mod ports;
@@ -19,6 +20,7 @@ pub use architecture::{
     Architecture, DEFAULT_SIZE, DEPTH_MAX, ImpossibleSize, NODES_MAX, REPLICAS_MAX,
 };
 pub use deployment::{Deployment, Host};
+pub use fit::{Misfit, fits};
 pub use paper::Paper;
 pub use parse::ParseArchitectureError;
 pub use ports::{Group, Route, ServerPorts};

@@ -7,12 +7,14 @@ use kvs_check::checker::Engine;
 use kvs_check::history::{History, NEVER};
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
-use kvs_core::server::Architecture;
+use kvs_core::server::{Architecture, Misfit, fits};
 use kvs_core::session::Policy;
-use kvs_load::nemesis;
-use kvs_load::workload::Workload;
+use kvs_load::nemesis::{self, Site, Wanted};
+use kvs_load::workload::{Chosen, FaultStep, Workload, WorkloadError};
 use kvs_measure::{Slo, Versions};
-use kvs_node::node::{Durability, HostKind};
+use kvs_node::node::{Durability, HostKind, NetworkError};
+
+use super::capacity::Capacity;
 
 /// After how many operations only a sample of the keys goes on being recorded, unless told
 /// otherwise: what is still checked in seconds, in well under 10 GiB.
@@ -61,8 +63,21 @@ fn span(history: &History) -> Duration {
     Duration::from_nanos(end.saturating_sub(start))
 }
 
-/// What a run is asked to do.
-#[derive(Clone, Debug)]
+/// How long an answer may take before its outcome counts as unknown, unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the second engine may search, unless told otherwise.
+const BUDGET: Duration = Duration::from_secs(2);
+/// What decides every random choice, unless told otherwise.
+const SEED: u64 = 1;
+/// Where runs' directories are made, unless told otherwise.
+const RESULTS: &str = "results";
+/// How many replicas the store has that is run when none is named.
+const REPLICAS: u16 = 3;
+/// The load that is driven when none is named.
+const WORKLOAD: &str = "zipf";
+
+/// What a run is asked to do. [`Config::new`] has the defaults of all that is not named.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// What to run.
     pub architecture: Architecture,
@@ -72,8 +87,8 @@ pub struct Config {
     pub host: HostKind,
     /// What they acknowledge.
     pub durability: Durability,
-    /// The load; it must be valid.
-    pub workload: Workload,
+    /// The load.
+    pub load: Chosen,
     /// How sessions behave.
     pub policy: Policy,
     /// How long an answer may take before its outcome counts as unknown.
@@ -84,8 +99,8 @@ pub struct Config {
     pub bug: Option<Bug>,
     /// Whether each node records what its replica is given, in `nodes/<id>.trace`.
     pub traced: bool,
-    /// What the nemesis does, if there is one.
-    pub nemesis: Option<nemesis::Plan>,
+    /// Which faults come, beside those that the load has at given times.
+    pub faults: Wanted,
     /// Where the run's directory is made.
     pub results: PathBuf,
     /// After how many operations only a sample of the keys is recorded; none records nothing.
@@ -102,8 +117,111 @@ pub struct Config {
     pub program: Option<PathBuf>,
     /// Which program runs it.
     pub versions: Versions,
-    /// The command that runs it again.
-    pub command: String,
+    /// The command that somebody gave to have it run; without one [`Config::command`] makes it.
+    pub given: Option<String>,
+}
+
+/// The run that is asked for when nothing is named.
+impl Default for Config {
+    fn default() -> Self {
+        let architecture = Architecture::replicated(REPLICAS).expect("a possible size");
+        Self::new(architecture, Chosen::of_catalogue(WORKLOAD))
+    }
+}
+
+impl Config {
+    /// A run of this store under this load, and the defaults for all else.
+    #[must_use]
+    pub fn new(architecture: Architecture, load: Chosen) -> Self {
+        Self {
+            architecture,
+            lattice: Lattice::default(),
+            host: HostKind::default(),
+            durability: Durability::default(),
+            load,
+            policy: Policy::default(),
+            timeout: TIMEOUT,
+            seed: SEED,
+            bug: None,
+            traced: false,
+            faults: Wanted::default(),
+            results: PathBuf::from(RESULTS),
+            history_limit: Some(HISTORY_LIMIT_DEFAULT),
+            engine: Engine::Both,
+            budget: BUDGET,
+            check_budget: CheckBudget::default(),
+            slo: None,
+            program: None,
+            versions: Versions::default(),
+            given: None,
+        }
+    }
+
+    /// The load as it is driven.
+    #[must_use]
+    pub const fn workload(&self) -> &Workload {
+        self.load.workload()
+    }
+
+    /// What the nemesis does, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot have the faults, or the run has no room for them.
+    pub fn plan(&self) -> Result<Option<nemesis::Plan>, nemesis::Refusal> {
+        let workload = self.workload();
+        self.faults.plan(&Site {
+            groups: self.architecture.groups(),
+            has_disks: self.durability == Durability::Disk,
+            steps: workload.nemesis.iter().map(FaultStep::step).collect(),
+            limit: workload.time_limit(),
+            seed: self.seed,
+        })
+    }
+
+    /// Whether such a run can be had on this machine: asked before anything is started.
+    ///
+    /// # Errors
+    /// When it cannot, with the remedy.
+    pub fn check(&self) -> Result<(), Unfit> {
+        if let Some(bug) = self.bug {
+            fits(bug, &self.architecture, self.lattice)?;
+        }
+        if let Capacity::Short(why) = Capacity::of(&self.architecture) {
+            return Err(Unfit::Machine(why));
+        }
+        self.workload().validate()?;
+        let with_faults = self.plan()?.is_some_and(|plan| plan.has_network_faults());
+        self.host.can_be_had(with_faults)?;
+        Ok(())
+    }
+
+    /// The command that has it run again: the one that somebody gave, or else one that asks for the
+    /// same.
+    #[must_use]
+    pub fn command(&self) -> String {
+        let given = self.given.clone();
+        given.unwrap_or_else(|| super::command::rendered(self))
+    }
+}
+
+/// Why a run cannot be had. Nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// The store cannot have the planted bug.
+    #[error(transparent)]
+    Bug(#[from] Misfit),
+    /// The deployment is too large for this machine.
+    #[error("{0}")]
+    Machine(String),
+    /// The load is impossible.
+    #[error(transparent)]
+    Load(#[from] WorkloadError),
+    /// The faults cannot come.
+    #[error(transparent)]
+    Faults(#[from] nemesis::Refusal),
+    /// The nodes cannot run there.
+    #[error(transparent)]
+    Host(#[from] NetworkError),
 }
 
 #[cfg(test)]

@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::config::Unfit;
 use crate::wording::one_line;
 
 /// Why a run ended without a result. What was recorded before is kept.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// It cannot be had.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The results directory cannot be written.
     #[error("cannot write results below {}: {source}; choose another place with --results", path.display())]
     Results {

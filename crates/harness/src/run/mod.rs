@@ -5,6 +5,7 @@
 
 mod beside;
 mod capacity;
+mod command;
 mod config;
 mod directory;
 mod error;
@@ -38,7 +39,8 @@ pub use crate::targets::zoo::{Cluster, ClusterConfig};
 pub use crate::wording::one_line;
 pub use beside::add_record;
 pub use capacity::Capacity;
-pub use config::{CheckBudget, Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE};
+pub use command::{arguments, engine_name};
+pub use config::{CheckBudget, Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE, Unfit};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
 pub use find::{NoHistory, find_history};
@@ -112,6 +114,8 @@ impl Finished {
 /// When there is no result: the results directory cannot be written, the nodes do not start, the
 /// disk is full. What was recorded is kept.
 pub fn run(config: &Config, observer: &mut dyn Observer) -> Result<Finished, Error> {
+    // Faults that cannot come are told before anything is started.
+    config.plan().map_err(Unfit::from)?;
     let system = |source| Error::System {
         what: "an event loop",
         source,
@@ -140,7 +144,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         &config.results,
         start,
         &config.architecture.to_string(),
-        &config.workload.name,
+        &config.workload().name,
     )
     .map_err(|source| Error::Results {
         path: config.results.clone(),
@@ -377,12 +381,12 @@ fn driver(config: &Config, facts: &Facts, directory: &Directory) -> anyhow::Resu
         ports: facts.ports.clone(),
         policy: config.policy,
         timeout_ns: config.timeout.as_nanos() as u64,
-        lanes: config.workload.sessions,
+        lanes: config.workload().sessions,
         seed: config.seed,
     };
     Ok(Driver::new(
         settings,
-        Generator::new(&config.workload, config.seed),
+        Generator::new(config.workload(), config.seed),
         recorder,
     ))
 }

@@ -85,8 +85,8 @@ pub(super) async fn drive(
     let mut driven = Driven::default();
 
     stages.begin("load");
-    let records = config.workload.records;
-    let steps = LoadSteps::new(&config.workload, config.seed);
+    let records = config.workload().records;
+    let steps = LoadSteps::new(config.workload(), config.seed);
     let observer = &mut *stages.observer;
     let tell = |progress: Progress| {
         observer.progress(format!(
@@ -141,7 +141,7 @@ async fn run_workload(
     directory: &Directory,
     stages: &mut Stages<'_>,
 ) -> anyhow::Result<(Measured, FaultsRecord)> {
-    let workload = &config.workload;
+    let workload = config.workload();
     let log_path = directory.path().join(Measured::LOG_FILE_NAME);
     let log = File::create(&log_path).context("creating the latency log")?;
     let clock = stages.clock;
@@ -173,7 +173,7 @@ async fn run_workload(
     let processes = target.processes();
     let mut sampler = Sampler::new(processes, clock, directory.path())
         .context("creating the file of what the nodes use")?;
-    let nemesis = match &config.nemesis {
+    let nemesis = match &config.plan()? {
         Some(plan) => {
             let times = Times {
                 clock,
@@ -264,7 +264,7 @@ fn schedule(config: &Config, facts: &Facts, plan: &nemesis::Plan) -> anyhow::Res
     let groups = groups.map(|group| group.nodes.clone()).collect();
     let schedule =
         Schedule::new(plan.clone(), groups).context("the nemesis cannot do what it was told")?;
-    Ok(match config.workload.time_limit() {
+    Ok(match config.workload().time_limit() {
         Some(limit) => schedule.within(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)),
         None => schedule,
     })

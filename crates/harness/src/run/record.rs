@@ -104,7 +104,7 @@ pub(super) fn assemble(
         configuration: configuration(config, ports),
         machine: Machine::probe(),
         versions: config.versions.clone(),
-        command: config.command.clone(),
+        command: config.command(),
         started_at: findings.start.to_string(),
         directory: directory.path().display().to_string(),
         phases: findings.phases,
@@ -139,7 +139,7 @@ fn account_for(faults: &FaultsRecord, verdict: &mut VerdictRecord) {
 }
 
 fn configuration(config: &Config, ports: &ServerPorts) -> Configuration {
-    let workload = &config.workload;
+    let workload = config.workload();
     Configuration {
         architecture: config.architecture.to_string(),
         lattice: lattice(config),
@@ -205,7 +205,8 @@ fn warnings(config: &Config, findings: &Findings<'_>) -> Vec<String> {
     if findings.load_errors > 0 {
         warnings.push(format!(
             "{} of {} records could not be loaded: reads of their keys find nothing",
-            findings.load_errors, config.workload.records
+            findings.load_errors,
+            config.workload().records
         ));
     }
     if findings.load_diverged {

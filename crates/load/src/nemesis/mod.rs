@@ -12,6 +12,7 @@ mod schedule;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 pub use fault::{ClockFault, DiskFault, Fault, FaultKind, PacketFault};
 pub use partition::{Deafness, PartitionShape};
@@ -19,3 +20,4 @@ pub use plan::{Plan, PlanError, Step};
 pub use room::{INTERVAL_NS_MIN, Lack};
 pub use schedule::{Event, Schedule};
 pub use targets::Target;
+pub use wanted::{INTERVAL, Refusal, Site, Wanted};

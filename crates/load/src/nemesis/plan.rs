@@ -10,8 +10,8 @@ use kvs_core::protocol::NodeId;
 pub struct Plan {
     /// The kinds of fault that come at random.
     pub kinds: Vec<FaultKind>,
-    /// Kinds that `all` did not bring, since this store cannot have them: each with what it needs.
-    pub left_out: Vec<String>,
+    /// Kinds that `all` did not bring, since this store cannot have them.
+    pub left_out: Vec<FaultKind>,
     /// The time from the start of one fault to the start of the next, in ns.
     pub interval_ns: u64,
     /// Which nodes faults act on; any target but `all` when empty.
@@ -25,12 +25,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether faults of a kind come, at random or at given times.
+    #[must_use]
+    pub fn has(&self, kind: FaultKind) -> bool {
+        self.kinds.contains(&kind) || self.steps.iter().any(|step| step.kind == kind)
+    }
+
     /// Whether any of its faults is one of the network.
     #[must_use]
     pub fn has_network_faults(&self) -> bool {
-        let written = self.steps.iter().map(|step| step.kind);
-        { self.kinds.iter().copied().chain(written) }
-            .any(|kind| matches!(kind, FaultKind::Partition | FaultKind::Packet))
+        self.has(FaultKind::Partition) || self.has(FaultKind::Packet)
     }
 }
 

@@ -10,8 +10,9 @@ use super::distribution::Distribution;
 use super::error::WorkloadError;
 use super::humane;
 use super::value_size::ValueSize;
-use crate::nemesis::FaultKind;
+use crate::nemesis::{FaultKind, Step};
 use kvs_core::drive::KEY_COUNT_MAX;
+use kvs_core::protocol::NodeId;
 
 /// The most sessions of a run.
 pub const SESSIONS_MAX: u32 = 65_536;
@@ -87,6 +88,36 @@ pub struct FaultStep {
     /// The nodes that it acts on, by their numbers; of a partition, those that are cut off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<u16>,
+}
+
+impl FaultStep {
+    /// The same for the nemesis.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        Step {
+            at_ns: self.at.as_nanos() as u64,
+            lasts_ns: self.lasts.as_nanos() as u64,
+            kind: self.fault,
+            what: self.what.clone(),
+            nodes: self.nodes.iter().copied().map(NodeId).collect(),
+        }
+    }
+}
+
+/// As a file has it.
+impl fmt::Display for FaultStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [at, lasts] = [self.at, self.lasts].map(humane::format_duration);
+        let fault = self.fault.name();
+        write!(f, r#"{{ at = "{at}", for = "{lasts}", fault = "{fault}""#)?;
+        if let Some(what) = &self.what {
+            write!(f, ", what = {}", toml::Value::from(what.as_str()))?;
+        }
+        if !self.nodes.is_empty() {
+            write!(f, ", nodes = {:?}", self.nodes)?;
+        }
+        f.write_str(" }")
+    }
 }
 
 /// The proportions of the kinds of operation; they sum to 1.

@@ -10,12 +10,12 @@
 mod alias;
 mod arrivals;
 mod catalogue;
+mod chosen;
 mod definition;
 mod distribution;
 mod error;
 mod frontier;
 mod generator;
-pub mod humane;
 mod key_sampler;
 mod random;
 mod scramble;
@@ -25,8 +25,10 @@ mod tests;
 mod value_size;
 mod zipf;
 
+pub use crate::humane;
 pub use arrivals::{ArrivalProcess, Arrivals};
 pub use catalogue::{Catalogued, catalogue};
+pub use chosen::Chosen;
 pub use definition::{FaultStep, Mix, RATE_MAX, SESSIONS_MAX, Workload};
 pub use distribution::Distribution;
 pub use error::WorkloadError;

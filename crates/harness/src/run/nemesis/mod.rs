@@ -88,7 +88,7 @@ impl<'a> Nemesis<'a> {
             log: Log::create(directory)?,
             record: FaultsRecord {
                 coverage: asked_for(plan),
-                left_out: plan.left_out.clone(),
+                left_out: left_out(plan),
                 ..FaultsRecord::default()
             },
             active: Vec::new(),
@@ -306,6 +306,12 @@ impl<'a> Nemesis<'a> {
             .find(|coverage| coverage.kind == kind.name())
             .expect("a schedule has the kinds of its plan")
     }
+}
+
+/// The kinds that this store cannot have, each with what it needs.
+fn left_out(plan: &Plan) -> Vec<String> {
+    let need = |kind: &FaultKind| Some(format!("{kind} needs {}", kind.need()?));
+    plan.left_out.iter().filter_map(need).collect()
 }
 
 /// What a plan asks for, kind by kind, of which nothing has come yet.

@@ -1,21 +1,18 @@
 //! `kvs-bench bugs`: the planted bugs, and whether the three views catch them.
 
-mod listing;
-mod outcome;
-mod views;
-
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
+use clap::{Args, Subcommand};
 
-use crate::bug::{Bug, Facts};
+use crate::bug::Bug;
+use crate::campaign::bugs::{self, End, Limits, View};
 
+use super::choice::choice;
+use super::output::versions;
+use super::progress::Screen;
+use super::sim::faults;
 use super::{ExitStatus, Failure};
-use outcome::{Hunt, Look};
-use views::{Limits, Target};
 
 /// Every bug, as `bugs run` takes it.
 const ALL: &str = "all";
@@ -50,8 +47,8 @@ struct RunArgs {
     name: String,
 
     /// Where to look, separated by commas.
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "VIEWS",
-          default_values_t = View::ALL)]
+    #[arg(long, value_parser = choice::<View>(), value_delimiter = ',', value_name = "VIEWS",
+          default_values = View::ALL.map(View::name))]
     view: Vec<View>,
 
     /// How many seeds are simulated at most. Without a bug it is exactly so many.
@@ -73,43 +70,10 @@ struct RunArgs {
     json: bool,
 }
 
-/// A way to look at the same code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-enum View {
-    /// Every interleaving of a small cluster, by kvs-models.
-    Model,
-    /// Clusters in virtual time, under faults, seed after seed.
-    Sim,
-    /// Processes on this machine, as `kvs-bench run` starts them.
-    Real,
-}
-
-impl View {
-    const ALL: [Self; 3] = [Self::Model, Self::Sim, Self::Real];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Model => "model",
-            Self::Sim => "sim",
-            Self::Real => "real",
-        }
-    }
-
-    /// Whether it must catch a bug of which this is known.
-    const fn must_catch(self, facts: &Facts) -> bool {
-        match self {
-            Self::Model => facts.model,
-            Self::Sim => facts.sim,
-            Self::Real => facts.real.is_some(),
-        }
-    }
-}
-
 pub(super) fn main(args: &BugsArgs) -> Result<ExitStatus, Failure> {
     match &args.command {
         None | Some(BugsCommand::List) => {
-            super::print(&listing::text())?;
+            super::print(&bugs::text())?;
             Ok(ExitStatus::Valid)
         }
         Some(BugsCommand::Run(args)) => run(args),
@@ -135,62 +99,34 @@ pub(super) fn named(name: &str) -> Result<Bug, Failure> {
 }
 
 fn run(args: &RunArgs) -> Result<ExitStatus, Failure> {
-    let bugs = match args.name.as_str() {
-        ALL => Bug::ALL.to_vec(),
-        name => vec![named(name)?],
+    let is_all = args.name == ALL;
+    let found = if is_all {
+        Bug::ALL.to_vec()
+    } else {
+        vec![named(&args.name)?]
     };
-    super::sim::faults(&args.without).map_err(Failure::bad_arguments)?;
-    let mut views = args.view.clone();
-    views.sort_unstable();
-    views.dedup();
+    let without = faults(&args.without).map_err(Failure::bad_arguments)?;
     // Deleted when dropped.
     let scratch = tempfile::tempdir().context("making a directory for the results of real runs")?;
+    let results = args.results.as_deref().unwrap_or_else(|| scratch.path());
     let limits = Limits {
         seeds: args.seeds,
-        without: &args.without,
-        results: args.results.as_deref().unwrap_or_else(|| scratch.path()),
+        without,
+        results: results.to_owned(),
+        versions: versions(),
     };
-    let mut hunt = Hunt::new(&bugs, &views);
-    // None when it was interrupted: what was found until then is printed.
-    let _ = look(&mut hunt, args.name == ALL, &limits);
+    let views = args.view.iter().copied().collect();
+    let hunt = bugs::hunt(&found, &views, is_all, &limits, &mut Screen::default());
     if args.json {
         let json = serde_json::to_string_pretty(&hunt.to_json());
         super::print(&json.context("cannot print what was found")?)?;
     } else {
         super::print(&hunt.to_string())?;
     }
-    Ok(hunt.exit_status())
-}
-
-/// Looks for every bug through every view, and with `unbroken` at the same stores without a bug.
-/// None when it was interrupted.
-///
-/// View after view, and real runs last: they listen to Ctrl-C in their own way, and from the first
-/// of them on nothing else does. Before that it ends the program at once.
-fn look(hunt: &mut Hunt, unbroken: bool, limits: &Limits<'_>) -> Option<()> {
-    for view in hunt.views.clone() {
-        let mut targets = Vec::new();
-        for bug in hunt.bugs() {
-            if let Some(target) = Target::new(view, bug) {
-                targets.push((Some(bug), target));
-            }
-        }
-        if unbroken {
-            for bug in hunt.bugs() {
-                let target = Target::unbroken(view, bug).map(|target| (None, target));
-                targets.extend(target.filter(|target| !targets.contains(target)));
-            }
-        }
-        for (bug, target) in targets {
-            let began = Instant::now();
-            let target = target.within(limits);
-            let finding = target.look(limits)?;
-            let look = Look::new(view, bug, target.command(), finding, began.elapsed());
-            // The table comes in minutes.
-            eprintln!("{look}");
-            hunt.looks.push(look);
-        }
-    }
-    hunt.complete = true;
-    Some(())
+    Ok(match hunt.end() {
+        End::Passed => ExitStatus::Valid,
+        End::Missed => ExitStatus::Invalid,
+        End::Failed => ExitStatus::HarnessFailure,
+        End::Interrupted => ExitStatus::Interrupted,
+    })
 }

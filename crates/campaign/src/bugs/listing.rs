@@ -1,12 +1,15 @@
-//! `kvs-bench bugs list`: which views must catch which bug, and the commands that have them do it.
+//! Which views must catch which bug, and the commands that have them do it.
 
-use crate::bug::Bug;
-use crate::report;
+use kvs_core::bug::Bug;
+use kvs_core::server::Architecture;
+use kvs_report::report;
 
 use super::View;
-use super::views::Target;
+use super::target::Target;
 
-pub(super) fn text() -> String {
+/// The table, and the commands bug by bug.
+#[must_use]
+pub fn text() -> String {
     let header = [
         "bug",
         "breaks",
@@ -36,12 +39,12 @@ fn row(bug: Bug) -> Vec<String> {
     let facts = bug.facts();
     let lattice = facts
         .lattice
-        .map_or_else(String::new, |name| format!(" {name}"));
+        .map_or_else(String::new, |it| format!(" {}", it.name()));
     let fault = facts.provoked_by.map_or("-", |fault| fault.name());
     let mut cells = vec![
         facts.name.to_owned(),
         facts.promise.to_owned(),
-        format!("{}{lattice}", facts.arch),
+        format!("{}{lattice}", Architecture::from(facts.store)),
         fault.to_owned(),
     ];
     for view in View::ALL {

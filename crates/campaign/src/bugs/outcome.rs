@@ -1,21 +1,21 @@
 //! What the views found: a table, JSON, and the exit status.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
 
-use crate::bug::Bug;
-use crate::cli::ExitStatus;
-use crate::report;
+use kvs_core::bug::Bug;
+use kvs_report::report;
 
 use super::View;
 
 /// What a view found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "found")]
-pub(super) enum Finding {
+pub enum Finding {
     /// The store broke its promise.
     Broken {
         /// In which way.
@@ -41,9 +41,9 @@ pub(super) enum Finding {
     },
 }
 
-/// One look at one store through one view.
+/// One look at one store through one view: a line when it is printed.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Look {
+pub struct Look {
     view: View,
     /// None for a look at the store without a bug.
     bug: Option<Bug>,
@@ -128,29 +128,38 @@ impl fmt::Display for Look {
     }
 }
 
-/// Everything that was looked at.
+/// How a hunt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Every bug was caught, and nothing else was.
+    Passed,
+    /// A bug was missed, or there was a false alarm.
+    Missed,
+    /// A view could not do its work.
+    Failed,
+    /// It was interrupted.
+    Interrupted,
+}
+
+/// Everything that was looked at: a table when it is printed.
 #[derive(Debug)]
-pub(super) struct Hunt {
+pub struct Hunt {
     bugs: Vec<Bug>,
     /// The views that were asked.
-    pub(super) views: Vec<View>,
+    views: BTreeSet<View>,
     pub(super) looks: Vec<Look>,
     /// Whether all of it was looked at.
     pub(super) complete: bool,
 }
 
 impl Hunt {
-    pub(super) fn new(bugs: &[Bug], views: &[View]) -> Self {
+    pub(super) fn new(bugs: &[Bug], views: &BTreeSet<View>) -> Self {
         Self {
             bugs: bugs.to_vec(),
-            views: views.to_vec(),
+            views: views.clone(),
             looks: Vec::new(),
             complete: false,
         }
-    }
-
-    pub(super) fn bugs(&self) -> Vec<Bug> {
-        self.bugs.clone()
     }
 
     /// The views that were asked and must catch the bug.
@@ -177,22 +186,24 @@ impl Hunt {
             && self.looks.iter().all(Look::is_right)
     }
 
-    /// 0 when every bug was caught and nothing else was, 1 when not, 255 when a view could not do
-    /// its work.
-    pub(super) fn exit_status(&self) -> ExitStatus {
+    /// How it ended.
+    #[must_use]
+    pub fn end(&self) -> End {
         let failed = |look: &Look| matches!(look.finding, Finding::Failed { .. });
         if !self.complete {
-            ExitStatus::Interrupted
+            End::Interrupted
         } else if self.looks.iter().any(failed) {
-            ExitStatus::HarnessFailure
+            End::Failed
         } else if self.passed() {
-            ExitStatus::Valid
+            End::Passed
         } else {
-            ExitStatus::Invalid
+            End::Missed
         }
     }
 
-    pub(super) fn to_json(&self) -> serde_json::Value {
+    /// All of it as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
         let bug = |bug: &Bug| {
             json!({
                 "bug": bug,
@@ -272,11 +283,11 @@ mod tests {
     }
 
     /// How the program ends after all views have looked for `forgotten-context` and found these.
-    fn ends(looks: impl IntoIterator<Item = Look>) -> ExitStatus {
-        let mut hunt = Hunt::new(&[Bug::ForgottenContext], &View::ALL);
+    fn ends(looks: impl IntoIterator<Item = Look>) -> End {
+        let mut hunt = Hunt::new(&[Bug::ForgottenContext], &BTreeSet::from(View::ALL));
         hunt.looks = looks.into_iter().collect();
         hunt.complete = true;
-        hunt.exit_status()
+        hunt.end()
     }
 
     fn all_caught() -> Vec<Look> {
@@ -288,9 +299,9 @@ mod tests {
     #[test]
     fn a_hunt_succeeds_when_every_view_catches_the_bug_and_nothing_else() {
         let mut looks = all_caught();
-        assert_eq!(ends(looks.clone()), ExitStatus::Valid);
+        assert_eq!(ends(looks.clone()), End::Passed);
         looks.push(look(View::Real, None, kept()));
-        assert_eq!(ends(looks), ExitStatus::Valid);
+        assert_eq!(ends(looks), End::Passed);
     }
 
     #[test]
@@ -302,17 +313,17 @@ mod tests {
             for at in 0..View::ALL.len() {
                 let mut looks = all_caught();
                 looks[at].finding = missed.clone();
-                assert_eq!(ends(looks), ExitStatus::Invalid);
+                assert_eq!(ends(looks), End::Missed);
             }
         }
-        assert_eq!(ends(all_caught().into_iter().skip(1)), ExitStatus::Invalid);
+        assert_eq!(ends(all_caught().into_iter().skip(1)), End::Missed);
     }
 
     #[test]
     fn a_false_alarm_fails_the_hunt() {
         let mut looks = all_caught();
         looks.push(look(View::Sim, None, broken()));
-        assert_eq!(ends(looks), ExitStatus::Invalid);
+        assert_eq!(ends(looks), End::Missed);
     }
 
     #[test]
@@ -323,31 +334,28 @@ mod tests {
         };
         assert_eq!(looks[0].word(), "FAILED");
         assert_eq!(looks[1].word(), "caught", "the control");
-        assert_eq!(ends(looks), ExitStatus::HarnessFailure);
+        assert_eq!(ends(looks), End::Failed);
     }
 
     #[test]
     fn an_interrupted_hunt_says_so() {
-        let mut hunt = Hunt::new(&[Bug::ForgottenContext], &View::ALL);
+        let mut hunt = Hunt::new(&[Bug::ForgottenContext], &BTreeSet::from(View::ALL));
         hunt.looks = all_caught();
-        assert_eq!(hunt.exit_status(), ExitStatus::Interrupted);
+        assert_eq!(hunt.end(), End::Interrupted);
         assert!(hunt.to_string().contains("interrupted"));
     }
 
     #[test]
     fn a_bug_alone_is_missed_where_no_view_that_was_asked_can_show_it() {
         let real_only = |bugs: &[Bug]| {
-            let mut hunt = Hunt::new(bugs, &[View::Real]);
+            let mut hunt = Hunt::new(bugs, &BTreeSet::from([View::Real]));
             hunt.looks
                 .push(look(View::Real, Some(Bug::StaleReads), broken()));
             hunt.complete = true;
-            hunt.exit_status()
+            hunt.end()
         };
-        assert_eq!(
-            real_only(&[Bug::ForgottenContextOnFailover]),
-            ExitStatus::Invalid
-        );
+        assert_eq!(real_only(&[Bug::ForgottenContextOnFailover]), End::Missed);
         let both = [Bug::ForgottenContextOnFailover, Bug::StaleReads];
-        assert_eq!(real_only(&both), ExitStatus::Valid, "it is not judged");
+        assert_eq!(real_only(&both), End::Passed, "it is not judged");
     }
 }

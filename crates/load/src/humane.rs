@@ -66,19 +66,19 @@ fn parse_number(text: &str) -> Option<f64> {
 }
 
 /// For `#[serde(with)]`: an optional duration as a humane string.
-pub(super) mod optional_duration {
+pub(crate) mod optional_duration {
     use std::time::Duration;
 
     use serde::{Deserializer, Serialize, Serializer};
 
-    pub(in crate::workload) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         duration: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         duration.map(super::format_duration).serialize(serializer)
     }
 
-    pub(in crate::workload) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         super::duration::deserialize(deserializer).map(Some)
@@ -86,19 +86,19 @@ pub(super) mod optional_duration {
 }
 
 /// For `#[serde(with)]`: a duration as a humane string.
-pub(super) mod duration {
+pub(crate) mod duration {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-    pub(in crate::workload) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         duration: &Duration,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         super::format_duration(*duration).serialize(serializer)
     }
 
-    pub(in crate::workload) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
