@@ -1,0 +1,114 @@
+//! What is known of a store before it is started.
+
+use kvs_check::history::Promise;
+use kvs_core::server::ServerPorts;
+use kvs_load::nemesis::FaultKind;
+
+/// What is known of a store before it is started.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Its name, for screens and records: an architecture of the zoo, or a store of the catalogue.
+    pub name: String,
+    /// What the verdict holds it to.
+    pub promise: Promise,
+    /// What its own documentation says of that, if anything is to be said beside the verdict.
+    pub says: Option<String>,
+    /// What its answers prove.
+    pub evidence: Evidence,
+    /// Its replica groups and nodes, and which group serves which key.
+    pub ports: ServerPorts,
+    /// What can be asked of it.
+    pub operations: Operations,
+    /// How values are written.
+    pub payload: Payload,
+    /// Where writes go.
+    pub writes: Writes,
+    /// Which node answers a read.
+    pub reads: Reads,
+    /// What shares a connection.
+    pub sessions: Sessions,
+    /// Each kind of fault, and why it cannot have it, if it cannot.
+    pub faults: Vec<(FaultKind, FaultSupport)>,
+}
+
+impl Facts {
+    /// Whether it can have a kind of fault.
+    #[must_use]
+    pub fn fault(&self, kind: FaultKind) -> FaultSupport {
+        let known = self.faults.iter().find(|(known, _)| *known == kind);
+        known.map_or_else(
+            || FaultSupport::Needs("a target that knows this fault".to_owned()),
+            |(_, support)| support.clone(),
+        )
+    }
+}
+
+/// What the answers of a store prove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Evidence {
+    /// Nothing.
+    #[default]
+    None,
+    /// The dots and vectors of causal siblings.
+    Causal,
+    /// The version of each value, which orders the puts on a key.
+    Versions,
+}
+
+/// What can be asked of a store, beside reads and updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Operations {
+    /// Whether it knows compare-and-set.
+    pub compare_and_set: bool,
+}
+
+/// How values are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Payload {
+    /// As any bytes.
+    #[default]
+    Bytes,
+    /// As text that every store and every language can print.
+    Text,
+}
+
+/// Where the writes of a session go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writes {
+    /// To the node that its reads go to.
+    #[default]
+    Any,
+    /// To the primary, as the session has last learnt it.
+    Primary,
+}
+
+/// Which node answers a read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// The one that was asked.
+    #[default]
+    AsAsked,
+    /// The primary.
+    Primary,
+    /// Whichever the store chooses: replicas cannot be compared by reads.
+    Unknown,
+}
+
+/// What shares a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sessions {
+    /// All sessions share one connection to each node.
+    #[default]
+    Shared,
+    /// Each session has its own.
+    Own,
+}
+
+/// Whether a target can have a kind of fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultSupport {
+    /// It can.
+    Yes,
+    /// It could, with this.
+    Needs(String),
+}

@@ -1,0 +1,113 @@
+//! A deployment: started, looked at, broken, stopped.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use kvs_core::protocol::NodeId;
+use kvs_load::nemesis::{DiskFault, PacketFault};
+use kvs_measure::NodeRecord;
+use kvs_place::Processes;
+
+use crate::{Connector, Facts, Local, NodeAddress};
+
+/// A running deployment. Dropping it leaves nothing behind.
+pub trait Target {
+    /// What is known of it.
+    fn facts(&self) -> &Facts;
+
+    /// The version of the store, as it says itself, if it does.
+    fn version(&self) -> Option<String> {
+        None
+    }
+
+    /// Makes connections to its nodes.
+    fn connector(&self) -> Rc<dyn Connector>;
+
+    /// Where each node is, in the order of their ids.
+    fn addresses(&self) -> Vec<NodeAddress>;
+
+    /// The processes of its nodes on this machine, as they are now and from now on.
+    fn processes(&self) -> Processes;
+
+    /// Whom to ask which node takes writes; none where every node takes them.
+    fn leadership(&self) -> Option<Rc<dyn Leadership>> {
+        None
+    }
+
+    /// Whether its replicas agree and have nothing to tell each other, as far as they can be asked.
+    fn quiet(&mut self) -> Local<'_, Quiet>;
+
+    /// How each node is, in the order of their ids, or what became of it.
+    fn observe(&mut self) -> Local<'_, Vec<(NodeId, Result<NodeRecord, String>)>>;
+
+    /// Whether the process of a node is there, stopped or not.
+    fn is_running(&self, node: NodeId) -> bool;
+
+    /// The nodes that have exited without having been asked to since this was asked last, and how.
+    fn exits(&mut self) -> BTreeMap<NodeId, String>;
+
+    /// Kills a node at once. That it is gone already is no error.
+    fn kill(&mut self, node: NodeId) -> Local<'_, ()>;
+
+    /// Starts a node again, with what its disk has kept, and waits until it serves.
+    fn revive(&mut self, node: NodeId) -> Local<'_, Result<(), String>>;
+
+    /// Stops a node where it stands, and says whether it was there to be stopped.
+    fn pause(&mut self, node: NodeId) -> Local<'_, Result<bool, String>>;
+
+    /// Lets a node go on, and says whether it was there to go on.
+    fn resume(&mut self, node: NodeId) -> Local<'_, Result<bool, String>>;
+
+    /// Has these faults, and no others, meet what a node sends and receives. A node that is `paused`
+    /// hears of it when it goes on.
+    fn set_network<'a>(
+        &'a mut self,
+        node: NodeId,
+        faults: &'a NodeNetwork,
+        paused: bool,
+    ) -> Local<'a, Result<(), String>>;
+
+    /// Sets how much more than the machine's the clock of a node reads, in ns.
+    fn set_clock(&mut self, node: NodeId, offset_ns: i64) -> Local<'_, Result<(), String>>;
+
+    /// Has this go wrong with the disk of a node; none for nothing. A node that is `paused` hears of
+    /// it when it goes on. Says whether the node was there.
+    fn set_disk(
+        &mut self,
+        node: NodeId,
+        fault: Option<DiskFault>,
+        paused: bool,
+    ) -> Local<'_, Result<bool, String>>;
+
+    /// Ends every node in good order, and returns those that had to be killed.
+    fn stop(self: Box<Self>) -> Local<'static, Vec<NodeId>>;
+}
+
+/// Knows which node takes writes.
+pub trait Leadership {
+    /// The node that takes writes, as the store itself says now; none when nobody says.
+    fn primary(&self) -> Local<'_, Option<NodeId>>;
+}
+
+/// Whether a deployment is quiet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quiet {
+    /// Whether every replica of each group holds the same, and has nothing to tell, as far as they
+    /// could be asked.
+    pub converged: bool,
+    /// Whether replicas can be asked at all. Where they cannot, nothing is waited for.
+    pub is_known: bool,
+    /// Nodes that could not be asked, and why.
+    pub unreachable: BTreeMap<NodeId, String>,
+}
+
+/// What goes wrong with the network of a node. Nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeNetwork {
+    /// Nothing that comes from these nodes arrives.
+    pub deaf_to: Vec<NodeId>,
+    /// It and the clients do not hear each other.
+    pub cut_from_clients: bool,
+    /// What becomes of all else that it sends.
+    pub packets: Vec<PacketFault>,
+}
