@@ -2,7 +2,8 @@
 
 use kvs_check::history::{self, Columns, Phase};
 use kvs_core::drive::{
-    EndedOperation, EndedStep, Lanes, NewValue, Order, Record, Settings, Step, StepKind, Steps,
+    Due, EndedOperation, EndedStep, NewValue, Order, Pacer, Record, Settings, StepKind, Steps,
+    Supply,
 };
 use kvs_core::protocol::{NodeId, Refusal, Request, Response, Vector};
 use kvs_core::server::ServerPorts;
@@ -49,55 +50,53 @@ impl Sent {
 /// Every client.
 #[derive(Debug)]
 pub(super) struct Clients {
-    pub(super) lanes: Lanes<Phase>,
+    pub(super) pacer: Pacer<Phase>,
     pub(super) source: Source,
     pub(super) book: Book,
-    pub(super) steps_begun: u64,
-    /// Lanes that have ended their last step.
-    pub(super) idle: usize,
-    /// Above every key that was put or asked for.
-    pub(super) keys_end: u64,
 }
 
 impl Clients {
     pub(super) fn new(plan: &Plan, ports: &ServerPorts) -> Self {
-        let mut load = LoadSteps::new(&plan.workload, plan.seed);
-        if !plan.preload {
-            load.by_ref().for_each(drop);
-        }
         let sessions = plan.workload.sessions;
-        let mut lanes = Lanes::new(Settings {
+        let mut pacer = Pacer::new(Settings {
             ports: ports.clone(),
             policy: plan.policy,
             timeout_ns: plan.timeout_ns,
             lanes_max: sessions,
             clients: plan.clients,
         });
-        lanes.renew(vec![None; sessions as usize].into_iter());
+        pacer.renew(vec![None; sessions as usize].into_iter());
         let promise = kvs_recording::promise(&plan.architecture, plan.lattice);
         let rows = Columns::with_capacity(plan.steps as usize);
         Self {
-            lanes,
-            source: Source {
-                load,
-                generator: Generator::new(&plan.workload, plan.seed),
-                draw: Draw::new(plan.seed, Purpose::Clients),
-            },
+            pacer,
+            source: Source::new(plan),
             book: Book {
                 recording: Recording::new(Some(promise), rows),
                 counters: Counters::default(),
             },
-            steps_begun: 0,
-            idle: 0,
-            keys_end: 0,
         }
+    }
+
+    /// Has every lane begin its first step soon: after a pause, where it is watched how updates
+    /// spread.
+    pub(super) fn unleash(&mut self, plan: &Plan) {
+        let source = &mut self.source;
+        self.pacer.stagger(|lane| {
+            let pause_ns = if plan.watched {
+                source.draw.exponential(plan.think_ns)
+            } else {
+                0
+            };
+            u64::from(lane) + pause_ns
+        });
     }
 
     /// The lanes that wait for an answer of this node: their requests, and their clients.
     pub(super) fn waiting_for(&self, node: NodeId) -> Vec<(u32, u16)> {
-        let lanes = 0..self.lanes.count() as u32;
-        let waits = |lane| Some((self.lanes.asked(lane, node)?, self.lanes.client(lane)));
-        lanes.filter_map(waits).collect()
+        let lanes = self.pacer.lanes();
+        let waits = |lane| Some((lanes.asked(lane, node)?, lanes.client(lane)));
+        (0..lanes.count() as u32).filter_map(waits).collect()
     }
 }
 
@@ -106,15 +105,50 @@ impl Clients {
 pub(super) struct Source {
     load: LoadSteps,
     generator: Generator,
-    pub(super) draw: Draw,
+    draw: Draw,
+    steps_left: u64,
+    /// How long a lane thinks between two steps on average.
+    think_ns: u64,
+    /// Above every key that was put or asked for.
+    pub(super) keys_end: u64,
 }
 
 impl Source {
-    pub(super) fn next(&mut self) -> (Step, Phase) {
-        match self.load.next() {
+    fn new(plan: &Plan) -> Self {
+        let mut load = LoadSteps::new(&plan.workload, plan.seed);
+        if !plan.preload {
+            load.by_ref().for_each(drop);
+        }
+        Self {
+            load,
+            generator: Generator::new(&plan.workload, plan.seed),
+            draw: Draw::new(plan.seed, Purpose::Clients),
+            steps_left: plan.steps,
+            think_ns: plan.think_ns,
+            keys_end: 0,
+        }
+    }
+}
+
+impl Supply<Phase> for Source {
+    fn next(&mut self, _: Option<NodeId>, _: bool, now_ns: u64) -> Option<Due<Phase>> {
+        self.steps_left = self.steps_left.checked_sub(1)?;
+        let (step, mark) = match self.load.next() {
             Some(step) => (step, Phase::Load),
             None => (self.generator.next(), Phase::Run),
-        }
+        };
+        self.keys_end = self.keys_end.max(step.key + 1);
+        let intended_ns = now_ns;
+        Some(Due {
+            step,
+            intended_ns,
+            mark,
+        })
+    }
+
+    /// Not at once even without a pause: an operation begins after the one before has ended.
+    fn think_ns(&mut self) -> u64 {
+        self.draw.exponential(self.think_ns).max(1)
     }
 }
 

@@ -40,15 +40,15 @@ impl World<'_> {
 
     fn end_sessions(&mut self) -> Result<(), String> {
         let events_max = (self.plan.steps + 1).saturating_mul(EVENTS_PER_STEP_MAX);
-        while self.clients.idle < self.clients.lanes.count() {
+        while !self.clients.pacer.is_idle() {
             let until_ns = self.healed_ns.map_or(u64::MAX, |healed_ns| {
                 healed_ns + TIMEOUTS_MAX * self.plan.timeout_ns + SESSIONS_NS_MAX
             });
             if !self.step(until_ns) || self.counters.events > events_max {
-                let left = self.clients.lanes.count() - self.clients.idle;
+                let all = self.clients.pacer.lanes().count();
+                let left = all - self.clients.pacer.idle();
                 return Err(format!(
-                    "{left} of {} sessions never ended their operation",
-                    self.clients.lanes.count()
+                    "{left} of {all} sessions never ended their operation"
                 ));
             }
         }
@@ -94,9 +94,9 @@ impl World<'_> {
         }
         let suspicion = Suspicion::new(self.nodes.len());
         for node in 0..self.nodes.len() {
-            let id = self.clients.lanes.new_session();
+            let id = self.clients.pacer.lanes_mut().new_session();
             let mut session = Session::pinned(id, self.nodes[node].spec.node);
-            for key in 0..self.clients.keys_end {
+            for key in 0..self.clients.source.keys_end {
                 let group = self.ports.route(&key_name(key));
                 if group.id == self.nodes[node].spec.group {
                     self.read(node, &mut session, key, &suspicion);

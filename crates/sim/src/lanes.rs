@@ -2,9 +2,7 @@
 //! over simulated links, with a pause for thought after each step.
 
 use kvs_check::history::Phase;
-use kvs_core::drive::{
-    self, Due, EndedOperation, Free, Hands, InFlight, Lanes, Order, PAUSE_NS, Record, Wire,
-};
+use kvs_core::drive::{self, EndedOperation, Hands, InFlight, Order, Pacer, Record, Wake, Wire};
 use kvs_core::protocol::{NodeId, request_bytes};
 
 use super::clients::{Book, Sent, Source};
@@ -89,35 +87,25 @@ impl Record<Phase> for Scribe<'_> {
 }
 
 impl World<'_> {
-    /// Has a lane begin its next step, or idle when there is none.
+    /// Has a lane begin its next step, or idle when there is none: then everything is healed.
     pub(super) fn begin(&mut self, lane: u32) {
-        if self.clients.steps_begun == self.plan.steps {
-            self.clients.idle += 1;
-            self.heal();
-            return;
-        }
-        self.clients.steps_begun += 1;
-        let (step, mark) = self.clients.source.next();
-        self.clients.keys_end = self.clients.keys_end.max(step.key + 1);
         let now_ns = self.now_ns;
-        let due = Due {
-            step,
-            intended_ns: now_ns,
-            mark,
-        };
-        let free = self.drive(|lanes, hands| lanes.start(lane, due, now_ns, hands));
-        self.go_on(free);
+        self.drive(|pacer, hands| pacer.proceed(lane, now_ns, hands));
+        if self.clients.pacer.idle() > 0 {
+            self.heal();
+        }
     }
 
     /// A reply reaches its client. Replies to requests that were given up are ignored.
     pub(super) fn reply_arrives(&mut self, slot: u32) {
         let reply = std::mem::take(self.outbox.slots.at(slot));
-        if self.clients.lanes.is_awaited(reply.request) {
+        if self.clients.pacer.lanes().is_awaited(reply.request) {
             let now_ns = self.now_ns;
-            let free = self.drive(|lanes, hands| {
-                reply.with(|response| lanes.handle_response(reply.request, response, now_ns, hands))
+            self.drive(|pacer, hands| {
+                reply.with(|response| {
+                    pacer.handle_response(reply.request, response, now_ns, hands);
+                });
             });
-            self.go_on(free);
         }
         *self.outbox.slots.at(slot) = reply;
         self.outbox.slots.release(slot);
@@ -126,21 +114,20 @@ impl World<'_> {
     /// The oldest request under way is overdue.
     pub(super) fn time_out(&mut self) {
         let now_ns = self.now_ns;
-        let free = self.drive(|lanes, hands| lanes.time_out(now_ns, hands));
-        self.go_on(free);
+        self.drive(|pacer, hands| pacer.time_out(now_ns, hands));
     }
 
     /// The connection broke that this request was sent on.
     pub(super) fn disconnect(&mut self, request: u32) {
         let now_ns = self.now_ns;
-        let free = self.drive(|lanes, hands| lanes.handle_disconnect(request, now_ns, hands));
-        self.go_on(free);
+        self.drive(|pacer, hands| pacer.handle_disconnect(request, now_ns, hands));
     }
 
-    fn drive<T>(
+    /// Has lanes act, and those that pause then go on at their time.
+    fn drive(
         &mut self,
-        act: impl FnOnce(&mut Lanes<Phase>, &mut Hands<'_, Roads<'_>, Scribe<'_>, Source>) -> T,
-    ) -> T {
+        act: impl FnOnce(&mut Pacer<Phase>, &mut Hands<'_, Roads<'_>, Scribe<'_>, Source>),
+    ) {
         let mut roads = Roads {
             nodes: &self.nodes,
             links: &mut self.links,
@@ -159,21 +146,14 @@ impl World<'_> {
             record: &mut scribe,
             steps: &mut self.clients.source,
         };
-        act(&mut self.clients.lanes, &mut hands)
+        act(&mut self.clients.pacer, &mut hands);
+        self.await_pauses();
     }
 
-    /// Has a lane that has ended its step think, or pause, before it goes on.
-    fn go_on(&mut self, free: Option<Free>) {
-        let Some(Free { lane, pauses }) = free else {
-            return;
-        };
-        let pause_ns = if pauses {
-            PAUSE_NS
-        } else {
-            let think_ns = self.clients.source.draw.exponential(self.plan.think_ns);
-            // Not at once even without a pause: an operation begins after the one before has ended.
-            think_ns.max(1)
-        };
-        self.queue.push(self.now_ns + pause_ns, Event::Begin(lane));
+    /// Has lanes that pause go on at their time, in the order of all that happens.
+    pub(super) fn await_pauses(&mut self) {
+        while let Some(Wake { lane, at_ns }) = self.clients.pacer.wake(u64::MAX) {
+            self.queue.push(at_ns, Event::Begin(lane));
+        }
     }
 }

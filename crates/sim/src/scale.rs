@@ -167,7 +167,7 @@ impl World<'_> {
         let grace_ns = ROUNDS_MAX * self.plan.settings.anti_entropy_ms * MS;
         let mut until_ns = u64::MAX;
         loop {
-            let ended = self.clients.idle == self.clients.lanes.count();
+            let ended = self.clients.pacer.is_idle();
             let quiet = self.probe.as_ref().is_none_or(|probe| probe.is_quiet());
             if ended {
                 until_ns = until_ns.min(self.now_ns + grace_ns);

@@ -85,22 +85,15 @@ impl<'a> World<'a> {
             world.start(node);
         }
         world.unleash();
-        for lane in 0..world.clients.lanes.count() as u32 {
-            let pause_ns = if plan.watched {
-                world.clients.source.draw.exponential(plan.think_ns)
-            } else {
-                0
-            };
-            let at_ns = u64::from(lane) + pause_ns;
-            world.queue.push(at_ns, Event::Begin(lane));
-        }
+        world.clients.unleash(plan);
+        world.await_pauses();
         world
     }
 
     /// Lets the next thing happen, unless that is after `until_ns`. Whether something did.
     pub(super) fn step(&mut self, until_ns: u64) -> bool {
         let event_ns = self.queue.next_ns();
-        let deadline_ns = self.clients.lanes.deadline_ns();
+        let deadline_ns = self.clients.pacer.lanes_mut().deadline_ns();
         let (at_ns, overdue) = match (event_ns, deadline_ns) {
             (Some(event_ns), Some(deadline_ns)) if deadline_ns < event_ns => (deadline_ns, true),
             (Some(event_ns), _) => (event_ns, false),
@@ -208,7 +201,7 @@ impl<'a> World<'a> {
             self.requests.release(slot);
             return;
         }
-        self.counters.late_requests += u64::from(!self.clients.lanes.is_awaited(id));
+        self.counters.late_requests += u64::from(!self.clients.pacer.lanes().is_awaited(id));
         let input = Input {
             wall_ns: self.nodes[node].wall_ns(self.now_ns),
             peers: &[],

@@ -1,10 +1,9 @@
 //! Lanes: workers that each do one step of a workload at a time. A lane works under one session
 //! until that ends, and then under a fresh one.
 //!
-//! The load generator and the simulator drive the same lanes. They hand in what differs: the
-//! [`Wire`] below, the [`Record`] of ended operations, and the [`Steps`], which also measure. The
-//! owner decides when a lane goes on after a step. Every event that may free a lane says so
-//! ([`Free`]).
+//! The load generator and the simulator drive the same lanes, and the same [`Pacer`] says when a
+//! lane goes on after a step. They hand in what differs: the [`Wire`] below, the [`Record`] of ended
+//! operations, the [`Steps`], which also measure, and their [`Supply`].
 //!
 //! Nothing here reads a clock: every input brings the time.
 
@@ -12,12 +11,16 @@
 
 mod key;
 mod lanes;
+mod pacer;
 pub mod payload;
 mod step;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 pub use key::{KEY_COUNT_MAX, KEY_NAME_BYTES, key_name, key_number};
 pub use lanes::{Free, Lanes, Settings};
+pub use pacer::{Pacer, Wake};
 pub use step::{Step, StepKind};
 pub use tags::LANES_MAX;
 
@@ -55,8 +58,8 @@ pub trait Record<T> {
     fn retried(&mut self) {}
 }
 
-/// Where steps come from, and what they are measured by. `T` is what the owner of the lanes
-/// attaches to each step.
+/// What steps are made of and measured by. `T` is what the owner of the lanes attaches to each
+/// step.
 pub trait Steps<T> {
     /// A random number, for sessions that choose among replicas at random.
     fn draw(&mut self) -> u32;
@@ -67,6 +70,19 @@ pub trait Steps<T> {
 
     /// A step is over, and its lane is free.
     fn step(&mut self, ended: &EndedStep<T>);
+}
+
+/// Where steps come from.
+pub trait Supply<T>: Steps<T> {
+    /// The step that a lane is to begin at `now_ns`; none where none is due. The lane may be pinned
+    /// to a node. Where it or another lane was free before, what is due did not wait for the store.
+    fn next(&mut self, pin: Option<NodeId>, lane_was_free: bool, now_ns: u64) -> Option<Due<T>>;
+
+    /// How long a lane pauses between the end of a step and the beginning of the next, in
+    /// nanoseconds.
+    fn think_ns(&mut self) -> u64 {
+        0
+    }
 }
 
 /// What lanes act through.

@@ -7,18 +7,17 @@
 
 mod settle;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use kvs_check::history::{ArrowFile, RecordError};
-use kvs_core::drive::{self, Due, Free, Hands, Lanes, PAUSE_NS, Wire};
+use kvs_core::drive::{self, Hands, Pacer, Wire};
 use kvs_core::protocol::{NodeId, Response};
 use kvs_core::server::ServerPorts;
 use kvs_core::session::Policy;
 use kvs_load::workload::Generator;
 use kvs_measure as measure;
 
-use super::work::{LATE_NS, Mark, Plan, Work};
+use super::work::{Mark, Plan, Work};
 use settle::{Book, Meter};
 
 /// What a driver is made of.
@@ -50,12 +49,7 @@ pub struct Progress {
 pub struct Driver {
     /// How many lanes there are but for the final reads.
     lanes_wanted: u32,
-    lanes: Lanes<Mark>,
-    /// Lanes without work, last in first out.
-    idle: Vec<u32>,
-    /// Lanes that wait for a node to come back, by when they go on: at most one entry a lane.
-    paused: VecDeque<(u64, u32)>,
-    lane_came_free: bool,
+    pacer: Pacer<Mark>,
     book: Book,
     meter: Meter,
 }
@@ -73,7 +67,7 @@ impl Driver {
             lanes_wanted: settings.lanes,
             book: Book::new(recorder),
             meter: Meter::new(generator, settings.seed, settings.timeout_ns),
-            lanes: Lanes::new(drive::Settings {
+            pacer: Pacer::new(drive::Settings {
                 ports: settings.ports,
                 policy: settings.policy,
                 timeout_ns: settings.timeout_ns,
@@ -81,9 +75,6 @@ impl Driver {
                 lanes_max: settings.lanes.max(nodes),
                 clients: 1,
             }),
-            idle: Vec::new(),
-            paused: VecDeque::new(),
-            lane_came_free: false,
         }
     }
 
@@ -92,7 +83,6 @@ impl Driver {
     /// # Panics
     /// When a phase is under way.
     pub fn begin(&mut self, plan: Plan) {
-        assert!(self.idle.len() == self.lanes.count(), "one phase at a time");
         let wanted = self.lanes_wanted as usize;
         let pins: Vec<Option<NodeId>> = match &plan {
             Plan::Load(_) | Plan::Run { .. } => vec![None; wanted],
@@ -101,30 +91,28 @@ impl Driver {
                 nodes.take(wanted.max(reads.len())).collect()
             }
         };
+        self.pacer.renew(pins.into_iter());
         self.book.progress = Progress::default();
         self.meter.last_ok_ns = 0;
-        self.meter.work = Work::begin(plan, self.lanes.timeout_ns());
-        self.idle = (0..pins.len() as u32).collect();
-        self.lanes.renew(pins.into_iter());
+        self.meter.work = Work::begin(plan, self.pacer.lanes().timeout_ns());
     }
 
     /// Whether the phase is over: no step is left, and none is under way.
     #[must_use]
     pub fn is_done(&self, now_ns: u64) -> bool {
-        self.book.failure.is_some()
-            || self.idle.len() == self.lanes.count() && self.meter.work.is_done(now_ns)
+        self.book.failure.is_some() || self.pacer.is_idle() && self.meter.work.is_done(now_ns)
     }
 
     /// How many lanes there are at most.
     #[must_use]
     pub const fn lanes_max(&self) -> usize {
-        self.lanes.count_max()
+        self.pacer.lanes().count_max()
     }
 
     /// How long an answer may take.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
-        Duration::from_nanos(self.lanes.timeout_ns())
+        Duration::from_nanos(self.pacer.lanes().timeout_ns())
     }
 
     /// How far the phase has got.
@@ -144,7 +132,7 @@ impl Driver {
     /// wait for a lane starts when one is free, without being asked.
     #[must_use]
     pub fn next_due_ns(&self) -> Option<u64> {
-        if self.idle.is_empty() {
+        if self.pacer.idle() == 0 {
             None
         } else {
             self.meter.work.next_due_ns()
@@ -154,7 +142,7 @@ impl Driver {
     /// Whether a lane has come free, where there was none, since this was last asked: then
     /// [`Driver::next_due_ns`] has an answer that it did not have before.
     pub const fn take_lane_came_free(&mut self) -> bool {
-        std::mem::replace(&mut self.lane_came_free, false)
+        self.pacer.take_lane_came_free()
     }
 
     /// Begins no further step; those under way still end. What the store could not take is
@@ -175,7 +163,7 @@ impl Driver {
         if let Some(measured) = self.meter.work.measured() {
             measured.mark(now_ns);
         }
-        (self.lanes.count() - self.idle.len()) as u64
+        (self.pacer.lanes().count() - self.pacer.idle()) as u64
     }
 
     /// Why the history cannot be recorded any further, once that has happened.
@@ -206,30 +194,8 @@ impl Driver {
     pub fn tick(&mut self, now_ns: u64, wire: &mut impl Wire) {
         self.meter.advance(now_ns);
         self.book.tick(now_ns);
-        while self
-            .lanes
-            .deadline_ns()
-            .is_some_and(|at_ns| at_ns <= now_ns)
-        {
-            let (lanes, mut hands) = self.hands(wire);
-            let free = lanes.time_out(now_ns, &mut hands);
-            self.go_on(free, now_ns, wire);
-        }
-        while let Some(&(at_ns, lane)) = self.paused.front()
-            && at_ns <= now_ns
-        {
-            self.paused.pop_front();
-            self.proceed(lane, now_ns, wire);
-        }
-        while let Some(lane) = self.idle.pop() {
-            match self.next_step(lane, now_ns) {
-                Some(due) => self.start(lane, due, true, now_ns, wire),
-                None => {
-                    self.idle.push(lane);
-                    break;
-                }
-            }
-        }
+        let (pacer, mut hands) = self.hands(wire);
+        pacer.tick(now_ns, &mut hands);
     }
 
     /// An answer has arrived. Answers to requests that were given up are ignored.
@@ -240,17 +206,15 @@ impl Driver {
         now_ns: u64,
         wire: &mut impl Wire,
     ) {
-        let (lanes, mut hands) = self.hands(wire);
-        let free = lanes.handle_response(id, response, now_ns, &mut hands);
-        self.go_on(free, now_ns, wire);
+        let (pacer, mut hands) = self.hands(wire);
+        pacer.handle_response(id, response, now_ns, &mut hands);
     }
 
     /// The store answered that it does not know whether the operation took effect. Answers to
     /// requests that were given up are ignored.
     pub fn handle_indefinite(&mut self, id: u32, now_ns: u64, wire: &mut impl Wire) {
-        let (lanes, mut hands) = self.hands(wire);
-        let free = lanes.handle_indefinite(id, now_ns, &mut hands);
-        self.go_on(free, now_ns, wire);
+        let (pacer, mut hands) = self.hands(wire);
+        pacer.handle_indefinite(id, now_ns, &mut hands);
     }
 
     /// The connection to `node` broke, of one lane or of all: what was sent over it will not be
@@ -262,80 +226,19 @@ impl Driver {
         now_ns: u64,
         wire: &mut impl Wire,
     ) {
-        self.lanes.suspect(node, now_ns);
-        let count = self.lanes.count() as u32;
-        let lanes = lane.map_or(0..count, |lane| lane..count.min(lane + 1));
-        for lane in lanes {
-            if let Some(id) = self.lanes.asked(lane, node) {
-                let (lanes, mut hands) = self.hands(wire);
-                let free = lanes.handle_disconnect(id, now_ns, &mut hands);
-                self.go_on(free, now_ns, wire);
-            }
-        }
+        let (pacer, mut hands) = self.hands(wire);
+        pacer.handle_node_lost(node, lane, now_ns, &mut hands);
     }
 
     fn hands<'a, W>(
         &'a mut self,
         wire: &'a mut W,
-    ) -> (&'a mut Lanes<Mark>, Hands<'a, W, Book, Meter>) {
+    ) -> (&'a mut Pacer<Mark>, Hands<'a, W, Book, Meter>) {
         let hands = Hands {
             wire,
             record: &mut self.book,
             steps: &mut self.meter,
         };
-        (&mut self.lanes, hands)
-    }
-
-    fn next_step(&mut self, lane: u32, now_ns: u64) -> Option<Due<Mark>> {
-        self.meter.next(self.lanes.pin(lane), now_ns)
-    }
-
-    /// Lets a lane that has ended its step go on, or pause.
-    fn go_on(&mut self, free: Option<Free>, now_ns: u64, wire: &mut impl Wire) {
-        match free {
-            Some(Free { lane, pauses: true }) => self.paused.push_back((now_ns + PAUSE_NS, lane)),
-            Some(Free {
-                lane,
-                pauses: false,
-            }) => self.proceed(lane, now_ns, wire),
-            None => {}
-        }
-    }
-
-    /// Gives a lane that has ended a step the next one, or lets it idle.
-    fn proceed(&mut self, lane: u32, now_ns: u64, wire: &mut impl Wire) {
-        match self.next_step(lane, now_ns) {
-            Some(due) => {
-                // With another lane free, this step did not wait for the store.
-                self.start(lane, due, !self.idle.is_empty(), now_ns, wire);
-            }
-            None => {
-                self.lane_came_free |= self.idle.is_empty();
-                self.idle.push(lane);
-            }
-        }
-    }
-
-    /// Starts a step. It may be late, which is the generator's fault if `lane_was_free` for it.
-    fn start(
-        &mut self,
-        lane: u32,
-        due: Due<Mark>,
-        lane_was_free: bool,
-        now_ns: u64,
-        wire: &mut impl Wire,
-    ) {
-        if let Some(measured) = self.meter.work.measured()
-            && due.mark.measured
-            && lane_was_free
-            && now_ns - due.intended_ns > LATE_NS
-        {
-            measured.late();
-        }
-        let (lanes, mut hands) = self.hands(wire);
-        // A step that has just started ends at once only where nobody can be reached.
-        if let Some(Free { lane, .. }) = lanes.start(lane, due, now_ns, &mut hands) {
-            self.paused.push_back((now_ns + PAUSE_NS, lane));
-        }
+        (&mut self.pacer, hands)
     }
 }

@@ -622,6 +622,25 @@ fn every_replica_is_read_back_whole_even_by_fewer_sessions_than_there_are_nodes(
     assert_eq!(keys_read(&test.history()), expected);
 }
 
+#[test]
+fn nodes_without_a_key_keep_no_lane_from_reading_the_others_back() {
+    let mut test = Fixture::new("sharded(3)", 4, reads());
+    let none = VecDeque::new();
+    let reads = [none.clone(), VecDeque::from([0, 1]), none];
+    let reads = (0..).map(NodeId).zip(reads).collect();
+    test.driver.begin(Plan::Final { reads });
+    test.tick(0);
+    for _ in 0..2 {
+        let asked = test.next();
+        test.answer(asked, MS);
+    }
+    assert!(test.driver.is_done(MS));
+    assert_eq!(
+        keys_read(&test.history()),
+        BTreeMap::from([(1, vec![0, 1])])
+    );
+}
+
 /// Reads two nodes back, the first of which is down until `up_ns`.
 fn read_back_with_a_node_down(up_ns: u64) -> (u64, History) {
     let mut test = Fixture::new("replicated(2)", 2, reads());

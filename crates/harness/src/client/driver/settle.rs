@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use kvs_check::history::{self, ArrowFile, Phase, RecordError, Row};
-use kvs_core::drive::{Due, EndedOperation, EndedStep, InFlight, Record, StepKind, Steps};
+use kvs_core::drive::{Due, EndedOperation, EndedStep, InFlight, Record, StepKind, Steps, Supply};
 use kvs_core::protocol::NodeId;
 use kvs_core::session::{Outcome, Trouble};
 use kvs_load::workload::Generator;
@@ -12,7 +12,7 @@ use kvs_measure as measure;
 use kvs_recording::{Recording, Rows, error_kind};
 
 use super::Progress;
-use crate::client::work::{self, Mark, Work};
+use crate::client::work::{self, LATE_NS, Mark, Work};
 
 /// Where operations are recorded, and counted.
 #[derive(Debug)]
@@ -110,11 +110,6 @@ impl Meter {
         }
     }
 
-    /// The step that a lane, which reads from `pin` if it is pinned, is to do now.
-    pub(super) fn next(&mut self, pin: Option<NodeId>, now_ns: u64) -> Option<Due<Mark>> {
-        self.work.next(pin, now_ns, &mut self.generator)
-    }
-
     pub(super) fn stop(&mut self, now_ns: u64) {
         self.work.stop(now_ns, &mut self.generator);
     }
@@ -191,6 +186,21 @@ impl Steps<Mark> for Meter {
                 Outcome::Fail(_) | Outcome::Info(_) => self.generator.insert_failed(step.key),
             }
         }
+    }
+}
+
+impl Supply<Mark> for Meter {
+    /// A step may begin late, which is the generator's fault where a lane was free for it.
+    fn next(&mut self, pin: Option<NodeId>, lane_was_free: bool, now_ns: u64) -> Option<Due<Mark>> {
+        let due = self.work.next(pin, now_ns, &mut self.generator)?;
+        if lane_was_free
+            && due.mark.measured
+            && now_ns - due.intended_ns > LATE_NS
+            && let Some(measured) = self.work.measured()
+        {
+            measured.late();
+        }
+        Some(due)
     }
 }
 
