@@ -1,5 +1,6 @@
 //! Lanes with a wire of paper and times made by hand.
 
+mod lanes;
 mod pacer;
 
 use std::collections::VecDeque;
