@@ -62,7 +62,8 @@ impl Clients {
             ports: ports.clone(),
             policy: plan.policy,
             timeout_ns: plan.timeout_ns,
-            lanes_max: sessions,
+            // The final reads have a lane for each node.
+            lanes_max: sessions.max(ports.nodes().count() as u32),
             clients: plan.clients,
         });
         pacer.renew(vec![None; sessions as usize].into_iter());

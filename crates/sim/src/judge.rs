@@ -1,11 +1,9 @@
-//! What comes after the faults: the liveness phase, the final reads, and the verdict.
+//! What comes after the faults: the liveness phase, and the verdict on what was recorded.
 
 use kvs_check::checker::{self, Anomaly, Engine, Options, Property, Report};
-use kvs_check::history::{End, History, Kind, Outcome, Phase, Row, Witness};
-use kvs_core::drive::{EndedOperation, InFlight, Record, key_name};
-use kvs_core::protocol::{Dot, NodeId, Operation, Origin, Request, Response};
-use kvs_core::replica::{Input, RequestId, Status};
-use kvs_core::session::{Access, Next, Session, Suspicion, View};
+use kvs_check::history::{End, History, Kind, Outcome, Row, Witness};
+use kvs_core::protocol::{Dot, NodeId, Origin};
+use kvs_core::replica::Status;
 use kvs_core::values::VectorClock;
 
 use super::outcome::Verdict;
@@ -20,10 +18,6 @@ const ROUNDS_MAX: u64 = 400;
 const CONVERGENCE_NS_MAX: u64 = 5_000 * MS;
 /// How many looks at the replicas there are in a round of anti-entropy.
 const LOOKS: u64 = 4;
-/// How long a final read takes.
-const FINAL_READ_NS: u64 = 1_000;
-/// The name of a final read, which no slot has.
-const FINAL_REQUEST: RequestId = RequestId(u64::MAX);
 /// Events of a whole simulation, for each step: beyond them something spins.
 const EVENTS_PER_STEP_MAX: u64 = 100_000;
 
@@ -85,85 +79,6 @@ impl World<'_> {
             }
         }
         None
-    }
-
-    /// Reads every key from every replica that has it.
-    fn read_back(&mut self) {
-        for status in self.nodes.iter().map(|node| node.replica.status()) {
-            self.counters.add_replica(&status.counters);
-        }
-        let suspicion = Suspicion::new(self.nodes.len());
-        for node in 0..self.nodes.len() {
-            let id = self.clients.pacer.lanes_mut().new_session();
-            let mut session = Session::pinned(id, self.nodes[node].spec.node);
-            for key in 0..self.clients.source.keys_end {
-                let group = self.ports.route(&key_name(key));
-                if group.id == self.nodes[node].spec.group {
-                    self.read(node, &mut session, key, &suspicion);
-                }
-            }
-        }
-    }
-
-    fn read(&mut self, node: usize, session: &mut Session, key: u64, suspicion: &Suspicion) {
-        self.now_ns += FINAL_READ_NS;
-        let view = View {
-            ports: &self.ports,
-            policy: self.plan.policy,
-            suspicion,
-            primary: None,
-            now_ns: self.now_ns,
-        };
-        let name = key_name(key);
-        let index = session.next_index();
-        let attempt = session.begin(view, &name, Access::Read, 0);
-        let asked = InFlight {
-            put: false,
-            key,
-            index,
-            intended_ns: self.now_ns,
-            invoke_ns: self.now_ns,
-            node: attempt.node,
-            incarnation: self.nodes[node].spec.incarnation,
-            group: attempt.group,
-        };
-        let request = Request {
-            key: &name,
-            operation: Operation::Get,
-            context: session.context(attempt.group),
-        };
-        let input = Input {
-            wall_ns: self.nodes[node].wall_ns(self.now_ns),
-            peers: &[],
-        };
-        let replica = &mut self.nodes[node].replica;
-        replica.handle_request(FINAL_REQUEST, &request, &input, &mut self.outbox);
-        self.outbox.timers.clear();
-        let reply = self.outbox.replies.pop().map(|(_, slot)| slot);
-        let reply = reply.map(|slot| std::mem::take(self.outbox.slots.at(slot)));
-        let next = match &reply {
-            Some(reply) => reply.with(|response| session.handle_response(view, &name, response)),
-            None => session.handle_timeout(),
-        };
-        let Next::Done { outcome, .. } = next else {
-            unreachable!("a pinned session asks nobody else")
-        };
-        let ended_ns = self.now_ns + FINAL_READ_NS / 2;
-        let book = &mut self.clients.book;
-        let mut record = |response: Option<&Response<'_>>| {
-            book.operation(&EndedOperation {
-                session: session.id(),
-                operation: &asked,
-                mark: Phase::Final,
-                outcome,
-                response,
-                ended_ns,
-            });
-        };
-        match &reply {
-            Some(reply) => reply.with(|response| record(Some(response))),
-            None => record(None),
-        }
     }
 
     /// What was recorded.

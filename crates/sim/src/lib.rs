@@ -27,6 +27,7 @@ mod outcome;
 mod plan;
 mod probe;
 mod queue;
+mod read_back;
 mod scale;
 mod shrink;
 #[cfg(test)]

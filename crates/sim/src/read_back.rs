@@ -1,0 +1,123 @@
+//! The final reads: each replica is asked for every key that it has, by a lane that is pinned to it,
+//! and answers at once.
+
+use kvs_check::history::Phase;
+use kvs_core::drive::{self, Due, EndedStep, Hands, Order, Step, StepKind, Steps, Wire, key_name};
+use kvs_core::protocol::NodeId;
+use kvs_core::replica::{Input, RequestId};
+
+use super::node::Node;
+use super::outbox::{Outbox, Reply};
+use super::world::World;
+
+/// How long a final read takes.
+const FINAL_READ_NS: u64 = 1_000;
+/// The name of a final read, which no slot has.
+const FINAL_REQUEST: RequestId = RequestId(u64::MAX);
+
+/// The way to the nodes when nothing else happens: a request is handled as it is sent.
+struct AtOnce<'a> {
+    nodes: &'a mut [Node],
+    outbox: &'a mut Outbox,
+    value: &'a mut Vec<u8>,
+    now_ns: u64,
+    /// Which request was the last, as lanes name them.
+    asked: u32,
+}
+
+impl AtOnce<'_> {
+    /// The answer to the last request; none when its replica has deferred it.
+    fn answer(&mut self) -> Option<Reply> {
+        let (_, slot) = self.outbox.replies.pop()?;
+        Some(std::mem::take(self.outbox.slots.at(slot)))
+    }
+}
+
+impl Wire for AtOnce<'_> {
+    fn send(&mut self, node: NodeId, id: u32, order: &Order<'_>) -> drive::Sent {
+        self.asked = id;
+        let node = &mut self.nodes[usize::from(node.0)];
+        let input = Input {
+            wall_ns: node.wall_ns(self.now_ns),
+            peers: &[],
+        };
+        let (replica, outbox) = (&mut node.replica, &mut *self.outbox);
+        order.with(self.value, |request| {
+            replica.handle_request(FINAL_REQUEST, request, &input, outbox);
+        });
+        outbox.timers.clear();
+        drive::Sent::To {
+            incarnation: node.spec.incarnation,
+        }
+    }
+}
+
+/// Final reads are not drawn, put nothing and are not measured.
+struct Unmeasured;
+
+impl Steps<Phase> for Unmeasured {
+    fn draw(&mut self) -> u32 {
+        0
+    }
+
+    fn value_id(&self, _: u32, _: u32) -> u64 {
+        unreachable!("a read puts no value")
+    }
+
+    fn step(&mut self, _: &EndedStep<Phase>) {}
+}
+
+impl World<'_> {
+    /// Reads every key from every replica that has it.
+    pub(super) fn read_back(&mut self) {
+        for status in self.nodes.iter().map(|node| node.replica.status()) {
+            self.counters.add_replica(&status.counters);
+        }
+        let nodes = self.nodes.iter().map(|node| Some(node.spec.node));
+        self.clients.pacer.renew(nodes);
+        for lane in 0..self.nodes.len() {
+            for key in 0..self.clients.source.keys_end {
+                let group = self.ports.route(&key_name(key));
+                if group.id == self.nodes[lane].spec.group {
+                    self.read(lane as u32, key);
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, lane: u32, key: u64) {
+        self.now_ns += FINAL_READ_NS;
+        let (now_ns, ended_ns) = (self.now_ns, self.now_ns + FINAL_READ_NS / 2);
+        let due = Due {
+            step: Step {
+                kind: StepKind::Read,
+                key,
+                value_bytes: 0,
+            },
+            intended_ns: now_ns,
+            mark: Phase::Final,
+        };
+        let mut hands = Hands {
+            wire: &mut AtOnce {
+                nodes: &mut self.nodes,
+                outbox: &mut self.outbox,
+                value: &mut self.value,
+                now_ns,
+                asked: 0,
+            },
+            record: &mut self.clients.book,
+            steps: &mut Unmeasured,
+        };
+        let lanes = self.clients.pacer.lanes_mut();
+        let unsent = lanes.start(lane, due, now_ns, &mut hands);
+        assert_eq!(unsent, None, "every node can be reached");
+        let asked = hands.wire.asked;
+        let ended = match hands.wire.answer() {
+            Some(reply) => {
+                reply.with(|response| lanes.handle_response(asked, response, ended_ns, &mut hands))
+            }
+            None => lanes.time_out(ended_ns, &mut hands),
+        };
+        assert!(ended.is_some(), "a pinned session asks nobody else");
+    }
+}
