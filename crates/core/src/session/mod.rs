@@ -6,6 +6,7 @@
 //! same sessions. A session knows servers only as [`ServerPorts`].
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod fate;
 mod suspicion;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use crate::protocol::{Dot, GroupId, NodeId, Operation, PutWitness, Refusal, Resp
 use crate::server::{Group, ServerPorts};
 use crate::values::VectorClock;
 
+pub use fate::{Fate, ViewMut};
 pub use suspicion::{SUSPICION_NS_FIRST, SUSPICION_NS_MAX, Suspicion};
 
 /// How a session chooses among the replicas of a key's group.

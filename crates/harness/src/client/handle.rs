@@ -9,7 +9,7 @@ use std::time::Duration;
 use kvs_core::protocol::{NodeId, Operation, PutWitness, Request, Response, Sibling};
 use kvs_core::server::ServerPorts;
 use kvs_core::session::{
-    Access, Attempt, Next, Outcome, Policy, Session, Suspicion, Trouble, View,
+    Access, Attempt, Fate, Next, Outcome, Policy, Session, Suspicion, Trouble, ViewMut,
 };
 use kvs_node::transport::{
     CallError, Caller, DialError, Endpoint, OwnedResponse, OwnedSibling, OwnedWitness,
@@ -189,9 +189,9 @@ impl ClientSession {
         }
         let draw = self.session.next_index().wrapping_mul(0x9e37_79b9);
         let mut attempt = {
-            let suspicion = connections.suspicion.borrow();
-            self.session
-                .begin(connections.view(&suspicion), key, access, draw)
+            let mut suspicion = connections.suspicion.borrow_mut();
+            let client = connections.view(&mut suspicion);
+            self.session.begin(client.view(), key, access, draw)
         };
         loop {
             let Attempt { node, group } = attempt;
@@ -201,22 +201,7 @@ impl ClientSession {
                 context: self.session.context(group),
             };
             let answer = connections.ask(node, &request).await;
-            let mut suspicion = connections.suspicion.borrow_mut();
-            match &answer {
-                Ok(_) => suspicion.trust(node),
-                Err(_) => suspicion.suspect(node, connections.clock.now_ns()),
-            }
-            let view = connections.view(&suspicion);
-            let next = match &answer {
-                Ok(response) => borrowed(response, |response| {
-                    self.session.handle_response(view, key, response)
-                }),
-                Err(Unanswered::Unsent) => self.session.handle_unsent(view, key),
-                Err(Unanswered::Disconnected) => self.session.handle_disconnect(view, key),
-                Err(Unanswered::Timeout) => self.session.handle_timeout(),
-            };
-            drop(suspicion);
-            match next {
+            match connections.tell(&mut self.session, key, &answer) {
                 Next::Retry(next) => attempt = next,
                 Next::Done {
                     outcome,
@@ -265,37 +250,51 @@ fn borrowed_witness(witness: &OwnedWitness) -> PutWitness<'_> {
     }
 }
 
-/// Why a request has no answer.
-#[derive(Debug)]
-enum Unanswered {
-    Unsent,
-    Disconnected,
-    Timeout,
-}
-
 impl Connections {
-    fn view<'a>(&'a self, suspicion: &'a Suspicion) -> View<'a> {
-        let now_ns = self.clock.now_ns();
-        View {
+    /// What all sessions share at this moment.
+    fn view<'a>(&'a self, suspicion: &'a mut Suspicion) -> ViewMut<'a> {
+        ViewMut {
             ports: &self.ports,
             policy: self.policy,
             suspicion,
             primary: None,
-            now_ns,
+            now_ns: self.clock.now_ns(),
         }
     }
 
-    async fn ask(&self, node: NodeId, request: &Request<'_>) -> Result<OwnedResponse, Unanswered> {
+    /// Sends a request and waits for what becomes of it, which is its answer if all goes well.
+    async fn ask(
+        &self,
+        node: NodeId,
+        request: &Request<'_>,
+    ) -> Result<OwnedResponse, Fate<'static>> {
         let Some(caller) = self.callers.get(&node) else {
-            return Err(Unanswered::Unsent);
+            return Err(Fate::Unsent);
         };
         match tokio::time::timeout(TIMEOUT, caller.call(request)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(CallError::Lost)) => Err(Unanswered::Disconnected),
+            Ok(Err(CallError::Lost)) => Err(Fate::Disconnected),
             Ok(Err(CallError::NotSent | CallError::Busy | CallError::TooLong(_))) => {
-                Err(Unanswered::Unsent)
+                Err(Fate::Unsent)
             }
-            Err(_) => Err(Unanswered::Timeout),
+            Err(_) => Err(Fate::TimedOut),
+        }
+    }
+
+    /// Tells a session what has become of its request, and hears what follows.
+    fn tell(
+        &self,
+        session: &mut Session,
+        key: &[u8],
+        answer: &Result<OwnedResponse, Fate<'static>>,
+    ) -> Next {
+        let mut suspicion = self.suspicion.borrow_mut();
+        let mut client = self.view(&mut suspicion);
+        match answer {
+            Ok(response) => borrowed(response, |response| {
+                client.tell(session, key, Fate::Answered(response))
+            }),
+            Err(fate) => client.tell(session, key, *fate),
         }
     }
 }

@@ -1,0 +1,280 @@
+//! The life of an operation. It begins and is sent. It is answered, or it moves to another replica.
+//! It ends, and the other half of its step may follow.
+
+use super::*;
+use crate::drive::{
+    EndedOperation, EndedStep, Hands, NewValue, Order, Record, Sent, Steps, Wire, key_name,
+};
+use crate::protocol::Response;
+use crate::session::{Access, Attempt, Fate, Next, Outcome};
+
+impl<T: Copy> Lanes<T> {
+    /// Starts a step on a lane that is free.
+    pub fn start<W: Wire, R: Record<T>, S: Steps<T>>(
+        &mut self,
+        lane: u32,
+        due: Due<T>,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) -> Option<Free> {
+        let put = due.step.kind.begins_with_put();
+        self.begin(lane, due, put, None, now_ns, hands)
+    }
+
+    /// An answer has arrived. Answers to requests that were given up are ignored.
+    pub fn handle_response<W: Wire, R: Record<T>, S: Steps<T>>(
+        &mut self,
+        id: u32,
+        response: &Response<'_>,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) -> Option<Free> {
+        let tag = self.tags.unpack(id);
+        self.follow(tag, Fate::Answered(response), now_ns, hands)
+    }
+
+    /// The connection broke that a request was sent on: it will not be answered. Nothing happens
+    /// if it is awaited no longer.
+    pub fn handle_disconnect<W: Wire, R: Record<T>, S: Steps<T>>(
+        &mut self,
+        id: u32,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) -> Option<Free> {
+        let tag = self.tags.unpack(id);
+        self.follow(tag, Fate::Disconnected, now_ns, hands)
+    }
+
+    /// The store answered that it does not know whether the operation took effect. Nothing happens if
+    /// the answer is awaited no longer.
+    pub fn handle_indefinite<W: Wire, R: Record<T>, S: Steps<T>>(
+        &mut self,
+        id: u32,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) -> Option<Free> {
+        let tag = self.tags.unpack(id);
+        self.follow(tag, Fate::Indefinite, now_ns, hands)
+    }
+
+    /// The oldest request is overdue: see [`Lanes::deadline_ns`].
+    pub fn time_out<W: Wire, R: Record<T>, S: Steps<T>>(
+        &mut self,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) -> Option<Free> {
+        let Deadline { tag, .. } = self.deadlines.pop_front()?;
+        self.follow(tag, Fate::TimedOut, now_ns, hands)
+    }
+
+    fn in_flight(&mut self, lane: u32) -> &mut InFlight {
+        let task = self.lanes[lane as usize].task.as_mut();
+        &mut task.expect("the lane has an operation under way").operation
+    }
+
+    /// Tells a lane's client what has become of the lane's request, and hears what follows.
+    fn tell(&mut self, lane: u32, fate: Fate<'_>, now_ns: u64) -> Next {
+        let key = key_name(self.in_flight(lane).key);
+        let (worker, mut client) = self.with_client(lane, now_ns);
+        client.tell(&mut worker.session, &key, fate)
+    }
+
+    /// Begins an operation of a step: its first, or the put of a read-modify-write whose get
+    /// started at `started_ns`.
+    fn begin<W: Wire, R: Record<T>, S: Steps<T>>(
+        &mut self,
+        lane: u32,
+        due: Due<T>,
+        put: bool,
+        started_ns: Option<u64>,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) -> Option<Free> {
+        let key = key_name(due.step.key);
+        let draw = hands.steps.draw();
+        let (worker, client) = self.with_client(lane, now_ns);
+        let index = worker.session.next_index();
+        let access = if put { Access::Write } else { Access::Read };
+        let Attempt { node, group } = worker.session.begin(client.view(), &key, access, draw);
+        let operation = InFlight {
+            put,
+            key: due.step.key,
+            index,
+            intended_ns: started_ns.map_or(due.intended_ns, |_| now_ns),
+            invoke_ns: now_ns,
+            node,
+            incarnation: 0,
+            group,
+        };
+        worker.task = Some(Task {
+            due,
+            started_ns: started_ns.unwrap_or(now_ns),
+            operation,
+        });
+        self.send(lane, now_ns, hands)
+    }
+
+    /// Sends the operation under way to the node it is meant for, or to the next one that can be
+    /// reached; when none can, the step ends and its lane pauses.
+    fn send<W: Wire, R: Record<T>, S: Steps<T>>(
+        &mut self,
+        lane: u32,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) -> Option<Free> {
+        loop {
+            if self.was_sent(lane, now_ns, hands) {
+                let node = self.in_flight(lane).node;
+                let (_, client) = self.with_client(lane, now_ns);
+                client.suspicion.test(node, now_ns);
+                return None;
+            }
+            match self.tell(lane, Fate::Unsent, now_ns) {
+                Next::Retry(Attempt { node, .. }) => {
+                    hands.record.retried();
+                    self.in_flight(lane).node = node;
+                }
+                Next::Done {
+                    outcome,
+                    ends_session,
+                } => {
+                    self.end_operation(lane, outcome, ends_session, None, now_ns, hands);
+                    self.end_step(lane, outcome, now_ns, hands);
+                    return Some(Free { lane, pauses: true });
+                }
+            }
+        }
+    }
+
+    /// Sends the operation under way, if the node that it is meant for can be reached.
+    fn was_sent<W: Wire, R: Record<T>, S: Steps<T>>(
+        &mut self,
+        lane: u32,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) -> bool {
+        let worker = &mut self.lanes[lane as usize];
+        let task = worker.task.as_mut();
+        let task = task.expect("the lane has an operation under way");
+        worker.generation = self.tags.following(worker.generation);
+        let generation = worker.generation;
+        let tag = RequestTag { lane, generation };
+        let operation = &mut task.operation;
+        let value = || NewValue {
+            id: hands.steps.value_id(worker.session.id(), operation.index),
+            bytes: task.due.step.value_bytes,
+        };
+        let order = Order {
+            client: worker.client,
+            lane,
+            key: operation.key,
+            put: operation.put.then(value),
+            context: worker.session.context(operation.group),
+        };
+        let sent = hands.wire.send(operation.node, self.tags.pack(tag), &order);
+        let Sent::To { incarnation } = sent else {
+            return false;
+        };
+        operation.incarnation = incarnation;
+        let at_ns = now_ns + self.settings.timeout_ns;
+        self.deadlines.push_back(Deadline { at_ns, tag });
+        true
+    }
+
+    /// Does what follows from what has become of a request, if that was awaited.
+    fn follow<W: Wire, R: Record<T>, S: Steps<T>>(
+        &mut self,
+        tag: RequestTag,
+        fate: Fate<'_>,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) -> Option<Free> {
+        if !self.is_in_flight(tag) {
+            return None;
+        }
+        let lane = tag.lane;
+        let free = match self.tell(lane, fate, now_ns) {
+            Next::Retry(Attempt { node, .. }) => {
+                hands.record.retried();
+                self.in_flight(lane).node = node;
+                self.send(lane, now_ns, hands)
+            }
+            Next::Done {
+                outcome,
+                ends_session,
+            } => {
+                self.end_operation(lane, outcome, ends_session, fate.answer(), now_ns, hands);
+                self.go_on(lane, outcome, now_ns, hands)
+            }
+        };
+        // Answered requests must not pile up behind one that is slow to time out.
+        self.deadline_ns();
+        free
+    }
+
+    /// Begins the other half of a step whose operation is over, or ends the step.
+    fn go_on<W: Wire, R: Record<T>, S: Steps<T>>(
+        &mut self,
+        lane: u32,
+        outcome: Outcome,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) -> Option<Free> {
+        let task = self.lanes[lane as usize].task.as_ref();
+        let task = task.expect("the lane has a step under way");
+        if outcome == Outcome::Ok && task.goes_on() {
+            let (due, started_ns) = (task.due, task.started_ns);
+            return self.begin(lane, due, true, Some(started_ns), now_ns, hands);
+        }
+        self.end_step(lane, outcome, now_ns, hands);
+        let pauses = false;
+        Some(Free { lane, pauses })
+    }
+
+    /// Has the operation under way, which is over, recorded.
+    fn end_operation<W, R: Record<T>, S>(
+        &mut self,
+        lane: u32,
+        outcome: Outcome,
+        ends_session: bool,
+        response: Option<&Response<'_>>,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) {
+        let worker = &self.lanes[lane as usize];
+        let task = worker.task.as_ref();
+        let task = task.expect("the lane has an operation under way");
+        hands.record.operation(&EndedOperation {
+            session: worker.session.id(),
+            operation: &task.operation,
+            mark: task.due.mark,
+            outcome,
+            response,
+            ended_ns: now_ns,
+        });
+        if ends_session {
+            let id = self.new_session();
+            let worker = &mut self.lanes[lane as usize];
+            worker.session = worker.session.successor(id);
+        }
+    }
+
+    /// Has the step under way, which is over, measured, and frees its lane.
+    fn end_step<W, R, S: Steps<T>>(
+        &mut self,
+        lane: u32,
+        outcome: Outcome,
+        now_ns: u64,
+        hands: &mut Hands<'_, W, R, S>,
+    ) {
+        let task = self.lanes[lane as usize].task.take();
+        let task = task.expect("the lane has a step under way");
+        hands.steps.step(&EndedStep {
+            due: task.due,
+            started_ns: task.started_ns,
+            operation: task.operation,
+            outcome,
+            ended_ns: now_ns,
+        });
+    }
+}
