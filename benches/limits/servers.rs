@@ -172,8 +172,7 @@ fn measured(sample: Sample, server_cpu_ns: u64) -> Measured {
 async fn launch(arch: &str, logs: &std::path::Path) -> Launcher {
     let mut launcher = Launcher::new(logs, 1).expect("a launcher");
     let architecture: Architecture = arch.parse().expect("an architecture");
-    let deployment = architecture.reserve(&mut launcher);
-    Architecture::run(&mut launcher, &deployment, Lattice::Causal);
+    architecture.deploy(&mut launcher, Lattice::Causal);
     launcher.launch().await.expect("nodes start");
     launcher
 }

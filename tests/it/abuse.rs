@@ -1,18 +1,16 @@
 //! Strangers abuse a node from outside. This costs nobody else anything, and leaves nothing behind.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use kvs_zoo::measure::{RunRecord, VerdictWord};
-use kvs_zoo::node::{Launcher, NodeHandle};
-use kvs_zoo::protocol::{Lattice, NodeId, Operation, Request};
-use kvs_zoo::server::Architecture;
+use kvs_zoo::node::NodeHandle;
+use kvs_zoo::protocol::{NodeId, Operation, Request};
 use kvs_zoo::transport::{Caller, CertificateAuthority, Endpoint, Link, Role};
 use rand::{RngExt, SeedableRng};
 
-use crate::program::{PROGRAM, Running, on_runtime, run_directory, until};
+use crate::program::{PROGRAM, Running, launch, on_runtime, run_directory, until};
 
 /// Connections that come and go.
 const CONNECTIONS: u32 = 10_000;
@@ -23,14 +21,6 @@ const GARBAGE_PER_S: u32 = 10_000;
 const GARBAGE_LASTS: Duration = Duration::from_secs(3);
 /// What a node may keep of memory after abuse, in bytes.
 const LEFT_BYTES_MAX: u64 = 64 << 20;
-
-async fn launch(logs: &Path) -> Launcher {
-    let mut launcher = Launcher::new(logs, 1).unwrap().with_program(PROGRAM);
-    let deployment = Architecture::Local.reserve(&mut launcher);
-    Architecture::run(&mut launcher, &deployment, Lattice::Causal);
-    launcher.launch().await.unwrap();
-    launcher
-}
 
 fn descriptors(node: &NodeHandle) -> usize {
     let directory = format!("/proc/{}/fd", node.pid());
@@ -53,7 +43,7 @@ fn get() -> Request<'static> {
 fn ten_thousand_connections_that_come_and_go_leave_no_memory_and_no_descriptor() {
     on_runtime(async {
         let logs = tempfile::tempdir().unwrap();
-        let launcher = launch(logs.path()).await;
+        let (launcher, _) = launch("local", logs.path()).await;
         let node = launcher.node(NodeId(0)).unwrap();
         let endpoint = launcher.client_endpoint().unwrap();
         let bystander = Caller::dial(&endpoint, node.addr(), NodeId(0))
@@ -101,7 +91,7 @@ fn malformed_frame(random: &mut rand_pcg::Pcg64, is_length_legal: bool) -> Vec<u
 fn ten_thousand_malformed_frames_cost_their_senders_alone() {
     on_runtime(async {
         let logs = tempfile::tempdir().unwrap();
-        let launcher = launch(logs.path()).await;
+        let (launcher, _) = launch("local", logs.path()).await;
         let node = launcher.node(NodeId(0)).unwrap();
         let endpoint = launcher.client_endpoint().unwrap();
         let bystander = Caller::dial(&endpoint, node.addr(), NodeId(0))

@@ -9,22 +9,13 @@ use kvs_zoo::client::{Client, ClientError, NodeAddress};
 use kvs_zoo::node::{LaunchError, Launcher, NodeError, Start};
 use kvs_zoo::protocol::{Dot, GroupId, Lattice, NodeId, Operation, Origin, Request, Response};
 use kvs_zoo::replica::{ReplicaKind, ReplicaSpec, Settings};
-use kvs_zoo::server::{Architecture, ServerPorts};
+use kvs_zoo::server::Architecture;
 use kvs_zoo::session::{Policy, Trouble};
 use kvs_zoo::transport::{
     Caller, CertificateAuthority, DialError, Endpoint, Link, OwnedResponse, Role,
 };
 
-use crate::program::{PROGRAM, awaited, is_alive, on_runtime, until};
-
-async fn launch(arch: &str, logs: &Path) -> (Launcher, ServerPorts) {
-    let mut launcher = Launcher::new(logs, 1).unwrap().with_program(PROGRAM);
-    let architecture: Architecture = arch.parse().unwrap();
-    let deployment = architecture.reserve(&mut launcher);
-    let ports = Architecture::run(&mut launcher, &deployment, Lattice::Causal);
-    launcher.launch().await.unwrap();
-    (launcher, ports)
-}
+use crate::program::{PROGRAM, awaited, is_alive, launch, on_runtime, until};
 
 async fn caller(launcher: &Launcher, node: NodeId) -> Caller {
     let endpoint = launcher.client_endpoint().unwrap();
@@ -282,8 +273,7 @@ fn a_program_that_is_no_node_is_an_error_that_names_it_and_its_log() {
             ("/no/such/program", "/no/such/program"),
         ] {
             let mut launcher = Launcher::new(logs.path(), 1).unwrap().with_program(program);
-            let deployment = Architecture::Local.reserve(&mut launcher);
-            Architecture::run(&mut launcher, &deployment, Lattice::Causal);
+            Architecture::Local.deploy(&mut launcher, Lattice::Causal);
             let error = launcher.launch().await.unwrap_err();
             assert!(matches!(error, LaunchError::Node(_)));
             assert!(error.to_string().contains(expected), "{error}");

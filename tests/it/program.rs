@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use kvs_zoo::node::Launcher;
+use kvs_zoo::protocol::Lattice;
+use kvs_zoo::server::{Architecture, ServerPorts};
+
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_kvs-bench");
 pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 
@@ -28,6 +32,23 @@ pub(crate) fn on_runtime(test: impl Future<Output = ()>) {
         .unwrap()
         .block_on(async { tokio::time::timeout(DEADLINE, test).await })
         .expect("the test ends before its deadline");
+}
+
+/// Starts the nodes of an architecture, which run the real program.
+pub(crate) async fn launch(architecture: &str, logs: &Path) -> (Launcher, ServerPorts) {
+    let launcher = Launcher::new(logs, 1).unwrap().with_program(PROGRAM);
+    launch_with(architecture, launcher).await
+}
+
+/// Starts the nodes of an architecture by this launcher.
+pub(crate) async fn launch_with(
+    architecture: &str,
+    mut launcher: Launcher,
+) -> (Launcher, ServerPorts) {
+    let architecture: Architecture = architecture.parse().unwrap();
+    let ports = architecture.deploy(&mut launcher, Lattice::Causal);
+    launcher.launch().await.unwrap();
+    (launcher, ports)
 }
 
 /// Lets other tasks run until `condition` holds. The deadline of [`on_runtime`] bounds it.

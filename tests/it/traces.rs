@@ -4,10 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kvs_zoo::node::Launcher;
-use kvs_zoo::protocol::{Lattice, NodeId};
-use kvs_zoo::server::Architecture;
+use kvs_zoo::protocol::NodeId;
 
-use crate::program::{Ended, PROGRAM, awaited, bench, on_runtime, run_directory};
+use crate::program::{Ended, PROGRAM, awaited, bench, launch_with, on_runtime, run_directory};
 
 /// A short run with traces, to its end; gives back its exit status and its directory.
 fn traced_run(results: &Path, more: &[&str]) -> (i32, PathBuf) {
@@ -80,14 +79,11 @@ fn a_node_that_was_killed_leaves_a_trace_that_is_unknown_and_its_next_life_anoth
     on_runtime(async {
         let directory = tempfile::tempdir().unwrap();
         let logs = directory.path().join("nodes");
-        let mut launcher = Launcher::new(&logs, 1)
+        let launcher = Launcher::new(&logs, 1)
             .unwrap()
             .with_program(PROGRAM)
             .with_traces(Some("a test".to_owned()));
-        let architecture: Architecture = "replicated(2)".parse().unwrap();
-        let deployment = architecture.reserve(&mut launcher);
-        Architecture::run(&mut launcher, &deployment, Lattice::Causal);
-        launcher.launch().await.unwrap();
+        let (mut launcher, _) = launch_with("replicated(2)", launcher).await;
         // The header is there when the node is; what follows is a record.
         let trace = logs.join("n0.trace");
         let length = || fs::metadata(&trace).unwrap().len();

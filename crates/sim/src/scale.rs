@@ -11,7 +11,6 @@ use kvs_core::server::{Architecture, Settings};
 use kvs_core::session::{Policy, Routing};
 use kvs_load::workload::{Mix, ValueSize, Workload};
 
-use super::host::SimHost;
 use super::outcome::Verdict;
 use super::plan::{Clocks, Network, Plan, Syncs};
 use super::probe::{Probe, Spread};
@@ -125,10 +124,8 @@ impl Scale {
     /// How many nodes there are, and in how many groups.
     #[must_use]
     pub fn groups(&self) -> (u32, u32) {
-        let mut host = SimHost::default();
-        let deployment = self.architecture.reserve(&mut host);
-        let ports = Architecture::run(&mut host, &deployment, self.lattice);
-        (ports.nodes().count() as u32, ports.groups().len() as u32)
+        let groups = self.architecture.groups();
+        (groups.concat().len() as u32, groups.len() as u32)
     }
 
     /// How long a rumour takes from one replica to the next on average, in ms, with the time it is

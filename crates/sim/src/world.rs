@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use kvs_core::protocol::{Message, NodeId, message_bytes};
 use kvs_core::replica::{Input, RequestId, Timer};
-use kvs_core::server::{Architecture, ServerPorts};
+use kvs_core::server::ServerPorts;
 
 use super::clients::{Clients, Sent};
 use super::counters::Counters;
@@ -55,8 +55,7 @@ impl<'a> World<'a> {
     /// The world of a plan at time 0, with its nodes started.
     pub(super) fn new(plan: &'a Plan) -> Self {
         let mut host = SimHost::new(plan.settings, plan.bug);
-        let deployment = plan.architecture.reserve(&mut host);
-        let ports = Architecture::run(&mut host, &deployment, plan.lattice);
+        let ports = plan.architecture.deploy(&mut host, plan.lattice);
         let specs = host.into_specs().into_iter();
         let nodes: Vec<Node> = specs.map(|spec| Node::new(spec, plan)).collect();
         let mut world = Self {

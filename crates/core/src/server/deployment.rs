@@ -55,12 +55,16 @@ impl Architecture {
     /// The nodes of each replica group, as every host numbers them.
     #[must_use]
     pub fn groups(&self) -> Vec<Vec<NodeId>> {
-        let mut paper = Paper::default();
-        let deployment = self.reserve(&mut paper);
         // Which lattice it is makes no difference to the groups.
-        let ports = Self::run(&mut paper, &deployment, Lattice::Causal);
+        let ports = self.deploy(&mut Paper::default(), Lattice::Causal);
         let groups = ports.groups().iter();
         groups.map(|group| group.nodes.clone()).collect()
+    }
+
+    /// Reserves the nodes, starts them with empty replicas, and tells how to reach them.
+    pub fn deploy(&self, host: &mut impl Host, lattice: Lattice) -> ServerPorts {
+        let deployment = self.reserve(host);
+        Self::run(host, &deployment, lattice)
     }
 
     /// Reserves the nodes.

@@ -1,9 +1,8 @@
 //! Compositions of nodes: how replicas and shards make a store, as data that a host interprets.
 //!
 //! The types ([`LocalKVSServer`], [`ReplicatedKVSServer`], [`ShardedKVSServer`]) and the strings
-//! that `--arch` takes yield the same [`Architecture`]. [`Architecture::reserve`] and
-//! [`Architecture::run`] deploy it on a [`Host`], which is a set of processes, a simulator or a
-//! model. Nothing here knows which.
+//! that `--arch` takes yield the same [`Architecture`]. [`Architecture::deploy`] has a [`Host`] run
+//! it: processes, a simulator or a model. Nothing here knows which.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 

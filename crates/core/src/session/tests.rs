@@ -17,9 +17,7 @@ impl Fixture {
 
     fn with_bug(architecture: &str, policy: Policy, bug: Option<Bug>) -> Self {
         let architecture: Architecture = architecture.parse().expect("an architecture");
-        let mut host = Paper::with_bug(bug);
-        let deployment = architecture.reserve(&mut host);
-        let ports = Architecture::run(&mut host, &deployment, Lattice::Causal);
+        let ports = architecture.deploy(&mut Paper::with_bug(bug), Lattice::Causal);
         let suspicion = Suspicion::new(ports.nodes().count());
         Self {
             ports,

@@ -89,10 +89,8 @@ impl Fixture {
         };
         workload.validate().expect("a workload that can be run");
         let architecture: Architecture = architecture.parse().expect("an architecture");
-        let mut host = Paper::default();
-        let deployment = architecture.reserve(&mut host);
         let settings = Settings {
-            ports: Architecture::run(&mut host, &deployment, Lattice::Causal),
+            ports: architecture.deploy(&mut Paper::default(), Lattice::Causal),
             policy: Policy::default(),
             timeout_ns: TIMEOUT_NS,
             lanes,

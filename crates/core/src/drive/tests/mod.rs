@@ -127,10 +127,8 @@ impl Supply<char> for PaperSteps {
 /// What lanes of `clients` clients are made of.
 fn settings(architecture: &str, lanes: u32, clients: u16) -> Settings {
     let architecture: Architecture = architecture.parse().expect("an architecture");
-    let mut host = Paper::default();
-    let deployment = architecture.reserve(&mut host);
     Settings {
-        ports: Architecture::run(&mut host, &deployment, Lattice::Causal),
+        ports: architecture.deploy(&mut Paper::default(), Lattice::Causal),
         policy: Policy::default(),
         timeout_ns: TIMEOUT_NS,
         lanes_max: lanes,

@@ -103,8 +103,7 @@ impl Cluster {
             .with_traces(config.traced_by.clone())
             .with_host(config.host)
             .with_durability(config.durability);
-        let deployment = config.architecture.reserve(&mut launcher);
-        let ports = Architecture::run(&mut launcher, &deployment, config.lattice);
+        let ports = config.architecture.deploy(&mut launcher, config.lattice);
         launcher.launch().await?;
         let endpoint = launcher.client_endpoint()?;
         Ok(Self {
