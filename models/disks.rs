@@ -8,6 +8,7 @@ use kvs_core::values::{CausalString, LwwWrapper};
 use crate::adapter::{Budget, ClusterModel, Scenario};
 use crate::catalogue::{Entry, Size};
 use crate::client::{get, put};
+use crate::local::three_sessions;
 use crate::properties::{A_CHANGE_IS_LOST, CONCURRENT_PUTS_MEET};
 
 type Lww = LwwWrapper<String>;
@@ -33,11 +34,7 @@ pub(crate) const MODELS: &[Entry] = &[
 
 fn local(bug: Option<Bug>) -> ClusterModel {
     Scenario {
-        scripts: vec![
-            vec![put(0, "k", "a"), get(0, "k")],
-            vec![put(0, "k", "b"), get(0, "k")],
-            vec![get(0, "k")],
-        ],
+        scripts: three_sessions(),
         budget: Budget {
             recoveries: 2,
             ..Budget::default()

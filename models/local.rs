@@ -10,7 +10,7 @@ use kvs_core::values::LwwWrapper;
 
 use crate::adapter::{Budget, ClusterModel, Scenario};
 use crate::catalogue::{Entry, Size};
-use crate::client::{get, put};
+use crate::client::{Step, get, put};
 use crate::properties::A_LATE_PUT_IS_TAKEN;
 
 type Lww = LwwWrapper<String>;
@@ -34,13 +34,18 @@ pub(crate) const MODELS: &[Entry] = &[
     },
 ];
 
+/// Three sessions of one key: two put it and get it, and one gets it.
+pub(crate) fn three_sessions() -> Vec<Vec<Step>> {
+    vec![
+        vec![put(0, "k", "a"), get(0, "k")],
+        vec![put(0, "k", "b"), get(0, "k")],
+        vec![get(0, "k")],
+    ]
+}
+
 fn local(bug: Option<Bug>) -> ClusterModel {
     Scenario {
-        scripts: vec![
-            vec![put(0, "k", "a"), get(0, "k")],
-            vec![put(0, "k", "b"), get(0, "k")],
-            vec![get(0, "k")],
-        ],
+        scripts: three_sessions(),
         budget: Budget {
             recoveries: 1,
             given_up: 1,
