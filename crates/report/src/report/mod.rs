@@ -11,6 +11,7 @@ mod layout;
 mod list;
 mod number;
 mod proof;
+mod sentences;
 pub mod sweep;
 mod tables;
 mod text;

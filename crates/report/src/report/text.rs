@@ -1,13 +1,14 @@
 //! The one screen that a run ends with.
 
-use kvs_measure::{Configuration, NodeRecord, RunRecord, Statistics, VerdictWord, shell};
+use kvs_measure::{NodeRecord, RunRecord, Statistics, VerdictWord, shell};
 
 use super::faults;
 use super::glossary;
 use super::html::RUN_PAGE;
 use super::layout::{join, label, labelled, plural, table};
-use super::number::{self, optional};
+use super::number;
 use super::proof::{anomalies, verdict};
+use super::sentences;
 use super::tables;
 
 /// A screen is at most this many lines; anomalies are cut to fit.
@@ -54,57 +55,27 @@ fn heading(record: &RunRecord) -> Vec<String> {
         plural(u64::from(configuration.nodes), "node"),
         plural(u64::from(configuration.groups), "group"),
         configuration.routing,
-        if configuration.context { "on" } else { "off" },
-        stored(configuration),
+        sentences::context(configuration),
+        sentences::stored(configuration),
         plural(u64::from(configuration.connections), "connection"),
     );
-    let workload = &configuration.workload;
-    let machine = &record.machine;
-    let known = [
-        Some(plural(u64::from(machine.cores), "core")),
-        machine.cpu.clone(),
-        machine.memory_bytes.map(number::bytes),
-        machine.kernel.clone(),
-        Some(format!("kvs-zoo {}", record.versions.kvs_zoo)),
-    ];
-    let phases: Vec<_> = record
-        .phases
-        .iter()
-        .map(|phase| format!("{} {}", phase.name, number::seconds(phase.seconds)))
-        .collect();
+    let program = format!("kvs-zoo {}", record.versions.kvs_zoo);
     let mut lines = labelled("Store", &store);
     if let Some(bug) = &configuration.bug {
         lines.extend(labelled("Bug", &format!("{bug} (planted: must be caught)")));
     }
-    lines.extend(labelled(
-        "Workload",
-        &format!("{}: {}", workload.name, workload.summary),
-    ));
-    lines.extend(labelled("Machine", &join(known.into_iter().flatten())));
-    lines.extend(labelled("Phases", &join(phases)));
+    lines.extend(labelled("Workload", &sentences::workload(configuration)));
+    let machine = sentences::machine(record, Some(program));
+    lines.extend(labelled("Machine", &machine));
+    lines.extend(labelled("Phases", &sentences::phases(record)));
     lines
-}
-
-/// Where values are, and what a kill would lose of them.
-pub(super) fn stored(configuration: &Configuration) -> String {
-    let host = match configuration.host.as_str() {
-        "process" => String::new(),
-        host => format!(", host {host}"),
-    };
-    match (configuration.durability.as_str(), &configuration.lattice) {
-        ("memory", None) => format!("stored in memory (a killed node loses all it has){host}"),
-        ("memory", Some(_)) => {
-            format!("stored in memory (a killed node loses what it alone has){host}")
-        }
-        (durability, _) => format!("stored on {durability}, acknowledged when synced{host}"),
-    }
 }
 
 fn performance(record: &RunRecord) -> Vec<String> {
     let mut lines = vec![String::new()];
     if record.void.is_empty() {
         lines.extend(latencies(&record.statistics));
-        lines.extend(labelled("Throughput", &throughput(record)));
+        lines.extend(labelled("Throughput", &sentences::throughput(record)));
     } else {
         for reason in &record.void {
             lines.extend(labelled(
@@ -148,29 +119,6 @@ fn latencies(statistics: &Statistics) -> Vec<String> {
     let mut lines = labelled("Latency", &tables::loop_kind(statistics));
     lines.extend(table(&tabled.header, tabled.rows));
     lines
-}
-
-pub(super) fn throughput(record: &RunRecord) -> String {
-    let throughput = &record.statistics.throughput;
-    let achieved = optional(throughput.achieved_per_s, number::rate);
-    let done = format!(
-        "{achieved} operations/s achieved ({} in {})",
-        number::count(throughput.operations),
-        number::seconds(throughput.seconds)
-    );
-    let Some(offered) = throughput.offered else {
-        return done;
-    };
-    let mut text = format!(
-        "{} operations/s offered, {done}; {} of the arrivals late by the generator's fault",
-        optional(throughput.offered_per_s, number::rate),
-        number::percent(throughput.late, offered)
-    );
-    if throughput.not_started > 0 {
-        let share = number::percent(throughput.not_started, offered);
-        text += &format!(", {share} never started");
-    }
-    text
 }
 
 fn errors(record: &RunRecord) -> String {

@@ -6,8 +6,8 @@ use crate::report::faults;
 use crate::report::layout::{join, plural};
 use crate::report::number::{self, optional};
 use crate::report::proof;
+use crate::report::sentences;
 use crate::report::tables::{self, Table};
-use crate::report::text::{stored, throughput};
 use kvs_measure::{FaultWindow, ModelRecord, PeriodRecord, RunRecord, VerdictWord};
 
 /// One of the answers at the top of the page.
@@ -145,7 +145,7 @@ fn objectives(record: &RunRecord) -> Tile {
 }
 
 fn schedule(record: &RunRecord) -> Tile {
-    let throughput_text = throughput(record);
+    let throughput_text = sentences::throughput(record);
     let (word, headline, detail) = if !record.void.is_empty() {
         ("invalid", "VOID".to_owned(), join(record.void.clone()))
     } else if record.configuration.rate.is_none() {
@@ -171,20 +171,7 @@ fn schedule(record: &RunRecord) -> Tile {
 /// Configuration, seed, machine.
 pub(super) fn facts(record: &RunRecord) -> Vec<(&'static str, String)> {
     let configuration = &record.configuration;
-    let workload = &configuration.workload;
-    let machine = &record.machine;
-    let known = [
-        Some(plural(u64::from(machine.cores), "core")),
-        machine.cpu.clone(),
-        machine.memory_bytes.map(number::bytes),
-        machine.kernel.clone(),
-        record.versions.rustc.clone(),
-    ];
-    let phases = record
-        .phases
-        .iter()
-        .map(|phase| format!("{} {}", phase.name, number::seconds(phase.seconds)));
-    let context = if configuration.context { "on" } else { "off" };
+    let context = sentences::context(configuration);
     let lattice = configuration.lattice.as_deref();
     let mut facts = vec![
         ("Architecture", configuration.architecture.clone()),
@@ -201,18 +188,18 @@ pub(super) fn facts(record: &RunRecord) -> Vec<(&'static str, String)> {
                 plural(u64::from(configuration.connections), "connection")
             ),
         ),
-        ("Durability", stored(configuration)),
+        ("Durability", sentences::stored(configuration)),
         (
             "Routing",
             format!("{}, context {context}", configuration.routing),
         ),
-        (
-            "Workload",
-            format!("{}: {}", workload.name, workload.summary),
-        ),
+        ("Workload", sentences::workload(configuration)),
         ("Seed", configuration.seed.to_string()),
-        ("Machine", join(known.into_iter().flatten())),
-        ("Phases", join(phases)),
+        (
+            "Machine",
+            sentences::machine(record, record.versions.rustc.clone()),
+        ),
+        ("Phases", sentences::phases(record)),
         ("History", proof::history(record)),
     ];
     if let Some(bug) = &configuration.bug {

@@ -1,0 +1,75 @@
+//! Sentences that both the screen and the page say.
+
+use kvs_measure::{Configuration, RunRecord};
+
+use super::layout::{join, plural};
+use super::number::{self, optional};
+
+/// What the workload is.
+pub(super) fn workload(configuration: &Configuration) -> String {
+    let workload = &configuration.workload;
+    format!("{}: {}", workload.name, workload.summary)
+}
+
+/// Whether requests carry what their session has seen.
+pub(super) const fn context(configuration: &Configuration) -> &'static str {
+    if configuration.context { "on" } else { "off" }
+}
+
+/// What is known of the machine, and which `program` ran on it.
+pub(super) fn machine(record: &RunRecord, program: Option<String>) -> String {
+    let machine = &record.machine;
+    let known = [
+        Some(plural(u64::from(machine.cores), "core")),
+        machine.cpu.clone(),
+        machine.memory_bytes.map(number::bytes),
+        machine.kernel.clone(),
+        program,
+    ];
+    join(known.into_iter().flatten())
+}
+
+/// How long each phase took.
+pub(super) fn phases(record: &RunRecord) -> String {
+    let phases = record.phases.iter();
+    join(phases.map(|phase| format!("{} {}", phase.name, number::seconds(phase.seconds))))
+}
+
+/// Where values are, and what a kill would lose of them.
+pub(super) fn stored(configuration: &Configuration) -> String {
+    let host = match configuration.host.as_str() {
+        "process" => String::new(),
+        host => format!(", host {host}"),
+    };
+    match (configuration.durability.as_str(), &configuration.lattice) {
+        ("memory", None) => format!("stored in memory (a killed node loses all it has){host}"),
+        ("memory", Some(_)) => {
+            format!("stored in memory (a killed node loses what it alone has){host}")
+        }
+        (durability, _) => format!("stored on {durability}, acknowledged when synced{host}"),
+    }
+}
+
+/// How many operations there were in how long, and what the schedule asked for.
+pub(super) fn throughput(record: &RunRecord) -> String {
+    let throughput = &record.statistics.throughput;
+    let achieved = optional(throughput.achieved_per_s, number::rate);
+    let done = format!(
+        "{achieved} operations/s achieved ({} in {})",
+        number::count(throughput.operations),
+        number::seconds(throughput.seconds)
+    );
+    let Some(offered) = throughput.offered else {
+        return done;
+    };
+    let mut text = format!(
+        "{} operations/s offered, {done}; {} of the arrivals late by the generator's fault",
+        optional(throughput.offered_per_s, number::rate),
+        number::percent(throughput.late, offered)
+    );
+    if throughput.not_started > 0 {
+        let share = number::percent(throughput.not_started, offered);
+        text += &format!(", {share} never started");
+    }
+    text
+}
