@@ -4,9 +4,9 @@ use std::fs;
 use std::time::SystemTime;
 
 use kvs_zoo::measure::{
-    AnomalyRecord, Configuration, EngineRecord, ErrorRecord, FaultWindow, FaultsRecord,
-    HistoryRecord, KindRecord, Machine, Measured, ModelRecord, NodeRecord, OperationKind, Outcome,
-    PeriodRecord, PhaseRecord, RUN_RECORD_VERSION, Recorder, RecorderSettings, RunRecord,
+    AnomalyRecord, Configuration, EngineRecord, ErrorOutcome, ErrorRecord, FaultWindow,
+    FaultsRecord, HistoryRecord, KindRecord, Machine, Measured, Meter, MeterSettings, ModelRecord,
+    NodeRecord, OperationKind, PeriodRecord, PhaseRecord, RUN_RECORD_VERSION, RunRecord,
     StalenessRecord, Statistics, Summary, Throughput, VerdictRecord, VerdictWord, Versions,
     WorkloadRecord,
 };
@@ -257,8 +257,8 @@ fn open_loop() -> RunRecord {
         count,
     };
     record.statistics.errors = vec![
-        error(OperationKind::Read, "unavailable", Outcome::Fail, 2),
-        error(OperationKind::Update, "timeout", Outcome::Info, 7),
+        error(OperationKind::Read, "unavailable", ErrorOutcome::Fail, 2),
+        error(OperationKind::Update, "timeout", ErrorOutcome::Info, 7),
     ];
     record.nodes[2].fate = Some("killed by signal 9 at 3.2 s".to_owned());
     record.nodes[1].refused_frames = 1;
@@ -399,7 +399,7 @@ fn a_long_proof_is_cut_and_says_where_the_rest_is() {
 
 #[test]
 fn what_was_measured_becomes_files_for_other_tools() {
-    let settings = RecorderSettings {
+    let settings = MeterSettings {
         start_ns: 0,
         interval_ns: 1_000 * MILLISECOND,
         open_loop: true,
@@ -409,7 +409,7 @@ fn what_was_measured_becomes_files_for_other_tools() {
     };
     let directory = tempfile::tempdir().unwrap();
     let log = fs::File::create(directory.path().join(Measured::LOG_FILE_NAME)).unwrap();
-    let mut recorder = Recorder::start(settings, Box::new(log)).unwrap();
+    let mut recorder = Meter::start(settings, Box::new(log)).unwrap();
     recorder.offers((0..2_000).map(|n| n * MILLISECOND), u64::MAX);
     for n in 0..2_000 {
         recorder.record(n * MILLISECOND, OperationKind::Read, 0, 300 + n, 200 + n);
@@ -419,7 +419,7 @@ fn what_was_measured_becomes_files_for_other_tools() {
         OperationKind::Insert,
         None,
         "timeout",
-        Outcome::Info,
+        ErrorOutcome::Info,
     );
     let measured = recorder.finish(2_000 * MILLISECOND).unwrap();
     measured.save(directory.path()).unwrap();

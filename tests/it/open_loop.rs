@@ -33,7 +33,7 @@ async fn stall(node: &NodeHandle, clock: Clock) -> f64 {
 }
 
 fn run_plan(workload: &Workload, now_ns: u64) -> Plan {
-    let settings = measure::RecorderSettings {
+    let settings = measure::MeterSettings {
         start_ns: now_ns,
         interval_ns: SECOND_NS,
         open_loop: true,
@@ -41,7 +41,7 @@ fn run_plan(workload: &Workload, now_ns: u64) -> Plan {
         groups: Vec::new(),
         live: None,
     };
-    let recorder = measure::Recorder::start(settings, Box::new(std::io::sink())).unwrap();
+    let recorder = measure::Meter::start(settings, Box::new(std::io::sink())).unwrap();
     Plan::Run {
         start_ns: now_ns,
         arrivals: Arrivals::new(workload, 1),

@@ -14,7 +14,7 @@ use hdrhistogram::serialization::interval_log::{
 
 use super::histogram::{Histogram, LATENCY_NS_MAX, SIGNIFICANT_DIGITS, summarise};
 use super::kind::OperationKind;
-use super::recorder::RecorderSettings;
+use super::meter::MeterSettings;
 use super::series::{IntervalRow, IntervalSeries, KindRow, PlaceRow};
 
 /// Finished intervals that may wait for the collecting thread. When all wait, the current interval
@@ -145,10 +145,10 @@ pub(super) struct Collected {
 pub(super) fn collect(
     finished: &Receiver<Box<Interval>>,
     recycled: &SyncSender<Box<Interval>>,
-    settings: &RecorderSettings,
+    settings: &MeterSettings,
     log: Box<dyn Write + Send>,
 ) -> io::Result<Collected> {
-    let RecorderSettings {
+    let MeterSettings {
         open_loop,
         interval_ns,
         began_at,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::hgrm::write_hgrm;
 use super::kind::OperationKind;
-use super::recorder::Measured;
+use super::meter::Measured;
 
 impl Measured {
     /// The file of the HDR interval log in a run directory; the caller gives it to the recorder.

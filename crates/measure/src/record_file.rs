@@ -13,7 +13,7 @@ const RUN_RECORD_BYTES_MAX: u64 = 64 << 20;
 
 /// A run record that cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum RecordError {
+pub enum RunRecordError {
     /// There is none.
     #[error("cannot read {}: {source} (is it a run directory?)", path.display())]
     Unreadable {
@@ -71,23 +71,23 @@ impl RunRecord {
     ///
     /// # Errors
     /// When it is missing, malformed, or of a schema that this program does not know.
-    pub fn load(directory: &Path) -> Result<Self, RecordError> {
+    pub fn load(directory: &Path) -> Result<Self, RunRecordError> {
         let path = if directory.is_file() {
             directory.to_owned()
         } else {
             directory.join(Self::FILE_NAME)
         };
-        let text = read_bounded(&path).map_err(|source| RecordError::Unreadable {
+        let text = read_bounded(&path).map_err(|source| RunRecordError::Unreadable {
             path: path.clone(),
             source,
         })?;
-        let malformed = |source| RecordError::Malformed {
+        let malformed = |source| RunRecordError::Malformed {
             path: path.clone(),
             source,
         };
         let head: Head = serde_json::from_str(&text).map_err(malformed)?;
         if head.version != RUN_RECORD_VERSION {
-            return Err(RecordError::Version {
+            return Err(RunRecordError::Version {
                 path,
                 found: head.version,
             });

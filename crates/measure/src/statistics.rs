@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::{Histogram, Summary};
 use super::kind::OperationKind;
-use super::recorder::{ErrorRecord, Measured};
+use super::meter::{ErrorRecord, Measured};
 
 /// What was measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use super::{
-    IntervalLogError, OperationKind, Outcome, PlaceRow, Recorder, RecorderSettings, Statistics,
+    ErrorOutcome, IntervalLogError, Meter, MeterSettings, OperationKind, PlaceRow, Statistics,
     Throughput, merge_interval_log,
 };
 
@@ -26,8 +26,8 @@ impl Write for SharedLog {
     }
 }
 
-fn settings(open_loop: bool) -> RecorderSettings {
-    RecorderSettings {
+fn settings(open_loop: bool) -> MeterSettings {
+    MeterSettings {
         start_ns: 2 * SECOND,
         interval_ns: SECOND,
         open_loop,
@@ -40,7 +40,7 @@ fn settings(open_loop: bool) -> RecorderSettings {
 #[test]
 fn totals_series_and_log_agree_on_what_was_counted() {
     let log = SharedLog::default();
-    let mut recorder = Recorder::start(settings(true), Box::new(log.clone())).unwrap();
+    let mut recorder = Meter::start(settings(true), Box::new(log.clone())).unwrap();
     recorder.offers((0..1000).map(|n| 2 * SECOND + n * 3_500_000), u64::MAX);
     for n in 0..1000 {
         let at = 2 * SECOND + n * 3_500_000;
@@ -53,7 +53,7 @@ fn totals_series_and_log_agree_on_what_was_counted() {
         OperationKind::Read,
         None,
         "timeout",
-        Outcome::Info,
+        ErrorOutcome::Info,
     );
     let measured = recorder.finish(5_500_000_000).unwrap();
 
@@ -93,7 +93,7 @@ fn logged(log: &SharedLog, tag: &str) -> u64 {
 #[test]
 fn an_interval_log_that_is_damaged_or_lacks_a_tag_is_a_clear_error() {
     let log = SharedLog::default();
-    let mut recorder = Recorder::start(settings(false), Box::new(log.clone())).unwrap();
+    let mut recorder = Meter::start(settings(false), Box::new(log.clone())).unwrap();
     recorder.record(2 * SECOND, OperationKind::Read, 0, 5, 5);
     recorder.finish(3 * SECOND).unwrap();
     let bytes = log.0.lock().unwrap().clone();
@@ -112,7 +112,7 @@ fn an_interval_log_that_is_damaged_or_lacks_a_tag_is_a_clear_error() {
 
 #[test]
 fn a_closed_loop_has_one_time_and_offers_nothing() {
-    let mut recorder = Recorder::start(settings(false), Box::new(io::sink())).unwrap();
+    let mut recorder = Meter::start(settings(false), Box::new(io::sink())).unwrap();
     recorder.record(2 * SECOND, OperationKind::Update, 0, 9, 7);
     let measured = recorder.finish(3 * SECOND).unwrap();
     let statistics = Statistics::from(&measured);
@@ -123,7 +123,7 @@ fn a_closed_loop_has_one_time_and_offers_nothing() {
 
 #[test]
 fn seconds_without_an_answer_are_rows_of_their_own() {
-    let mut recorder = Recorder::start(settings(false), Box::new(io::sink())).unwrap();
+    let mut recorder = Meter::start(settings(false), Box::new(io::sink())).unwrap();
     recorder.record(2 * SECOND, OperationKind::Read, 0, 5, 5);
     for tenth in 21..=60 {
         recorder.advance(tenth * SECOND / 10);
@@ -150,7 +150,7 @@ fn a_log_that_cannot_be_written_is_an_error_in_the_end() {
             Ok(())
         }
     }
-    let mut recorder = Recorder::start(settings(false), Box::new(Full)).unwrap();
+    let mut recorder = Meter::start(settings(false), Box::new(Full)).unwrap();
     for second in 2..200 {
         recorder.record(second * SECOND, OperationKind::Read, 0, 5, 5);
     }
@@ -160,7 +160,7 @@ fn a_log_that_cannot_be_written_is_an_error_in_the_end() {
 
 #[test]
 fn a_run_in_which_nothing_happened_has_no_nan() {
-    let recorder = Recorder::start(settings(true), Box::new(io::sink())).unwrap();
+    let recorder = Meter::start(settings(true), Box::new(io::sink())).unwrap();
     let measured = recorder.finish(2 * SECOND).unwrap();
     let statistics = Statistics::from(&measured);
     let json = serde_json::to_string(&statistics).unwrap();
@@ -177,11 +177,11 @@ fn a_run_in_which_nothing_happened_has_no_nan() {
 
 #[test]
 fn nodes_and_their_groups_are_told_apart_and_together_make_up_the_whole() {
-    let settings = RecorderSettings {
+    let settings = MeterSettings {
         groups: vec![0, 0, 1],
         ..settings(false)
     };
-    let mut recorder = Recorder::start(settings, Box::new(io::sink())).unwrap();
+    let mut recorder = Meter::start(settings, Box::new(io::sink())).unwrap();
     for n in 0..60 {
         let node = n % 3;
         let latency_ns = (node as u64 + 1) * 1_000_000;
@@ -193,14 +193,14 @@ fn nodes_and_their_groups_are_told_apart_and_together_make_up_the_whole() {
         OperationKind::Read,
         node,
         "timeout",
-        Outcome::Info,
+        ErrorOutcome::Info,
     );
     recorder.error(
         2 * SECOND,
         OperationKind::Read,
         None,
         "not-started",
-        Outcome::Fail,
+        ErrorOutcome::Fail,
     );
     // The second interval shows that the first was cleared.
     recorder.record(3 * SECOND + 1, OperationKind::Read, 2, 0, 1_000);
@@ -234,8 +234,8 @@ fn nodes_and_their_groups_are_told_apart_and_together_make_up_the_whole() {
 
 /// Reads as an open loop of one arrival a millisecond has them, the store having stopped for the
 /// second second.
-fn paused() -> Recorder {
-    let mut recorder = Recorder::start(settings(true), Box::new(io::sink())).unwrap();
+fn paused() -> Meter {
+    let mut recorder = Meter::start(settings(true), Box::new(io::sink())).unwrap();
     recorder.offers((0..).map(|n| n * 1_000_000), u64::MAX);
     recorder.offers_until(6 * SECOND);
     for ms in 2000..6000 {
@@ -263,7 +263,7 @@ fn offered_is_the_schedule_though_the_store_stops_for_a_second() {
 
 #[test]
 fn answers_after_the_end_of_the_schedule_offer_nothing_more() {
-    let mut recorder = Recorder::start(settings(true), Box::new(io::sink())).unwrap();
+    let mut recorder = Meter::start(settings(true), Box::new(io::sink())).unwrap();
     recorder.offers((0..).map(|n| n * 1_000_000), u64::MAX);
     recorder.offers_until(3 * SECOND);
     recorder.advance(3 * SECOND);
@@ -277,7 +277,7 @@ fn answers_after_the_end_of_the_schedule_offer_nothing_more() {
 
 #[test]
 fn of_a_schedule_as_many_arrivals_count_as_operations_were_asked_for() {
-    let mut recorder = Recorder::start(settings(true), Box::new(io::sink())).unwrap();
+    let mut recorder = Meter::start(settings(true), Box::new(io::sink())).unwrap();
     recorder.offers((0..).map(|n| n * 1_000_000), 1_500);
     recorder.advance(9 * SECOND);
     let measured = recorder.finish(9 * SECOND).unwrap();
@@ -287,7 +287,7 @@ fn of_a_schedule_as_many_arrivals_count_as_operations_were_asked_for() {
 #[test]
 fn the_answers_that_come_some_microseconds_after_the_end_are_no_interval_of_their_own() {
     let log = SharedLog::default();
-    let mut recorder = Recorder::start(settings(false), Box::new(log.clone())).unwrap();
+    let mut recorder = Meter::start(settings(false), Box::new(log.clone())).unwrap();
     for n in 0..100 {
         recorder.record(2 * SECOND + n, OperationKind::Read, 0, 5, 5);
     }
@@ -303,7 +303,7 @@ fn the_answers_that_come_some_microseconds_after_the_end_are_no_interval_of_thei
     assert_eq!(logged(&log, "read.service"), 116);
     assert_eq!(measured.service[OperationKind::Read as usize].count(), 116);
     // A tenth of an interval is one: it is long enough for a rate.
-    let mut recorder = Recorder::start(settings(false), Box::new(log.clone())).unwrap();
+    let mut recorder = Meter::start(settings(false), Box::new(log.clone())).unwrap();
     recorder.advance(3 * SECOND);
     let measured = recorder.finish(3 * SECOND + SECOND / 10).unwrap();
     assert_eq!(measured.series.rows.len(), 2);
@@ -312,7 +312,7 @@ fn the_answers_that_come_some_microseconds_after_the_end_are_no_interval_of_thei
 #[test]
 fn a_run_of_a_moment_has_its_counts_and_no_rate_and_its_log_no_interval_of_no_length() {
     let log = SharedLog::default();
-    let mut recorder = Recorder::start(settings(false), Box::new(log.clone())).unwrap();
+    let mut recorder = Meter::start(settings(false), Box::new(log.clone())).unwrap();
     recorder.record(2 * SECOND, OperationKind::Read, 0, 5, 5);
     let measured = recorder.finish(2 * SECOND + 40_000).unwrap();
     let mut csv = Vec::new();
@@ -327,7 +327,7 @@ fn a_run_of_a_moment_has_its_counts_and_no_rate_and_its_log_no_interval_of_no_le
 
 #[test]
 fn arrivals_that_never_started_bound_the_response_times_of_all() {
-    let mut recorder = Recorder::start(settings(true), Box::new(io::sink())).unwrap();
+    let mut recorder = Meter::start(settings(true), Box::new(io::sink())).unwrap();
     recorder.offers((0..100).map(|n| 2 * SECOND + n), u64::MAX);
     for _ in 0..62 {
         recorder.record(2 * SECOND + 9, OperationKind::Read, 0, 10_000_000, 9);

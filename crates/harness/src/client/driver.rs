@@ -18,7 +18,7 @@ use kvs_load::workload::Generator;
 use kvs_measure as measure;
 
 use super::work::{Mark, Plan, Work};
-use settle::{Book, Meter};
+use settle::{Book, Source};
 
 /// What a driver is made of.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub struct Driver {
     lanes_wanted: u32,
     pacer: Pacer<Mark>,
     book: Book,
-    meter: Meter,
+    source: Source,
 }
 
 impl Driver {
@@ -66,7 +66,7 @@ impl Driver {
         Self {
             lanes_wanted: settings.lanes,
             book: Book::new(recorder),
-            meter: Meter::new(generator, settings.seed, settings.timeout_ns),
+            source: Source::new(generator, settings.seed, settings.timeout_ns),
             pacer: Pacer::new(drive::Settings {
                 ports: settings.ports,
                 policy: settings.policy,
@@ -93,14 +93,14 @@ impl Driver {
         };
         self.pacer.renew(pins.into_iter());
         self.book.progress = Progress::default();
-        self.meter.last_ok_ns = 0;
-        self.meter.work = Work::begin(plan, self.pacer.lanes().timeout_ns());
+        self.source.last_ok_ns = 0;
+        self.source.work = Work::begin(plan, self.pacer.lanes().timeout_ns());
     }
 
     /// Whether the phase is over: no step is left, and none is under way.
     #[must_use]
     pub fn is_done(&self, now_ns: u64) -> bool {
-        self.book.failure.is_some() || self.pacer.is_idle() && self.meter.work.is_done(now_ns)
+        self.book.failure.is_some() || self.pacer.is_idle() && self.source.work.is_done(now_ns)
     }
 
     /// How many lanes there are at most.
@@ -125,7 +125,7 @@ impl Driver {
     /// while there is none. It can lie beyond the end of the phase's plan.
     #[must_use]
     pub const fn last_ok_ns(&self) -> u64 {
-        self.meter.last_ok_ns
+        self.source.last_ok_ns
     }
 
     /// When the next step is due that a lane is free for, in an open loop. A step that has to
@@ -135,7 +135,7 @@ impl Driver {
         if self.pacer.idle() == 0 {
             None
         } else {
-            self.meter.work.next_due_ns()
+            self.source.work.next_due_ns()
         }
     }
 
@@ -148,19 +148,19 @@ impl Driver {
     /// Begins no further step; those under way still end. What the store could not take is
     /// counted.
     pub fn stop(&mut self, now_ns: u64) {
-        self.meter.stop(now_ns);
+        self.source.stop(now_ns);
     }
 
     /// Ends the phase, which must be done, and hands over what it measured.
-    pub fn end(&mut self, now_ns: u64) -> Option<measure::Recorder> {
+    pub fn end(&mut self, now_ns: u64) -> Option<measure::Meter> {
         self.stop(now_ns);
-        std::mem::replace(&mut self.meter.work, Work::Nothing).end()
+        std::mem::replace(&mut self.source.work, Work::Nothing).end()
     }
 
     /// A fault begins or ends now, in a run phase: what it measures is told apart from here on.
     /// Returns how many steps are under way.
     pub fn mark(&mut self, now_ns: u64) -> u64 {
-        if let Some(measured) = self.meter.work.measured() {
+        if let Some(measured) = self.source.work.measured() {
             measured.mark(now_ns);
         }
         (self.pacer.lanes().count() - self.pacer.idle()) as u64
@@ -174,7 +174,7 @@ impl Driver {
     /// Inserts that became updates, since too many were unanswered.
     #[must_use]
     pub const fn inserts_withheld(&self) -> u64 {
-        self.meter.inserts_withheld()
+        self.source.inserts_withheld()
     }
 
     /// A number above every key that was put, whatever the outcome.
@@ -192,7 +192,7 @@ impl Driver {
     /// Time has passed: begins steps that are due, ends those whose answer is overdue. Call it
     /// when [`Driver::next_due_ns`] says, and every few milliseconds at least.
     pub fn tick(&mut self, now_ns: u64, wire: &mut impl Wire) {
-        self.meter.advance(now_ns);
+        self.source.advance(now_ns);
         self.book.tick(now_ns);
         let (pacer, mut hands) = self.hands(wire);
         pacer.tick(now_ns, &mut hands);
@@ -233,11 +233,11 @@ impl Driver {
     fn hands<'a, W>(
         &'a mut self,
         wire: &'a mut W,
-    ) -> (&'a mut Pacer<Mark>, Hands<'a, W, Book, Meter>) {
+    ) -> (&'a mut Pacer<Mark>, Hands<'a, W, Book, Source>) {
         let hands = Hands {
             wire,
             record: &mut self.book,
-            steps: &mut self.meter,
+            steps: &mut self.source,
         };
         (&mut self.pacer, hands)
     }

@@ -215,7 +215,7 @@ impl Load {
         plan: Plan,
         stop: impl Future<Output = ()>,
         mut progress: impl FnMut(Progress),
-    ) -> Result<Option<measure::Recorder>, LoadError> {
+    ) -> Result<Option<measure::Meter>, LoadError> {
         let mut stop = pin!(stop);
         let mut stopped = false;
         let mut told = Instant::now();

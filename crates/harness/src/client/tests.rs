@@ -108,7 +108,7 @@ impl Fixture {
 
     /// Begins a run phase at time 0 that is measured from its start.
     fn run(&mut self, end_ns: u64, operations: u64) {
-        let settings = measure::RecorderSettings {
+        let settings = measure::MeterSettings {
             start_ns: 0,
             interval_ns: 10 * MS,
             open_loop: self.workload.rate.is_some(),
@@ -117,7 +117,7 @@ impl Fixture {
             live: None,
         };
         let log = Box::new(std::io::sink());
-        let measured = measure::Recorder::start(settings, log).expect("a thread");
+        let measured = measure::Meter::start(settings, log).expect("a thread");
         let plan = Plan::Run {
             start_ns: 0,
             arrivals: Arrivals::new(&self.workload, 1),
@@ -292,7 +292,7 @@ fn a_put_without_an_answer_is_unknown_and_its_lane_goes_on_under_a_new_session()
     test.answer(second, TIMEOUT_NS + MS);
     let measured = test.end(TIMEOUT_NS + MS);
     assert_eq!(errors(&measured), BTreeMap::from([("timeout", 1)]));
-    assert_eq!(measured.errors[0].outcome, measure::Outcome::Info);
+    assert_eq!(measured.errors[0].outcome, measure::ErrorOutcome::Info);
 
     let history = test.history();
     let rows = rows(&history);

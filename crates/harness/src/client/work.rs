@@ -34,7 +34,7 @@ pub enum Plan {
         /// How many steps start after the warm-up; `u64::MAX` where only time ends the phase.
         operations: u64,
         /// Counts the steps that are measured, and how long they took.
-        measured: Box<measure::Recorder>,
+        measured: Box<measure::Meter>,
     },
     /// Read keys from each of the nodes that serve them, one entry a node. A node that does not
     /// answer for the length of the time-out is given up, and is not asked for the rest.
@@ -105,7 +105,7 @@ pub(super) struct Run {
     /// Until when steps that were meant to start before the end may still start.
     drain_until_ns: u64,
     operations_left: u64,
-    measured: measure::Recorder,
+    measured: measure::Meter,
 }
 
 impl Work {
@@ -244,7 +244,7 @@ impl Work {
     }
 
     /// What a run phase has measured.
-    pub(super) fn end(self) -> Option<measure::Recorder> {
+    pub(super) fn end(self) -> Option<measure::Meter> {
         match self {
             Self::Run(run) => Some(run.measured),
             Self::Nothing | Self::Load(_) | Self::Final(_) => None,
@@ -261,7 +261,7 @@ impl Work {
     }
 
     /// What counts the steps that are measured, in the run phase.
-    pub(super) fn measured(&mut self) -> Option<&mut measure::Recorder> {
+    pub(super) fn measured(&mut self) -> Option<&mut measure::Meter> {
         match self {
             Self::Run(run) => Some(&mut run.measured),
             Self::Nothing | Self::Load(_) | Self::Final(_) => None,

@@ -148,7 +148,7 @@ async fn run_workload(
     let start_ns = clock.now_ns();
     let measured_from_ns = start_ns + workload.warmup.as_nanos() as u64;
     let (live, seconds) = sync_channel(SECONDS_SHOWN_MAX);
-    let settings = measure::RecorderSettings {
+    let settings = measure::MeterSettings {
         start_ns: measured_from_ns,
         interval_ns: INTERVAL_NS,
         open_loop: workload.rate.is_some(),
@@ -156,7 +156,7 @@ async fn run_workload(
         groups: groups_of_nodes(target),
         live: Some(live),
     };
-    let recorder = measure::Recorder::start(settings, Box::new(BufWriter::new(log)))
+    let recorder = measure::Meter::start(settings, Box::new(BufWriter::new(log)))
         .context("starting to measure")?;
     let end_ns = workload.time_limit().map_or(u64::MAX, |limit| {
         measured_from_ns.saturating_add(limit.as_nanos() as u64)

@@ -18,7 +18,7 @@ mod text;
 
 use std::path::Path;
 
-use kvs_measure::{RecordError, RunRecord};
+use kvs_measure::{RunRecord, RunRecordError};
 
 pub use glossary::meanings;
 pub use layout::table;
@@ -30,7 +30,7 @@ pub use text::{COLUMNS_MAX, LINES_MAX, text};
 ///
 /// # Errors
 /// When there is no `run.json`, or it is malformed, or of a version that this program cannot read.
-pub fn load(directory: &Path) -> Result<RunRecord, RecordError> {
+pub fn load(directory: &Path) -> Result<RunRecord, RunRecordError> {
     let record = RunRecord::load(directory)?;
     let found = if directory.is_file() {
         directory.parent().unwrap_or(directory)

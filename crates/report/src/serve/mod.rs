@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use crate::report::compare::{self, Settings};
 use crate::report::html::{PageError, run_page};
-use kvs_measure::RecordError;
+use kvs_measure::RunRecordError;
 
 /// A server that listens but does not answer yet.
 #[derive(Debug)]
@@ -184,8 +184,8 @@ impl Trouble {
     }
 }
 
-impl From<RecordError> for Trouble {
-    fn from(error: RecordError) -> Self {
+impl From<RunRecordError> for Trouble {
+    fn from(error: RunRecordError) -> Self {
         Self(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
     }
 }

@@ -89,7 +89,7 @@ impl Record<Mark> for Book {
 
 /// Where the steps of a phase come from, and what they are measured by.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(super) struct Source {
     generator: Generator,
     routing: Pcg64,
     pub(super) work: Work,
@@ -99,7 +99,7 @@ pub(super) struct Meter {
     patience_ns: u64,
 }
 
-impl Meter {
+impl Source {
     pub(super) fn new(generator: Generator, seed: u64, patience_ns: u64) -> Self {
         Self {
             generator,
@@ -144,17 +144,29 @@ impl Meter {
             }
             Outcome::Fail(trouble) => {
                 let error = error_kind(trouble).name();
-                measured.error(planned_ns, kind, Some(place), error, measure::Outcome::Fail);
+                measured.error(
+                    planned_ns,
+                    kind,
+                    Some(place),
+                    error,
+                    measure::ErrorOutcome::Fail,
+                );
             }
             Outcome::Info(trouble) => {
                 let error = error_kind(trouble).name();
-                measured.error(planned_ns, kind, Some(place), error, measure::Outcome::Info);
+                measured.error(
+                    planned_ns,
+                    kind,
+                    Some(place),
+                    error,
+                    measure::ErrorOutcome::Info,
+                );
             }
         }
     }
 }
 
-impl Steps<Mark> for Meter {
+impl Steps<Mark> for Source {
     fn draw(&mut self) -> u32 {
         self.routing.random()
     }
@@ -189,7 +201,7 @@ impl Steps<Mark> for Meter {
     }
 }
 
-impl Supply<Mark> for Meter {
+impl Supply<Mark> for Source {
     /// A step may begin late, which is the generator's fault where a lane was free for it.
     fn next(&mut self, pin: Option<NodeId>, lane_was_free: bool, now_ns: u64) -> Option<Due<Mark>> {
         let due = self.work.next(pin, now_ns, &mut self.generator)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kvs_measure::{Measured, RecordError, RunRecord};
+use kvs_measure::{Measured, RunRecord, RunRecordError};
 
 /// Runs that are read of one set.
 const RUNS_MAX: usize = 10_000;
@@ -40,11 +40,11 @@ impl From<Vec<RunRecord>> for RunSet {
 ///
 /// # Errors
 /// When there is no record at all, or one cannot be read.
-pub fn load_runs(path: &Path) -> Result<RunSet, RecordError> {
+pub fn load_runs(path: &Path) -> Result<RunSet, RunRecordError> {
     if path.is_file() || path.join(RunRecord::FILE_NAME).exists() {
         return Ok(vec![super::super::load(path)?].into());
     }
-    let unreadable = |source| RecordError::Unreadable {
+    let unreadable = |source| RunRecordError::Unreadable {
         path: path.to_owned(),
         source,
     };

@@ -257,8 +257,8 @@ fn fault(window: &FaultWindow) -> Vec<String> {
 pub(super) fn errors(record: &RunRecord) -> Table {
     let rows = record.statistics.errors.iter().map(|error| {
         let outcome = match error.outcome {
-            kvs_measure::Outcome::Fail => "fail",
-            kvs_measure::Outcome::Info => "info",
+            kvs_measure::ErrorOutcome::Fail => "fail",
+            kvs_measure::ErrorOutcome::Info => "info",
         };
         vec![
             error.kind.to_string(),

@@ -19,9 +19,9 @@ use super::series::{IntervalRow, IntervalSeries};
 /// store until the run was over.
 pub const NOT_STARTED: &str = "not-started";
 
-/// How a [`Recorder`] counts.
+/// How a [`Meter`] counts.
 #[derive(Clone, Debug)]
-pub struct RecorderSettings {
+pub struct MeterSettings {
     /// When the measured part begins, in ns since the run began.
     pub start_ns: u64,
     /// The length of an interval, in ns; one second in a run.
@@ -40,7 +40,7 @@ pub struct RecorderSettings {
 /// How an operation that did not succeed ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum ErrorOutcome {
     /// It certainly had no effect.
     Fail,
     /// Unknown: a time-out, a broken connection.
@@ -56,7 +56,7 @@ pub struct ErrorRecord {
     /// What went wrong, in the words of the history.
     pub error: String,
     /// Whether it had no effect or may have had one.
-    pub outcome: Outcome,
+    pub outcome: ErrorOutcome,
     /// How often.
     pub count: u64,
 }
@@ -101,11 +101,11 @@ pub struct Measured {
 /// Counts the operations of the measured part. Owned by the thread that drives the load; a second
 /// thread does what takes time, once an interval.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct Meter {
     current: Box<Interval>,
     /// When the current interval is to end.
     due_ns: u64,
-    settings: RecorderSettings,
+    settings: MeterSettings,
     finished: SyncSender<Box<Interval>>,
     recycled: Receiver<Box<Interval>>,
     collector: JoinHandle<io::Result<Collected>>,
@@ -120,7 +120,7 @@ pub struct Recorder {
     late: u64,
 }
 
-impl Recorder {
+impl Meter {
     /// Starts counting. `log` takes the HDR interval log ([`io::sink`] when none is wanted).
     ///
     /// # Errors
@@ -128,7 +128,7 @@ impl Recorder {
     ///
     /// # Panics
     /// When the interval is 0.
-    pub fn start(settings: RecorderSettings, log: Box<dyn Write + Send>) -> io::Result<Self> {
+    pub fn start(settings: MeterSettings, log: Box<dyn Write + Send>) -> io::Result<Self> {
         assert!(settings.interval_ns > 0, "an interval has a length");
         let start_ns = settings.start_ns;
         let (finished, receiver) = mpsc::sync_channel(INTERVALS_QUEUED_MAX);
@@ -194,7 +194,7 @@ impl Recorder {
         kind: OperationKind,
         node: Option<usize>,
         error: &'static str,
-        outcome: Outcome,
+        outcome: ErrorOutcome,
     ) {
         if at_ns >= self.due_ns {
             self.roll(at_ns);
@@ -240,7 +240,7 @@ impl Recorder {
     /// Counts an arrival that was meant to start and never did: an error at `at_ns`. It had waited for
     /// `waited_ns` when the run ended.
     pub fn never_started(&mut self, at_ns: u64, kind: OperationKind, waited_ns: u64) {
-        self.error(at_ns, kind, None, NOT_STARTED, Outcome::Fail);
+        self.error(at_ns, kind, None, NOT_STARTED, ErrorOutcome::Fail);
         self.unstarted.entry(kind).or_default().record(waited_ns);
     }
 
@@ -327,7 +327,7 @@ impl Recorder {
     /// length; a silence of several makes one long one.
     #[cold]
     fn roll(&mut self, at_ns: u64) {
-        let RecorderSettings {
+        let MeterSettings {
             start_ns,
             interval_ns,
             ..
