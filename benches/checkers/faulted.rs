@@ -10,7 +10,7 @@ use kvs_zoo::history::{History, Promise};
 use kvs_zoo::protocol::Lattice;
 use kvs_zoo::server::{Architecture, Settings};
 use kvs_zoo::session::{Policy, Routing};
-use kvs_zoo::sim::{self, Clocks, Fault, Network, Options, Plan, Rate, Syncs, Verdict};
+use kvs_zoo::sim::{self, Clocks, Network, Options, Plan, Rate, SimFault, SimVerdict, Syncs};
 use kvs_zoo::workload::Workload;
 
 use crate::generate::Shape;
@@ -138,7 +138,7 @@ pub(crate) fn record(system: System, shape: Shape) -> History {
         outcome.counters.virtual_ns as f64 / 1e9,
         came.join(", ")
     );
-    assert_eq!(outcome.verdict, Verdict::Valid, "{system:?}");
+    assert_eq!(outcome.verdict, SimVerdict::Valid, "{system:?}");
     for fault in never_came {
         eprintln!("  never came: {fault}");
     }
@@ -147,10 +147,10 @@ pub(crate) fn record(system: System, shape: Shape) -> History {
 
 /// Every kind of fault that the store can meet, all the time.
 fn plan(options: &Options, shape: Shape) -> Plan {
-    let kinds = Fault::ALL.iter().copied();
+    let kinds = SimFault::ALL.iter().copied();
     let met = kinds.filter(|fault| fault.can_meet(&options.architecture));
-    let mut faults: BTreeMap<Fault, Rate> = met.map(|fault| (fault, RATE)).collect();
-    if let Some(rate) = faults.get_mut(&Fault::Amnesia) {
+    let mut faults: BTreeMap<SimFault, Rate> = met.map(|fault| (fault, RATE)).collect();
+    if let Some(rate) = faults.get_mut(&SimFault::Amnesia) {
         rate.every_ns = AMNESIA_EVERY_NS;
     }
     let contended = Workload::load(WORKLOAD).expect("it comes with the program");

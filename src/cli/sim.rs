@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use crate::campaign::seeds;
 use crate::history::write_json_lines;
-use crate::sim::{self, Options, Outcome, Plan, Verdict};
+use crate::sim::{self, Options, Plan, SimVerdict, Simulated};
 
 use super::progress::Screen;
 use super::{ExitStatus, Failure};
@@ -55,15 +55,15 @@ fn trace(seed: u64, options: &Options) -> Result<ExitStatus, Failure> {
     let trace = outcome.trace.unwrap_or_default();
     super::print(&format!("{trace}{}", outcome.verdict))?;
     Ok(match outcome.verdict {
-        Verdict::Valid => ExitStatus::Valid,
-        Verdict::Unknown { .. } => ExitStatus::Unknown,
-        Verdict::Invalid { .. } | Verdict::Liveness { .. } | Verdict::Crash { .. } => {
+        SimVerdict::Valid => ExitStatus::Valid,
+        SimVerdict::Unknown { .. } => ExitStatus::Unknown,
+        SimVerdict::Invalid { .. } | SimVerdict::Liveness { .. } | SimVerdict::Crash { .. } => {
             ExitStatus::Invalid
         }
     })
 }
 
-fn traced(seed: u64, options: &Options) -> (Plan, Outcome) {
+fn traced(seed: u64, options: &Options) -> (Plan, Simulated) {
     let plan = Plan::draw(
         seed,
         &Options {

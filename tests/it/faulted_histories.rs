@@ -8,7 +8,7 @@ use std::time::Duration;
 use kvs_zoo::checker::{Clock, Engine, Options, Outcome, Property, Report, check};
 use kvs_zoo::history::{Evidence, History};
 use kvs_zoo::protocol::Lattice;
-use kvs_zoo::sim::{self, Fault, Plan};
+use kvs_zoo::sim::{self, Plan, SimFault};
 use kvs_zoo::workload::Workload;
 
 /// Steps of the workload: enough for siblings and unknown outcomes, too few for a second thread of
@@ -45,7 +45,7 @@ fn histories() -> Vec<History> {
             ..Plan::draw(seed, &options)
         };
         let outcome = sim::run(&plan);
-        let disks_failed = outcome.counters.faults[Fault::Disk.index()] > 0;
+        let disks_failed = outcome.counters.faults[SimFault::Disk.index()] > 0;
         let puts_met = outcome.counters.sibling_reads > 0;
         let is_wanted = disks_failed && puts_met && outcome.counters.timeouts > 0;
         is_wanted.then_some(outcome.history)

@@ -23,7 +23,7 @@ fn recorded(
     seed: u64,
     (architecture, lattice, bug): (Architecture, Lattice, Option<Bug>),
     is_contended: bool,
-) -> (sim::Outcome, bool) {
+) -> (sim::Simulated, bool) {
     let options = sim::Options {
         steps: STEPS,
         bug,

@@ -9,7 +9,7 @@ mod table;
 use std::num::NonZero;
 use std::path::Path;
 
-use kvs_sim::{Scale, Spread, Topology, Verdict};
+use kvs_sim::{Scale, SimVerdict, Spread, Topology};
 
 use crate::{Observer, parallel};
 
@@ -29,7 +29,7 @@ pub fn measure(
     seeds: NonZero<u64>,
     jobs: NonZero<usize>,
     observer: &mut dyn Observer,
-) -> Result<Vec<Point>, Verdict> {
+) -> Result<Vec<Point>, SimVerdict> {
     let all = scales.len() as u64 * seeds.get();
     observer.begin(all);
     let work = |number: u64| {
@@ -38,7 +38,9 @@ pub fn measure(
     };
     let ran = parallel::each(0..all, jobs, work, |_| observer.advance("scale"));
     observer.end();
-    let spreads = ran.into_iter().collect::<Result<Vec<Spread>, Verdict>>()?;
+    let spreads = ran
+        .into_iter()
+        .collect::<Result<Vec<Spread>, SimVerdict>>()?;
     let by_scale = spreads.chunks(usize::try_from(seeds.get()).expect("as many are in memory"));
     let points = scales.iter().zip(by_scale);
     Ok(points

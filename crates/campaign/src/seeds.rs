@@ -5,7 +5,7 @@ mod command;
 use std::num::NonZero;
 use std::ops::Range;
 
-use kvs_sim::{Counters, Fault, Options, Plan, Verdict};
+use kvs_sim::{Counters, Options, Plan, SimFault, SimVerdict};
 
 use crate::{Observer, parallel};
 
@@ -23,7 +23,7 @@ pub struct Ran {
     /// The seed.
     pub seed: u64,
     /// What was found.
-    pub verdict: Verdict,
+    pub verdict: SimVerdict,
     /// What happened.
     pub counters: Counters,
 }
@@ -64,7 +64,7 @@ pub struct Search {
     /// How many seeds were simulated and could not be judged.
     pub unknown: u64,
     /// Kinds of fault that never came, though there were seeds enough for each.
-    pub never_came: Vec<Fault>,
+    pub never_came: Vec<SimFault>,
 }
 
 /// Simulates seed after seed from 0 to `seeds`, and only until one fails.
@@ -90,7 +90,7 @@ pub fn search(
                 };
             }
             counters.add(&ran.counters);
-            unknown += u64::from(ran.verdict != Verdict::Valid);
+            unknown += u64::from(ran.verdict != SimVerdict::Valid);
         }
         (from, batch) = (to, batch.saturating_mul(2));
     }

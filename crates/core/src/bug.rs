@@ -8,7 +8,7 @@
 
 mod facts;
 
-pub use facts::{Composition, Facts, Fault};
+pub use facts::{Composition, Facts, Trigger};
 
 use serde::{Deserialize, Serialize};
 

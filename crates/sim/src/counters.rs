@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use kvs_core::replica;
 
-use super::fault::Fault;
+use super::fault::SimFault;
 
 /// What happened, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -33,8 +33,8 @@ pub struct Counters {
     pub responses: u64,
     /// Bytes of their frames.
     pub response_bytes: u64,
-    /// Faults by kind, in the order of [`Fault::ALL`].
-    pub faults: [u64; Fault::COUNT],
+    /// Faults by kind, in the order of [`SimFault::ALL`].
+    pub faults: [u64; SimFault::COUNT],
     /// Gets that returned more than one value.
     pub sibling_reads: u64,
     /// Operations that were sent again, to another replica.
@@ -82,7 +82,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    pub(super) const fn fault(&mut self, fault: Fault) {
+    pub(super) const fn fault(&mut self, fault: SimFault) {
         self.faults[fault.index()] += 1;
     }
 
@@ -111,7 +111,7 @@ impl Counters {
     /// How often each kind of fault happened.
     #[must_use]
     pub fn by_fault(&self) -> BTreeMap<&'static str, u64> {
-        let names = Fault::ALL.iter().map(|fault| fault.name());
+        let names = SimFault::ALL.iter().map(|fault| fault.name());
         names.zip(self.faults).collect()
     }
 

@@ -3,7 +3,7 @@
 
 use kvs_load::workload::{FOREIGN_FIRST, Stream};
 
-use super::fault::Fault;
+use super::fault::SimFault;
 
 /// What a stream is for.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ pub(super) enum Purpose {
     /// When sessions do what.
     Clients,
     /// When faults of this kind come, whom they hit and how long they last.
-    Fault(Fault),
+    Fault(SimFault),
     /// Which peers a node talks to.
     Node(u16),
 }

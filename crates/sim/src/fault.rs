@@ -13,11 +13,11 @@ macro_rules! faults {
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
         #[serde(rename_all = "kebab-case")]
-        pub enum Fault {
+        pub enum SimFault {
             $(#[doc = $meaning] $variant,)+
         }
 
-        impl Fault {
+        impl SimFault {
             /// Every kind, in the order of their numbers.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
@@ -52,7 +52,7 @@ faults! {
     Disk = "disk": "Syncs take time and fail; a crash loses or tears what is not synced.",
 }
 
-impl Fault {
+impl SimFault {
     /// How many kinds there are.
     pub const COUNT: usize = Self::ALL.len();
 
@@ -62,7 +62,7 @@ impl Fault {
         Self::ALL.iter().copied().find(|fault| fault.name() == name)
     }
 
-    /// Its place in [`Fault::ALL`].
+    /// Its place in [`SimFault::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
@@ -105,7 +105,7 @@ impl Fault {
     }
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for SimFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.name())
     }

@@ -6,7 +6,7 @@ use kvs_core::protocol::{Dot, NodeId, Origin};
 use kvs_core::replica::Status;
 use kvs_core::values::VectorClock;
 
-use super::outcome::Verdict;
+use super::outcome::SimVerdict;
 use super::world::{MS, World};
 
 /// How long the operations under way may take to end once all is healed: so many time-outs, and so
@@ -149,9 +149,9 @@ fn difference(first: &Status, status: &Status) -> String {
 /// Judges what was recorded, by the direct engine alone and by nothing but the promise. Where
 /// acknowledged puts died with the only state that had them, no put may be missing from the
 /// history `without_lost` them; everything else is judged with them.
-pub(super) fn verdict(history: &History, without_lost: Option<&History>) -> Verdict {
+pub(super) fn verdict(history: &History, without_lost: Option<&History>) -> SimVerdict {
     let verdict = verdict_of(&judge(history), history);
-    let (Verdict::Invalid { anomalies }, Some(without_lost)) = (&verdict, without_lost) else {
+    let (SimVerdict::Invalid { anomalies }, Some(without_lost)) = (&verdict, without_lost) else {
         return verdict;
     };
     let is_loss = |anomaly: &&Anomaly| anomaly.model == Property::LostWrites;
@@ -165,9 +165,9 @@ pub(super) fn verdict(history: &History, without_lost: Option<&History>) -> Verd
         .collect();
     real.extend(judge(without_lost).anomalies().filter(is_loss).cloned());
     if real.is_empty() {
-        return Verdict::Valid;
+        return SimVerdict::Valid;
     }
-    Verdict::Invalid { anomalies: real }
+    SimVerdict::Invalid { anomalies: real }
 }
 
 fn judge(history: &History) -> Report {
@@ -180,15 +180,14 @@ fn judge(history: &History) -> Report {
 }
 
 /// The verdict on what is promised.
-fn verdict_of(report: &Report, history: &History) -> Verdict {
-    use checker::Verdict as Answer;
+fn verdict_of(report: &Report, history: &History) -> SimVerdict {
     let checks = || {
         let checks = report.checks.iter();
         checks.filter(|check| report.is_judged(check.property))
     };
-    if checks().any(|check| matches!(check.verdict, Answer::Invalid { .. })) {
+    if checks().any(|check| matches!(check.verdict, checker::Verdict::Invalid { .. })) {
         let anomalies = checks().flat_map(|check| check.verdict.anomalies());
-        return Verdict::Invalid {
+        return SimVerdict::Invalid {
             anomalies: anomalies.cloned().collect(),
         };
     }
@@ -202,19 +201,19 @@ fn verdict_of(report: &Report, history: &History) -> Verdict {
     let reasons: Vec<String> = checks()
         .filter(|check| !settled(check))
         .filter_map(|check| match &check.verdict {
-            Answer::Unknown { reason } | Answer::NotApplicable { reason } => {
+            checker::Verdict::Unknown { reason } | checker::Verdict::NotApplicable { reason } => {
                 Some(format!("{}: {reason}", check.property))
             }
-            Answer::Valid | Answer::Invalid { .. } => None,
+            checker::Verdict::Valid | checker::Verdict::Invalid { .. } => None,
         })
         .collect();
     let missing = checks().next().is_none();
     if missing || !reasons.is_empty() {
-        return Verdict::Unknown {
+        return SimVerdict::Unknown {
             reason: reasons.join("; "),
         };
     }
-    Verdict::Valid
+    SimVerdict::Valid
 }
 
 fn has_puts(history: &History) -> bool {

@@ -39,9 +39,9 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use counters::Counters;
-pub use fault::Fault;
+pub use fault::SimFault;
 pub use host::SimHost;
-pub use outcome::{Outcome, Verdict};
+pub use outcome::{SimVerdict, Simulated};
 pub use plan::{Clocks, Network, Options, Plan, Rate, STEPS_DEFAULT, Syncs};
 pub use probe::{Spread, Traffic, UpdateSpread};
 pub use scale::Scale;
@@ -53,7 +53,7 @@ use world::World;
 
 /// Simulates a plan and judges what its clients saw. A panic of the store's code is a result.
 #[must_use]
-pub fn run(plan: &Plan) -> Outcome {
+pub fn run(plan: &Plan) -> Simulated {
     let mut world = World::new(plan);
     let lived = catch_unwind(AssertUnwindSafe(|| world.run()));
     world.counters.virtual_ns = world.now_ns;
@@ -64,12 +64,12 @@ pub fn run(plan: &Plan) -> Outcome {
             let without_lost = world.without_lost_puts(&history);
             judge::verdict(&history, without_lost.as_ref())
         }
-        Ok(Err(what)) => Verdict::Liveness { what },
-        Err(panic) => Verdict::Crash {
+        Ok(Err(what)) => SimVerdict::Liveness { what },
+        Err(panic) => SimVerdict::Crash {
             message: said(&*panic),
         },
     };
-    Outcome {
+    Simulated {
         verdict,
         counters: world.counters,
         history,

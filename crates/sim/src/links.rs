@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::counters::Counters;
 use super::draw::{Draw, Purpose};
-use super::fault::Fault;
+use super::fault::SimFault;
 use super::plan::{Network, Plan};
 use super::topology::Topology;
 
@@ -95,26 +95,26 @@ impl Links {
             return arrivals;
         }
         if self.network.loss > 0.0 && self.draw.chance(self.network.loss) {
-            counters.fault(Fault::Loss);
+            counters.fault(SimFault::Loss);
             return arrivals;
         }
         let mut at_ns = now_ns + self.delay_ns(from, to);
         if self.network.slow > 0.0 && self.draw.chance(self.network.slow) {
-            counters.fault(Fault::Delay);
+            counters.fault(SimFault::Delay);
             at_ns += self.draw.exponential(self.network.slow_ns);
         }
         if let Some(last_ns) = self.last_ns.get_mut(from * self.nodes + to) {
             if at_ns >= *last_ns {
                 *last_ns = at_ns;
             } else if self.network.reorder {
-                counters.fault(Fault::Reorder);
+                counters.fault(SimFault::Reorder);
             } else {
                 at_ns = *last_ns;
             }
         }
         arrivals.push(at_ns);
         if self.network.duplicate > 0.0 && self.draw.chance(self.network.duplicate) {
-            counters.fault(Fault::Duplicate);
+            counters.fault(SimFault::Duplicate);
             arrivals.push(at_ns + self.delay_ns(from, to));
         }
         arrivals

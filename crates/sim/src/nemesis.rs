@@ -6,7 +6,7 @@ use kvs_core::values::VectorClock;
 
 use super::disk::{Disk, Held};
 use super::draw::{Draw, Purpose};
-use super::fault::Fault;
+use super::fault::SimFault;
 use super::links::{Cut, CutKind};
 use super::node::State;
 use super::plan::Plan;
@@ -29,14 +29,14 @@ pub(super) struct Nemesis {
 
 impl Nemesis {
     pub(super) fn new(plan: &Plan) -> Self {
-        let draw = |fault: &Fault| Draw::new(plan.seed, Purpose::Fault(*fault));
+        let draw = |fault: &SimFault| Draw::new(plan.seed, Purpose::Fault(*fault));
         Self {
-            draws: Fault::ALL.iter().map(draw).collect(),
+            draws: SimFault::ALL.iter().map(draw).collect(),
             lost: Vec::new(),
         }
     }
 
-    fn draw(&mut self, fault: Fault) -> &mut Draw {
+    fn draw(&mut self, fault: SimFault) -> &mut Draw {
         &mut self.draws[fault.index()]
     }
 }
@@ -45,7 +45,7 @@ impl World<'_> {
     /// Lets the faults of the plan begin.
     pub(super) fn unleash(&mut self) {
         for (fault, rate) in &self.plan.faults {
-            if *fault == Fault::Clock {
+            if *fault == SimFault::Clock {
                 for node in &mut self.nodes {
                     node.skew(&self.plan.clocks, self.nemesis.draw(*fault));
                 }
@@ -58,7 +58,7 @@ impl World<'_> {
     }
 
     /// A fault comes. The next of its kind is drawn with it.
-    pub(super) fn strike(&mut self, fault: Fault) {
+    pub(super) fn strike(&mut self, fault: SimFault) {
         if self.healed_ns.is_some() || self.plan.watched {
             return;
         }
@@ -70,28 +70,32 @@ impl World<'_> {
         let node = draw.below(nodes);
         self.queue.push(self.now_ns + wait_ns, Event::Fault(fault));
         match fault {
-            Fault::Partition => self.cut(fault, CutKind::Both, lasts_ns),
-            Fault::OneWay => self.cut(fault, CutKind::OneWay, lasts_ns),
-            Fault::ClientCut => {
+            SimFault::Partition => self.cut(fault, CutKind::Both, lasts_ns),
+            SimFault::OneWay => self.cut(fault, CutKind::OneWay, lasts_ns),
+            SimFault::ClientCut => {
                 let clients = usize::from(self.plan.clients);
                 let client = self.nemesis.draw(fault).below(clients) as u16;
                 self.cut(fault, CutKind::Client(client), lasts_ns);
             }
-            Fault::Disconnect => self.break_connections(node),
-            Fault::Pause => self.pause(node, lasts_ns),
-            Fault::Crash | Fault::Amnesia => self.crash(node, fault, lasts_ns),
-            Fault::Clock => {
+            SimFault::Disconnect => self.break_connections(node),
+            SimFault::Pause => self.pause(node, lasts_ns),
+            SimFault::Crash | SimFault::Amnesia => self.crash(node, fault, lasts_ns),
+            SimFault::Clock => {
                 self.counters.fault(fault);
                 self.nodes[node].jump(&self.plan.clocks, self.nemesis.draw(fault));
                 self.note(format_args!("the clock of n{node} jumps"));
             }
-            Fault::Loss | Fault::Duplicate | Fault::Reorder | Fault::Delay | Fault::Disk => {
+            SimFault::Loss
+            | SimFault::Duplicate
+            | SimFault::Reorder
+            | SimFault::Delay
+            | SimFault::Disk => {
                 unreachable!("these come with a message or a sync")
             }
         }
     }
 
-    fn cut(&mut self, fault: Fault, kind: CutKind, lasts_ns: u64) {
+    fn cut(&mut self, fault: SimFault, kind: CutKind, lasts_ns: u64) {
         let draw = self.nemesis.draw(fault);
         let far: Vec<bool> = self.nodes.iter().map(|_| draw.chance(0.5)).collect();
         let until_ns = self.now_ns + lasts_ns;
@@ -109,7 +113,7 @@ impl World<'_> {
 
     /// Every client that waits for the node hears that its connection is broken, after a while.
     fn break_connections(&mut self, node: usize) {
-        self.counters.fault(Fault::Disconnect);
+        self.counters.fault(SimFault::Disconnect);
         self.note(format_args!("the connections to n{node} break"));
         self.tell_clients(node);
     }
@@ -130,7 +134,7 @@ impl World<'_> {
         paused.state = State::Paused;
         let event = Event::Resume(paused.spec.node, paused.life);
         self.queue.push(self.now_ns + lasts_ns, event);
-        self.counters.fault(Fault::Pause);
+        self.counters.fault(SimFault::Pause);
         self.note(format_args!("n{node} pauses for {lasts_ns} ns"));
     }
 
@@ -153,9 +157,9 @@ impl World<'_> {
         self.nodes[node].inbox = waiting;
     }
 
-    fn crash(&mut self, node: usize, fault: Fault, lasts_ns: u64) {
+    fn crash(&mut self, node: usize, fault: SimFault, lasts_ns: u64) {
         let refuses = self.nemesis.draw(fault).chance(TOLD);
-        if self.nodes[node].is_down() || fault == Fault::Amnesia && !self.may_forget(node) {
+        if self.nodes[node].is_down() || fault == SimFault::Amnesia && !self.may_forget(node) {
             return;
         }
         self.counters.fault(fault);
@@ -188,11 +192,11 @@ impl World<'_> {
         }
         crashed.life += 1;
         crashed.state = State::Down { refuses };
-        if fault == Fault::Amnesia || crashed.disk.is_some() {
+        if fault == SimFault::Amnesia || crashed.disk.is_some() {
             let status = crashed.replica.status();
             self.counters.add_replica(&status.counters);
         }
-        crashed.come_back(fault == Fault::Amnesia);
+        crashed.come_back(fault == SimFault::Amnesia);
         let event = Event::Restart(crashed.spec.node);
         self.queue.push(self.now_ns + lasts_ns, event);
         if refuses {
@@ -204,11 +208,11 @@ impl World<'_> {
     /// what is durable, so that its process ends (Rebello et al., *Can applications recover from
     /// fsync failures?*, 2020).
     pub(super) fn synced(&mut self, node: usize) {
-        let draw = self.nemesis.draw(Fault::Disk);
+        let draw = self.nemesis.draw(SimFault::Disk);
         let failed = draw.chance(self.plan.syncs.fail);
-        let lasts_ns = 1 + draw.exponential(self.plan.faults[&Fault::Disk].lasts_ns);
+        let lasts_ns = 1 + draw.exponential(self.plan.faults[&SimFault::Disk].lasts_ns);
         if failed && self.healed_ns.is_none() {
-            return self.crash(node, Fault::Disk, lasts_ns);
+            return self.crash(node, SimFault::Disk, lasts_ns);
         }
         self.counters.syncs += 1;
         let disk = self.nodes[node].disk.as_mut();
@@ -222,7 +226,7 @@ impl World<'_> {
         let (id, life) = (self.nodes[node].spec.node, self.nodes[node].life);
         let disk = self.nodes[node].disk.as_mut();
         if disk.is_some_and(Disk::begin_sync) {
-            let draw = self.nemesis.draw(Fault::Disk);
+            let draw = self.nemesis.draw(SimFault::Disk);
             let lasts_ns = draw.exponential(self.plan.syncs.lasts_ns);
             self.queue
                 .push(self.now_ns + lasts_ns, Event::Synced(id, life));

@@ -11,9 +11,9 @@ use super::counters::Counters;
 
 /// What came of a simulation.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct Simulated {
     /// Whether the store kept its promise.
-    pub verdict: Verdict,
+    pub verdict: SimVerdict,
     /// What was counted.
     pub counters: Counters,
     /// What clients saw: as much of it as there was when the simulation ended.
@@ -25,7 +25,7 @@ pub struct Outcome {
 /// Whether the store kept its promise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum SimVerdict {
     /// It did.
     Valid,
     /// It did not.
@@ -50,7 +50,7 @@ pub enum Verdict {
     },
 }
 
-impl Verdict {
+impl SimVerdict {
     /// The word for it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -87,7 +87,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for SimVerdict {
     /// The word, and the first anomaly or the reason.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;

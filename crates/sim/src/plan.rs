@@ -12,7 +12,7 @@ use kvs_load::workload::{Distribution, Mix, ValueSize, Workload};
 
 use super::counters::Counters;
 use super::draw::{Draw, Purpose};
-use super::fault::Fault;
+use super::fault::SimFault;
 use super::topology::Topology;
 
 /// Steps of the safety phase, unless told otherwise.
@@ -44,7 +44,7 @@ pub struct Options {
     /// How far apart nodes are.
     pub topology: Topology,
     /// Kinds of fault that do not happen.
-    pub without: BTreeSet<Fault>,
+    pub without: BTreeSet<SimFault>,
     /// Whether all that happens is written down.
     pub trace: bool,
 }
@@ -70,8 +70,8 @@ impl Options {
 
     /// The kinds of fault that seeds draw from and that never came in what was counted.
     #[must_use]
-    pub fn never_came(&self, counters: &Counters) -> Vec<Fault> {
-        { Fault::ALL.iter().copied() }
+    pub fn never_came(&self, counters: &Counters) -> Vec<SimFault> {
+        { SimFault::ALL.iter().copied() }
             .filter(|fault| !self.without.contains(fault) && fault.can_meet(&self.architecture))
             .filter(|fault| counters.faults[fault.index()] == 0)
             .collect()
@@ -112,7 +112,7 @@ pub struct Plan {
     /// How wrong clocks are.
     pub clocks: Clocks,
     /// How often faults come; kinds that are absent never do.
-    pub faults: BTreeMap<Fault, Rate>,
+    pub faults: BTreeMap<SimFault, Rate>,
     /// Whether a node may lose puts together with its state: acknowledged, and applied by no other
     /// replica. Otherwise it loses its state only while every put that it has is held elsewhere.
     pub loses_puts: bool,
@@ -230,7 +230,7 @@ impl Plan {
     /// Each kind of fault is there in every other seed, and one seed in twenty has none.
     fn draw_faults(&mut self, draw: &mut Draw) {
         let calm = draw.chance(0.05);
-        for fault in Fault::ALL {
+        for fault in SimFault::ALL {
             let present = draw.chance(0.5) && !calm;
             let rate = Rate {
                 every_ns: draw.magnitude(5 * MS, 300 * MS),
@@ -247,22 +247,30 @@ impl Plan {
             .retain(|fault, _| !options.without.contains(fault));
         // Nothing else keeps the state of an unreplicated store.
         if !self.architecture.is_replicated() {
-            self.faults.remove(&Fault::Amnesia);
+            self.faults.remove(&SimFault::Amnesia);
         }
         let has = |fault| self.faults.contains_key(&fault);
         let network = &mut self.network;
-        network.loss = if has(Fault::Loss) { network.loss } else { 0.0 };
-        network.duplicate = if has(Fault::Duplicate) {
+        network.loss = if has(SimFault::Loss) {
+            network.loss
+        } else {
+            0.0
+        };
+        network.duplicate = if has(SimFault::Duplicate) {
             network.duplicate
         } else {
             0.0
         };
-        network.reorder = has(Fault::Reorder);
-        network.slow = if has(Fault::Delay) { network.slow } else { 0.0 };
-        if !has(Fault::Clock) {
+        network.reorder = has(SimFault::Reorder);
+        network.slow = if has(SimFault::Delay) {
+            network.slow
+        } else {
+            0.0
+        };
+        if !has(SimFault::Clock) {
             self.clocks = Clocks::default();
         }
-        if has(Fault::Disk) {
+        if has(SimFault::Disk) {
             self.replays = true;
         } else {
             self.syncs = Syncs::default();

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use kvs_core::protocol::NodeId;
 use kvs_core::replica::Timer;
 
-use super::fault::Fault;
+use super::fault::SimFault;
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) enum Event {
     /// The sync under way ends in this life of a node's process.
     Synced(NodeId, u32),
     /// A fault of this kind comes.
-    Fault(Fault),
+    Fault(SimFault),
 }
 
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use kvs_core::server::{Architecture, Settings};
 use kvs_core::session::{Policy, Routing};
 use kvs_load::workload::{Mix, ValueSize, Workload};
 
-use super::outcome::Verdict;
+use super::outcome::SimVerdict;
 use super::plan::{Clocks, Network, Plan, Syncs};
 use super::probe::{Probe, Spread};
 use super::said;
@@ -143,7 +143,7 @@ impl Scale {
     ///
     /// # Errors
     /// The store's code panicked.
-    pub fn run(&self, seed: u64) -> Result<Spread, Verdict> {
+    pub fn run(&self, seed: u64) -> Result<Spread, SimVerdict> {
         let plan = self.plan(seed);
         let lived = std::panic::catch_unwind(|| {
             let mut world = World::new(&plan);
@@ -152,7 +152,7 @@ impl Scale {
             let probe = world.probe.take().expect("the plan is watched");
             Probe::into_spread(*probe, now_ns)
         });
-        lived.map_err(|panic| Verdict::Crash {
+        lived.map_err(|panic| SimVerdict::Crash {
             message: said(&*panic),
         })
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::fault::Fault;
-use super::outcome::Verdict;
+use super::fault::SimFault;
+use super::outcome::SimVerdict;
 use super::plan::{Options, Plan};
 use super::run;
 
@@ -34,7 +34,7 @@ pub fn shrink(seed: u64, options: &Options) -> Options {
     }
 }
 
-fn verdict(seed: u64, options: &Options) -> Verdict {
+fn verdict(seed: u64, options: &Options) -> SimVerdict {
     run(&Plan::draw(seed, options)).verdict
 }
 
@@ -74,10 +74,10 @@ impl Search {
     }
 
     fn fewer_faults(&mut self) {
-        if self.attempt(|options| options.without = Fault::ALL.iter().copied().collect()) {
+        if self.attempt(|options| options.without = SimFault::ALL.iter().copied().collect()) {
             return;
         }
-        for fault in Fault::ALL {
+        for fault in SimFault::ALL {
             self.attempt(|options| {
                 options.without.insert(*fault);
             });

@@ -53,7 +53,7 @@ fn every_kind_of_fault_happens_and_everything_is_met() {
     let mut counters = Counters::default();
     for seed in SEEDS {
         let outcome = run(&Plan::draw(seed, &replicated(Lattice::Causal)));
-        assert_eq!(outcome.verdict, Verdict::Valid, "seed {seed}");
+        assert_eq!(outcome.verdict, SimVerdict::Valid, "seed {seed}");
         counters.add(&outcome.counters);
     }
     let happened = counters.by_fault().into_iter().chain(counters.marks());
@@ -66,7 +66,7 @@ fn every_kind_of_fault_happens_and_everything_is_met() {
 
 #[test]
 fn a_fault_that_is_left_out_never_happens_and_leaves_the_rest_of_the_plan_as_it_was() {
-    for fault in Fault::ALL {
+    for fault in SimFault::ALL {
         let without = Options {
             without: [*fault].into(),
             steps: 200,
@@ -113,10 +113,10 @@ fn puts_that_died_with_a_memory_are_excused_and_nothing_else_is() {
     for seed in SEEDS {
         let plan = Plan::draw(seed, &replicated(Lattice::Causal));
         let outcome = run(&plan);
-        assert_eq!(outcome.verdict, Verdict::Valid, "seed {seed}");
+        assert_eq!(outcome.verdict, SimVerdict::Valid, "seed {seed}");
         let strict = judge::verdict(&outcome.history, None);
         if outcome.counters.lost_puts == 0 {
-            assert_eq!(strict, Verdict::Valid, "seed {seed}");
+            assert_eq!(strict, SimVerdict::Valid, "seed {seed}");
         } else if strict.is_failure() {
             assert_eq!(strict.way(), "invalid: lost-write", "seed {seed}");
             excused += 1;
@@ -130,7 +130,7 @@ fn a_bug_is_found_where_puts_are_lost_too() {
     let options = Options {
         bug: Some(Bug::MissingSibling),
         // Slow disks leave few moments in which a node may lose its state.
-        without: [Fault::Disk].into(),
+        without: [SimFault::Disk].into(),
         ..replicated(Lattice::Causal)
     };
     let outcomes = SEEDS.map(|seed| run(&Plan::draw(seed, &options)));
@@ -148,7 +148,7 @@ fn no_put_is_lost_unless_the_plan_says_so() {
         let outcome = run(&plan);
         assert_eq!(outcome.counters.lost_puts, 0, "seed {seed}");
         let strict = judge::verdict(&outcome.history, None);
-        assert_eq!(strict, Verdict::Valid, "seed {seed}");
+        assert_eq!(strict, SimVerdict::Valid, "seed {seed}");
     }
 }
 
@@ -158,7 +158,7 @@ fn a_panic_is_a_result_with_what_was_recorded_before_it() {
     plan.workload.value_size = ValueSize::Fixed(4);
     let outcome = run(&plan);
     let message = "payload too short for its id".to_owned();
-    assert_eq!(outcome.verdict, Verdict::Crash { message });
+    assert_eq!(outcome.verdict, SimVerdict::Crash { message });
     assert_eq!(outcome.history.len() as u64, outcome.counters.operations);
 }
 
@@ -201,7 +201,7 @@ fn a_process_that_ends_as_it_goes_on_hears_nothing_more() {
         (210, Options::new(sharded, Lattice::Lww)),
     ] {
         let outcome = run(&Plan::draw(seed, &options));
-        assert_eq!(outcome.verdict, Verdict::Valid, "seed {seed}");
+        assert_eq!(outcome.verdict, SimVerdict::Valid, "seed {seed}");
     }
 }
 
@@ -210,14 +210,14 @@ fn a_thousand_replicas_over_six_regions_agree() {
     let options = Options {
         steps: 30,
         topology: Topology::Wan,
-        without: Fault::ALL.iter().copied().collect(),
+        without: SimFault::ALL.iter().copied().collect(),
         ..Options::new(
             Architecture::replicated(1_000).expect("a size"),
             Lattice::Lww,
         )
     };
     let outcome = run(&Plan::draw(1, &options));
-    assert_eq!(outcome.verdict, Verdict::Valid);
+    assert_eq!(outcome.verdict, SimVerdict::Valid);
     let counters = outcome.counters;
     assert!(counters.converged_ns > 0 || counters.messages > 1_000);
     assert!(counters.message_bytes > counters.messages * 10);

@@ -11,7 +11,7 @@ use clap::Args;
 use crate::protocol::Lattice;
 use crate::server::{Architecture, fits};
 use crate::session::Routing;
-use crate::sim::{Fault, Options, STEPS_DEFAULT, Topology};
+use crate::sim::{Options, STEPS_DEFAULT, SimFault, Topology};
 
 use crate::cli::Failure;
 use crate::cli::choice::{Choice, choice};
@@ -166,15 +166,15 @@ impl SimArgs {
 }
 
 /// The kinds of fault of these names, `all` among them.
-pub(in crate::cli) fn faults(names: &[String]) -> anyhow::Result<BTreeSet<Fault>> {
+pub(in crate::cli) fn faults(names: &[String]) -> anyhow::Result<BTreeSet<SimFault>> {
     let mut faults = BTreeSet::new();
     for name in names {
         if name == ALL {
-            faults.extend(Fault::ALL);
+            faults.extend(SimFault::ALL);
             continue;
         }
-        faults.insert(Fault::from_name(name).ok_or_else(|| {
-            let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+        faults.insert(SimFault::from_name(name).ok_or_else(|| {
+            let names: Vec<&str> = SimFault::ALL.iter().map(|fault| fault.name()).collect();
             anyhow!(
                 "there is no fault {name:?}: --without takes {} or {ALL}",
                 names.join(", ")

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::campaign::seeds::{Ran, SEEDS_WITH_EVERY_FAULT, replay};
 use crate::cli::{ExitStatus, Failure};
 use crate::recording::lattice_of;
-use crate::sim::{Counters, Options, Verdict};
+use crate::sim::{Counters, Options, SimVerdict};
 
 /// Failing seeds that are shown; all are counted.
 const SHOWN_MAX: usize = 3;
@@ -44,7 +44,7 @@ pub(super) struct Summary {
 struct Shown {
     seed: u64,
     #[serde(flatten)]
-    verdict: Verdict,
+    verdict: SimVerdict,
     command: String,
 }
 
@@ -67,7 +67,7 @@ impl Summary {
         {
             counters.add(&counted);
             *verdicts.entry(verdict.name()).or_insert(0) += 1;
-            if verdict != Verdict::Valid && failures.len() < SHOWN_MAX {
+            if verdict != SimVerdict::Valid && failures.len() < SHOWN_MAX {
                 failures.push(Shown {
                     seed,
                     verdict,
@@ -89,7 +89,7 @@ impl Summary {
             verdicts,
             faults: counters.by_fault(),
             never_came: { options.never_came(&counters).into_iter() }
-                .map(crate::sim::Fault::name)
+                .map(crate::sim::SimFault::name)
                 .collect(),
             counters,
             failures,
@@ -102,7 +102,7 @@ impl Summary {
     }
 
     /// The first seed that did not turn out valid.
-    pub(super) fn first_failure(&self) -> Option<(u64, &Verdict)> {
+    pub(super) fn first_failure(&self) -> Option<(u64, &SimVerdict)> {
         self.failures
             .first()
             .map(|shown| (shown.seed, &shown.verdict))

@@ -4,7 +4,7 @@ use crate::protocol::Lattice;
 
 /// A fault that brings a bug out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
+pub enum Trigger {
     /// A message is lost.
     Loss,
     /// A message, or the update in it, arrives more than once.
@@ -19,7 +19,7 @@ pub enum Fault {
     CrashBeforeSync,
 }
 
-impl Fault {
+impl Trigger {
     /// Its name, as tables print it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -50,7 +50,7 @@ pub struct Facts {
     /// What has to go wrong for it to show; none when puts and gets alone do. Some of it happens
     /// without anybody's doing: rumours miss a replica of a large group, updates are pushed and
     /// pulled, a replica under load lags.
-    pub provoked_by: Option<Fault>,
+    pub provoked_by: Option<Trigger>,
     /// Whether a model must find it.
     pub model: bool,
     /// Whether the simulator must find it.
@@ -190,7 +190,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         store: REPLICATED,
         lattice: Some(Lattice::Causal),
-        provoked_by: Some(Fault::CrashWithoutState),
+        provoked_by: Some(Trigger::CrashWithoutState),
         model: true,
         sim: true,
         real: true,
@@ -202,7 +202,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         store: REPLICATED,
         lattice: Some(Lattice::Causal),
-        provoked_by: Some(Fault::Cut),
+        provoked_by: Some(Trigger::Cut),
         model: true,
         sim: true,
         real: true,
@@ -214,7 +214,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         store: REPLICATED,
         lattice: Some(Lattice::Causal),
-        provoked_by: Some(Fault::Repetition),
+        provoked_by: Some(Trigger::Repetition),
         model: true,
         sim: true,
         real: true,
@@ -238,7 +238,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "lww",
         store: REPLICATED,
         lattice: Some(Lattice::Lww),
-        provoked_by: Some(Fault::ClockSkew),
+        provoked_by: Some(Trigger::ClockSkew),
         model: true,
         sim: true,
         real: true,
@@ -250,7 +250,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         store: LARGE,
         lattice: Some(Lattice::Causal),
-        provoked_by: Some(Fault::Loss),
+        provoked_by: Some(Trigger::Loss),
         model: true,
         sim: true,
         real: true,
@@ -262,7 +262,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "causal",
         store: REPLICATED,
         lattice: Some(Lattice::Causal),
-        provoked_by: Some(Fault::Cut),
+        provoked_by: Some(Trigger::Cut),
         model: true,
         sim: true,
         real: false,
@@ -273,7 +273,7 @@ pub(super) const TABLE: [Facts; 17] = [
         promise: "linearizable",
         store: Composition::Local,
         lattice: None,
-        provoked_by: Some(Fault::CrashBeforeSync),
+        provoked_by: Some(Trigger::CrashBeforeSync),
         model: true,
         sim: true,
         real: true,

@@ -3,9 +3,9 @@
 use super::*;
 
 /// Disks are slow and fail, processes end, and nothing else goes wrong.
-fn with_bad_disks(seed: u64, architecture: &Architecture, bug: Option<Bug>) -> Outcome {
-    let all = Fault::ALL.iter().copied();
-    let others = all.filter(|fault| !matches!(fault, Fault::Disk | Fault::Crash));
+fn with_bad_disks(seed: u64, architecture: &Architecture, bug: Option<Bug>) -> Simulated {
+    let all = SimFault::ALL.iter().copied();
+    let others = all.filter(|fault| !matches!(fault, SimFault::Disk | SimFault::Crash));
     let options = Options {
         bug,
         without: others.collect(),
@@ -25,7 +25,7 @@ fn crashes_before_a_sync_take_nothing_that_was_acknowledged() {
             let outcome = with_bad_disks(seed, &architecture, None);
             assert_eq!(
                 outcome.verdict,
-                Verdict::Valid,
+                SimVerdict::Valid,
                 "{architecture}, seed {seed}"
             );
             counters.add(&outcome.counters);
@@ -34,8 +34,8 @@ fn crashes_before_a_sync_take_nothing_that_was_acknowledged() {
             counters.syncs,
             counters.changes_lost,
             counters.changes_torn,
-            counters.faults[Fault::Disk.index()],
-            counters.faults[Fault::Crash.index()],
+            counters.faults[SimFault::Disk.index()],
+            counters.faults[SimFault::Crash.index()],
         ];
         assert!(
             marks.iter().all(|mark| *mark > 10),
