@@ -133,11 +133,11 @@ impl Client {
     pub(crate) fn is_causal(&mut self, key: &'static str, attempt: Attempt, reply: &Reply) -> bool {
         let (vector, shown): (_, &[Shown]) = match reply {
             Reply::Put(put) => match put {
-                crate::reply::Evidence::Causal(dot, vector) => {
+                crate::reply::Witness::Causal(dot, vector) => {
                     self.puts.insert(key, *dot);
                     (vector, &[])
                 }
-                crate::reply::Evidence::None | crate::reply::Evidence::Lww(_) => return true,
+                crate::reply::Witness::None | crate::reply::Witness::Lww(_) => return true,
             },
             Reply::Get(vector, shown) => (vector, shown),
             Reply::Refused(_) => return true,

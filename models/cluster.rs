@@ -19,7 +19,7 @@ use crate::properties::{
     A_CHANGE_IS_LOST, A_CONTEXT_IS_LOST, A_LATE_PUT_IS_TAKEN, A_QUEUE_IS_FULL, A_REQUEST_IS_REFUSED,
 };
 use crate::recording::Recording;
-use crate::reply::{Evidence, Reply};
+use crate::reply::{Reply, Witness};
 use crate::shared::Shared;
 
 /// The session of the final reads.
@@ -34,7 +34,7 @@ pub(crate) struct Cluster {
     pub(crate) budget: Budget,
     /// The puts that replicas have answered, with their keys. (Those of unreplicated stores have no
     /// identity, and are judged by what is read.)
-    pub(crate) accepted: BTreeMap<Dot, (&'static str, Evidence)>,
+    pub(crate) accepted: BTreeMap<Dot, (&'static str, Witness)>,
     /// What clients did, judged by the tester of the promise, one a group; none if the model
     /// leaves it out.
     pub(crate) recordings: Option<Shared<Vec<Recording>>>,
@@ -256,11 +256,11 @@ impl Cluster {
             return;
         };
         let dot = match evidence {
-            Evidence::None => return,
-            Evidence::Causal(dot, _) => *dot,
+            Witness::None => return,
+            Witness::Causal(dot, _) => *dot,
             // Its reply does not say, but it was the last. (No model of LWW has disks, which keep
             // replies back.)
-            Evidence::Lww(_) => self.nodes.last_dot(node),
+            Witness::Lww(_) => self.nodes.last_dot(node),
         };
         let put = (key, evidence.clone());
         self.seen.dot_twice |= self.accepted.insert(dot, put).is_some();

@@ -18,7 +18,7 @@ use kvs_core::values::VectorClock;
 
 use crate::adapter::ClusterModel;
 use crate::nodes::Nodes;
-use crate::reply::{Evidence, Reply, Shown};
+use crate::reply::{Reply, Shown, Witness};
 
 /// Replicas that do not agree after so many rounds of anti-entropy without loss never will.
 const HEALING_ROUNDS_MAX: usize = 8;
@@ -43,7 +43,7 @@ impl Healed {
     }
 
     /// Whether every replica that serves the key shows this put, or one that supersedes it.
-    pub(crate) fn everywhere(&self, key: &str, put: &Evidence) -> bool {
+    pub(crate) fn everywhere(&self, key: &str, put: &Witness) -> bool {
         let mut of_key = self.reads.iter().filter(|((_, other), _)| *other == key);
         of_key.all(|(_, shown)| shown.iter().any(|shown| supersedes(&shown.evidence, put)))
     }
@@ -56,12 +56,12 @@ impl Healed {
     }
 }
 
-fn supersedes(shown: &Evidence, put: &Evidence) -> bool {
+fn supersedes(shown: &Witness, put: &Witness) -> bool {
     match (shown, put) {
-        (Evidence::Causal(_, vector), Evidence::Causal(dot, _)) => {
+        (Witness::Causal(_, vector), Witness::Causal(dot, _)) => {
             VectorClock::from(vector.as_slice()).covers(*dot)
         }
-        (Evidence::Lww(shown), Evidence::Lww(put)) => shown >= put,
+        (Witness::Lww(shown), Witness::Lww(put)) => shown >= put,
         _ => false,
     }
 }

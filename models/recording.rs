@@ -12,7 +12,7 @@ use kvs_core::replica::ReplicaKind;
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
 use crate::client::Step;
-use crate::reply::{Evidence, Reply, Shown};
+use crate::reply::{Reply, Shown, Witness};
 
 /// What clients did so far, by session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -129,9 +129,9 @@ fn dots(vector: &Vector) -> Vec<u64> {
 }
 
 fn causal(reply: &Reply) -> CausalReturn<String> {
-    let put = |evidence: &Evidence| match evidence {
-        Evidence::Causal(dot, vector) => (*dot, dots(vector)),
-        Evidence::None | Evidence::Lww(_) => panic!("a causal store gives dots"),
+    let put = |evidence: &Witness| match evidence {
+        Witness::Causal(dot, vector) => (*dot, dots(vector)),
+        Witness::None | Witness::Lww(_) => panic!("a causal store gives dots"),
     };
     match reply {
         Reply::Refused(_) => CausalReturn::Refused,
@@ -158,12 +158,12 @@ fn causal(reply: &Reply) -> CausalReturn<String> {
 
 fn lww(at: Origin, reply: &Reply) -> LwwReturn<String> {
     let at = origin(at.node().0, at.incarnation());
-    let put = |evidence: &Evidence| match evidence {
-        Evidence::Lww(version) => Version {
+    let put = |evidence: &Witness| match evidence {
+        Witness::Lww(version) => Version {
             time: version.time,
             origin: version.origin,
         },
-        Evidence::None | Evidence::Causal(..) => panic!("a last-write-wins store gives versions"),
+        Witness::None | Witness::Causal(..) => panic!("a last-write-wins store gives versions"),
     };
     match reply {
         Reply::Refused(_) => LwwReturn::Refused,

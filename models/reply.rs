@@ -5,7 +5,7 @@ use kvs_core::protocol::{Dot, PutWitness, Refusal, Response, Sibling, Vector, Ve
 /// What a client learns from a response.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reply {
-    Put(Evidence),
+    Put(Witness),
     /// The replica's vector, and the values.
     Get(Vector, Vec<Shown>),
     Refused(Refusal),
@@ -15,18 +15,18 @@ pub(crate) enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Shown {
     pub(crate) value: String,
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: Witness,
 }
 
 /// What a reply says about a put.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Evidence {
+pub(crate) enum Witness {
     None,
     Causal(Dot, Vector),
     Lww(Version),
 }
 
-impl Evidence {
+impl Witness {
     fn of(witness: &PutWitness<'_>) -> Self {
         match witness {
             PutWitness::None => Self::None,
@@ -55,11 +55,11 @@ impl Evidence {
 impl Reply {
     pub(crate) fn of(response: &Response<'_>) -> Self {
         match response {
-            Response::Put(witness) => Self::Put(Evidence::of(witness)),
+            Response::Put(witness) => Self::Put(Witness::of(witness)),
             Response::Get { vector, siblings } => {
                 let shown = siblings.iter().map(|sibling| Shown {
                     value: String::from_utf8_lossy(sibling.value).into_owned(),
-                    evidence: Evidence::of(&sibling.witness),
+                    evidence: Witness::of(&sibling.witness),
                 });
                 Self::Get((*vector).into(), shown.collect())
             }

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use crate::measure::RunRecord;
-use crate::report::compare::{self, Answer, Comparison, Settings};
+use crate::report::compare::{self, Answer, Comparison, Thresholds};
 
 use super::{ExitStatus, Failure};
 
@@ -76,7 +76,7 @@ pub(super) fn main(args: &CompareArgs) -> Result<ExitStatus, Failure> {
         let error = anyhow!("--large is a percentage and --certain a probability from 0 to 1");
         return Err(Failure::bad_arguments(error));
     }
-    let settings = Settings {
+    let settings = Thresholds {
         large: args.large / 100.0,
         certain: args.certain,
     };
@@ -122,7 +122,7 @@ fn exit_status(comparison: &Comparison, gate: bool) -> ExitStatus {
 }
 
 /// Prints how often runs of the same are called different.
-fn alarms(runs: &[RunRecord], rounds: u16, settings: Settings) -> Result<ExitStatus, Failure> {
+fn alarms(runs: &[RunRecord], rounds: u16, settings: Thresholds) -> Result<ExitStatus, Failure> {
     let alarms = compare::false_alarms(runs, usize::from(rounds), settings).ok_or_else(|| {
         let few = runs.len();
         Failure::bad_arguments(anyhow!(

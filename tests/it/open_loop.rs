@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use kvs_zoo::client::{Clock, Driver, Load, Plan, Settings};
+use kvs_zoo::client::{Driver, DriverSettings, Load, Plan, RunClock};
 use kvs_zoo::measure::{self, OperationKind};
 use kvs_zoo::node::NodeHandle;
 use kvs_zoo::protocol::{Lattice, NodeId};
@@ -23,7 +23,7 @@ const RATE: f64 = 1000.0;
 const SESSIONS: u32 = 16;
 
 /// Stops the node for a while, and returns for how many seconds.
-async fn stall(node: &NodeHandle, clock: Clock) -> f64 {
+async fn stall(node: &NodeHandle, clock: RunClock) -> f64 {
     tokio::time::sleep(STALL_AFTER).await;
     node.pause().await.unwrap();
     let since_ns = clock.now_ns();
@@ -68,7 +68,7 @@ async fn measure_a_stall() -> (measure::Measured, f64) {
     let mut config = ClusterConfig::new("local".parse().unwrap(), Lattice::Causal);
     config.program = Some(PROGRAM.into());
     let mut cluster = Cluster::start(&config).await.unwrap();
-    let settings = Settings {
+    let settings = DriverSettings {
         ports: cluster.ports().clone(),
         policy: Policy::default(),
         // Nothing times out.
@@ -77,7 +77,7 @@ async fn measure_a_stall() -> (measure::Measured, f64) {
         seed: 1,
     };
     let driver = Driver::new(settings, Generator::new(&workload, 1), None);
-    let clock = Clock::start();
+    let clock = RunClock::start();
     let addresses = cluster.addresses();
     let load = Load::connect(
         cluster.connector(DEADLINE),

@@ -7,7 +7,7 @@ use kvs_check::history::{
     self, CORRUPT, Columns, ErrorKind, Group, Header, Kind, Phase, Promise, Row, Siblings, Version,
     Witness,
 };
-use kvs_core::drive::{EndedOperation, Record, payload};
+use kvs_core::drive::{EndedOperation, Ledger, payload};
 use kvs_core::protocol::{Dot, Lattice, PutWitness, Refusal, Response, Sibling};
 use kvs_core::server::{Architecture, ServerPorts};
 use kvs_core::session::{Outcome, Trouble};
@@ -27,7 +27,7 @@ impl Rows for Columns {
 /// Records what lanes have done: makes the row of each operation, and keeps it.
 #[derive(Debug)]
 pub struct Recording<R> {
-    evidence: Evidence,
+    rows_of: RowMaker,
     /// What was recorded.
     pub rows: R,
 }
@@ -37,21 +37,21 @@ impl<R> Recording<R> {
     #[must_use]
     pub fn new(promise: Option<Promise>, rows: R) -> Self {
         Self {
-            evidence: Evidence::new(promise),
+            rows_of: RowMaker::new(promise),
             rows,
         }
     }
 }
 
-impl<R: Rows, T: Copy + Into<Phase>> Record<T> for Recording<R> {
+impl<R: Rows, T: Copy + Into<Phase>> Ledger<T> for Recording<R> {
     fn operation(&mut self, ended: &EndedOperation<'_, T>) {
-        self.rows.keep(&self.evidence.row(ended));
+        self.rows.keep(&self.rows_of.row(ended));
     }
 }
 
 /// Makes rows. Buffers for the lists of one are used again for the next.
 #[derive(Debug, Default)]
-struct Evidence {
+struct RowMaker {
     /// What the store promises, which says what its evidence is: that a replica has applied nothing
     /// yet, or that a key holds no version, looks the same as no evidence at all.
     promise: Option<Promise>,
@@ -70,7 +70,7 @@ enum Held {
     Version(Option<Version>),
 }
 
-impl Evidence {
+impl RowMaker {
     /// The evidence of a store that promises this.
     fn new(promise: Option<Promise>) -> Self {
         Self {
@@ -271,7 +271,7 @@ mod tests {
             siblings: &[],
         };
         let witness_is = |promise, witness: Witness<'_>| {
-            let mut evidence = Evidence::new(Some(promise));
+            let mut evidence = RowMaker::new(Some(promise));
             let row = evidence.row(&EndedOperation {
                 session: 1,
                 operation: &operation,

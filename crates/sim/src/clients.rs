@@ -2,7 +2,7 @@
 
 use kvs_check::history::{self, Columns, Phase};
 use kvs_core::drive::{
-    Due, EndedOperation, EndedStep, NewValue, Order, Pacer, Record, Settings, StepKind, Steps,
+    Due, EndedOperation, EndedStep, LaneSettings, Ledger, NewValue, Order, Pacer, StepKind, Steps,
     Supply,
 };
 use kvs_core::protocol::{NodeId, Refusal, Request, Response, Vector};
@@ -58,7 +58,7 @@ pub(super) struct Clients {
 impl Clients {
     pub(super) fn new(plan: &Plan, ports: &ServerPorts) -> Self {
         let sessions = plan.workload.sessions;
-        let mut pacer = Pacer::new(Settings {
+        let mut pacer = Pacer::new(LaneSettings {
             ports: ports.clone(),
             policy: plan.policy,
             timeout_ns: plan.timeout_ns,
@@ -181,7 +181,7 @@ pub(super) struct Book {
     pub(super) counters: Counters,
 }
 
-impl Record<Phase> for Book {
+impl Ledger<Phase> for Book {
     fn operation(&mut self, ended: &EndedOperation<'_, Phase>) {
         self.recording.operation(ended);
         count(&mut self.counters, ended.outcome, ended.response);

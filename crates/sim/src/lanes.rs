@@ -2,7 +2,7 @@
 //! over simulated links, with a pause for thought after each step.
 
 use kvs_check::history::Phase;
-use kvs_core::drive::{self, EndedOperation, Hands, InFlight, Order, Pacer, Record, Wake, Wire};
+use kvs_core::drive::{self, EndedOperation, Hands, InFlight, Ledger, Order, Pacer, Wake, Wire};
 use kvs_core::protocol::{NodeId, request_bytes};
 
 use super::clients::{Book, Sent, Source};
@@ -60,7 +60,7 @@ struct Scribe<'a> {
     trace: &'a mut Option<String>,
 }
 
-impl Record<Phase> for Scribe<'_> {
+impl Ledger<Phase> for Scribe<'_> {
     fn operation(&mut self, ended: &EndedOperation<'_, Phase>) {
         self.book.operation(ended);
         if self.trace.is_none() {

@@ -12,7 +12,7 @@ use crate::session::{Policy, Session, Suspicion, ViewMut};
 
 /// What lanes are made of.
 #[derive(Debug)]
-pub struct Settings {
+pub struct LaneSettings {
     /// Which nodes serve which key.
     pub ports: ServerPorts,
     /// How sessions behave.
@@ -64,7 +64,7 @@ struct Deadline {
 /// Every lane. See the module's documentation.
 #[derive(Debug)]
 pub struct Lanes<T> {
-    settings: Settings,
+    settings: LaneSettings,
     /// What each client suspects.
     suspicions: Vec<Suspicion>,
     tags: TagLayout,
@@ -90,7 +90,7 @@ impl<T: Copy> Lanes<T> {
     /// # Panics
     /// When there may be no lane, or more than [`LANES_MAX`], or there is no client.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: LaneSettings) -> Self {
         assert!(
             (1..=LANES_MAX).contains(&settings.lanes_max),
             "a driver has lanes"

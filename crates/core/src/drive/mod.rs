@@ -2,7 +2,7 @@
 //! until that ends, and then under a fresh one.
 //!
 //! The load generator and the simulator drive the same lanes, and the same [`Pacer`] says when a
-//! lane goes on after a step. They hand in what differs: the [`Wire`] below, the [`Record`] of ended
+//! lane goes on after a step. They hand in what differs: the [`Wire`] below, the [`Ledger`] of ended
 //! operations, the [`Steps`], which also measure, and their [`Supply`].
 //!
 //! Nothing here reads a clock: every input brings the time.
@@ -19,7 +19,7 @@ mod tags;
 mod tests;
 
 pub use key::{KEY_COUNT_MAX, KEY_NAME_BYTES, key_name, key_number};
-pub use lanes::{Free, Lanes, Settings};
+pub use lanes::{Free, LaneSettings, Lanes};
 pub use pacer::{Pacer, Wake};
 pub use step::{Step, StepKind};
 pub use tags::LANES_MAX;
@@ -50,7 +50,7 @@ pub enum Sent {
 }
 
 /// Where operations are recorded. `T` is what the owner of the lanes attaches to each step.
-pub trait Record<T> {
+pub trait Ledger<T> {
     /// An operation is over.
     fn operation(&mut self, ended: &EndedOperation<'_, T>);
 

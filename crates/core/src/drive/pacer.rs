@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Free, Hands, Lanes, PAUSE_NS, Record, Settings, Supply, Wire};
+use super::{Free, Hands, LaneSettings, Lanes, Ledger, PAUSE_NS, Supply, Wire};
 use crate::protocol::{NodeId, Response};
 
 /// A lane whose pause ends.
@@ -35,7 +35,7 @@ impl<T: Copy> Pacer<T> {
     /// # Panics
     /// When there may be no lane, or more than [`super::LANES_MAX`], or there is no client.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: LaneSettings) -> Self {
         Self {
             lanes: Lanes::new(settings),
             idle: Vec::new(),
@@ -97,7 +97,7 @@ impl<T: Copy> Pacer<T> {
 
     /// Time has passed: steps whose answer is overdue end, pauses end, and lanes that idle begin
     /// what is due.
-    pub fn tick<W: Wire, R: Record<T>, S: Supply<T>>(
+    pub fn tick<W: Wire, R: Ledger<T>, S: Supply<T>>(
         &mut self,
         now_ns: u64,
         hands: &mut Hands<'_, W, R, S>,
@@ -121,7 +121,7 @@ impl<T: Copy> Pacer<T> {
     }
 
     /// An answer has arrived: see [`Lanes::handle_response`].
-    pub fn handle_response<W: Wire, R: Record<T>, S: Supply<T>>(
+    pub fn handle_response<W: Wire, R: Ledger<T>, S: Supply<T>>(
         &mut self,
         id: u32,
         response: &Response<'_>,
@@ -133,7 +133,7 @@ impl<T: Copy> Pacer<T> {
     }
 
     /// The connection broke that a request was sent on: see [`Lanes::handle_disconnect`].
-    pub fn handle_disconnect<W: Wire, R: Record<T>, S: Supply<T>>(
+    pub fn handle_disconnect<W: Wire, R: Ledger<T>, S: Supply<T>>(
         &mut self,
         id: u32,
         now_ns: u64,
@@ -144,7 +144,7 @@ impl<T: Copy> Pacer<T> {
     }
 
     /// The store does not know whether an operation took effect: see [`Lanes::handle_indefinite`].
-    pub fn handle_indefinite<W: Wire, R: Record<T>, S: Supply<T>>(
+    pub fn handle_indefinite<W: Wire, R: Ledger<T>, S: Supply<T>>(
         &mut self,
         id: u32,
         now_ns: u64,
@@ -156,7 +156,7 @@ impl<T: Copy> Pacer<T> {
 
     /// The connection to `node` broke, of one lane or of all: whatever was sent on it will not be
     /// answered.
-    pub fn handle_node_lost<W: Wire, R: Record<T>, S: Supply<T>>(
+    pub fn handle_node_lost<W: Wire, R: Ledger<T>, S: Supply<T>>(
         &mut self,
         node: NodeId,
         lane: Option<u32>,
@@ -173,7 +173,7 @@ impl<T: Copy> Pacer<T> {
     }
 
     /// The oldest request is overdue: see [`Lanes::time_out`].
-    pub fn time_out<W: Wire, R: Record<T>, S: Supply<T>>(
+    pub fn time_out<W: Wire, R: Ledger<T>, S: Supply<T>>(
         &mut self,
         now_ns: u64,
         hands: &mut Hands<'_, W, R, S>,
@@ -183,7 +183,7 @@ impl<T: Copy> Pacer<T> {
     }
 
     /// Has a lane whose pause has ended begin the next step, or idle where none is due.
-    pub fn proceed<W: Wire, R: Record<T>, S: Supply<T>>(
+    pub fn proceed<W: Wire, R: Ledger<T>, S: Supply<T>>(
         &mut self,
         lane: u32,
         now_ns: u64,
@@ -197,7 +197,7 @@ impl<T: Copy> Pacer<T> {
     }
 
     /// Has a lane that has ended its step go on, at once or after a pause.
-    fn go_on<W: Wire, R: Record<T>, S: Supply<T>>(
+    fn go_on<W: Wire, R: Ledger<T>, S: Supply<T>>(
         &mut self,
         free: Option<Free>,
         now_ns: u64,
@@ -219,7 +219,7 @@ impl<T: Copy> Pacer<T> {
     }
 
     /// Has a lane begin the step that is due for it. Whether one was.
-    fn begin<W: Wire, R: Record<T>, S: Supply<T>>(
+    fn begin<W: Wire, R: Ledger<T>, S: Supply<T>>(
         &mut self,
         lane: u32,
         lane_was_free: bool,

@@ -20,7 +20,7 @@ pub enum Effect {
         /// The request that is answered.
         to: RequestId,
         /// With what.
-        answer: Answer,
+        answer: Replied,
         /// XXH64 of the whole response in postcard's form.
         digest: u64,
     },
@@ -74,18 +74,18 @@ pub enum Change {
 
 /// A response in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Answer {
+pub enum Replied {
     /// A put took effect.
-    Put(Identity),
+    Put(PutId),
     /// A get found these puts.
-    Get(SmallVec<[Identity; 2]>),
+    Get(SmallVec<[PutId; 2]>),
     /// Refused.
     Refused(Refusal),
 }
 
 /// Which put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Identity {
+pub enum PutId {
     /// An unreplicated store does not say.
     None,
     /// Causal.
@@ -98,12 +98,12 @@ impl Effect {
     /// A reply in short. `scratch` is overwritten.
     pub(super) fn reply(to: RequestId, response: &Response<'_>, scratch: &mut Vec<u8>) -> Self {
         let answer = match response {
-            Response::Put(witness) => Answer::Put(Identity::of(witness)),
+            Response::Put(witness) => Replied::Put(PutId::of(witness)),
             Response::Get { siblings, .. } => {
-                let found = siblings.iter().map(|one| Identity::of(&one.witness));
-                Answer::Get(found.collect())
+                let found = siblings.iter().map(|one| PutId::of(&one.witness));
+                Replied::Get(found.collect())
             }
-            Response::Refused(refusal) => Answer::Refused(*refusal),
+            Response::Refused(refusal) => Replied::Refused(*refusal),
         };
         let digest = digest(response, scratch);
         Self::Reply { to, answer, digest }
@@ -144,7 +144,7 @@ fn digest(value: &impl Serialize, scratch: &mut Vec<u8>) -> u64 {
     XxHash64::oneshot(0, scratch)
 }
 
-impl Identity {
+impl PutId {
     const fn of(witness: &PutWitness<'_>) -> Self {
         match witness {
             PutWitness::None => Self::None,
@@ -183,7 +183,7 @@ impl fmt::Display for Effect {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for Replied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Put(identity) => write!(f, "put{identity}"),
@@ -196,7 +196,7 @@ impl fmt::Display for Answer {
     }
 }
 
-impl fmt::Display for Identity {
+impl fmt::Display for PutId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => Ok(()),

@@ -18,9 +18,9 @@ mod tracer;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{Answer, Change, Effect, Identity, Kind};
+pub use effect::{Change, Effect, Kind, PutId, Replied};
 pub use event::{Bytes, Ending, Event, Given};
-pub use reader::{Reader, Record, TraceError};
+pub use reader::{Reader, TraceError, TraceRecord};
 pub use replay::{Difference, Replayed, replay};
 pub use tracer::{Stopped, Tee, TracedReplica, Tracer};
 

@@ -49,13 +49,13 @@ pub struct Reader<R> {
 
 /// One input and its effects.
 #[derive(Clone, Copy, Debug)]
-pub struct Record<'a> {
+pub struct TraceRecord<'a> {
     /// Which one, from 1.
     pub number: u64,
     contents: &'a [u8],
 }
 
-impl<'a> Record<'a> {
+impl<'a> TraceRecord<'a> {
     /// The input, and the effects in postcard's form.
     ///
     /// # Errors
@@ -123,12 +123,12 @@ impl<R: BufRead> Reader<R> {
     /// # Errors
     /// When the trace cannot be read or is damaged. That it is cut short is no error.
     #[expect(clippy::should_implement_trait, reason = "records are borrowed")]
-    pub fn next(&mut self) -> Result<Option<Record<'_>>, TraceError> {
+    pub fn next(&mut self) -> Result<Option<TraceRecord<'_>>, TraceError> {
         let number = self.records + 1;
         if self.ending.is_some() || !frame(&mut self.input, &mut self.record, number)? {
             return Ok(None);
         }
-        let record = Record {
+        let record = TraceRecord {
             number,
             contents: &self.record,
         };

@@ -22,7 +22,7 @@ use settle::{Book, Source};
 
 /// What a driver is made of.
 #[derive(Debug)]
-pub struct Settings {
+pub struct DriverSettings {
     /// Which nodes serve which key.
     pub ports: ServerPorts,
     /// How sessions behave.
@@ -60,14 +60,18 @@ impl Driver {
     /// # Panics
     /// When there are no lanes or more than [`drive::LANES_MAX`].
     #[must_use]
-    pub fn new(settings: Settings, generator: Generator, recorder: Option<ArrowFile>) -> Self {
+    pub fn new(
+        settings: DriverSettings,
+        generator: Generator,
+        recorder: Option<ArrowFile>,
+    ) -> Self {
         let nodes = settings.ports.nodes().count() as u32;
         assert!(settings.lanes > 0, "a driver has lanes");
         Self {
             lanes_wanted: settings.lanes,
             book: Book::new(recorder),
             source: Source::new(generator, settings.seed, settings.timeout_ns),
-            pacer: Pacer::new(drive::Settings {
+            pacer: Pacer::new(drive::LaneSettings {
                 ports: settings.ports,
                 policy: settings.policy,
                 timeout_ns: settings.timeout_ns,

@@ -15,7 +15,7 @@ use kvs_node::transport::{
     CallError, Caller, DialError, Endpoint, OwnedResponse, OwnedSibling, OwnedWitness,
 };
 
-use super::load::Clock;
+use super::load::RunClock;
 use kvs_target::NodeAddress;
 
 /// How long an answer may take.
@@ -33,7 +33,7 @@ struct Connections {
     ports: ServerPorts,
     policy: Policy,
     suspicion: RefCell<Suspicion>,
-    clock: Clock,
+    clock: RunClock,
     sessions: std::cell::Cell<u32>,
 }
 
@@ -99,7 +99,7 @@ impl Client {
             callers,
             ports,
             policy,
-            clock: Clock::start(),
+            clock: RunClock::start(),
             sessions: std::cell::Cell::new(0),
         };
         Ok(Self {

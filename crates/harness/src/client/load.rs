@@ -34,11 +34,11 @@ const REDIAL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The run's clock: nanoseconds since the run began, the same for every session.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub struct RunClock {
     start: Instant,
 }
 
-impl Clock {
+impl RunClock {
     /// Starts now.
     #[must_use]
     pub fn start() -> Self {
@@ -135,7 +135,7 @@ pub struct Load {
     driver: Rc<RefCell<Driver>>,
     links: Rc<Links>,
     whereabouts: Vec<Rc<Whereabouts>>,
-    clock: Clock,
+    clock: RunClock,
     timer: Timer,
     lane_came_free: Rc<Notify>,
     connections: JoinSet<()>,
@@ -151,7 +151,7 @@ impl Load {
         nodes: &[NodeAddress],
         sessions: Sessions,
         driver: Driver,
-        clock: Clock,
+        clock: RunClock,
     ) -> Result<Self, ConnectError> {
         let timer = Timer::new().map_err(ConnectError::Timer)?;
         let per_node = match sessions {
@@ -305,7 +305,7 @@ struct Keeper {
     driver: Rc<RefCell<Driver>>,
     links: Rc<Links>,
     lane_came_free: Rc<Notify>,
-    clock: Clock,
+    clock: RunClock,
 }
 
 impl Keeper {

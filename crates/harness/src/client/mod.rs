@@ -13,9 +13,9 @@ mod tests;
 mod timer;
 mod work;
 
-pub use driver::{Driver, Progress, Settings};
+pub use driver::{Driver, DriverSettings, Progress};
 pub use handle::{Client, ClientError, ClientSession, Read};
 pub use kvs_core::drive::{LANES_MAX, PAUSE_NS, Sent, Wire};
 pub use kvs_target::NodeAddress;
-pub use load::{Clock, ConnectError, Load, LoadError};
+pub use load::{ConnectError, Load, LoadError, RunClock};
 pub use work::{LATE_NS, Plan};

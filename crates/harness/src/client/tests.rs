@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
-use super::driver::{Driver, Progress, Settings};
+use super::driver::{Driver, DriverSettings, Progress};
 use super::work::{LATE_NS, Plan};
 use kvs_check::history::{ArrowFile, ErrorKind, Header, History, Kind, Outcome, Phase, Row};
 use kvs_core::drive::{LANES_MAX, Order, PAUSE_NS, Sent, Wire};
@@ -89,7 +89,7 @@ impl Fixture {
         };
         workload.validate().expect("a workload that can be run");
         let architecture: Architecture = architecture.parse().expect("an architecture");
-        let settings = Settings {
+        let settings = DriverSettings {
             ports: architecture.deploy(&mut Paper::default(), Lattice::Causal),
             policy: Policy::default(),
             timeout_ns: TIMEOUT_NS,

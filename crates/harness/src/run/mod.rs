@@ -25,7 +25,7 @@ use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
-use crate::client::{self, Clock, Driver, Load};
+use crate::client::{self, Driver, Load, RunClock};
 use crate::targets::zoo::Zoo;
 use kvs_check::checker::ProgressSink;
 use kvs_check::history;
@@ -133,7 +133,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     let start = Timestamp::now();
     let mut stages = Stages {
         observer,
-        clock: Clock::start(),
+        clock: RunClock::start(),
         began_at: SystemTime::now(),
         done: Vec::new(),
         current: None,
@@ -377,7 +377,7 @@ fn driver(config: &Config, facts: &Facts, directory: &Directory) -> anyhow::Resu
         }
         None => None,
     };
-    let settings = client::Settings {
+    let settings = client::DriverSettings {
         ports: facts.ports.clone(),
         policy: config.policy,
         timeout_ns: config.timeout.as_nanos() as u64,

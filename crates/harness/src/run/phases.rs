@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use tokio::sync::oneshot;
 
-use crate::client::{Clock, Driver, Load, Plan, Progress};
+use crate::client::{Driver, Load, Plan, Progress, RunClock};
 use kvs_core::protocol::NodeId;
 use kvs_load::nemesis::{self, Schedule};
 use kvs_load::workload::{self, Arrivals, LoadSteps, humane};
@@ -34,7 +34,7 @@ const SECONDS_SHOWN_MAX: usize = 16;
 /// How long each phase took, in order.
 pub(super) struct Stages<'a> {
     pub(super) observer: &'a mut dyn Observer,
-    pub(super) clock: Clock,
+    pub(super) clock: RunClock,
     /// When the clock read 0.
     pub(super) began_at: SystemTime,
     pub(super) done: Vec<measure::PhaseRecord>,

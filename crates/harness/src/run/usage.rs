@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::client::Clock;
+use crate::client::RunClock;
 use kvs_measure::Measured;
 use kvs_node::node::Usage;
 use kvs_place::Processes;
@@ -18,7 +18,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Looks at the processes, and writes `usage.csv`.
 pub(super) struct Sampler {
     processes: Processes,
-    clock: Clock,
+    clock: RunClock,
     file: File,
     /// What each node's process had used when it was looked at last.
     last: BTreeMap<u16, Reading>,
@@ -37,7 +37,7 @@ struct Reading {
 impl Sampler {
     /// # Errors
     /// When the file cannot be written.
-    pub(super) fn new(processes: Processes, clock: Clock, directory: &Path) -> io::Result<Self> {
+    pub(super) fn new(processes: Processes, clock: RunClock, directory: &Path) -> io::Result<Self> {
         let mut file = File::create(directory.join(Measured::USAGE_FILE_NAME))?;
         file.write_all(b"start_s,end_s,node,cpu_cores,resident_bytes\n")?;
         Ok(Self {
@@ -122,7 +122,7 @@ mod tests {
     fn only_a_process_that_was_looked_at_before_has_a_line() {
         let directory = tempfile::tempdir().expect("a directory");
         let processes = Processes::default();
-        let clock = Clock::start();
+        let clock = RunClock::start();
         let mut sampler = Sampler::new(processes.clone(), clock, directory.path()).expect("a file");
         let own = std::process::id();
         processes.set([(0, own), (1, u32::MAX)]);

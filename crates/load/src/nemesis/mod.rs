@@ -18,6 +18,6 @@ pub use fault::{ClockFault, DiskFault, Fault, FaultKind, PacketFault};
 pub use partition::{Deafness, PartitionShape};
 pub use plan::{Plan, PlanError, Step};
 pub use room::{INTERVAL_NS_MIN, Lack};
-pub use schedule::{Event, Schedule};
+pub use schedule::{Schedule, ScheduledFault};
 pub use targets::Target;
 pub use wanted::{INTERVAL, Refusal, Site, Wanted};

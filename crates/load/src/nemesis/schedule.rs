@@ -28,7 +28,7 @@ const LASTS_MAX_ALONE: f64 = 0.8;
 
 /// A fault and its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct ScheduledFault {
     /// When it comes, in ns since the measured part began.
     pub at_ns: u64,
     /// How long it lasts, in ns.
@@ -54,7 +54,7 @@ pub struct Schedule {
     /// When the next random fault comes.
     next_ns: u64,
     /// Written-down faults, the next one last.
-    steps: Vec<Event>,
+    steps: Vec<ScheduledFault>,
     /// When the measured part ends, in ns since it began.
     end_ns: u64,
     /// By when a fault that comes at random is over.
@@ -92,7 +92,7 @@ impl Schedule {
         steps.sort_by_key(|step| std::cmp::Reverse(step.at_ns));
         for step in steps {
             let fault = schedule.written(&step)?;
-            schedule.steps.push(Event {
+            schedule.steps.push(ScheduledFault {
                 at_ns: step.at_ns,
                 lasts_ns: step.lasts_ns,
                 fault,
@@ -262,7 +262,7 @@ impl Schedule {
         }
     }
 
-    fn random_event(&mut self) -> Event {
+    fn random_event(&mut self) -> ScheduledFault {
         if self.round.is_empty() {
             self.round.clone_from(&self.plan.kinds);
             self.round.shuffle(&mut self.random);
@@ -277,7 +277,7 @@ impl Schedule {
         let at_ns = self.next_ns;
         self.next_ns = self.next_ns.saturating_add(self.plan.interval_ns);
         let lasts_ns = (self.plan.interval_ns as f64 * part) as u64;
-        Event {
+        ScheduledFault {
             at_ns,
             lasts_ns,
             fault: self.draw(kind),
@@ -289,9 +289,9 @@ impl Schedule {
 }
 
 impl Iterator for Schedule {
-    type Item = Event;
+    type Item = ScheduledFault;
 
-    fn next(&mut self) -> Option<Event> {
+    fn next(&mut self) -> Option<ScheduledFault> {
         loop {
             let has_random = !self.plan.kinds.is_empty() && self.next_ns < self.healed_by_ns;
             let random = has_random.then_some(self.next_ns);

@@ -134,7 +134,7 @@ fn plan(kinds: &[FaultKind]) -> Plan {
 #[test]
 fn every_kind_comes_once_a_round_one_an_interval() {
     let groups = vec![group(0..3), group(3..6)];
-    let events: Vec<Event> = Schedule::new(plan(&FaultKind::ALL), groups)
+    let events: Vec<ScheduledFault> = Schedule::new(plan(&FaultKind::ALL), groups)
         .unwrap()
         .take(60)
         .collect();
@@ -167,7 +167,7 @@ fn the_seed_decides_the_schedule() {
 #[test]
 fn faults_of_one_kind_do_not_overlap() {
     let schedule = Schedule::new(plan(&[FaultKind::Kill]), vec![group(0..3)]).unwrap();
-    let events: Vec<Event> = schedule.take(50).collect();
+    let events: Vec<ScheduledFault> = schedule.take(50).collect();
     for pair in events.windows(2) {
         assert!(pair[0].at_ns + pair[0].lasts_ns < pair[1].at_ns);
     }
@@ -201,7 +201,7 @@ fn what_was_written_down_comes_in_its_order_among_what_is_drawn() {
         ..plan(&[FaultKind::Pause])
     };
     let schedule = Schedule::new(plan, vec![group(0..3)]).unwrap();
-    let events: Vec<Event> = schedule.take(4).collect();
+    let events: Vec<ScheduledFault> = schedule.take(4).collect();
     let times: Vec<u64> = events.iter().map(|event| event.at_ns / SECOND).collect();
     assert_eq!(times, [2, 5, 12, 15]);
     assert_eq!(
@@ -359,8 +359,8 @@ fn within_a_duration_faults_at_random_are_over_in_time_and_later_given_ones_come
         ..plan(&[FaultKind::Kill, FaultKind::Clock])
     };
     let schedule = Schedule::new(plan, vec![group(0..3)]).unwrap();
-    let events: Vec<Event> = schedule.within(60 * SECOND).collect();
-    let (written, random): (Vec<Event>, Vec<Event>) =
+    let events: Vec<ScheduledFault> = schedule.within(60 * SECOND).collect();
+    let (written, random): (Vec<ScheduledFault>, Vec<ScheduledFault>) =
         events.into_iter().partition(|event| event.is_written);
     assert_eq!(written.len(), 1, "what does not fit stops nothing after it");
     assert!((4..=5).contains(&random.len()), "{random:?}");

@@ -20,7 +20,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 
-use crate::report::compare::{self, Settings};
+use crate::report::compare::{self, Thresholds};
 use crate::report::html::{PageError, run_page};
 use kvs_measure::RunRecordError;
 
@@ -119,7 +119,7 @@ async fn compare_page(
     let load = |run: &str| -> Result<_, Trouble> {
         Ok(compare::load_runs(&run_directory(&results, run)?)?)
     };
-    let comparison = compare::compare(&load(a)?, &load(b)?, Settings::default());
+    let comparison = compare::compare(&load(a)?, &load(b)?, Thresholds::default());
     Ok(Html(compare::page(&comparison)?))
 }
 

@@ -3,14 +3,14 @@
 
 use super::*;
 use crate::drive::{
-    EndedOperation, EndedStep, Hands, NewValue, Order, Record, Sent, Steps, Wire, key_name,
+    EndedOperation, EndedStep, Hands, Ledger, NewValue, Order, Sent, Steps, Wire, key_name,
 };
 use crate::protocol::Response;
 use crate::session::{Access, Attempt, Fate, Next, Outcome};
 
 impl<T: Copy> Lanes<T> {
     /// Starts a step on a lane that is free.
-    pub fn start<W: Wire, R: Record<T>, S: Steps<T>>(
+    pub fn start<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         lane: u32,
         due: Due<T>,
@@ -22,7 +22,7 @@ impl<T: Copy> Lanes<T> {
     }
 
     /// An answer has arrived. Answers to requests that were given up are ignored.
-    pub fn handle_response<W: Wire, R: Record<T>, S: Steps<T>>(
+    pub fn handle_response<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         id: u32,
         response: &Response<'_>,
@@ -35,7 +35,7 @@ impl<T: Copy> Lanes<T> {
 
     /// The connection broke that a request was sent on: it will not be answered. Nothing happens
     /// if it is awaited no longer.
-    pub fn handle_disconnect<W: Wire, R: Record<T>, S: Steps<T>>(
+    pub fn handle_disconnect<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         id: u32,
         now_ns: u64,
@@ -47,7 +47,7 @@ impl<T: Copy> Lanes<T> {
 
     /// The store answered that it does not know whether the operation took effect. Nothing happens if
     /// the answer is awaited no longer.
-    pub fn handle_indefinite<W: Wire, R: Record<T>, S: Steps<T>>(
+    pub fn handle_indefinite<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         id: u32,
         now_ns: u64,
@@ -58,7 +58,7 @@ impl<T: Copy> Lanes<T> {
     }
 
     /// The oldest request is overdue: see [`Lanes::deadline_ns`].
-    pub fn time_out<W: Wire, R: Record<T>, S: Steps<T>>(
+    pub fn time_out<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         now_ns: u64,
         hands: &mut Hands<'_, W, R, S>,
@@ -81,7 +81,7 @@ impl<T: Copy> Lanes<T> {
 
     /// Begins an operation of a step: its first, or the put of a read-modify-write whose get
     /// started at `started_ns`.
-    fn begin<W: Wire, R: Record<T>, S: Steps<T>>(
+    fn begin<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         lane: u32,
         due: Due<T>,
@@ -116,7 +116,7 @@ impl<T: Copy> Lanes<T> {
 
     /// Sends the operation under way to the node it is meant for, or to the next one that can be
     /// reached; when none can, the step ends and its lane pauses.
-    fn send<W: Wire, R: Record<T>, S: Steps<T>>(
+    fn send<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         lane: u32,
         now_ns: u64,
@@ -147,7 +147,7 @@ impl<T: Copy> Lanes<T> {
     }
 
     /// Sends the operation under way, if the node that it is meant for can be reached.
-    fn was_sent<W: Wire, R: Record<T>, S: Steps<T>>(
+    fn was_sent<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         lane: u32,
         now_ns: u64,
@@ -182,7 +182,7 @@ impl<T: Copy> Lanes<T> {
     }
 
     /// Does what follows from what has become of a request, if that was awaited.
-    fn follow<W: Wire, R: Record<T>, S: Steps<T>>(
+    fn follow<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         tag: RequestTag,
         fate: Fate<'_>,
@@ -213,7 +213,7 @@ impl<T: Copy> Lanes<T> {
     }
 
     /// Begins the other half of a step whose operation is over, or ends the step.
-    fn go_on<W: Wire, R: Record<T>, S: Steps<T>>(
+    fn go_on<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         lane: u32,
         outcome: Outcome,
@@ -232,7 +232,7 @@ impl<T: Copy> Lanes<T> {
     }
 
     /// Has the operation under way, which is over, recorded.
-    fn end_operation<W, R: Record<T>, S>(
+    fn end_operation<W, R: Ledger<T>, S>(
         &mut self,
         lane: u32,
         outcome: Outcome,

@@ -67,7 +67,7 @@ struct PaperRecord {
     retries: u32,
 }
 
-impl Record<char> for PaperRecord {
+impl Ledger<char> for PaperRecord {
     fn operation(&mut self, ended: &EndedOperation<'_, char>) {
         self.ended.push(Recorded {
             session: ended.session,
@@ -125,9 +125,9 @@ impl Supply<char> for PaperSteps {
 }
 
 /// What lanes of `clients` clients are made of.
-fn settings(architecture: &str, lanes: u32, clients: u16) -> Settings {
+fn settings(architecture: &str, lanes: u32, clients: u16) -> LaneSettings {
     let architecture: Architecture = architecture.parse().expect("an architecture");
-    Settings {
+    LaneSettings {
         ports: architecture.deploy(&mut Paper::default(), Lattice::Causal),
         policy: Policy::default(),
         timeout_ns: TIMEOUT_NS,

@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use kvs_check::history::{self, ArrowFile, Phase, RecordError, Row};
-use kvs_core::drive::{Due, EndedOperation, EndedStep, InFlight, Record, StepKind, Steps, Supply};
+use kvs_core::drive::{Due, EndedOperation, EndedStep, InFlight, Ledger, StepKind, Steps, Supply};
 use kvs_core::protocol::NodeId;
 use kvs_core::session::{Outcome, Trouble};
 use kvs_load::workload::Generator;
@@ -69,7 +69,7 @@ impl Book {
     }
 }
 
-impl Record<Mark> for Book {
+impl Ledger<Mark> for Book {
     fn operation(&mut self, ended: &EndedOperation<'_, Mark>) {
         if ended.operation.put {
             self.keys_end = self.keys_end.max(ended.operation.key + 1);

@@ -12,9 +12,9 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::client::{Clock, Load};
+use crate::client::{Load, RunClock};
 use kvs_core::protocol::NodeId;
-use kvs_load::nemesis::{Event, Fault, FaultKind, Plan, Schedule};
+use kvs_load::nemesis::{Fault, FaultKind, Plan, Schedule, ScheduledFault};
 use kvs_measure::{FaultCoverage, FaultWindow, FaultsRecord};
 use kvs_target::{NodeNetwork, Target};
 
@@ -34,7 +34,7 @@ const TOO_LATE: &str = "its time was over before it could be";
 /// When faults may come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
-    pub(super) clock: Clock,
+    pub(super) clock: RunClock,
     /// The start of the measured part, in ns since the run began.
     pub(super) from_ns: u64,
 }
@@ -52,7 +52,7 @@ pub(super) struct Nemesis<'a> {
     record: FaultsRecord,
     active: Vec<Active>,
     /// Faults that are due, and none of whose nodes is running.
-    waiting: Vec<Event>,
+    waiting: Vec<ScheduledFault>,
     paused: BTreeSet<NodeId>,
     down: BTreeSet<NodeId>,
     /// What each node's network was told last.
@@ -152,7 +152,7 @@ impl<'a> Nemesis<'a> {
     }
 
     /// From when on a fault that is due is left out.
-    fn given_up_ns(&self, event: &Event) -> u64 {
+    fn given_up_ns(&self, event: &ScheduledFault) -> u64 {
         self.times.from_ns.saturating_add(event.latest_ns)
     }
 
@@ -180,7 +180,7 @@ impl<'a> Nemesis<'a> {
     }
 
     /// Installs a fault that is due, or lets it wait until one of its nodes is running.
-    async fn take_up(&mut self, event: Event, now_ns: u64) {
+    async fn take_up(&mut self, event: ScheduledFault, now_ns: u64) {
         if self.given_up_ns(&event) < now_ns {
             self.miss(&event);
         } else if event
@@ -201,7 +201,7 @@ impl<'a> Nemesis<'a> {
     }
 
     /// A fault could not come before its time was over.
-    fn miss(&mut self, event: &Event) {
+    fn miss(&mut self, event: &ScheduledFault) {
         let up = event
             .fault
             .nodes()
@@ -217,7 +217,7 @@ impl<'a> Nemesis<'a> {
         );
     }
 
-    async fn install(&mut self, event: Event) {
+    async fn install(&mut self, event: ScheduledFault) {
         let since_ns = self.times.clock.now_ns();
         let window = self.record.windows.len();
         self.record.windows.push(FaultWindow {

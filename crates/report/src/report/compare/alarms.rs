@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::{Comparison, Finding, Settings, compare};
+use super::{Comparison, Finding, Thresholds, compare};
 use kvs_measure::RunRecord;
 
 /// Comparisons of runs with runs of the same.
@@ -24,7 +24,11 @@ pub struct FalseAlarms {
 /// the same; deals each pair out to A and B by chance, as interleaving does; compares; again and
 /// again. None when there are fewer than `rounds` pairs.
 #[must_use]
-pub fn false_alarms(runs: &[RunRecord], rounds: usize, settings: Settings) -> Option<FalseAlarms> {
+pub fn false_alarms(
+    runs: &[RunRecord],
+    rounds: usize,
+    settings: Thresholds,
+) -> Option<FalseAlarms> {
     let last_start = runs.len().checked_sub(rounds * 2)?;
     let mut random = Pcg64Mcg::seed_from_u64(SEED);
     let mut alarms = FalseAlarms::default();

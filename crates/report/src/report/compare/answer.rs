@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::statistics::runs_needed;
-use super::{Cell, Comparison, Finding, Metric, RunSet, Settings, Verdict};
+use super::{Cell, Comparison, Finding, Metric, RunSet, RunVerdict, Thresholds};
 use kvs_measure::VerdictWord;
 
 /// Partial runs of a set that are named.
@@ -84,7 +84,7 @@ pub(super) fn partial_runs(set: &str, runs: &RunSet) -> Option<Gap> {
 }
 
 /// The measures of each cell of which nothing can be certain.
-pub(super) fn undecided_measures(cells: &[Cell], settings: Settings) -> Vec<Gap> {
+pub(super) fn undecided_measures(cells: &[Cell], settings: Thresholds) -> Vec<Gap> {
     let asked = cells.iter().map(|cell| cell.metrics.len()).sum();
     let mut gaps = Vec::new();
     for cell in cells {
@@ -115,7 +115,7 @@ pub(super) fn undecided_measures(cells: &[Cell], settings: Settings) -> Vec<Gap>
 }
 
 /// How many runs it takes.
-fn needed(asked: usize, settings: Settings) -> String {
+fn needed(asked: usize, settings: Thresholds) -> String {
     let certain = settings.certain;
     match runs_needed(asked, certain) {
         Some(runs) => format!("{asked} measures at p < {certain} take {runs} of each"),
@@ -124,7 +124,7 @@ fn needed(asked: usize, settings: Settings) -> String {
 }
 
 /// The runs of B of which nobody can tell whether they kept their promise.
-pub(super) fn unknown_verdicts(verdicts: &[Verdict]) -> impl Iterator<Item = Gap> {
+pub(super) fn unknown_verdicts(verdicts: &[RunVerdict]) -> impl Iterator<Item = Gap> {
     let unknown = { verdicts.iter() }.filter(|one| one.verdict == VerdictWord::Unknown);
     unknown.map(|verdict| {
         let reason = verdict.reason.lines().next().unwrap_or_default();

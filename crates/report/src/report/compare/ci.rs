@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::statistics::median_interval;
 use super::text::row;
-use super::{Comparison, Finding, Metric, Unit, Verdict};
+use super::{Comparison, Finding, Metric, RunVerdict, Unit};
 use kvs_measure::VerdictWord;
 
 /// A file for a CI service.
@@ -139,7 +139,7 @@ fn junit(comparison: &Comparison) -> String {
 }
 
 /// A case a run of B: whether it kept its promise.
-fn verdicts(verdicts: &[Verdict]) -> TestSuite {
+fn verdicts(verdicts: &[RunVerdict]) -> TestSuite {
     let mut suite = TestSuite::new("kvs-bench verdicts");
     for verdict in verdicts {
         let status = match verdict.verdict {

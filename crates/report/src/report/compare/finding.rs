@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::statistics::{Estimate, FromZero, holm};
-use super::{Cell, Metric, Settings};
+use super::{Cell, Metric, Thresholds};
 
 /// What may be said of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -58,7 +58,7 @@ impl Finding {
 }
 
 /// Corrects the p-values of all questions together, and says what follows.
-pub(super) fn judge(cells: &mut [Cell], settings: Settings) {
+pub(super) fn judge(cells: &mut [Cell], settings: Thresholds) {
     let mut metrics: Vec<(&mut Metric, bool)> = Vec::new();
     for cell in cells {
         let one_machine = cell.machines.is_none();
@@ -100,7 +100,7 @@ fn whatever_never_started(metric: &Metric, finding: Finding) -> Finding {
     }
 }
 
-fn finding(metric: &Metric, asked: usize, settings: Settings) -> Finding {
+fn finding(metric: &Metric, asked: usize, settings: Thresholds) -> Finding {
     let enough = metric.estimate.least_p * (asked as f64) < settings.certain;
     let Some(change) = change(&metric.estimate).filter(|_| enough) else {
         return Finding::TooFewRuns;

@@ -40,14 +40,14 @@ use statistics::{Estimate, estimate};
 
 /// What counts as a change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Settings {
+pub struct Thresholds {
     /// A change is large from this share of the old value on: 0.1 is 10 %.
     pub large: f64,
     /// A change is certain when its p-value, corrected for the number of questions asked, is below.
     pub certain: f64,
 }
 
-impl Default for Settings {
+impl Default for Thresholds {
     fn default() -> Self {
         Self {
             large: 0.10,
@@ -60,7 +60,7 @@ impl Default for Settings {
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// What counts as a change.
-    pub settings: Settings,
+    pub settings: Thresholds,
     /// What both sets have.
     pub cells: Vec<Cell>,
     /// What was not decided, and why: with any of it the answer is not green.
@@ -68,14 +68,14 @@ pub struct Comparison {
     /// What a reader should know beside it.
     pub notes: Vec<String>,
     /// Runs of B that broke their promise.
-    pub broken: Vec<Verdict>,
+    pub broken: Vec<RunVerdict>,
     /// Every verdict of B.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<RunVerdict>,
 }
 
 /// The verdict of a run of B.
 #[derive(Clone, Debug, Serialize)]
-pub struct Verdict {
+pub struct RunVerdict {
     /// What was run.
     pub cell: String,
     /// Where.
@@ -132,7 +132,7 @@ pub struct Metric {
 
 /// Compares the runs of B with those of A.
 #[must_use]
-pub fn compare(a: &RunSet, b: &RunSet, settings: Settings) -> Comparison {
+pub fn compare(a: &RunSet, b: &RunSet, settings: Thresholds) -> Comparison {
     let (mut gaps, mut notes) = (Vec::new(), Vec::new());
     gaps.extend(answer::partial_runs("A", a));
     gaps.extend(answer::partial_runs("B", b));
@@ -157,7 +157,7 @@ pub fn compare(a: &RunSet, b: &RunSet, settings: Settings) -> Comparison {
     }
     judge(&mut cells, settings);
     gaps.extend(answer::undecided_measures(&cells, settings));
-    let verdicts: Vec<Verdict> = b.values().flatten().map(|run| verdict(run)).collect();
+    let verdicts: Vec<RunVerdict> = b.values().flatten().map(|run| verdict(run)).collect();
     gaps.extend(answer::unknown_verdicts(&verdicts));
     for run in a.values().flatten() {
         if run.verdict.verdict == VerdictWord::Invalid {
@@ -291,7 +291,7 @@ fn typical(runs: &[&RunRecord]) -> String {
     sorted[sorted.len() / 2].directory.clone()
 }
 
-fn verdict(run: &RunRecord) -> Verdict {
+fn verdict(run: &RunRecord) -> RunVerdict {
     let verdict = &run.verdict;
     let anomaly = verdict.anomalies.first();
     let anomaly = anomaly.map(|anomaly| format!("{}: {}", anomaly.kind, anomaly.text));
@@ -308,7 +308,7 @@ fn verdict(run: &RunRecord) -> Verdict {
         failure.map(|failure| format!("the nemesis failed: {failure}"))
     };
     let is_spoiled = spoiled.is_some() && verdict.verdict == VerdictWord::Valid;
-    Verdict {
+    RunVerdict {
         cell: cell_name(run),
         directory: run.directory.clone(),
         promise: verdict.promise.clone(),

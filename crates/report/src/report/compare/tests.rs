@@ -33,7 +33,7 @@ fn run(per_second: f64, verdict: VerdictWord) -> RunRecord {
 /// The comparison of these, by the usual settings.
 fn compared(a: &[RunRecord], b: &[RunRecord]) -> Comparison {
     let (a, b) = (a.to_vec().into(), b.to_vec().into());
-    compare(&a, &b, Settings::default())
+    compare(&a, &b, Thresholds::default())
 }
 
 /// Runs around a throughput, with noise of some percent.
@@ -73,10 +73,10 @@ fn a_slowdown_of_a_seventh_is_found_and_refused() {
 #[test]
 fn runs_of_the_same_are_called_different_at_most_once_in_a_hundred_times() {
     let mut random = Pcg64Mcg::seed_from_u64(11);
-    let settings = Settings {
+    let settings = Thresholds {
         // Whatever is certain counts here, however small.
         large: 0.0,
-        ..Settings::default()
+        ..Thresholds::default()
     };
     let alarms = (0..400)
         .filter(|_| {
@@ -102,9 +102,12 @@ fn false_alarms_are_counted_and_a_drift_of_the_machine_is_none() {
             )
         })
         .collect();
-    let alarms = false_alarms(&drifting, 10, Settings::default()).expect("enough runs");
+    let alarms = false_alarms(&drifting, 10, Thresholds::default()).expect("enough runs");
     assert_eq!(alarms, FalseAlarms::default());
-    assert_eq!(false_alarms(&drifting[..19], 10, Settings::default()), None);
+    assert_eq!(
+        false_alarms(&drifting[..19], 10, Thresholds::default()),
+        None
+    );
     // The control: a change that is there is seen.
     let uneven: Vec<RunRecord> = (0..60)
         .map(|at| {
