@@ -27,7 +27,7 @@ pub use kvs_sim as sim;
 pub use kvs_check::{checker, history};
 pub use kvs_measure as measure;
 pub use kvs_recording as recording;
-pub use kvs_report::{report, serve};
+pub use kvs_report::{report, web};
 
 // Many runs with one question.
 pub use kvs_campaign as campaign;

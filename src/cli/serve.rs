@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use crate::serve::Server;
+use crate::web::Server;
 
 use super::{ExitStatus, Failure};
 

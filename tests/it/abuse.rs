@@ -1,6 +1,7 @@
 //! Strangers abuse a node from outside. This costs nobody else anything, and leaves nothing behind.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 

@@ -251,7 +251,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         krate: "crates/report",
-        module: "serve",
+        module: "web",
         may_use: &["report"],
         io: Io::Any,
     },
@@ -286,7 +286,7 @@ const LAYERS: &[Layer] = &[
             "target",
             "targets",
             "report",
-            "serve",
+            "web",
             "campaign",
         ],
         io: Io::Any,

@@ -4,7 +4,7 @@ use std::fs;
 
 use kvs_zoo::bug::Bug;
 use kvs_zoo::protocol::Lattice;
-use kvs_zoo::sim::{Options, Plan, Verdict, run};
+use kvs_zoo::sim::{Options, Plan, SimVerdict, run};
 
 use crate::program::{Ended, bench};
 
@@ -96,7 +96,7 @@ fn the_unbroken_store_raises_no_alarm() {
             let outcome = run(&Plan::draw(seed, &options(arch, lattice)));
             assert_eq!(
                 outcome.verdict,
-                Verdict::Valid,
+                SimVerdict::Valid,
                 "{arch}, {lattice:?}, {seed}"
             );
         }

@@ -1,5 +1,5 @@
 //! What people and CI read of a run, made from its saved record alone: [`report`] makes the screen
-//! and the pages, [`serve`] shows them in a browser.
+//! and the pages, [`web`] shows them in a browser.
 
 pub mod report;
-pub mod serve;
+pub mod web;
