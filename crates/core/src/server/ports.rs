@@ -53,6 +53,13 @@ impl ServerPorts {
         Self { groups, root, bug }
     }
 
+    /// A store whose keys all belong to one group.
+    #[must_use]
+    pub fn of_group(group: Group) -> Self {
+        let root = Route::AnyOf(group.id);
+        Self::new(vec![group], root, None)
+    }
+
     /// All groups, in the order of their ids.
     #[must_use]
     pub fn groups(&self) -> &[Group] {

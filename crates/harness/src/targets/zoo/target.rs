@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use kvs_check::checker::Model;
 use kvs_check::history::Promise;
 use kvs_core::protocol::{Lattice, NodeId};
 use kvs_core::server::{Architecture, ServerPorts};
@@ -63,7 +64,7 @@ fn facts(
     let faults = FaultKind::ALL.map(|kind| (kind, support(kind, durability)));
     Facts {
         name: architecture.to_string(),
-        promise,
+        promise: Model::promised(promise),
         says: None,
         evidence: match promise {
             Promise::Causal => Evidence::Causal,

@@ -1,0 +1,277 @@
+//! An adapter's process as a connection to a node.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
+
+use kvs_core::drive::{Order, key_name, payload};
+use kvs_core::protocol::{PutWitness, Refusal, Response, Sibling, Version};
+use kvs_target::{
+    Answers, Connection, Connector, Local, NodeAddress, Operations, Outgoing, Refused,
+};
+
+use super::lines::{Answer, Ask, Meaning, append, parse};
+use super::program::{Program, Recipe, beside};
+use crate::targets::store::{Speech, StoreConfig};
+use crate::wording::one_line;
+
+/// Lines that are read before what they caused is written.
+const LINES_AT_ONCE: usize = 64;
+
+/// Starts adapters.
+pub(super) struct AdapterConnector {
+    speech: Rc<Speech>,
+    program: PathBuf,
+    command: Vec<String>,
+    directory: PathBuf,
+}
+
+impl AdapterConnector {
+    pub(super) fn new(config: &StoreConfig, program: &Path, speech: &Rc<Speech>) -> Self {
+        Self {
+            speech: Rc::clone(speech),
+            program: program.to_owned(),
+            command: beside(&config.definition.adapter.command, &config.directory),
+            directory: PathBuf::new(),
+        }
+    }
+
+    /// What its adapters can be asked, as a first one says.
+    pub(super) async fn operations(&self) -> anyhow::Result<Operations> {
+        let program = self.start(0).await?;
+        Ok(Operations {
+            compare_and_set: program.ops.iter().any(|op| op == "cas"),
+        })
+    }
+
+    async fn start(&self, node: usize) -> anyhow::Result<Program> {
+        let speech = &self.speech;
+        let log = format!("{}-adapter.log", speech.nodes[node].name);
+        let recipe = Recipe {
+            program: self.program.clone(),
+            command: self.command.clone(),
+            directory: self.directory.clone(),
+            log: Some(speech.logs.join(log)),
+        };
+        let (nodes, port) = (&speech.nodes, &speech.client_port);
+        Program::start(&recipe, node, nodes, port, &speech.options).await
+    }
+}
+
+impl Connector for AdapterConnector {
+    fn connect(&self, node: NodeAddress) -> Local<'_, Result<Box<dyn Connection>, Refused>> {
+        Box::pin(async move {
+            let program = self.start(usize::from(node.node.0)).await;
+            let program = program.map_err(|error| Refused(one_line(&error)))?;
+            let outgoing = AdapterOutgoing {
+                key_prefix: self.speech.key_prefix.clone(),
+                waiting: RefCell::default(),
+                expected: RefCell::default(),
+                arrived: Notify::new(),
+                is_closed: Cell::new(false),
+                closing: Notify::new(),
+            };
+            Ok(Box::new(AdapterConnection {
+                program,
+                speech: Rc::clone(&self.speech),
+                name: self.speech.nodes[usize::from(node.node.0)].name.clone(),
+                outgoing: Rc::new(outgoing),
+            }) as Box<dyn Connection>)
+        })
+    }
+}
+
+struct AdapterConnection {
+    program: Program,
+    speech: Rc<Speech>,
+    name: String,
+    outgoing: Rc<AdapterOutgoing>,
+}
+
+#[derive(Debug)]
+struct AdapterOutgoing {
+    key_prefix: String,
+    /// Lines that are not written yet. The lanes bound them.
+    waiting: RefCell<String>,
+    /// What was asked and is not answered, late answers included: an adapter that never answers
+    /// keeps as many as the run lasts time-outs for each lane.
+    expected: RefCell<HashMap<u32, Asked>>,
+    arrived: Notify,
+    is_closed: Cell<bool>,
+    closing: Notify,
+}
+
+/// What an answer will be to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Read,
+    Write,
+}
+
+impl Outgoing for AdapterOutgoing {
+    fn is_closed(&self) -> bool {
+        self.is_closed.get()
+    }
+
+    fn request(&self, id: u32, order: &Order<'_>) {
+        if self.is_closed.get() {
+            return;
+        }
+        let name = key_name(order.key);
+        let name = std::str::from_utf8(&name).expect("names of keys are ASCII");
+        let key = format!("{}{name}", self.key_prefix);
+        let mut waiting = self.waiting.borrow_mut();
+        let asked = match order.put {
+            None => {
+                append(&mut waiting, id, Ask::Read { key: &key });
+                Asked::Read
+            }
+            Some(new) => {
+                let mut value = vec![0; new.bytes as usize];
+                payload::fill_text(new.id, &mut value);
+                let value = std::str::from_utf8(&value).expect("it is text");
+                append(&mut waiting, id, Ask::Update { key: &key, value });
+                Asked::Write
+            }
+        };
+        self.expected.borrow_mut().insert(id, asked);
+        self.arrived.notify_one();
+    }
+
+    fn close(&self) {
+        self.closing.notify_one();
+    }
+}
+
+impl Connection for AdapterConnection {
+    fn outgoing(&self) -> Rc<dyn Outgoing> {
+        Rc::<AdapterOutgoing>::clone(&self.outgoing)
+    }
+
+    fn run<'a>(mut self: Box<Self>, answers: &'a mut dyn Answers) -> Local<'a, ()> {
+        Box::pin(async move {
+            let outgoing = Rc::clone(&self.outgoing);
+            tokio::select! {
+                wrong = self.serve(answers) => {
+                    let complaint = format!("the adapter of {}: {wrong}", self.name);
+                    self.speech.complaints.add(complaint);
+                }
+                () = outgoing.closing.notified() => {}
+            }
+            outgoing.is_closed.set(true);
+        })
+    }
+}
+
+impl AdapterConnection {
+    /// Moves lines until something is wrong, and says what.
+    async fn serve(&mut self, answers: &mut dyn Answers) -> String {
+        let mut line = Vec::new();
+        let mut writing = String::new();
+        loop {
+            std::mem::swap(&mut writing, &mut self.outgoing.waiting.borrow_mut());
+            if !writing.is_empty() {
+                let stdin = &mut self.program.stdin;
+                let written = stdin.write_all(writing.as_bytes()).await;
+                if written.and(stdin.flush().await).is_err() {
+                    return self.end().await;
+                }
+                writing.clear();
+            }
+            tokio::select! {
+                biased;
+                () = self.outgoing.arrived.notified() => {}
+                read = self.program.read_line(&mut line) => match read {
+                    Ok(true) => {
+                        if let Err(wrong) = self.hand_on(&line, answers) {
+                            return wrong;
+                        }
+                        if let Err(wrong) = self.hand_on_buffered(answers) {
+                            return wrong;
+                        }
+                    }
+                    Ok(false) | Err(_) => return self.end().await,
+                },
+            }
+        }
+    }
+
+    /// How it ended.
+    async fn end(&mut self) -> String {
+        match self.program.child.wait().await {
+            Ok(status) => format!("it ended by itself ({status})"),
+            Err(error) => format!("it is gone: {error}"),
+        }
+    }
+
+    /// Hands the whole lines on that were read already.
+    fn hand_on_buffered(&mut self, answers: &mut dyn Answers) -> Result<(), String> {
+        use tokio::io::AsyncBufRead as _;
+        for _ in 0..LINES_AT_ONCE {
+            let buffered = self.program.stdout.buffer();
+            let Some(end) = buffered.iter().position(|byte| *byte == b'\n') else {
+                return Ok(());
+            };
+            let line = buffered[..=end].to_vec();
+            std::pin::Pin::new(&mut self.program.stdout).consume(end + 1);
+            self.hand_on(&line, answers)?;
+        }
+        Ok(())
+    }
+
+    fn hand_on(&self, line: &[u8], answers: &mut dyn Answers) -> Result<(), String> {
+        let (id, answer) = parse(line)?;
+        let asked = self.outgoing.expected.borrow_mut().remove(&id);
+        let Some(asked) = asked else {
+            return Err(format!(
+                "it answers {id}, which nobody asked or which it has answered"
+            ));
+        };
+        match (asked, answer) {
+            (Asked::Read, Answer::Ok(ok)) => {
+                let value = ok.value.as_deref();
+                let sibling = value.map(|value| Sibling {
+                    value: value.as_bytes(),
+                    witness: witness(ok.version),
+                });
+                answer_get(answers, id, sibling.as_slice());
+            }
+            (Asked::Read, Answer::Fail(Meaning::NoSuchKey)) => answer_get(answers, id, &[]),
+            (Asked::Write, Answer::Ok(ok)) => {
+                answers.answer(id, &Response::Put(witness(ok.version)));
+            }
+            (_, Answer::Fail(meaning)) => {
+                answers.answer(id, &Response::Refused(refusal(meaning)));
+            }
+            (_, Answer::Info) => answers.indefinite(id),
+        }
+        Ok(())
+    }
+}
+
+fn answer_get(answers: &mut dyn Answers, id: u32, siblings: &[Sibling<'_>]) {
+    let response = Response::Get {
+        vector: &[],
+        siblings,
+    };
+    answers.answer(id, &response);
+}
+
+const fn refusal(meaning: Meaning) -> Refusal {
+    match meaning {
+        Meaning::Refused(refusal) => refusal,
+        Meaning::NoSuchKey | Meaning::Mismatch | Meaning::NotSupported | Meaning::Indefinite => {
+            Refusal::Rejected
+        }
+    }
+}
+
+fn witness(version: Option<u64>) -> PutWitness<'static> {
+    version.map_or(PutWitness::None, |time| PutWitness::Lww {
+        version: Version { time, origin: 0 },
+    })
+}

@@ -1,0 +1,272 @@
+//! Some HTTP connections to one node, as one connection of the lanes.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+use kvs_core::drive::{Order, key_name, payload};
+use kvs_core::protocol::{PutWitness, Refusal, Response, Sibling, Version};
+use kvs_target::{Answers, Connection, Connector, Local, NodeAddress, Outgoing, Refused};
+
+use super::errors::{Meaning, meaning};
+use super::gateway::{self, Answer, Http};
+use super::is_serializable;
+use crate::targets::store::Speech;
+
+/// HTTP connections to a node: each has one request under way.
+const CONNECTIONS_MAX: usize = 64;
+/// Answers that may wait to be handed on: each connection has one.
+const DONE_MAX: usize = CONNECTIONS_MAX;
+
+/// Connects to etcd.
+pub(super) struct EtcdConnector {
+    settings: Rc<Settings>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    key_prefix: String,
+    serializable: bool,
+    patience: Duration,
+}
+
+impl EtcdConnector {
+    pub(super) fn new(speech: &Speech) -> Self {
+        Self {
+            settings: Rc::new(Settings {
+                key_prefix: speech.key_prefix.clone(),
+                serializable: is_serializable(&speech.options),
+                patience: speech.patience,
+            }),
+        }
+    }
+}
+
+impl Connector for EtcdConnector {
+    fn connect(&self, node: NodeAddress) -> Local<'_, Result<Box<dyn Connection>, Refused>> {
+        Box::pin(async move {
+            let first = Http::connect(node.address).await;
+            let first = first.map_err(|error| Refused(format!("{}: {error}", node.address)))?;
+            let outgoing = EtcdOutgoing {
+                settings: Rc::clone(&self.settings),
+                queue: RefCell::default(),
+                arrived: Notify::new(),
+                idle: Cell::new(0),
+                is_closed: Cell::new(false),
+                closing: Notify::new(),
+            };
+            Ok(Box::new(EtcdConnection {
+                address: node.address,
+                first,
+                outgoing: Rc::new(outgoing),
+            }) as Box<dyn Connection>)
+        })
+    }
+}
+
+struct EtcdConnection {
+    address: SocketAddr,
+    first: Http,
+    outgoing: Rc<EtcdOutgoing>,
+}
+
+#[derive(Debug)]
+struct EtcdOutgoing {
+    settings: Rc<Settings>,
+    /// What has been asked and not been sent. The lanes bound it.
+    queue: RefCell<VecDeque<Job>>,
+    arrived: Notify,
+    /// HTTP connections without a request.
+    idle: Cell<usize>,
+    is_closed: Cell<bool>,
+    closing: Notify,
+}
+
+#[derive(Debug)]
+struct Job {
+    id: u32,
+    is_put: bool,
+    body: Vec<u8>,
+}
+
+/// What became of a job.
+struct Done {
+    id: u32,
+    is_put: bool,
+    /// None when nothing was sent.
+    outcome: Option<io::Result<Answer>>,
+}
+
+impl Outgoing for EtcdOutgoing {
+    fn is_closed(&self) -> bool {
+        self.is_closed.get()
+    }
+
+    fn request(&self, id: u32, order: &Order<'_>) {
+        if self.is_closed.get() {
+            return;
+        }
+        let mut key = self.settings.key_prefix.clone().into_bytes();
+        key.extend_from_slice(&key_name(order.key));
+        let body = match order.put {
+            None => gateway::range(&key, self.settings.serializable),
+            Some(new) => {
+                let mut value = vec![0; new.bytes as usize];
+                payload::fill_text(new.id, &mut value);
+                gateway::put(&key, &value)
+            }
+        };
+        let is_put = order.put.is_some();
+        self.queue.borrow_mut().push_back(Job { id, is_put, body });
+        self.arrived.notify_one();
+    }
+
+    fn close(&self) {
+        self.closing.notify_one();
+    }
+}
+
+impl Connection for EtcdConnection {
+    fn outgoing(&self) -> Rc<dyn Outgoing> {
+        Rc::<EtcdOutgoing>::clone(&self.outgoing)
+    }
+
+    fn run<'a>(self: Box<Self>, answers: &'a mut dyn Answers) -> Local<'a, ()> {
+        let Self {
+            address,
+            first,
+            outgoing,
+        } = *self;
+        Box::pin(async move {
+            let (tell, mut told) = mpsc::channel(DONE_MAX);
+            let mut workers = JoinSet::new();
+            let mut next = Some(first);
+            loop {
+                let is_wanted = outgoing.idle.get() == 0 && !outgoing.queue.borrow().is_empty();
+                if next.is_some() || (is_wanted && workers.len() < CONNECTIONS_MAX) {
+                    let outgoing = Rc::clone(&outgoing);
+                    workers.spawn_local(work(address, next.take(), outgoing, tell.clone()));
+                    // It takes the job that it was made for before another is made.
+                    tokio::task::yield_now().await;
+                }
+                tokio::select! {
+                    done = told.recv() => {
+                        let Some(done) = done else { break };
+                        if !hand_on(done, answers) {
+                            break;
+                        }
+                    }
+                    () = outgoing.arrived.notified() => {}
+                    () = outgoing.closing.notified() => break,
+                }
+            }
+            outgoing.is_closed.set(true);
+        })
+    }
+}
+
+/// Sends what is asked, one after the other, until the connection breaks.
+async fn work(
+    address: SocketAddr,
+    connected: Option<Http>,
+    outgoing: Rc<EtcdOutgoing>,
+    tell: mpsc::Sender<Done>,
+) {
+    let mut http = connected;
+    loop {
+        let job = outgoing.queue.borrow_mut().pop_front();
+        let Some(Job { id, is_put, body }) = job else {
+            outgoing.idle.set(outgoing.idle.get() + 1);
+            outgoing.arrived.notified().await;
+            outgoing.idle.set(outgoing.idle.get() - 1);
+            continue;
+        };
+        let connected = match http.take() {
+            Some(connected) => Ok(connected),
+            None => Http::connect(address).await,
+        };
+        let outcome = match connected {
+            Err(_) => None,
+            Ok(mut connected) => {
+                let path = if is_put { gateway::PUT } else { gateway::RANGE };
+                // Whoever waits for longer is told by the end of the connection.
+                let patience = outgoing.settings.patience;
+                let answer = tokio::time::timeout(patience, connected.post(path, body)).await;
+                let answer = answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+                http = answer.is_ok().then_some(connected);
+                Some(answer)
+            }
+        };
+        let done = Done {
+            id,
+            is_put,
+            outcome,
+        };
+        if tell.send(done).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Hands an answer on, and says whether the connections can go on.
+fn hand_on(done: Done, answers: &mut dyn Answers) -> bool {
+    let Done {
+        id,
+        is_put,
+        outcome,
+    } = done;
+    let answer = match outcome {
+        None => {
+            // Nothing was sent.
+            answers.answer(id, &Response::Refused(Refusal::NotReady));
+            return false;
+        }
+        Some(Err(_)) => return false,
+        Some(Ok(answer)) => answer,
+    };
+    if !answer.is_success {
+        match meaning(&gateway::error(&answer.body)) {
+            Meaning::Definite(refusal) => answers.answer(id, &Response::Refused(refusal)),
+            Meaning::Indefinite => answers.indefinite(id),
+        }
+        return true;
+    }
+    if is_put {
+        match gateway::revision(&answer.body) {
+            Some(revision) => answers.answer(id, &Response::Put(witness(revision))),
+            None => answers.indefinite(id),
+        }
+        return true;
+    }
+    match gateway::found(&answer.body) {
+        Some(found) => {
+            let sibling = { found.as_ref() }.map(|(value, revision)| Sibling {
+                value,
+                witness: witness(*revision),
+            });
+            let response = Response::Get {
+                vector: &[],
+                siblings: sibling.as_slice(),
+            };
+            answers.answer(id, &response);
+        }
+        None => answers.indefinite(id),
+    }
+    true
+}
+
+/// The revision of a write orders all writes of the cluster.
+const fn witness(revision: u64) -> PutWitness<'static> {
+    PutWitness::Lww {
+        version: Version {
+            time: revision,
+            origin: 0,
+        },
+    }
+}

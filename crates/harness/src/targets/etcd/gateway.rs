@@ -1,0 +1,188 @@
+//! What the JSON gateway is asked and answers (etcd's documentation, dev-guide/api_grpc_gateway):
+//! keys and values in base64, numbers as strings.
+
+use std::io;
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
+
+/// The longest answer that is accepted, in bytes.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+
+pub(super) const RANGE: &str = "/v3/kv/range";
+pub(super) const PUT: &str = "/v3/kv/put";
+pub(super) const STATUS: &str = "/v3/maintenance/status";
+
+/// One HTTP connection.
+pub(super) struct Http {
+    address: SocketAddr,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+/// What a request was answered with.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) is_success: bool,
+    pub(super) body: Bytes,
+}
+
+impl Http {
+    pub(super) async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = shaken.map_err(io::Error::other)?;
+        // It ends when the sender is dropped, and its errors show there.
+        tokio::task::spawn_local(connection);
+        Ok(Self { address, sender })
+    }
+
+    pub(super) async fn post(&mut self, path: &str, body: Vec<u8>) -> io::Result<Answer> {
+        let request = Request::post(path)
+            .header(hyper::header::HOST, self.address.to_string())
+            .header(hyper::header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(io::Error::other)?;
+        self.sender.ready().await.map_err(io::Error::other)?;
+        let sent = self.sender.send_request(request).await;
+        let response = sent.map_err(io::Error::other)?;
+        let is_success = response.status() == StatusCode::OK;
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+        let body = body.collect().await.map_err(io::Error::other)?;
+        Ok(Answer {
+            is_success,
+            body: body.to_bytes(),
+        })
+    }
+}
+
+/// The body of a read.
+pub(super) fn range(key: &[u8], serializable: bool) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Range {
+        key: String,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        serializable: bool,
+    }
+    let key = STANDARD.encode(key);
+    serde_json::to_vec(&Range { key, serializable }).expect("plain data")
+}
+
+/// The body of a write.
+pub(super) fn put(key: &[u8], value: &[u8]) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Put {
+        key: String,
+        value: String,
+    }
+    let (key, value) = (STANDARD.encode(key), STANDARD.encode(value));
+    serde_json::to_vec(&Put { key, value }).expect("plain data")
+}
+
+/// What a read found: a value and the revision of the write that it is from.
+pub(super) fn found(body: &[u8]) -> Option<Option<(Vec<u8>, u64)>> {
+    #[derive(Deserialize)]
+    struct Found<'a> {
+        #[serde(borrow, default)]
+        kvs: Vec<Kv<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Kv<'a> {
+        #[serde(default)]
+        value: &'a str,
+        mod_revision: &'a str,
+    }
+    let found: Found<'_> = serde_json::from_slice(body).ok()?;
+    match &found.kvs[..] {
+        [] => Some(None),
+        [kv] => Some(Some((
+            STANDARD.decode(kv.value).ok()?,
+            kv.mod_revision.parse().ok()?,
+        ))),
+        _ => None,
+    }
+}
+
+/// The revision of a write.
+pub(super) fn revision(body: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Written<'a> {
+        #[serde(borrow)]
+        header: Header<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Header<'a> {
+        revision: &'a str,
+    }
+    let written: Written<'_> = serde_json::from_slice(body).ok()?;
+    written.header.revision.parse().ok()
+}
+
+/// Whether the node that says this leads.
+pub(super) fn leads(body: &[u8]) -> Option<bool> {
+    #[derive(Deserialize)]
+    struct Status<'a> {
+        #[serde(borrow)]
+        header: Header<'a>,
+        #[serde(default)]
+        leader: &'a str,
+    }
+    #[derive(Deserialize)]
+    struct Header<'a> {
+        member_id: &'a str,
+    }
+    let status: Status<'_> = serde_json::from_slice(body).ok()?;
+    Some(status.header.member_id == status.leader)
+}
+
+/// What an error says.
+pub(super) fn error(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Failed {
+        #[serde(default)]
+        message: String,
+        #[serde(default)]
+        error: serde_json::Value,
+    }
+    match serde_json::from_slice::<Failed>(body) {
+        Ok(failed) if !failed.message.is_empty() => failed.message,
+        Ok(failed) => failed.error.to_string(),
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_gateway_said_is_understood() {
+        let range = br#"{"header":{"cluster_id":"1","member_id":"2","revision":"7","raft_term":"2"},
+            "kvs":[{"key":"azE=","create_revision":"2","mod_revision":"7","version":"3","value":"djE="}],
+            "count":"1"}"#;
+        assert_eq!(found(range), Some(Some((b"v1".to_vec(), 7))));
+        assert_eq!(found(br#"{"header":{"revision":"7"}}"#), Some(None));
+        assert_eq!(found(b"<html>"), None);
+        assert_eq!(revision(range), Some(7));
+        let status = br#"{"header":{"member_id":"2"},"version":"3.4.23","leader":"2"}"#;
+        assert_eq!(leads(status), Some(true));
+        assert_eq!(leads(br#"{"header":{"member_id":"2"}}"#), Some(false));
+        let failed = br#"{"error":"etcdserver: too many requests","message":"etcdserver: too many requests","code":8}"#;
+        assert_eq!(error(failed), "etcdserver: too many requests");
+    }
+
+    #[test]
+    fn a_request_has_its_bytes_in_base64() {
+        assert_eq!(range(b"k1", false), br#"{"key":"azE="}"#);
+        assert_eq!(range(b"k1", true), br#"{"key":"azE=","serializable":true}"#);
+        assert_eq!(put(b"k1", b"v1"), br#"{"key":"azE=","value":"djE="}"#);
+    }
+}

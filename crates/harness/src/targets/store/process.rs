@@ -1,0 +1,78 @@
+//! The programs of one node: started, signalled, watched.
+
+use std::path::PathBuf;
+
+use kvs_place::{PlaceError, Process, SignalName};
+
+/// How many bytes of the end of a log are shown, and how many lines.
+const LOG_TAIL_BYTES: usize = 4096;
+const LOG_TAIL_LINES: usize = 10;
+
+/// A program of a node.
+pub(super) struct Program {
+    /// Its name, for messages.
+    pub(super) name: String,
+    /// Where it logs to.
+    pub(super) log: PathBuf,
+    pub(super) process: Process,
+}
+
+/// What runs on a node.
+#[derive(Default)]
+pub(super) struct NodePrograms {
+    pub(super) programs: Vec<Program>,
+    /// Whether its end, when it comes, was asked for.
+    pub(super) end_wanted: bool,
+    /// Whether its end has been told.
+    pub(super) end_told: bool,
+}
+
+impl NodePrograms {
+    /// Whether all its programs run.
+    pub(super) fn is_running(&self) -> bool {
+        !self.programs.is_empty() && { self.programs.iter() }.all(|it| it.process.ended().is_none())
+    }
+
+    /// How the first of its programs ended that has, if one has.
+    pub(super) fn ended(&self) -> Option<(&Program, String)> {
+        { self.programs.iter() }
+            .find_map(|program| Some((program, program.process.ended()?.status)))
+    }
+
+    /// Kills all of them, and waits until they are gone.
+    pub(super) async fn kill(&mut self) {
+        self.end_wanted = true;
+        for program in &mut self.programs {
+            program.process.kill().await;
+        }
+        self.programs.clear();
+    }
+
+    /// Signals all of them, and says whether they were there.
+    pub(super) async fn signal(&self, signal: SignalName) -> Result<bool, PlaceError> {
+        let is_running = self.is_running();
+        for program in &self.programs {
+            program.process.signal(signal).await?;
+        }
+        Ok(is_running)
+    }
+}
+
+/// The last lines of a log on one line, from what was fetched of it.
+pub(super) fn tail(log: &[u8]) -> String {
+    let end = &log[log.len().saturating_sub(LOG_TAIL_BYTES)..];
+    let text = String::from_utf8_lossy(end);
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let last = &lines[lines.len().saturating_sub(LOG_TAIL_LINES)..];
+    if last.is_empty() {
+        return "its log is empty".to_owned();
+    }
+    format!("the end of its log: {}", last.join(" | "))
+}
+
+/// How much of a log is fetched to show its end.
+pub(super) const TAIL_BYTES: usize = LOG_TAIL_BYTES;
