@@ -89,12 +89,13 @@ impl Driver {
     pub fn begin(&mut self, plan: Plan) {
         let wanted = self.lanes_wanted as usize;
         let pins: Vec<Option<NodeId>> = match &plan {
-            Plan::Load(_) | Plan::Run { .. } => vec![None; wanted],
-            Plan::Final { reads } => {
+            Plan::Load(_) | Plan::Run { .. } | Plan::Sweep { .. } => vec![None; wanted],
+            Plan::Final { reads, .. } => {
                 let nodes = reads.iter().map(|(node, _)| Some(*node)).cycle();
                 nodes.take(wanted.max(reads.len())).collect()
             }
         };
+        self.book.compares = matches!(plan, Plan::Final { compared: true, .. });
         self.pacer.renew(pins.into_iter());
         self.book.progress = Progress::default();
         self.source.last_ok_ns = 0;
@@ -185,6 +186,23 @@ impl Driver {
     #[must_use]
     pub const fn keys_end(&self) -> u64 {
         self.book.keys_end
+    }
+
+    /// The keys of which nodes showed different values when they were read back last.
+    #[must_use]
+    pub fn disputed(&self) -> Vec<u64> {
+        self.book.disputed()
+    }
+
+    /// This node takes writes, or every node does: see [`Lanes::set_primary`](drive::Lanes::set_primary).
+    pub const fn set_primary(&mut self, primary: Option<NodeId>) {
+        self.pacer.lanes_mut().set_primary(primary);
+    }
+
+    /// Whether a write has gone wrong since this was last asked: then another node may have become
+    /// the primary.
+    pub const fn take_a_write_failed(&mut self) -> bool {
+        std::mem::replace(&mut self.book.a_write_failed, false)
     }
 
     /// What was recorded, once every phase is over.

@@ -14,7 +14,9 @@ use kvs_check::history::RecordError;
 use kvs_core::drive::{Order, Sent, Wire};
 use kvs_core::protocol::{NodeId, Response};
 use kvs_measure as measure;
-use kvs_target::{Answers, Connection, Connector, NodeAddress, Outgoing, Refused, Sessions};
+use kvs_target::{
+    Answers, Connection, Connector, Leadership, NodeAddress, Outgoing, Refused, Sessions,
+};
 
 use super::driver::{Driver, Progress};
 use super::timer::Timer;
@@ -28,6 +30,8 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 const REDIAL_FIRST: Duration = Duration::from_millis(20);
 /// The longest pause between two attempts to connect again.
 const REDIAL_MAX: Duration = Duration::from_millis(250);
+/// The time from asking which node takes writes to asking again, at least.
+const PRIMARY_INTERVAL: Duration = Duration::from_millis(100);
 /// How long one attempt may take: a handshake takes milliseconds, and a fresh attempt finds a node
 /// sooner after a cut than the repetitions of an old one.
 const REDIAL_TIMEOUT: Duration = Duration::from_millis(500);
@@ -138,6 +142,8 @@ pub struct Load {
     clock: RunClock,
     timer: Timer,
     lane_came_free: Rc<Notify>,
+    /// Has it asked which node takes writes.
+    primary_doubted: Rc<Notify>,
     connections: JoinSet<()>,
 }
 
@@ -201,8 +207,29 @@ impl Load {
             clock,
             timer,
             lane_came_free,
+            primary_doubted: Rc::new(Notify::new()),
             connections,
         })
+    }
+
+    /// Has writes go to the node that takes them: asks which it is, and asks again when a write has
+    /// gone wrong, as long as the load lasts.
+    pub async fn follow(&mut self, leadership: Rc<dyn Leadership>) {
+        let primary = leadership.primary().await;
+        self.driver.borrow_mut().set_primary(primary);
+        let driver = Rc::clone(&self.driver);
+        let doubted = Rc::clone(&self.primary_doubted);
+        self.connections.spawn_local(async move {
+            loop {
+                doubted.notified().await;
+                // Whoever is asked in the midst of a change may not know yet: the last word counts.
+                let primary = leadership.primary().await;
+                if primary.is_some() {
+                    driver.borrow_mut().set_primary(primary);
+                }
+                tokio::time::sleep(PRIMARY_INTERVAL).await;
+            }
+        });
     }
 
     /// Drives one phase to its end, or until `stop` is ready: then no further step begins, and
@@ -225,6 +252,9 @@ impl Load {
             let wait_ns = {
                 let mut driver = self.driver.borrow_mut();
                 driver.tick(now_ns, &mut &*self.links);
+                if driver.take_a_write_failed() {
+                    self.primary_doubted.notify_one();
+                }
                 if driver.is_done(now_ns) {
                     break;
                 }

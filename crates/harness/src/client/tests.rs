@@ -588,6 +588,7 @@ fn final_reads(nodes: u16) -> Plan {
     let reads = (0..nodes).map(|node| (NodeId(node), (0..4).collect()));
     Plan::Final {
         reads: reads.collect(),
+        compared: false,
     }
 }
 
@@ -626,7 +627,10 @@ fn nodes_without_a_key_keep_no_lane_from_reading_the_others_back() {
     let none = VecDeque::new();
     let reads = [none.clone(), VecDeque::from([0, 1]), none];
     let reads = (0..).map(NodeId).zip(reads).collect();
-    test.driver.begin(Plan::Final { reads });
+    test.driver.begin(Plan::Final {
+        reads,
+        compared: false,
+    });
     test.tick(0);
     for _ in 0..2 {
         let asked = test.next();

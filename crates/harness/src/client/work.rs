@@ -36,11 +36,18 @@ pub enum Plan {
         /// Counts the steps that are measured, and how long they took.
         measured: Box<measure::Meter>,
     },
+    /// Read each of these keys once, as the workload would.
+    Sweep {
+        /// The keys.
+        keys: std::ops::Range<u64>,
+    },
     /// Read keys from each of the nodes that serve them, one entry a node. A node that does not
     /// answer for the length of the time-out is given up, and is not asked for the rest.
     Final {
         /// What each node is to be asked for.
         reads: Vec<(NodeId, VecDeque<u64>)>,
+        /// Whether what nodes show is kept, to be compared: see [`super::Driver::disputed`].
+        compared: bool,
     },
 }
 
@@ -50,7 +57,7 @@ impl Plan {
     pub const fn phase(&self) -> Phase {
         match self {
             Self::Load(_) => Phase::Load,
-            Self::Run { .. } => Phase::Run,
+            Self::Run { .. } | Self::Sweep { .. } => Phase::Run,
             Self::Final { .. } => Phase::Final,
         }
     }
@@ -83,6 +90,7 @@ pub(super) enum Work {
     Nothing,
     Load(LoadSteps),
     Run(Box<Run>),
+    Sweep(std::ops::Range<u64>),
     Final(Vec<ReadBack>),
 }
 
@@ -114,7 +122,8 @@ impl Work {
     pub(super) fn begin(plan: Plan, drain_ns: u64) -> Self {
         match plan {
             Plan::Load(steps) => Self::Load(steps),
-            Plan::Final { reads } => {
+            Plan::Sweep { keys } => Self::Sweep(keys),
+            Plan::Final { reads, .. } => {
                 let read_back = |(node, keys)| ReadBack {
                     node,
                     keys,
@@ -162,18 +171,11 @@ impl Work {
                 mark: Mark::unmeasured(Phase::Load),
             }),
             Self::Run(run) => run.next(now_ns, generator),
+            Self::Sweep(keys) => Some(read(keys.next()?, now_ns, Phase::Run)),
             Self::Final(_) => {
                 let node = node.expect("lanes of the final phase are pinned");
-                let step = Step {
-                    kind: StepKind::Read,
-                    key: self.of_node(node)?.keys.pop_front()?,
-                    value_bytes: 0,
-                };
-                Some(Due {
-                    step,
-                    intended_ns: now_ns,
-                    mark: Mark::unmeasured(Phase::Final),
-                })
+                let key = self.of_node(node)?.keys.pop_front()?;
+                Some(read(key, now_ns, Phase::Final))
             }
         }
     }
@@ -184,6 +186,7 @@ impl Work {
             Self::Nothing => true,
             Self::Load(steps) => steps.size_hint().0 == 0,
             Self::Run(run) => run.is_done(now_ns),
+            Self::Sweep(keys) => keys.is_empty(),
             Self::Final(reads) => reads.iter().all(|read| read.keys.is_empty()),
         }
     }
@@ -195,7 +198,7 @@ impl Work {
                 let (_, next_ns) = run.arrivals.as_ref()?;
                 (*next_ns < run.end_ns).then_some(*next_ns)
             }
-            Self::Nothing | Self::Load(_) | Self::Final(_) => None,
+            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(_) => None,
         }
     }
 
@@ -231,7 +234,7 @@ impl Work {
     fn of_node(&mut self, node: NodeId) -> Option<&mut ReadBack> {
         match self {
             Self::Final(reads) => reads.iter_mut().find(|read| read.node == node),
-            Self::Nothing | Self::Load(_) | Self::Run(_) => None,
+            Self::Nothing | Self::Load(_) | Self::Run(_) | Self::Sweep(_) => None,
         }
     }
 
@@ -239,7 +242,9 @@ impl Work {
     pub(super) fn stop(&mut self, now_ns: u64, generator: &mut Generator) {
         match self {
             Self::Run(run) => run.stop(now_ns, generator),
-            Self::Nothing | Self::Load(_) | Self::Final(_) => *self = Self::Nothing,
+            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(_) => {
+                *self = Self::Nothing
+            }
         }
     }
 
@@ -247,7 +252,7 @@ impl Work {
     pub(super) fn end(self) -> Option<measure::Meter> {
         match self {
             Self::Run(run) => Some(run.measured),
-            Self::Nothing | Self::Load(_) | Self::Final(_) => None,
+            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(_) => None,
         }
     }
 
@@ -256,7 +261,7 @@ impl Work {
     pub(super) fn within_plan(&self, now_ns: u64) -> u64 {
         match self {
             Self::Run(run) => run.within_plan(now_ns),
-            Self::Nothing | Self::Load(_) | Self::Final(_) => now_ns,
+            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(_) => now_ns,
         }
     }
 
@@ -264,7 +269,7 @@ impl Work {
     pub(super) fn measured(&mut self) -> Option<&mut measure::Meter> {
         match self {
             Self::Run(run) => Some(&mut run.measured),
-            Self::Nothing | Self::Load(_) | Self::Final(_) => None,
+            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(_) => None,
         }
     }
 }
@@ -350,6 +355,19 @@ impl Run {
         }
         self.operations_left = 0;
         self.measured.offers_until(now_ns);
+    }
+}
+
+/// A read that nobody measures.
+const fn read(key: u64, now_ns: u64, phase: Phase) -> Due<Mark> {
+    Due {
+        step: Step {
+            kind: StepKind::Read,
+            key,
+            value_bytes: 0,
+        },
+        intended_ns: now_ns,
+        mark: Mark::unmeasured(phase),
     }
 }
 

@@ -33,7 +33,7 @@ use kvs_core::protocol::NodeId;
 use kvs_load::workload::Generator;
 use kvs_measure::{IntervalRow, Measured, NodeRecord, RunRecord, VerdictWord};
 use kvs_node::transport;
-use kvs_target::{Facts, Target};
+use kvs_target::{Facts, Target, Writes};
 
 pub use crate::targets::zoo::{Cluster, ClusterConfig};
 pub use crate::wording::one_line;
@@ -264,7 +264,7 @@ async fn drive_and_stop(
     directory: &Directory,
     stages: &mut Stages<'_>,
 ) -> Result<(anyhow::Result<Driven>, Driver, NodeStatuses), Error> {
-    let load = Load::connect(
+    let mut load = Load::connect(
         target.connector(),
         &target.addresses(),
         target.facts().sessions,
@@ -274,6 +274,11 @@ async fn drive_and_stop(
     .await
     .context("connecting to the nodes")
     .map_err(|reason| Error::Start(strained(reason, config)))?;
+    if target.facts().writes == Writes::Primary
+        && let Some(leadership) = target.leadership()
+    {
+        load.follow(leadership).await;
+    }
     let driven = drive(config, &load, target, interrupt, directory, stages).await;
     stages.begin("stop");
     let silent = match &driven {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::rc::Rc;
 use std::sync::mpsc::sync_channel;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use tokio::sync::oneshot;
@@ -15,7 +15,7 @@ use kvs_core::protocol::NodeId;
 use kvs_load::nemesis::{self, Schedule};
 use kvs_load::workload::{self, Arrivals, LoadSteps, humane};
 use kvs_measure::{self as measure, FaultsRecord, Measured};
-use kvs_target::{Facts, Quiet, Target};
+use kvs_target::{Facts, Quiet, Reads, Target};
 
 use super::Observer;
 use super::config::Config;
@@ -27,6 +27,9 @@ use super::usage::Sampler;
 
 /// The length of the intervals of the time series.
 const INTERVAL_NS: u64 = 1_000_000_000;
+
+/// The time between two rounds of reading what nodes showed differently.
+const REREAD_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Seconds that wait to be shown.
 const SECONDS_SHOWN_MAX: usize = 16;
@@ -118,7 +121,24 @@ pub(super) async fn drive(
     }
 
     stages.begin("read back");
-    let reads = final_reads(target, load.with_driver(Driver::keys_end));
+    let keys_end = load.with_driver(Driver::keys_end);
+    let is_asked = driven
+        .quiescence
+        .as_ref()
+        .is_some_and(|quiet| quiet.is_known);
+    if !is_asked {
+        // As clients read: what they find counts in every model.
+        let keys = 0..keys_end;
+        load.drive(Plan::Sweep { keys }, interrupt.asked(), |_| ())
+            .await?;
+    }
+    if target.facts().reads == Reads::Unknown {
+        driven.read_back = !interrupt.is_asked();
+        return Ok(driven);
+    }
+    // Where replicas cannot be asked whether they agree, what they show is compared.
+    let compared = !is_asked;
+    let reads = final_reads(target, 0..keys_end);
     let total: usize = reads.iter().map(|(_, keys)| keys.len()).sum();
     let observer = &mut *stages.observer;
     let tell = |progress: Progress| {
@@ -127,10 +147,34 @@ pub(super) async fn drive(
             progress.ok + progress.errors
         ));
     };
-    load.drive(Plan::Final { reads }, interrupt.asked(), tell)
+    load.drive(Plan::Final { reads, compared }, interrupt.asked(), tell)
         .await?;
+    if !is_asked {
+        read_until_agreed(load, target, interrupt).await?;
+    }
     driven.read_back = !interrupt.is_asked();
     Ok(driven)
+}
+
+/// Reads the keys again of which nodes showed different values, until they show the same or have had
+/// their time: nobody could ask the replicas whether they had told each other everything.
+async fn read_until_agreed(
+    load: &Load,
+    target: &dyn Target,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + quiesce::QUIESCE_TIMEOUT;
+    loop {
+        let disputed = load.with_driver(Driver::disputed);
+        if disputed.is_empty() || Instant::now() >= deadline || interrupt.is_asked() {
+            return Ok(());
+        }
+        tokio::time::sleep(REREAD_INTERVAL).await;
+        let reads = final_reads(target, disputed.into_iter());
+        let compared = true;
+        load.drive(Plan::Final { reads, compared }, interrupt.asked(), |_| ())
+            .await?;
+    }
 }
 
 async fn run_workload(
@@ -286,12 +330,15 @@ fn describe(progress: Progress, rate: f64, now_ns: u64, from_ns: u64, end_ns: u6
     format!("{when}; {rate:.0} operations/s, {} errors", progress.errors)
 }
 
-/// Every key below `keys_end`, from every node that serves it.
-fn final_reads(target: &dyn Target, keys_end: u64) -> Vec<(NodeId, VecDeque<u64>)> {
+/// Each of these keys, from every node that serves it.
+fn final_reads(
+    target: &dyn Target,
+    keys: impl Iterator<Item = u64>,
+) -> Vec<(NodeId, VecDeque<u64>)> {
     let ports = &target.facts().ports;
     let mut reads: Vec<(NodeId, VecDeque<u64>)> =
         ports.nodes().map(|node| (node, VecDeque::new())).collect();
-    for key in 0..keys_end {
+    for key in keys {
         for node in &ports.route(&workload::key_name(key)).nodes {
             reads[usize::from(node.0)].1.push_back(key);
         }

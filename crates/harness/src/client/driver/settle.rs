@@ -1,11 +1,15 @@
 //! What a driver does when an operation or a step has ended: it is recorded, and measured.
 
+use std::collections::BTreeMap;
+
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use kvs_check::history::{self, ArrowFile, Phase, RecordError, Row};
-use kvs_core::drive::{Due, EndedOperation, EndedStep, InFlight, Ledger, StepKind, Steps, Supply};
-use kvs_core::protocol::NodeId;
+use kvs_core::drive::{
+    Due, EndedOperation, EndedStep, InFlight, Ledger, StepKind, Steps, Supply, payload,
+};
+use kvs_core::protocol::{NodeId, Response};
 use kvs_core::session::{Outcome, Trouble};
 use kvs_load::workload::Generator;
 use kvs_measure as measure;
@@ -23,6 +27,12 @@ pub(super) struct Book {
     pub(super) keys_end: u64,
     /// Why the history cannot be recorded any further.
     pub(super) failure: Option<RecordError>,
+    /// Whether a write has gone wrong since this was last asked.
+    pub(super) a_write_failed: bool,
+    /// What each node showed of each key when it was read back last, in short: the sum of the ids.
+    shown: BTreeMap<u64, BTreeMap<NodeId, u64>>,
+    /// Whether it is noted now.
+    pub(super) compares: bool,
 }
 
 /// The history's recorder, and why it has failed if it has since it was last asked.
@@ -52,6 +62,34 @@ impl Book {
             progress: Progress::default(),
             keys_end: 0,
             failure: None,
+            a_write_failed: false,
+            shown: BTreeMap::new(),
+            compares: false,
+        }
+    }
+
+    /// The keys of which nodes showed different values when they were read back last.
+    pub(super) fn disputed(&self) -> Vec<u64> {
+        let differs = |shown: &BTreeMap<NodeId, u64>| {
+            let first = shown.values().next();
+            shown.values().any(|other| Some(other) != first)
+        };
+        { self.shown.iter() }
+            .filter(|(_, shown)| differs(shown))
+            .map(|(key, _)| *key)
+            .collect()
+    }
+
+    /// Notes what a node showed of a key that was read back.
+    fn note_shown(&mut self, ended: &EndedOperation<'_, Mark>) {
+        if let Some(Response::Get { siblings, .. }) = ended.response {
+            let ids = siblings.iter().map(|sibling| payload::id_of(sibling.value));
+            let sum = ids.fold(0, |sum: u64, id| {
+                // One more, so that the value of id 0 is not the same as none.
+                sum.wrapping_add(id.map_or(u64::MAX, |id| id.wrapping_add(1)))
+            });
+            let shown = self.shown.entry(ended.operation.key).or_default();
+            shown.insert(ended.operation.node, sum);
         }
     }
 
@@ -76,7 +114,13 @@ impl Ledger<Mark> for Book {
         }
         match ended.outcome {
             Outcome::Ok => self.progress.ok += 1,
-            Outcome::Fail(_) | Outcome::Info(_) => self.progress.errors += 1,
+            Outcome::Fail(_) | Outcome::Info(_) => {
+                self.progress.errors += 1;
+                self.a_write_failed |= ended.operation.put;
+            }
+        }
+        if self.compares && ended.outcome == Outcome::Ok {
+            self.note_shown(ended);
         }
         if let Some(recording) = &mut self.recording {
             recording.operation(ended);
