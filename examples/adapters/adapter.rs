@@ -11,15 +11,29 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 /// One request on a connection of its own, and what became of it: a status and a body.
-fn ask(address: &str, method: &str, key: &str, body: &str, old: Option<&str>) -> io::Result<(u16, String)> {
+fn ask(
+    address: &str,
+    method: &str,
+    key: &str,
+    body: &str,
+    old: Option<&str>,
+) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
     let old = old.map_or_else(String::new, |old| format!("If-Match: {old}\r\n"));
     let length = body.len();
-    write!(stream, "{method} /{key} HTTP/1.0\r\nContent-Length: {length}\r\n{old}\r\n{body}")?;
+    write!(
+        stream,
+        "{method} /{key} HTTP/1.0\r\nContent-Length: {length}\r\n{old}\r\n{body}"
+    )?;
     let mut answer = String::new();
     BufReader::new(stream).read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
     Ok((status.ok_or(io::ErrorKind::InvalidData)?, body.to_owned()))
 }
 
@@ -49,7 +63,11 @@ fn main() -> io::Result<()> {
     let mut lines = io::stdin().lock().lines();
     let init: Value = serde_json::from_str(&lines.next().expect("a first line")?)?;
     let node = &init["init"]["node"];
-    let address = format!("{}:{}", node["host"].as_str().unwrap_or("127.0.0.1"), node["port"]);
+    let address = format!(
+        "{}:{}",
+        node["host"].as_str().unwrap_or("127.0.0.1"),
+        node["port"]
+    );
     println!("{}", json!({"ready": {"ops": ["read", "update", "cas"]}}));
     for line in lines {
         println!("{}", serve(&address, &serde_json::from_str(&line?)?));

@@ -1,5 +1,6 @@
 //! `kvs-bench list`: what there is to choose from.
 
+use crate::targets::store::CATALOGUE;
 use crate::workload;
 
 use super::{ExitStatus, Failure};
@@ -49,6 +50,10 @@ pub(super) fn main() -> Result<ExitStatus, Failure> {
     let settings = workload::settings().iter();
     let sections = [
         section("Architectures (--arch)", ARCHITECTURES.iter().copied()),
+        section(
+            "Stores that nobody here wrote (--store)",
+            CATALOGUE.iter().map(|known| (known.name, known.about())),
+        ),
         section("Lattices (--lattice)", LATTICES.iter().copied()),
         section(
             "Workloads (--workload)",

@@ -1,6 +1,7 @@
 //! The command line, with a file for each subcommand. A subcommand parses its arguments into plain
 //! data and hands them to the part that does the work.
 
+mod adapter;
 mod bugs;
 mod check;
 mod choice;
@@ -96,6 +97,8 @@ enum Command {
     Matrix(matrix::MatrixArgs),
     /// Explain the words of a report.
     Glossary(glossary::GlossaryArgs),
+    /// Try an adapter, a program that speaks to a store of your own, against the protocol.
+    Adapter(adapter::AdapterArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }
@@ -148,6 +151,7 @@ impl Command {
             Self::Glossary(args) => glossary::main(args),
             Self::Bugs(args) => bugs::main(args),
             Self::Matrix(args) => matrix::main(args),
+            Self::Adapter(args) => adapter::main(args),
             Self::Completions(args) => completions::main(args),
         }
     }

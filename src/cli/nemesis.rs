@@ -91,7 +91,7 @@ pub(super) fn announcement(config: &Config) -> Option<String> {
     let plan = config.plan().ok()??;
     let kinds: Vec<&str> = plan.kinds.iter().map(|kind| kind.name()).collect();
     let left_out: Vec<String> = { plan.left_out.iter() }
-        .filter_map(|kind| Some(format!("{kind} needs {}", kind.need()?)))
+        .map(|(kind, need)| format!("{kind} needs {need}"))
         .collect();
     let left_out = match &left_out[..] {
         [] => String::new(),
@@ -190,7 +190,8 @@ mod tests {
                     names(&memory),
                     ["partition", "kill", "pause", "packet", "clock"]
                 );
-                assert_eq!(memory.left_out, [FaultKind::Disk]);
+                let disk = (FaultKind::Disk, "--durability disk".to_owned());
+                assert_eq!(memory.left_out, [disk]);
                 let disk = format!("--arch {arch} --durability disk --nemesis all -d {duration}");
                 let disk = plan(&disk);
                 assert_eq!(disk.kinds, FaultKind::ALL);

@@ -34,7 +34,9 @@ pub(super) fn main(args: &RunArgs) -> Result<ExitStatus, Failure> {
     {
         eprintln!("Nemesis     {faults}");
     }
-    if let Capacity::Strained(why) = Capacity::of(&config.architecture) {
+    if config.store.is_none()
+        && let Capacity::Strained(why) = Capacity::of(&config.architecture)
+    {
         eprintln!("warning: {why}");
     }
     let finished = driven(&config, args.output.tui)?;
@@ -57,7 +59,7 @@ fn driven(config: &Config, tui: bool) -> Result<Finished, Failure> {
         if !std::io::stdout().is_terminal() {
             return Err(Failure::bad_arguments(anyhow!("--tui needs a terminal")));
         }
-        let title = format!("{}: {}", config.architecture, config.workload());
+        let title = format!("{}: {}", config.store_name(), config.workload());
         let mut tui = Tui::start(title).context("cannot take the terminal over")?;
         run::run(config, &mut tui)
     } else {

@@ -90,6 +90,7 @@ fn valid() -> RunRecord {
             rate: None,
             seed: 42,
             bug: None,
+            store: None,
         },
         machine: Machine {
             cores: 2,

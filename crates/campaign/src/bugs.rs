@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use kvs_core::bug::{Bug, Facts};
 use kvs_measure::Versions;
-use kvs_sim::Fault;
+use kvs_sim::SimFault;
 
 use crate::Observer;
 
@@ -67,7 +67,7 @@ pub struct Limits {
     /// How many seeds are simulated at most.
     pub seeds: u64,
     /// Faults that are not simulated.
-    pub without: BTreeSet<Fault>,
+    pub without: BTreeSet<SimFault>,
     /// Where real runs leave their directories.
     pub results: PathBuf,
     /// Which program runs them.

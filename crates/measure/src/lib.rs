@@ -35,8 +35,8 @@ pub use kind::OperationKind;
 pub use meter::{ErrorOutcome, ErrorRecord, Measured, Meter, MeterSettings, NOT_STARTED, Progress};
 pub use pulse::Pulse;
 pub use record::{
-    Configuration, HistoryRecord, Machine, NodeRecord, PhaseRecord, RUN_RECORD_VERSION, RunRecord,
-    StalenessRecord, Versions, WorkloadRecord,
+    Configuration, HistoryRecord, Machine, NodeRecord, PhaseRecord, PipeRecord, RUN_RECORD_VERSION,
+    RunRecord, StalenessRecord, StoreRecord, Versions, WorkloadRecord,
 };
 pub use record_file::RunRecordError;
 pub use series::{IntervalRow, IntervalSeries, KindRow, PlaceRow};

@@ -91,6 +91,39 @@ pub struct Configuration {
     pub seed: u64,
     /// The planted bug, if one was.
     pub bug: Option<String>,
+    /// What is known of a store that nobody here wrote; absent for a store of the zoo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreRecord>,
+}
+
+/// A store that nobody here wrote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreRecord {
+    /// Its version, as it says itself.
+    pub version: Option<String>,
+    /// What its own documentation says of its promise.
+    pub says: Option<String>,
+    /// How it was spoken to: a client of this program's own, or an adapter's command.
+    pub adapter: String,
+    /// Its options, each set.
+    pub options: std::collections::BTreeMap<String, String>,
+    /// Where its nodes ran already; empty where this program started them.
+    pub endpoints: Vec<String>,
+    /// What the pipe to its adapter costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipe: Option<PipeRecord>,
+}
+
+/// What the pipe to an adapter costs: an adapter that answers everything at once, measured in the same
+/// run with as many operations outstanding as there are sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PipeRecord {
+    /// Operations a second.
+    pub operations_per_s: f64,
+    /// How long half of them took at most, in ns.
+    pub p50_ns: u64,
 }
 
 /// Where nodes ran before records said so.

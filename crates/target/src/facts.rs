@@ -1,6 +1,6 @@
 //! What is known of a store before it is started.
 
-use kvs_check::history::Promise;
+use kvs_check::checker::Model;
 use kvs_core::server::ServerPorts;
 use kvs_load::nemesis::FaultKind;
 
@@ -10,7 +10,7 @@ pub struct Facts {
     /// Its name, for screens and records: an architecture of the zoo, or a store of the catalogue.
     pub name: String,
     /// What the verdict holds it to.
-    pub promise: Promise,
+    pub promise: Model,
     /// What its own documentation says of that, if anything is to be said beside the verdict.
     pub says: Option<String>,
     /// What its answers prove.

@@ -20,6 +20,11 @@ pub trait Target {
         None
     }
 
+    /// What went wrong on the way to it, for the report: an adapter that broke the protocol, say.
+    fn complaints(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Makes connections to its nodes.
     fn connector(&self) -> Rc<dyn Connector>;
 

@@ -4,14 +4,17 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
+use crate::checker::Model;
 use crate::measure::Slo;
 use crate::node::{Durability, HostKind};
 use crate::protocol::Lattice;
 use crate::run::{Config, HISTORY_LIMIT_DEFAULT};
 use crate::server::Architecture;
 use crate::session::{Policy, Routing};
+use crate::targets::store::{Definition, StoreConfig};
 use crate::workload::Chosen;
 
 use crate::cli::Failure;
@@ -31,6 +34,26 @@ pub(in crate::cli) struct RunArgs {
           default_value_t = usual().architecture.to_string())]
     arch: String,
 
+    /// A store that nobody here wrote, instead of one of the zoo: a name that `kvs-bench list`
+    /// prints, or the path of a TOML file (docs/guides/your-own-store.md).
+    #[arg(long, value_name = "NAME|FILE",
+          conflicts_with_all = ["arch", "lattice", "durability", "bug", "trace", "context"])]
+    store: Option<String>,
+
+    /// Where the nodes of `--store` run already, separated by commas. Without it kvs-bench starts
+    /// them.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        requires = "store"
+    )]
+    endpoints: Vec<String>,
+
+    /// What the verdict holds the store to, instead of what it promises: any model of the ladder.
+    #[arg(long, value_name = "MODEL", value_parser = model, help_heading = "Judgement")]
+    promise: Option<Model>,
+
     /// What replicated stores promise for concurrent puts.
     #[arg(long, short, value_parser = choice::<Lattice>(), default_value = usual().lattice.word())]
     lattice: Lattice,
@@ -47,7 +70,8 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, short, value_name = "NAME|FILE", default_value = usual().load.origin())]
     pub(in crate::cli) workload: String,
 
-    /// Sets a field of the workload, whatever its file says. You can give it more than once.
+    /// Sets a field of the workload, whatever its file says, or with `store.NAME` an option of the
+    /// store's own. You can give it more than once.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
 
@@ -134,9 +158,10 @@ impl LoadArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Clients")]
 struct ClientArgs {
-    /// How a session chooses among the replicas of a key.
-    #[arg(long, value_parser = choice::<Routing>(), default_value = usual().policy.routing.word())]
-    routing: Routing,
+    /// How a session chooses among the replicas of a key. [default: round-robin, and sticky for
+    /// --store]
+    #[arg(long, value_parser = choice::<Routing>())]
+    routing: Option<Routing>,
 
     /// Whether requests carry what their session has seen. `off` shows what is lost without it.
     #[arg(long, value_enum, default_value_t = usual().policy.context.into())]
@@ -225,11 +250,13 @@ impl RunArgs {
             tui: _,
         } = &self.output;
         Ok(Config {
+            store: self.store()?,
+            promise: self.promise,
             lattice: self.lattice,
             host: self.host,
             durability: self.durability,
             policy: Policy {
-                routing: self.client.routing,
+                routing: self.routing(),
                 context: self.client.context == Switch::On,
             },
             timeout: Duration::from_millis(self.client.timeout_ms),
@@ -248,10 +275,42 @@ impl RunArgs {
         })
     }
 
+    fn routing(&self) -> Routing {
+        let usually = match self.store {
+            Some(_) => Routing::Sticky,
+            None => usual().policy.routing,
+        };
+        self.client.routing.unwrap_or(usually)
+    }
+
+    /// The store that nobody here wrote, if one is named.
+    fn store(&self) -> Result<Option<StoreConfig>, Failure> {
+        let options: Vec<(String, String)> = { self.settings.iter() }
+            .filter_map(|setting| store_option(setting))
+            .collect();
+        let Some(name) = &self.store else {
+            return match options.first() {
+                None => Ok(None),
+                Some((option, _)) => Err(Failure::bad_arguments(anyhow!(
+                    "--set store.{option} sets an option of a store, and none is named: add --store"
+                ))),
+            };
+        };
+        let definition = Definition::load(name).map_err(Failure::bad_arguments)?;
+        let store = StoreConfig::new(definition, name.clone(), &options);
+        let store = store.map_err(Failure::bad_arguments)?;
+        Ok(Some(StoreConfig {
+            endpoints: self.endpoints.clone(),
+            host: self.host,
+            ..store
+        }))
+    }
+
     /// The workload with everything that the arguments set.
     fn chosen(&self) -> Result<Chosen, Failure> {
         let mut chosen = Chosen::load(&self.workload).map_err(Failure::bad_arguments)?;
-        for setting in &self.settings {
+        let own = { self.settings.iter() }.filter(|setting| store_option(setting).is_none());
+        for setting in own {
             chosen.set(setting).map_err(Failure::bad_arguments)?;
         }
         for (field, value) in self.load.settings() {
@@ -263,6 +322,20 @@ impl RunArgs {
         }
         Ok(chosen)
     }
+}
+
+/// What sets an option of a store's own: its name and its value.
+fn store_option(setting: &str) -> Option<(String, String)> {
+    let (name, value) = setting.strip_prefix("store.")?.split_once('=')?;
+    Some((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// The model of this name.
+fn model(name: &str) -> Result<Model, String> {
+    Model::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = Model::ALL.iter().map(|model| model.name()).collect();
+        format!("choose one of {}", known.join(", "))
+    })
 }
 
 /// The run that these words ask for, or why there is none.

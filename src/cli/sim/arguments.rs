@@ -219,11 +219,11 @@ mod tests {
             routing: Some(Routing::Sticky),
             context: false,
             topology: Topology::Wan,
-            without: BTreeSet::from([Fault::Loss, Fault::Disk]),
+            without: BTreeSet::from([SimFault::Loss, SimFault::Disk]),
             ..Options::new("replicated(5)".parse().expect("a store"), Lattice::Lww)
         };
         let calm = Options {
-            without: Fault::ALL.iter().copied().collect(),
+            without: SimFault::ALL.iter().copied().collect(),
             ..local.clone()
         };
         for options in [local, large, calm] {

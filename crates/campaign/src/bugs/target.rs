@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use kvs_core::bug::Bug;
 use kvs_harness::run::{self, Config};
 use kvs_measure::shell;
-use kvs_sim::{Fault, Options};
+use kvs_sim::{Options, SimFault};
 
 use super::outcome::Finding;
 use super::{Limits, View, model, real, sign};
@@ -139,7 +139,7 @@ fn simulated(options: &Options, seeds: u64, observer: &mut dyn Observer) -> Find
 }
 
 /// The names of these kinds of fault.
-fn names(faults: &[Fault]) -> String {
+fn names(faults: &[SimFault]) -> String {
     let names: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
     names.join(", ")
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use kvs_measure::shell;
-use kvs_sim::{Fault, Options, STEPS_DEFAULT, Topology};
+use kvs_sim::{Options, STEPS_DEFAULT, SimFault, Topology};
 
 /// The program that takes the commands.
 const PROGRAM: &str = "kvs-bench";
@@ -83,7 +83,7 @@ impl Words {
     }
 
     fn without(&mut self, options: &Options) {
-        if options.without.len() == Fault::COUNT {
+        if options.without.len() == SimFault::COUNT {
             self.option("without", ALL);
         } else if !options.without.is_empty() {
             let names: Vec<&str> = options.without.iter().map(|fault| fault.name()).collect();

@@ -55,10 +55,16 @@ impl Architecture {
     /// The nodes of each replica group, as every host numbers them.
     #[must_use]
     pub fn groups(&self) -> Vec<Vec<NodeId>> {
-        // Which lattice it is makes no difference to the groups.
-        let ports = self.deploy(&mut Paper::default(), Lattice::Causal);
+        let ports = self.ports();
         let groups = ports.groups().iter();
         groups.map(|group| group.nodes.clone()).collect()
+    }
+
+    /// Which nodes serve which key, as on every host.
+    #[must_use]
+    pub fn ports(&self) -> ServerPorts {
+        // Which lattice it is makes no difference to that.
+        self.deploy(&mut Paper::default(), Lattice::Causal)
     }
 
     /// Reserves the nodes, starts them with empty replicas, and tells how to reach them.

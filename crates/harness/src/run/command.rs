@@ -9,6 +9,8 @@ use kvs_load::workload::humane::format_duration;
 use kvs_measure::shell;
 
 use super::config::{CheckBudget, Config};
+use crate::targets::store::StoreConfig;
+use kvs_core::session::Routing;
 
 /// The program that takes the command.
 const PROGRAM: &str = "kvs-bench";
@@ -54,6 +56,9 @@ pub fn arguments(config: &Config) -> Vec<String> {
         words.option(&field.replace('_', "-"), value);
     }
     words.differing("seed", config.seed, usual.seed);
+    if let Some(promise) = config.promise {
+        words.option("promise", promise.name());
+    }
     if let Some(bug) = config.bug {
         words.option("bug", bug.name());
     }
@@ -106,15 +111,34 @@ impl Words {
     }
 
     fn store(&mut self, config: &Config, usual: &Config) {
+        if let Some(store) = &config.store {
+            return self.foreign_store(store);
+        }
         self.option("arch", &config.architecture);
         if config.architecture.is_replicated() || config.lattice != usual.lattice {
             self.option("lattice", config.lattice.name());
         }
     }
 
+    fn foreign_store(&mut self, store: &StoreConfig) {
+        self.option("store", &store.source);
+        let endpoints: Vec<&str> = store.endpoints.iter().map(String::as_str).collect();
+        self.list("endpoints", &endpoints);
+        for (name, value) in &store.options {
+            let choice = store.definition.options.get(name);
+            if choice.is_none_or(|choice| choice.default != *value) {
+                self.option("set", format!("store.{name}={value}"));
+            }
+        }
+    }
+
     fn clients(&mut self, config: &Config, usual: &Config) {
         let (policy, other) = (config.policy, usual.policy);
-        self.differing("routing", policy.routing.name(), other.routing.name());
+        let usually = match config.store {
+            Some(_) => Routing::Sticky,
+            None => other.routing,
+        };
+        self.differing("routing", policy.routing.name(), usually.name());
         let switch = |is_on: bool| if is_on { "on" } else { "off" };
         self.differing("context", switch(policy.context), switch(other.context));
         let (timeout, other) = (config.timeout.as_millis(), usual.timeout.as_millis());

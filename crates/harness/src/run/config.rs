@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kvs_check::checker::Engine;
+use kvs_check::checker::{Engine, JudgedBy, Model};
 use kvs_check::history::{History, NEVER};
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
@@ -13,8 +13,11 @@ use kvs_load::nemesis::{self, Site, Wanted};
 use kvs_load::workload::{Chosen, FaultStep, Workload, WorkloadError};
 use kvs_measure::{Slo, Versions};
 use kvs_node::node::{Durability, HostKind, NetworkError};
+use kvs_target::{Facts, FaultSupport};
 
 use super::capacity::Capacity;
+use crate::targets::store::StoreConfig;
+use crate::targets::zoo;
 
 /// After how many operations only a sample of the keys goes on being recorded, unless told
 /// otherwise: what is still checked in seconds, in well under 10 GiB.
@@ -79,8 +82,12 @@ const WORKLOAD: &str = "zipf";
 /// What a run is asked to do. [`Config::new`] has the defaults of all that is not named.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// What to run.
+    /// What to run of the zoo, where `store` names nothing else.
     pub architecture: Architecture,
+    /// The store that nobody here wrote that is run instead of one of the zoo.
+    pub store: Option<StoreConfig>,
+    /// What the verdict holds the store to, instead of what it promises.
+    pub promise: Option<Model>,
     /// What replicated stores promise for concurrent puts.
     pub lattice: Lattice,
     /// Where the nodes run.
@@ -135,6 +142,8 @@ impl Config {
     pub fn new(architecture: Architecture, load: Chosen) -> Self {
         Self {
             architecture,
+            store: None,
+            promise: None,
             lattice: Lattice::default(),
             host: HostKind::default(),
             durability: Durability::default(),
@@ -163,15 +172,57 @@ impl Config {
         self.load.workload()
     }
 
+    /// What is known of the store before it is started.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        self.store.as_ref().map_or_else(
+            || zoo::facts(&self.architecture, self.lattice, self.durability),
+            StoreConfig::facts,
+        )
+    }
+
+    /// The store by its name: an architecture, or a store that nobody here wrote.
+    #[must_use]
+    pub fn store_name(&self) -> String {
+        self.store.as_ref().map_or_else(
+            || self.architecture.to_string(),
+            |store| store.definition.name.clone(),
+        )
+    }
+
+    /// What the verdict rests on: the promise, or the model that was named instead.
+    #[must_use]
+    pub fn judged_by(&self) -> JudgedBy {
+        let own = self.store.as_ref().map(|store| store.promise);
+        self.promise
+            .or(own)
+            .map_or_else(JudgedBy::default, JudgedBy::Model)
+    }
+
     /// What the nemesis does, if there is one.
     ///
     /// # Errors
     /// When the store cannot have the faults, or the run has no room for them.
     pub fn plan(&self) -> Result<Option<nemesis::Plan>, nemesis::Refusal> {
         let workload = self.workload();
+        let facts = self.facts();
+        let lacks = facts
+            .faults
+            .iter()
+            .filter_map(|(kind, support)| match support {
+                FaultSupport::Yes => None,
+                FaultSupport::Needs(need) => Some((*kind, need.clone())),
+            });
         self.faults.plan(&Site {
-            groups: self.architecture.groups(),
-            has_disks: self.durability == Durability::Disk,
+            lacks: lacks.collect(),
+            packets: self
+                .store
+                .as_ref()
+                .map_or_else(Vec::new, StoreConfig::packets),
+            has_primary: self.store.as_ref().is_some_and(StoreConfig::has_primary),
+            groups: { facts.ports.groups().iter() }
+                .map(|group| group.nodes.clone())
+                .collect(),
             steps: workload.nemesis.iter().map(FaultStep::step).collect(),
             limit: workload.time_limit(),
             seed: self.seed,
@@ -186,7 +237,9 @@ impl Config {
         if let Some(bug) = self.bug {
             fits(bug, &self.architecture, self.lattice)?;
         }
-        if let Capacity::Short(why) = Capacity::of(&self.architecture) {
+        if self.store.is_none()
+            && let Capacity::Short(why) = Capacity::of(&self.architecture)
+        {
             return Err(Unfit::Machine(why));
         }
         self.workload().validate()?;

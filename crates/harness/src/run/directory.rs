@@ -66,18 +66,27 @@ impl Directory {
         &self.path
     }
 
+    /// Its own name, which no other run in the same results has.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
     /// Where the nodes' logs go.
     #[must_use]
     pub fn nodes(&self) -> PathBuf {
         self.path.join(NODES_DIRECTORY)
     }
 
-    /// Removes what the nodes stored on disk.
+    /// Removes what the nodes stored on disk; their logs stay.
     pub fn remove_stores(&self) {
         for entry in fs::read_dir(self.nodes()).into_iter().flatten().flatten() {
             let path = entry.path();
-            if path.extension().is_some_and(|it| it == STORE_EXTENSION) {
-                // It only takes room.
+            // It only takes room.
+            if path.is_dir() {
+                let _ = fs::remove_dir_all(path);
+            } else if path.extension().is_some_and(|it| it == STORE_EXTENSION) {
                 let _ = fs::remove_file(path);
             }
         }

@@ -26,6 +26,8 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use crate::client::{self, Driver, Load, RunClock};
+use crate::targets::adapter;
+use crate::targets::store::Store;
 use crate::targets::zoo::Zoo;
 use kvs_check::checker::ProgressSink;
 use kvs_check::history;
@@ -143,7 +145,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     let directory = Directory::create(
         &config.results,
         start,
-        &config.architecture.to_string(),
+        &config.store_name(),
         &config.workload().name,
     )
     .map_err(|source| Error::Results {
@@ -154,10 +156,9 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         reason,
         directory: directory.path().to_owned(),
     };
-    let started = Zoo::start(&cluster_config(config, &directory), config.timeout).await;
-    let started = started.map_err(|reason| Error::Start(strained(reason, config)))?;
-    let mut target: Box<dyn Target> = Box::new(started);
+    let mut target = start_target(config, &directory).await?;
     let facts = target.facts().clone();
+    let price = price_of_the_pipe(config).await;
     let driver = driver(config, &facts, &directory).map_err(load_failed)?;
     let (driven, driver, nodes) = drive_and_stop(
         config,
@@ -168,6 +169,8 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         &mut stages,
     )
     .await?;
+    let complaints = target.complaints();
+    let version = target.version();
     target.stop().await;
     let inserts_withheld = driver.inserts_withheld();
     // Whatever became of the load, what was recorded is kept.
@@ -221,14 +224,52 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         recorded,
         judged,
         interrupted,
+        complaints,
+        version,
+        price,
     };
     Ok(Finished {
-        record: record::assemble(config, &facts.ports, &directory, findings),
+        record: record::assemble(config, &facts, &directory, findings),
         interrupted,
         measured,
         attachments,
         directory,
     })
+}
+
+/// What the pipe to an adapter costs, where there is one.
+async fn price_of_the_pipe(config: &Config) -> Option<adapter::Price> {
+    let store = config.store.as_ref()?;
+    if store.definition.adapter.builtin.is_some() {
+        return None;
+    }
+    let program = config
+        .program
+        .clone()
+        .or_else(|| std::env::current_exe().ok())?;
+    // A run without it is still a run.
+    adapter::price(&program, config.workload().sessions)
+        .await
+        .ok()
+}
+
+/// Starts what is to be run: the only place that knows which target it is.
+async fn start_target(config: &Config, directory: &Directory) -> Result<Box<dyn Target>, Error> {
+    let Some(store) = &config.store else {
+        let started = Zoo::start(&cluster_config(config, directory), config.timeout).await;
+        let started = started.map_err(|reason| Error::Start(strained(reason, config)))?;
+        return Ok(Box::new(started));
+    };
+    let program = match &config.program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe().map_err(|source| Error::System {
+            what: "to find out which program this is",
+            source,
+        })?,
+    };
+    let (logs, name) = (directory.nodes(), directory.name());
+    let started = Store::start(store, &program, &name, &logs, config.timeout).await;
+    Ok(Box::new(started.map_err(Error::Start)?))
 }
 
 fn cluster_config(config: &Config, directory: &Directory) -> ClusterConfig {
@@ -247,6 +288,9 @@ fn cluster_config(config: &Config, directory: &Directory) -> ClusterConfig {
 
 /// The reason, with what else it may be where the deployment is large for this machine.
 fn strained(reason: anyhow::Error, config: &Config) -> anyhow::Error {
+    if config.store.is_some() {
+        return reason;
+    }
     match Capacity::of(&config.architecture) {
         Capacity::Enough => reason,
         Capacity::Strained(why) | Capacity::Short(why) => {
@@ -304,6 +348,7 @@ async fn judge(
     let (report, mut reported) = watch::channel(None);
     let path = directory.path().join(HISTORY_FILE);
     let judging = Judging {
+        judged_by: config.judged_by(),
         engine: config.engine,
         budget: config.budget,
         check_budget: config.check_budget,
@@ -312,7 +357,6 @@ async fn judge(
         progress: Some(ProgressSink::new(move |progress| {
             report.send_replace(Some(progress));
         })),
-        ..Judging::default()
     };
     std::thread::Builder::new()
         .name("checker".to_owned())
@@ -374,7 +418,7 @@ async fn fates(target: &mut dyn Target, silent: BTreeMap<NodeId, String>) -> Nod
 fn driver(config: &Config, facts: &Facts, directory: &Directory) -> anyhow::Result<Driver> {
     let recorder = match config.history_limit {
         Some(limit) => {
-            let header = record::history_header(config, &facts.ports, limit);
+            let header = record::history_header(config, facts, limit);
             Some(history::ArrowFile::create(
                 &directory.path().join(HISTORY_FILE),
                 &header,

@@ -3,19 +3,22 @@
 use anyhow::Context;
 use jiff::Timestamp;
 
+use kvs_check::checker::JudgedBy;
 use kvs_check::history::{End, Header, Limit, Promise};
 use kvs_core::protocol::NodeId;
 use kvs_core::server::ServerPorts;
 use kvs_load::workload::UNACKNOWLEDGED_INSERTS_MAX;
 use kvs_measure::{
     Configuration, FaultsRecord, HistoryRecord, Machine, Measured, NodeRecord, PhaseRecord,
-    RUN_RECORD_VERSION, RunRecord, Statistics, VerdictRecord, VerdictWord, WorkloadRecord,
+    PipeRecord, RUN_RECORD_VERSION, RunRecord, Statistics, StoreRecord, VerdictRecord, VerdictWord,
+    WorkloadRecord,
 };
-use kvs_target::Quiet;
+use kvs_target::{Facts, Quiet};
 
 use super::config::{Config, HISTORY_SAMPLE};
 use super::directory::Directory;
 use super::verdict::{Attachment, Judged};
+use crate::targets::adapter::Price;
 
 /// What was shown of the result.
 const REPORT_FILE: &str = "report.txt";
@@ -39,11 +42,22 @@ pub(super) struct Findings<'a> {
     pub(super) recorded: Option<End>,
     pub(super) judged: Option<Judged>,
     pub(super) interrupted: bool,
+    /// What went wrong on the way to the store.
+    pub(super) complaints: Vec<String>,
+    /// The store's version, as it says itself.
+    pub(super) version: Option<String>,
+    /// What the pipe to its adapter costs.
+    pub(super) price: Option<Price>,
 }
 
-/// What the architecture promises under this lattice.
-pub(super) fn promise(config: &Config) -> Promise {
-    kvs_recording::promise(&config.architecture, config.lattice)
+/// What the verdict holds the store to, by name.
+fn promise(config: &Config) -> &'static str {
+    match config.judged_by() {
+        JudgedBy::Model(model) => model.name(),
+        JudgedBy::Promise | JudgedBy::Ladder => {
+            kvs_recording::promise(&config.architecture, config.lattice).name()
+        }
+    }
 }
 
 /// The lattice by name, where there is one.
@@ -52,24 +66,37 @@ fn lattice(config: &Config) -> Option<String> {
 }
 
 /// What the history says about the run that makes it.
-pub(super) fn history_header(config: &Config, ports: &ServerPorts, limit: u64) -> Header {
+pub(super) fn history_header(config: &Config, facts: &Facts, limit: u64) -> Header {
+    let mut header = kvs_recording::header(
+        &config.architecture,
+        config.lattice,
+        &facts.ports,
+        config.seed,
+    );
+    if let Some(store) = &config.store {
+        header.architecture.clone_from(&store.definition.name);
+        header.lattice = String::new();
+        header.promise = Promise::from_name(store.promise.name());
+    }
     Header {
         limit: Some(Limit {
             operations: limit,
             one_key_in: HISTORY_SAMPLE,
         }),
-        ..kvs_recording::header(&config.architecture, config.lattice, ports, config.seed)
+        ..header
     }
 }
 
 /// Puts the record together.
 pub(super) fn assemble(
     config: &Config,
-    ports: &ServerPorts,
+    facts: &Facts,
     directory: &Directory,
     findings: Findings<'_>,
 ) -> RunRecord {
+    let ports = &facts.ports;
     let warnings = warnings(config, &findings);
+    let store = store_record(config, &findings);
     let statistics = findings
         .measured
         .map_or_else(Statistics::default, Statistics::from);
@@ -101,7 +128,7 @@ pub(super) fn assemble(
     account_for(&faults, &mut verdict);
     RunRecord {
         version: RUN_RECORD_VERSION,
-        configuration: configuration(config, ports),
+        configuration: configuration(config, ports, store),
         machine: Machine::probe(),
         versions: config.versions.clone(),
         command: config.command(),
@@ -138,11 +165,17 @@ fn account_for(faults: &FaultsRecord, verdict: &mut VerdictRecord) {
     verdict.remarks.extend(faults.remark());
 }
 
-fn configuration(config: &Config, ports: &ServerPorts) -> Configuration {
+fn configuration(
+    config: &Config,
+    ports: &ServerPorts,
+    store: Option<StoreRecord>,
+) -> Configuration {
     let workload = config.workload();
     Configuration {
-        architecture: config.architecture.to_string(),
-        lattice: lattice(config),
+        architecture: config.store_name(),
+        lattice: { config.store.is_none() }
+            .then(|| lattice(config))
+            .flatten(),
         nodes: ports.nodes().count() as u32,
         groups: ports.groups().len() as u32,
         routing: config.policy.routing.name().to_owned(),
@@ -159,7 +192,28 @@ fn configuration(config: &Config, ports: &ServerPorts) -> Configuration {
         rate: workload.rate,
         seed: config.seed,
         bug: config.bug.map(|bug| bug.name().to_owned()),
+        store,
     }
+}
+
+/// What is known of a store that nobody here wrote.
+fn store_record(config: &Config, findings: &Findings<'_>) -> Option<StoreRecord> {
+    let store = config.store.as_ref()?;
+    let definition = &store.definition;
+    Some(StoreRecord {
+        version: findings.version.clone(),
+        says: definition.says.clone(),
+        adapter: match &definition.adapter.builtin {
+            Some(builtin) => builtin.clone(),
+            None => definition.adapter.command.join(" "),
+        },
+        options: store.options.clone(),
+        endpoints: store.endpoints.clone(),
+        pipe: findings.price.map(|price| PipeRecord {
+            operations_per_s: price.operations_per_s,
+            p50_ns: price.p50_ns,
+        }),
+    })
 }
 
 fn node_record(
@@ -240,6 +294,7 @@ fn warnings(config: &Config, findings: &Findings<'_>) -> Vec<String> {
              in {HISTORY_SAMPLE} were not recorded; raise --history-limit to judge them too"
         ));
     }
+    warnings.extend(findings.complaints.iter().cloned());
     if let Some(bug) = config.bug {
         warnings.push(format!(
             "the store was built with the planted bug {}",
@@ -256,7 +311,7 @@ fn unjudged(config: &Config, interrupted: bool) -> VerdictRecord {
         "no history was recorded (--no-history)"
     };
     VerdictRecord {
-        promise: promise(config).name().to_owned(),
+        promise: promise(config).to_owned(),
         verdict: VerdictWord::Unknown,
         reason: Some(reason.to_owned()),
         gaps: Vec::new(),

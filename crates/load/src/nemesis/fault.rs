@@ -55,17 +55,6 @@ impl FaultKind {
         let named = |kind: &Self| kind.name().eq_ignore_ascii_case(word);
         Self::ALL.into_iter().find(named)
     }
-
-    /// What a store needs to have faults of this kind, as the command line has it; none when every
-    /// store can have them.
-    #[must_use]
-    pub const fn need(self) -> Option<&'static str> {
-        match self {
-            Self::Disk => Some("--durability disk"),
-            // A group of one is cut off from its clients.
-            Self::Partition | Self::Kill | Self::Pause | Self::Packet | Self::Clock => None,
-        }
-    }
 }
 
 impl fmt::Display for FaultKind {

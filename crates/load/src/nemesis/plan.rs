@@ -1,6 +1,6 @@
 //! What a nemesis is to do, as it was asked for.
 
-use super::fault::FaultKind;
+use super::fault::{FaultKind, PacketFault};
 use super::partition::PartitionShape;
 use super::targets::Target;
 use kvs_core::protocol::NodeId;
@@ -11,11 +11,13 @@ pub struct Plan {
     /// The kinds of fault that come at random.
     pub kinds: Vec<FaultKind>,
     /// Kinds that `all` did not bring, since this store cannot have them.
-    pub left_out: Vec<FaultKind>,
+    pub left_out: Vec<(FaultKind, String)>,
     /// The time from the start of one fault to the start of the next, in ns.
     pub interval_ns: u64,
     /// Which nodes faults act on; any target but `all` when empty.
     pub targets: Vec<Target>,
+    /// What may happen to packets; anything when empty.
+    pub packets: Vec<PacketFault>,
     /// How partitions look; any when empty.
     pub shapes: Vec<PartitionShape>,
     /// Faults at given times, beside those that come at random.
@@ -25,6 +27,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether every fault is meant for the node that takes the writes.
+    #[must_use]
+    pub fn is_at_primary(&self) -> bool {
+        self.targets.contains(&Target::Primary)
+    }
+
     /// Whether faults of a kind come, at random or at given times.
     #[must_use]
     pub fn has(&self, kind: FaultKind) -> bool {

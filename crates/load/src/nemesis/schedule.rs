@@ -41,6 +41,9 @@ pub struct ScheduledFault {
     pub latest_ns: u64,
     /// Whether it was written down; otherwise it comes at random.
     pub is_written: bool,
+    /// Whether it is meant for the primary, which takes the place of the node that it names: see
+    /// [`ScheduledFault::aimed_at`].
+    pub at_primary: bool,
 }
 
 /// Faults in the order of their times. Without an end, those that come at random never end.
@@ -98,6 +101,7 @@ impl Schedule {
                 fault,
                 latest_ns: step.at_ns.saturating_add(step.lasts_ns),
                 is_written: true,
+                at_primary: schedule.plan.is_at_primary() && step.nodes.is_empty(),
             });
         }
         let fits = |shape: &PartitionShape| {
@@ -216,8 +220,12 @@ impl Schedule {
             FaultKind::Kill => Fault::Kill(nodes),
             FaultKind::Pause => Fault::Pause(nodes),
             FaultKind::Packet => {
-                let drawn = self.random.random_range(0..PacketFault::ALL.len());
-                Fault::Packet(PacketFault::ALL[drawn], nodes)
+                let packets = match &self.plan.packets[..] {
+                    [] => &PacketFault::ALL[..],
+                    some => some,
+                };
+                let drawn = self.random.random_range(0..packets.len());
+                Fault::Packet(packets[drawn], nodes)
             }
             FaultKind::Clock => {
                 let name = ["bump", "strobe", "drift"][self.random.random_range(0..3)];
@@ -284,7 +292,37 @@ impl Schedule {
             latest_ns: { self.healed_by_ns.saturating_sub(lasts_ns) }
                 .max(at_ns.saturating_add(lasts_ns)),
             is_written: false,
+            at_primary: self.plan.is_at_primary(),
         }
+    }
+}
+
+impl ScheduledFault {
+    /// The same for this node, where it is meant for the primary. A partition then cuts the node from
+    /// the others of its group.
+    #[must_use]
+    pub fn aimed_at(mut self, primary: NodeId, groups: &[Vec<NodeId>]) -> Self {
+        let nodes = vec![primary];
+        self.fault = match self.fault {
+            Fault::Kill(_) => Fault::Kill(nodes),
+            Fault::Pause(_) => Fault::Pause(nodes),
+            Fault::Packet(packet, _) => Fault::Packet(packet, nodes),
+            Fault::Clock(clock, _) => Fault::Clock(clock, nodes),
+            Fault::Disk(disk, _) => Fault::Disk(disk, nodes),
+            Fault::Partition { .. } => {
+                let group = groups.iter().find(|group| group.contains(&primary));
+                let rest: Vec<NodeId> = { group.into_iter().flatten().copied() }
+                    .filter(|node| *node != primary)
+                    .collect();
+                let others = rest.iter().map(|node| Deafness::Node(*node, nodes.clone()));
+                let mut deafness: Vec<Deafness> = others.collect();
+                deafness.push(Deafness::Node(primary, rest.clone()));
+                deafness.sort_unstable();
+                let shape = PartitionShape::One;
+                Fault::Partition { shape, deafness }
+            }
+        };
+        self
     }
 }
 

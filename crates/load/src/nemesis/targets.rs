@@ -19,11 +19,19 @@ pub enum Target {
     Majority,
     /// Every node.
     All,
+    /// The node that takes the writes when the fault comes.
+    Primary,
 }
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 4] = [Self::One, Self::Minority, Self::Majority, Self::All];
+    pub const ALL: [Self; 5] = [
+        Self::One,
+        Self::Minority,
+        Self::Majority,
+        Self::All,
+        Self::Primary,
+    ];
 
     /// Its name.
     #[must_use]
@@ -33,6 +41,7 @@ impl Target {
             Self::Minority => "minority",
             Self::Majority => "majority",
             Self::All => "all",
+            Self::Primary => "primary",
         }
     }
 
@@ -56,6 +65,8 @@ impl Target {
             Self::Minority => some(|nodes| (nodes - 1) / 2, random),
             Self::Majority => some(|nodes| nodes / 2 + 1, random),
             Self::All => groups.concat(),
+            // Whoever installs the fault finds out which it is.
+            Self::Primary => vec![groups[0][0]],
         };
         if chosen.is_empty() {
             chosen = one(random);

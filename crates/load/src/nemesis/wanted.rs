@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kvs_core::protocol::NodeId;
 
-use super::fault::FaultKind;
+use super::fault::{FaultKind, PacketFault};
 use super::partition::PartitionShape;
 use super::plan::{Plan, PlanError, Step};
 use super::room::{INTERVAL_NS_MIN, Lack};
@@ -40,8 +40,12 @@ pub struct Wanted {
 pub struct Site {
     /// The replica groups.
     pub groups: Vec<Vec<NodeId>>,
-    /// Whether nodes keep what they acknowledge on disks, which may then fail.
-    pub has_disks: bool,
+    /// The kinds of fault that the store cannot have, and what each needs.
+    pub lacks: Vec<(FaultKind, String)>,
+    /// What may happen to packets; anything when empty.
+    pub packets: Vec<PacketFault>,
+    /// Whether one of the nodes takes the writes, and somebody says which.
+    pub has_primary: bool,
     /// Faults at given times.
     pub steps: Vec<Step>,
     /// How long the load is measured, where that is known beforehand.
@@ -78,14 +82,19 @@ pub enum Refusal {
         given: String,
     },
     /// A kind that this store cannot have.
-    #[error(
-        "this store cannot have a {kind} fault, which needs {}",
-        kind.need().unwrap_or_default()
-    )]
+    #[error("this store cannot have a {kind} fault, which needs {need}")]
     Kind {
         /// The kind.
         kind: FaultKind,
+        /// What it needs.
+        need: String,
     },
+    /// A store without a primary.
+    #[error(
+        "--nemesis-targets primary aims at the node that takes the writes, and this store has no \
+         such node: choose one, minority, majority or all"
+    )]
+    NoPrimary,
     /// What the deployment cannot have.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -124,7 +133,11 @@ impl Wanted {
     /// # Errors
     /// When it cannot do it, or the measured part is too short for all of it.
     pub fn plan(&self, site: &Site) -> Result<Option<Plan>, Refusal> {
+        if self.targets.contains(&Target::Primary) && !site.has_primary {
+            return Err(Refusal::NoPrimary);
+        }
         let mut plan = Plan {
+            packets: site.packets.clone(),
             kinds: self.kinds_at(site),
             left_out: self.left_out_at(site),
             interval_ns: INTERVAL.as_nanos() as u64,
@@ -139,7 +152,8 @@ impl Wanted {
         }
         let impossible = |kind: &FaultKind| !site.can_have(*kind) && plan.has(*kind);
         if let Some(kind) = FaultKind::ALL.into_iter().find(impossible) {
-            return Err(Refusal::Kind { kind });
+            let need = site.need(kind).unwrap_or_default().to_owned();
+            return Err(Refusal::Kind { kind, need });
         }
         // What it cannot do is said before anything is started.
         Schedule::new(plan.clone(), site.groups.clone())?;
@@ -154,9 +168,12 @@ impl Wanted {
         FaultKind::ALL.into_iter().filter(comes).collect()
     }
 
-    fn left_out_at(&self, site: &Site) -> Vec<FaultKind> {
-        let is_left_out = |kind: &FaultKind| self.all && !site.can_have(*kind);
-        FaultKind::ALL.into_iter().filter(is_left_out).collect()
+    fn left_out_at(&self, site: &Site) -> Vec<(FaultKind, String)> {
+        if self.all {
+            site.lacks.clone()
+        } else {
+            Vec::new()
+        }
     }
 
     /// Refuses what would change nothing: who gives it expects faults.
@@ -204,7 +221,13 @@ impl Wanted {
 impl Site {
     /// Whether its store can have faults of a kind.
     fn can_have(&self, kind: FaultKind) -> bool {
-        self.has_disks || kind.need().is_none()
+        self.need(kind).is_none()
+    }
+
+    /// What its store needs to have faults of a kind, if it cannot have them.
+    fn need(&self, kind: FaultKind) -> Option<&str> {
+        let lacks = self.lacks.iter().find(|(lacked, _)| *lacked == kind);
+        lacks.map(|(_, need)| need.as_str())
     }
 
     fn limit_ns(&self) -> Option<u64> {
@@ -269,11 +292,18 @@ fn written(ns: u64) -> String {
 mod tests {
     use super::*;
 
+    /// What a store without disks lacks.
+    fn lacks() -> Vec<(FaultKind, String)> {
+        vec![(FaultKind::Disk, "--durability disk".to_owned())]
+    }
+
     /// Three replicas that are measured for so long.
     fn site(has_disks: bool, limit: Duration) -> Site {
         Site {
             groups: vec![vec![NodeId(0), NodeId(1), NodeId(2)]],
-            has_disks,
+            lacks: if has_disks { Vec::new() } else { lacks() },
+            packets: Vec::new(),
+            has_primary: false,
             steps: Vec::new(),
             limit: Some(limit),
             seed: 1,
@@ -296,13 +326,14 @@ mod tests {
         };
         let plan = |wanted: &Wanted, has_disks| wanted.plan(&site(has_disks, MINUTE));
         let memory = plan(&all, false).expect("a plan").expect("faults");
-        assert_eq!(memory.left_out, [FaultKind::Disk]);
+        assert_eq!(memory.left_out, lacks());
         assert_eq!(memory.kinds.len(), FaultKind::ALL.len() - 1);
         let disks = plan(&all, true).expect("a plan").expect("faults");
         assert_eq!(disks.kinds, FaultKind::ALL, "the control");
         let kind = FaultKind::Disk;
         let refused = plan(&Wanted::of(kind), false);
-        assert_eq!(refused, Err(Refusal::Kind { kind }));
+        let need = "--durability disk".to_owned();
+        assert_eq!(refused, Err(Refusal::Kind { kind, need }));
     }
 
     #[test]

@@ -33,7 +33,7 @@ macro_rules! embed {
     };
 }
 
-const CATALOGUE: [Catalogued; 11] = embed![
+const CATALOGUE: [Catalogued; 12] = embed![
     "zipf",
     "uniform",
     "latest",
@@ -45,6 +45,7 @@ const CATALOGUE: [Catalogued; 11] = embed![
     "ycsb-f",
     "contended",
     "lonely-restart",
+    "write-once",
 ];
 
 /// Every workload that comes with the program.

@@ -84,6 +84,20 @@ pub fn can_be_had(with_faults: bool) -> Result<(), NetworkError> {
     Ok(())
 }
 
+/// Whether this machine's kernel can delay, repeat, reorder and corrupt packets, as far as this
+/// process may find out.
+#[must_use]
+pub fn kernel_has_netem() -> bool {
+    const PROBE: &str = "kvs-probe-netem";
+    if run("ip", &["netns", "add", PROBE], "").is_err() {
+        return false;
+    }
+    let has_netem = kernel::has_netem(PROBE);
+    // It is in nobody's way.
+    let _ = run("ip", &["netns", "delete", PROBE], "");
+    has_netem
+}
+
 /// A bridge and a namespace for each node. Dropped, it removes them.
 #[derive(Debug)]
 pub struct Network {

@@ -5,6 +5,7 @@ use kvs_measure::{AnomalyRecord, EngineRecord, RunRecord, VerdictRecord, Verdict
 use super::glossary;
 use super::layout::{join, labelled, wrap};
 use super::number::{self, optional};
+use super::sentences;
 use super::text::COLUMNS_MAX;
 
 /// How much farther in the rest of a line begins that had to be broken.
@@ -16,6 +17,9 @@ pub(super) fn verdict(record: &RunRecord) -> Vec<String> {
     let sentence = sentence(verdict);
     let mut lines = vec![String::new()];
     lines.extend(labelled("Verdict", &sentence));
+    if let Some(says) = sentences::says(&record.configuration) {
+        lines.extend(labelled("", &says));
+    }
     if let Some(reason) = &verdict.reason {
         lines.extend(labelled("", reason));
     }

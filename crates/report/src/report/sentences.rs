@@ -1,6 +1,6 @@
 //! Sentences that both the screen and the page say.
 
-use kvs_measure::{Configuration, RunRecord};
+use kvs_measure::{Configuration, PipeRecord, RunRecord, StoreRecord};
 
 use super::layout::{join, plural};
 use super::number::{self, optional};
@@ -35,8 +35,43 @@ pub(super) fn phases(record: &RunRecord) -> String {
     join(phases.map(|phase| format!("{} {}", phase.name, number::seconds(phase.seconds))))
 }
 
+/// What is known of a store that nobody here wrote: its version, its options, how it was spoken to.
+pub(super) fn foreign(store: &StoreRecord) -> String {
+    let options = store.options.iter();
+    let options = options.map(|(name, value)| format!("{name}={value}"));
+    let ran = (!store.endpoints.is_empty())
+        .then(|| format!("ran already at {}", store.endpoints.join(", ")));
+    let known = [
+        store.version.clone(),
+        Some(format!("adapter {}", store.adapter)),
+        ran,
+    ];
+    join(known.into_iter().flatten().chain(options))
+}
+
+/// What the pipe to an adapter costs.
+pub(super) fn pipe(pipe: PipeRecord) -> String {
+    format!(
+        "an adapter that answers at once reaches {} operations/s here, half of them within {}",
+        number::rate(pipe.operations_per_s),
+        number::time(pipe.p50_ns)
+    )
+}
+
+/// What the store's own documentation says of its promise.
+pub(super) fn says(configuration: &Configuration) -> Option<String> {
+    let says = configuration.store.as_ref()?.says.as_ref()?;
+    Some(format!("its documentation: {says}"))
+}
+
 /// Where values are, and what a kill would lose of them.
 pub(super) fn stored(configuration: &Configuration) -> String {
+    if configuration.store.is_some() {
+        return match configuration.host.as_str() {
+            "process" => "stored as the store does".to_owned(),
+            host => format!("stored as the store does, host {host}"),
+        };
+    }
     let host = match configuration.host.as_str() {
         "process" => String::new(),
         host => format!(", host {host}"),

@@ -61,6 +61,12 @@ fn heading(record: &RunRecord) -> Vec<String> {
     );
     let program = format!("kvs-zoo {}", record.versions.kvs_zoo);
     let mut lines = labelled("Store", &store);
+    if let Some(foreign) = &configuration.store {
+        lines.extend(labelled("", &sentences::foreign(foreign)));
+        if let Some(pipe) = foreign.pipe {
+            lines.extend(labelled("Pipe", &sentences::pipe(pipe)));
+        }
+    }
     if let Some(bug) = &configuration.bug {
         lines.extend(labelled("Bug", &format!("{bug} (planted: must be caught)")));
     }

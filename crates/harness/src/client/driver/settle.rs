@@ -9,7 +9,7 @@ use kvs_check::history::{self, ArrowFile, Phase, RecordError, Row};
 use kvs_core::drive::{
     Due, EndedOperation, EndedStep, InFlight, Ledger, StepKind, Steps, Supply, payload,
 };
-use kvs_core::protocol::{NodeId, Response};
+use kvs_core::protocol::{NodeId, Refusal, Response};
 use kvs_core::session::{Outcome, Trouble};
 use kvs_load::workload::Generator;
 use kvs_measure as measure;
@@ -263,7 +263,10 @@ impl Supply<Mark> for Source {
 /// Whether the node did not answer, as opposed to having refused.
 const fn is_unreached(trouble: Trouble) -> bool {
     match trouble {
-        Trouble::Timeout | Trouble::Disconnected | Trouble::NoConnection => true,
+        Trouble::Timeout
+        | Trouble::Disconnected
+        | Trouble::NoConnection
+        | Trouble::Refused(Refusal::NotReady) => true,
         Trouble::Malformed | Trouble::Indefinite | Trouble::Refused(_) => false,
     }
 }

@@ -181,6 +181,11 @@ impl<'a> Nemesis<'a> {
 
     /// Installs a fault that is due, or lets it wait until one of its nodes is running.
     async fn take_up(&mut self, event: ScheduledFault, now_ns: u64) {
+        let event = if event.at_primary {
+            self.aimed(event).await
+        } else {
+            event
+        };
         if self.given_up_ns(&event) < now_ns {
             self.miss(&event);
         } else if event
@@ -192,6 +197,21 @@ impl<'a> Nemesis<'a> {
             self.install(event).await;
         } else {
             self.waiting.push(event);
+        }
+    }
+
+    /// The same fault for the node that takes the writes now, as far as somebody says which.
+    async fn aimed(&self, event: ScheduledFault) -> ScheduledFault {
+        let Some(leadership) = self.target.leadership() else {
+            return event;
+        };
+        match leadership.primary().await {
+            Some(primary) => {
+                let groups = self.target.facts().ports.groups().iter();
+                let groups: Vec<_> = groups.map(|group| group.nodes.clone()).collect();
+                event.aimed_at(primary, &groups)
+            }
+            None => event,
         }
     }
 
@@ -310,8 +330,8 @@ impl<'a> Nemesis<'a> {
 
 /// The kinds that this store cannot have, each with what it needs.
 fn left_out(plan: &Plan) -> Vec<String> {
-    let need = |kind: &FaultKind| Some(format!("{kind} needs {}", kind.need()?));
-    plan.left_out.iter().filter_map(need).collect()
+    let need = |(kind, need): &(FaultKind, String)| format!("{kind} needs {need}");
+    plan.left_out.iter().map(need).collect()
 }
 
 /// What a plan asks for, kind by kind, of which nothing has come yet.

@@ -15,8 +15,8 @@ use kvs_target::{
 };
 
 use super::lines::{Answer, Ask, Meaning, append, parse};
-use super::program::{Program, Recipe, beside};
-use crate::targets::store::{Speech, StoreConfig};
+use super::program::{Program, Recipe};
+use crate::targets::store::{Speech, StoreConfig, beside};
 use crate::wording::one_line;
 
 /// Lines that are read before what they caused is written.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -153,24 +153,6 @@ fn node_of(node: &NodeWords, client_port: &str) -> NodeOf {
         port: node.ports.get(client_port).copied().unwrap_or(0),
         ports: node.ports.clone(),
     }
-}
-
-/// A command whose program, or script, is a relative path is looked for beside the store's file.
-pub(super) fn beside(command: &[String], directory: &Path) -> Vec<String> {
-    { command.iter() }
-        .map(|word| {
-            let path = directory.join(word);
-            let is_there = !directory.as_os_str().is_empty()
-                && Path::new(word).is_relative()
-                && !word.starts_with('-')
-                && path.is_file();
-            if is_there {
-                path.display().to_string()
-            } else {
-                word.clone()
-            }
-        })
-        .collect()
 }
 
 /// Makes this process an adapter for nothing when its first argument is [`NULL_ARGUMENT`], and does

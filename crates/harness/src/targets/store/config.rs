@@ -1,12 +1,12 @@
 //! What a store is to be for one run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kvs_check::checker::Model;
 use kvs_core::protocol::{GroupId, NodeId};
 use kvs_core::server::{Group, ServerPorts};
-use kvs_load::nemesis::FaultKind;
+use kvs_load::nemesis::{FaultKind, PacketFault};
 use kvs_node::node::HostKind;
 use kvs_target::{Evidence, Facts, FaultSupport, Operations, Payload};
 
@@ -26,12 +26,34 @@ pub struct StoreConfig {
     pub promise: Model,
     /// Where its nodes run already; this program starts them when empty.
     pub endpoints: Vec<String>,
-    /// Whether keys that were written to a store that runs already are deleted in the end.
-    pub cleans: bool,
     /// Where nodes that this program starts run.
     pub host: HostKind,
-    /// Where a command of the file that is a relative path is looked for.
+    /// Where the files are looked for that its commands name by relative paths: beside its own file.
+    /// Empty for a store of the catalogue.
     pub directory: PathBuf,
+}
+
+/// The directory that a store's file lies in, as a path from the root: its programs start elsewhere.
+fn directory_of(source: &str) -> PathBuf {
+    let path = std::fs::canonicalize(source).unwrap_or_default();
+    path.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// The words of a command, with those that are files beside the store's own file named in full.
+pub(in crate::targets) fn beside(command: &[String], directory: &Path) -> Vec<String> {
+    let in_full = |word: &String| {
+        let path = directory.join(word);
+        let is_there = !directory.as_os_str().is_empty()
+            && Path::new(word).is_relative()
+            && !word.starts_with('-')
+            && path.is_file();
+        if is_there {
+            path.display().to_string()
+        } else {
+            word.clone()
+        }
+    };
+    command.iter().map(in_full).collect()
 }
 
 impl StoreConfig {
@@ -58,13 +80,28 @@ impl StoreConfig {
         Ok(Self {
             promise: definition.promise_with(&options),
             options,
+            directory: directory_of(&source),
             source,
             definition,
             endpoints: Vec::new(),
-            cleans: false,
             host: HostKind::default(),
-            directory: PathBuf::new(),
         })
+    }
+
+    /// What may happen to packets where they run: what this kernel can do to a link.
+    #[must_use]
+    pub fn packets(&self) -> Vec<PacketFault> {
+        if kvs_place::network::kernel_has_netem() {
+            PacketFault::ALL.to_vec()
+        } else {
+            vec![PacketFault::Loss, PacketFault::Rate]
+        }
+    }
+
+    /// Whether one of its nodes takes the writes, and somebody says which.
+    #[must_use]
+    pub const fn has_primary(&self) -> bool {
+        self.definition.primary.is_some()
     }
 
     /// How many nodes there are.

@@ -24,6 +24,7 @@ pub use catalogue::{CATALOGUE, Catalogued};
 use complaints::Complaints;
 
 pub use config::StoreConfig;
+pub(super) use config::beside;
 pub use definition::{Definition, NODES_MAX, Wrong};
 pub use target::Store;
 pub use template::{NodeWords, Template, Words};

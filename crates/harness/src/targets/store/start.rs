@@ -11,7 +11,7 @@ use kvs_node::node::HostKind;
 use kvs_place::network::Network;
 use kvs_place::{Place, PlaceError, Spawn};
 
-use super::config::StoreConfig;
+use super::config::{StoreConfig, beside};
 use super::definition::{Definition, On, Ready};
 use super::process::{NodePrograms, Program, TAIL_BYTES, tail};
 use super::ready::is_ready;
@@ -181,7 +181,10 @@ impl Starter<'_> {
 
     async fn spawn(&self, row: &Row<'_>, node: usize) -> anyhow::Result<Program> {
         let own = &self.nodes[node];
-        let command = self.command(fill_all(row.start, self.words(), node)?);
+        let command = beside(
+            &fill_all(row.start, self.words(), node)?,
+            &self.config.directory,
+        );
         let log = match row.name {
             MAIN => format!("{}.log", own.name),
             name => format!("{}-{name}.log", own.name),
@@ -210,17 +213,6 @@ impl Starter<'_> {
             log,
             process,
         })
-    }
-
-    /// A program that is given by a path is looked for beside the store's file.
-    fn command(&self, mut words: Vec<String>) -> Vec<String> {
-        if let Some(program) = words.first_mut()
-            && program.contains('/')
-            && Path::new(program).is_relative()
-        {
-            *program = self.config.directory.join(&*program).display().to_string();
-        }
-        words
     }
 
     /// Why a program could not be started, with the package that it is in.
@@ -313,7 +305,7 @@ impl Starter<'_> {
     }
 
     async fn init(&self, command: &[Template]) -> anyhow::Result<()> {
-        let command = self.command(fill_all(command, self.words(), 0)?);
+        let command = beside(&fill_all(command, self.words(), 0)?, &self.config.directory);
         let namespace = self.namespace(0);
         let none = BTreeMap::new();
         let program = command.first().cloned().unwrap_or_default();
@@ -348,7 +340,7 @@ impl Starter<'_> {
         if words.is_empty() {
             return None;
         }
-        let command = self.command(words.clone());
+        let command = beside(words, &self.config.directory);
         let none = BTreeMap::new();
         // It only says what was run.
         let ran = self

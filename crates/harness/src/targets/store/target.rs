@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use kvs_core::protocol::NodeId;
-use kvs_load::nemesis::{DiskFault, PacketFault};
+use kvs_load::nemesis::DiskFault;
 use kvs_measure::NodeRecord;
 use kvs_node::node::Usage;
 use kvs_place::network::{LinkFaults, Network, PacketFaults};
@@ -429,15 +429,5 @@ impl Store {
                 None => Ok(false),
             }
         })
-    }
-
-    /// The kinds of packet faults that its network can have.
-    #[must_use]
-    pub fn packets(&self) -> Vec<PacketFault> {
-        match &self.network {
-            Some(network) if network.has_netem() => PacketFault::ALL.to_vec(),
-            Some(_) => vec![PacketFault::Loss, PacketFault::Rate],
-            None => Vec::new(),
-        }
     }
 }

@@ -6,4 +6,4 @@ mod target;
 
 pub use cluster::{Cluster, ClusterConfig};
 pub use connection::QuicConnector;
-pub use target::Zoo;
+pub use target::{Zoo, facts};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kvs_check::checker::Model;
 use kvs_check::history::Promise;
 use kvs_core::protocol::{Lattice, NodeId};
-use kvs_core::server::{Architecture, ServerPorts};
+use kvs_core::server::Architecture;
 use kvs_load::nemesis::{DiskFault, FaultKind};
 use kvs_measure::NodeRecord;
 use kvs_node::node::{Command, Durability, NodeError, NodeStatus};
@@ -38,12 +38,10 @@ impl Zoo {
     /// When a node does not start; the message has the end of its log.
     pub async fn start(config: &ClusterConfig, patience: Duration) -> anyhow::Result<Self> {
         let cluster = Cluster::start(config).await?;
-        let facts = facts(
-            &config.architecture,
-            config.lattice,
-            config.durability,
-            cluster.ports().clone(),
-        );
+        let facts = Facts {
+            ports: cluster.ports().clone(),
+            ..facts(&config.architecture, config.lattice, config.durability)
+        };
         let connector = cluster.connector(patience);
         Ok(Self {
             cluster,
@@ -53,13 +51,9 @@ impl Zoo {
     }
 }
 
-/// What is known of a store of the zoo.
-fn facts(
-    architecture: &Architecture,
-    lattice: Lattice,
-    durability: Durability,
-    ports: ServerPorts,
-) -> Facts {
+/// What is known of a store of the zoo before it is started.
+#[must_use]
+pub fn facts(architecture: &Architecture, lattice: Lattice, durability: Durability) -> Facts {
     let promise = kvs_recording::promise(architecture, lattice);
     let faults = FaultKind::ALL.map(|kind| (kind, support(kind, durability)));
     Facts {
@@ -71,7 +65,7 @@ fn facts(
             Promise::Lww => Evidence::Versions,
             Promise::Linearizable => Evidence::None,
         },
-        ports,
+        ports: architecture.ports(),
         operations: Operations::default(),
         payload: Payload::Bytes,
         writes: Writes::Any,

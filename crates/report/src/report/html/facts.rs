@@ -202,6 +202,11 @@ pub(super) fn facts(record: &RunRecord) -> Vec<(&'static str, String)> {
         ("Phases", sentences::phases(record)),
         ("History", proof::history(record)),
     ];
+    if let Some(store) = &configuration.store {
+        facts.push(("Store", sentences::foreign(store)));
+        facts.extend(sentences::says(configuration).map(|says| ("Promise", says)));
+        facts.extend(store.pipe.map(|pipe| ("Pipe", sentences::pipe(pipe))));
+    }
     if let Some(bug) = &configuration.bug {
         facts.insert(0, ("Planted bug", format!("{bug}: must be caught")));
     }
