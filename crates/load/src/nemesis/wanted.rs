@@ -178,7 +178,10 @@ impl Wanted {
 
     /// Refuses what would change nothing: who gives it expects faults.
     fn refuse_idle(&self, plan: &Plan) -> Result<(), Refusal> {
-        let of_nodes = |kind: FaultKind| kind != FaultKind::Partition && plan.has(kind);
+        // A partition of the primary cuts that node from the others.
+        let of_nodes = |kind: FaultKind| {
+            plan.has(kind) && (kind != FaultKind::Partition || plan.is_at_primary())
+        };
         if self.interval.is_some() && plan.kinds.is_empty() {
             Err(Refusal::IdleInterval)
         } else if !self.targets.is_empty() && !FaultKind::ALL.into_iter().any(of_nodes) {
