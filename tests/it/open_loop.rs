@@ -73,6 +73,7 @@ async fn measure_a_stall() -> (measure::Measured, f64) {
         policy: Policy::default(),
         // Nothing times out.
         timeout_ns: DEADLINE.as_nanos() as u64,
+        silence_ns: DEADLINE.as_nanos() as u64,
         lanes: SESSIONS,
         seed: 1,
     };

@@ -29,6 +29,8 @@ pub struct DriverSettings {
     pub policy: Policy,
     /// How long an answer may take, in nanoseconds.
     pub timeout_ns: u64,
+    /// How long a node may be silent in the final reads before it is given up, in nanoseconds.
+    pub silence_ns: u64,
     /// How many operations are under way at most, up to [`drive::LANES_MAX`].
     pub lanes: u32,
     /// Decides random routing.
@@ -70,7 +72,7 @@ impl Driver {
         Self {
             lanes_wanted: settings.lanes,
             book: Book::new(recorder),
-            source: Source::new(generator, settings.seed, settings.timeout_ns),
+            source: Source::new(generator, settings.seed, settings.silence_ns),
             pacer: Pacer::new(drive::LaneSettings {
                 ports: settings.ports,
                 policy: settings.policy,

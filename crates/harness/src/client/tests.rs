@@ -93,6 +93,7 @@ impl Fixture {
             ports: architecture.deploy(&mut Paper::default(), Lattice::Causal),
             policy: Policy::default(),
             timeout_ns: TIMEOUT_NS,
+            silence_ns: TIMEOUT_NS,
             lanes,
             seed: 1,
         };

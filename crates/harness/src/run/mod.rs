@@ -19,7 +19,7 @@ mod usage;
 mod verdict;
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
@@ -415,6 +415,15 @@ async fn fates(target: &mut dyn Target, silent: BTreeMap<NodeId, String>) -> Nod
     statuses.into_iter().collect()
 }
 
+/// How long a node may be silent in the final reads before it is given up. A node of the zoo has been
+/// asked before whether it is quiet; another store may still be taking over what it missed.
+fn silence(config: &Config) -> Duration {
+    match config.store {
+        Some(_) => config.timeout.max(QUIESCE_TIMEOUT),
+        None => config.timeout,
+    }
+}
+
 fn driver(config: &Config, facts: &Facts, directory: &Directory) -> anyhow::Result<Driver> {
     let recorder = match config.history_limit {
         Some(limit) => {
@@ -430,6 +439,7 @@ fn driver(config: &Config, facts: &Facts, directory: &Directory) -> anyhow::Resu
         ports: facts.ports.clone(),
         policy: config.policy,
         timeout_ns: config.timeout.as_nanos() as u64,
+        silence_ns: silence(config).as_nanos() as u64,
         lanes: config.workload().sessions,
         seed: config.seed,
     };
