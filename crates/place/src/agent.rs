@@ -119,9 +119,12 @@ impl Agent {
                 let agent = Arc::clone(self);
                 // A command may take its time, and others are to be heard meanwhile.
                 thread::spawn(move || {
-                    let mut command = agent.command(&command, namespace.as_deref(), number);
-                    command.envs(environment);
-                    match run_to_end(command, Duration::from_millis(patience_ms)) {
+                    let ran = installed(&command).and_then(|()| {
+                        let mut command = agent.command(&command, namespace.as_deref(), number);
+                        command.envs(environment);
+                        run_to_end(command, Duration::from_millis(patience_ms))
+                    });
+                    match ran {
                         Ok(ran) => agent.say(number, Report::Ran(ran)),
                         Err(error) => agent.refuse(number, &error),
                     }
@@ -176,13 +179,7 @@ impl Agent {
     }
 
     fn spawn(&self, number: u64, spawn: &Spawn) -> io::Result<Child> {
-        let program = spawn.command.first().map_or("", String::as_str);
-        if !is_there(program) {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("{program} is not installed"),
-            ));
-        }
+        installed(&spawn.command)?;
         fs::create_dir_all(&spawn.directory)?;
         let log = OpenOptions::new()
             .create(true)
@@ -276,6 +273,18 @@ impl Agent {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// That the program of a command can be found.
+fn installed(command: &[String]) -> io::Result<()> {
+    let program = command.first().map_or("", String::as_str);
+    if is_there(program) {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::NotFound,
+        format!("{program} is not installed"),
+    ))
 }
 
 /// Whether a program can be found: by its path, or in one of the directories of PATH.
