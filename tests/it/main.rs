@@ -2,6 +2,7 @@
 //! each subject.
 
 mod abuse;
+mod adapters;
 mod arrivals;
 mod bugs;
 mod checker_corpus;
@@ -26,11 +27,13 @@ mod namespaces;
 mod nemesis;
 mod open_loop;
 mod pages;
+mod place;
 mod planted_under_faults;
 mod program;
 mod replica_scripts;
 mod scale;
 mod simulation;
+mod stores;
 mod traces;
 mod transport;
 mod trouble;
