@@ -1,6 +1,10 @@
-"""An adapter for examples/adapters/server.py that misbehaves as its first argument says, at one request
-in so many as its second one says."""
-import http.client, json, sys, threading
+"""An adapter for examples/adapters/server.py that misbehaves as its first argument says, at one
+request in so many as its second one says."""
+import http.client
+import json
+import sys
+import threading
+
 mode, count = sys.argv[1], 0
 
 
