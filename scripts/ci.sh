@@ -53,6 +53,21 @@ else
   echo "not run with --host netns: no network namespace, or no nftables, can be had here"
 fi
 
+# Each store is held to its own promise, without faults: anything but valid is a false alarm, or a
+# find that somebody has to look at.
+step "stores that nobody here wrote"
+if scripts/install-stores.sh; then
+  for store in redis redis-replicated redis-sentinel etcd; do
+    cargo run --release --quiet -- --store "$store" --workload contended "${short[@]}"
+  done
+else
+  echo "Redis and etcd are not run: they cannot be had here"
+fi
+if command -v python3 >/dev/null; then
+  cargo run --release --quiet -- --store examples/adapters/http-store.toml --workload contended "${short[@]}"
+fi
+scripts/check-adapters.sh
+
 step "the examples"
 cargo run --release --quiet --example local
 cargo run --release --quiet --example replicated -- --lattice causal
