@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use kvs_zoo::checker::{Clock, Engine, Options, check};
 use kvs_zoo::history::{
-    ArrowFile, Header, History, Kind, Promise, Row, Siblings, Staleness, Version, Witness, dot,
-    staleness, value_id,
+    ArrowFile, Evidence, Header, History, Kind, Model, Row, Siblings, Staleness, Version, Witness,
+    dot, staleness, value_id,
 };
 use rustix::time::{ClockId, clock_gettime};
 
@@ -30,13 +30,17 @@ fn main() {
         .skip(1)
         .find_map(|a| a.parse().ok())
         .unwrap_or(OPERATIONS);
-    for promise in [Promise::Linearizable, Promise::Lww, Promise::Causal] {
-        measure(promise, operations);
+    for (promise, evidence) in [
+        (Model::Linearizable, Evidence::None),
+        (Model::Lww, Evidence::Versions),
+        (Model::Causal, Evidence::Causal),
+    ] {
+        measure(promise, evidence, operations);
     }
 }
 
-fn measure(promise: Promise, operations: u32) {
-    let history = generate(promise, operations);
+fn measure(promise: Model, evidence: Evidence, operations: u32) {
+    let history = generate(promise, evidence, operations);
     let count = f64::from(operations);
     let each = |time: Duration| time.as_nanos() as f64 / count;
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -159,7 +163,7 @@ impl Cluster {
 }
 
 /// A valid history: operations start one after another and overlap with the next few.
-fn generate(promise: Promise, operations: u32) -> History {
+fn generate(promise: Model, evidence: Evidence, operations: u32) -> History {
     let mut cluster = Cluster {
         applied: [[0; NODES]; NODES],
         contexts: vec![[0; NODES]; SESSIONS as usize],
@@ -179,7 +183,7 @@ fn generate(promise: Promise, operations: u32) -> History {
         let draw = (random >> 33) % KEYS;
         let key = draw * ((random >> 20) % KEYS) / KEYS;
         let is_put = (random >> 60) & 1 == 0;
-        let node = if promise == Promise::Causal {
+        let node = if evidence == Evidence::Causal {
             (random >> 40) as usize % NODES
         } else {
             0
@@ -194,7 +198,7 @@ fn generate(promise: Promise, operations: u32) -> History {
                 });
             cluster.applied = [all; NODES];
         }
-        step(&mut history, &mut cluster, promise, (i, key, is_put, node));
+        step(&mut history, &mut cluster, evidence, (i, key, is_put, node));
     }
     history.end = Some(kvs_zoo::history::End {
         operations: history.len() as u64,
@@ -207,7 +211,7 @@ fn generate(promise: Promise, operations: u32) -> History {
 fn step(
     history: &mut History,
     cluster: &mut Cluster,
-    promise: Promise,
+    evidence: Evidence,
     (i, key, is_put, node): (u32, u64, bool, usize),
 ) {
     let session = i % SESSIONS;
@@ -235,13 +239,13 @@ fn step(
                 origin: 0,
             },
         };
-        let witness = match promise {
-            Promise::Linearizable => Witness::None,
-            Promise::Causal => Witness::Put {
+        let witness = match evidence {
+            Evidence::None => Witness::None,
+            Evidence::Causal => Witness::Put {
                 dot: put.dot,
                 vector: &put.vector,
             },
-            Promise::Lww => Witness::Version(Some(put.version)),
+            Evidence::Versions => Witness::Version(Some(put.version)),
         };
         history.columns.push(&Row {
             kind: Kind::Put,
@@ -270,13 +274,13 @@ fn step(
             vectors: &vectors,
             base: 0,
         };
-        let witness = match promise {
-            Promise::Linearizable => Witness::None,
-            Promise::Causal => Witness::Get {
+        let witness = match evidence {
+            Evidence::None => Witness::None,
+            Evidence::Causal => Witness::Get {
                 vector: &vector,
                 siblings,
             },
-            Promise::Lww => Witness::Version(visible.first().map(|put| put.version)),
+            Evidence::Versions => Witness::Version(visible.first().map(|put| put.version)),
         };
         history.columns.push(&Row {
             read: &read,

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use kvs_zoo::history::{History, Promise};
+use kvs_zoo::history::{History, Model};
 use kvs_zoo::protocol::Lattice;
 use kvs_zoo::server::{Architecture, Settings};
 use kvs_zoo::session::{Policy, Routing};
@@ -81,17 +81,17 @@ impl System {
         }
     }
 
-    pub(crate) const fn promise(self) -> Promise {
+    pub(crate) const fn promise(self) -> Model {
         match self {
-            Self::Local | Self::Sharded => Promise::Linearizable,
-            Self::ReplicatedCausal | Self::ShardedReplicatedCausal => Promise::Causal,
-            Self::ReplicatedLww | Self::ShardedReplicatedLww => Promise::Lww,
+            Self::Local | Self::Sharded => Model::Linearizable,
+            Self::ReplicatedCausal | Self::ShardedReplicatedCausal => Model::Causal,
+            Self::ReplicatedLww | Self::ShardedReplicatedLww => Model::Lww,
         }
     }
 
     /// Whether replies say what the replica did. Those of a store with one copy do not.
     pub(crate) fn has_evidence(self) -> bool {
-        self.promise() != Promise::Linearizable
+        self.promise() != Model::Linearizable
     }
 
     const fn architecture(self) -> &'static str {

@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use kvs_zoo::history::{
-    End, Header, History, Kind, NEVER, Outcome, Promise, Row, Siblings, Witness, dot, value_id,
+    End, Header, History, Kind, Model, NEVER, Outcome, Row, Siblings, Witness, dot, value_id,
 };
 
 use crate::faulted::{self, System};
@@ -70,10 +70,10 @@ impl Store {
         }
     }
 
-    const fn promise(self) -> Option<Promise> {
+    const fn promise(self) -> Option<Model> {
         match self {
-            Self::Linearizable => Some(Promise::Linearizable),
-            Self::Causal | Self::BlackBox => Some(Promise::Causal),
+            Self::Linearizable => Some(Model::Linearizable),
+            Self::Causal | Self::BlackBox => Some(Model::Causal),
             Self::Convergent => None,
             Self::Faulted(system) => Some(system.promise()),
         }

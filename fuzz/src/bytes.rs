@@ -1,7 +1,7 @@
 //! A small history of any bytes: two for the whole, six an operation.
 
 use kvs_zoo::history::{
-    Dominance, ErrorKind, Header, History, Kind, Outcome, Phase, Promise, Row, Siblings, Version,
+    Dominance, ErrorKind, Header, History, Kind, Model, Outcome, Phase, Row, Siblings, Version,
     Witness, dot, origin, value_id,
 };
 
@@ -19,7 +19,7 @@ const NODES: u8 = 2;
 /// What the first byte says.
 struct Whole {
     evidence: u8,
-    promise: Option<Promise>,
+    promise: Option<Model>,
     has_end: bool,
     /// Times are as the bytes say, whatever the session did before.
     any_times: bool,
@@ -35,9 +35,9 @@ impl Whole {
     fn new(head: &[u8]) -> Self {
         let promise = [
             None,
-            Some(Promise::Linearizable),
-            Some(Promise::Causal),
-            Some(Promise::Lww),
+            Some(Model::Linearizable),
+            Some(Model::Causal),
+            Some(Model::Lww),
         ];
         Self {
             evidence: head[0] & 3,

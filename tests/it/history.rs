@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kvs_zoo::history::{
-    ArrowFile, Dominance, End, ErrorKind, Header, History, Kind, Limit, Outcome, Phase, Promise,
+    ArrowFile, Dominance, End, ErrorKind, Header, History, Kind, Limit, Model, Outcome, Phase,
     ReadError, Row, Siblings, Version, Witness, dot, origin, value_id, write_json_lines,
 };
 
@@ -11,7 +11,7 @@ fn header() -> Header {
     Header {
         architecture: "replicated(3)".to_owned(),
         lattice: "causal".to_owned(),
-        promise: Some(Promise::Causal),
+        promise: Some(Model::Causal),
         seed: 7,
         ..Header::default()
     }

@@ -2,14 +2,14 @@
 //! called valid for work that was not done.
 
 use kvs_zoo::checker::{Agreement, Engine, Options, Outcome, Report, check};
-use kvs_zoo::history::{History, Kind, LINE_BYTES_MAX, Promise, Row, Witness, dot, value_id};
+use kvs_zoo::history::{History, Kind, LINE_BYTES_MAX, Model, Row, Witness, dot, value_id};
 
 use crate::handed_in::{self, file, read};
 use crate::program::bench;
 
-const PROMISES: [Promise; 3] = [Promise::Linearizable, Promise::Causal, Promise::Lww];
+const PROMISES: [Model; 3] = [Model::Linearizable, Model::Causal, Model::Lww];
 
-fn judged(history: &History, promise: Promise) -> Report {
+fn judged(history: &History, promise: Model) -> Report {
     handed_in::judged(
         history,
         Options {
@@ -91,7 +91,7 @@ fn lines_in_another_order_are_judged_alike() {
         for turn in 0..history.len() {
             let mut history = history.clone();
             history.rotate_left(turn);
-            let report = judged(&lines(&history), Promise::Linearizable);
+            let report = judged(&lines(&history), Model::Linearizable);
             assert_eq!(report.outcome(), outcome, "turned by {turn}: {report}");
         }
     }
@@ -105,7 +105,7 @@ fn a_clock_that_never_ticks_is_judged_by_what_sessions_say() {
         get(2, 0, 7, "0:0"),
         get(3, 0, 7, "1:0"),
     ];
-    let report = judged(&lines(&together), Promise::Linearizable);
+    let report = judged(&lines(&together), Model::Linearizable);
     assert_eq!(report.outcome(), Outcome::Valid, "{report}");
     let backwards = [put(0, 0, 6), put(0, 1, 7), get(0, 2, 7, "0:0")];
     for promise in PROMISES {
@@ -139,7 +139,7 @@ fn what_sessions_do_in_one_instant_stays_in_their_order_however_much_it_is() {
     ];
     let histories = [&chain[..], &between, &two_chains, &through_a_failure];
     for history in histories {
-        let report = judged(&lines(history), Promise::Linearizable);
+        let report = judged(&lines(history), Model::Linearizable);
         assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
     }
     let good = [
@@ -149,7 +149,7 @@ fn what_sessions_do_in_one_instant_stays_in_their_order_however_much_it_is() {
         get(1, 0, 7, "0:0"),
         get(1, 1, 7, "0:1"),
     ];
-    let report = judged(&lines(&good), Promise::Linearizable);
+    let report = judged(&lines(&good), Model::Linearizable);
     assert_eq!(report.outcome(), Outcome::Valid, "{report}");
 }
 
@@ -160,7 +160,7 @@ fn both_engines_judge_what_times_cannot_tell_them() {
     for (history, outcome) in [(bad, Outcome::Invalid), (good, Outcome::Valid)] {
         for engine in [Engine::Both, Engine::Stateright] {
             let options = Options {
-                promise: Some(Promise::Linearizable),
+                promise: Some(Model::Linearizable),
                 engine,
                 ..Options::default()
             };
@@ -175,7 +175,7 @@ fn both_engines_judge_what_times_cannot_tell_them() {
 #[test]
 fn times_that_cannot_be_compared_are_never_valid() {
     for at in [1 << 62, (1 << 63) - 1, u64::MAX - 1] {
-        let report = judged(&lines(&[put(0, 0, at)]), Promise::Linearizable);
+        let report = judged(&lines(&[put(0, 0, at)]), Model::Linearizable);
         assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
         assert!(report.to_string().contains("a time beyond"), "{report}");
     }
@@ -188,7 +188,7 @@ fn a_place_that_occurs_twice_is_reported_as_such() {
     let gets = [get(3, 5, 10, "0:0"), get(3, 5, 20, "0:0"), put(0, 0, 1)];
     for id in ["3:5", "9:9"] {
         let history = lines(&[put_of(id, 10), put_of(id, 20)]);
-        let report = judged(&history, Promise::Linearizable);
+        let report = judged(&history, Model::Linearizable);
         assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
         assert!(
             report
@@ -201,7 +201,7 @@ fn a_place_that_occurs_twice_is_reported_as_such() {
             "{report}"
         );
     }
-    let report = judged(&lines(&gets), Promise::Linearizable);
+    let report = judged(&lines(&gets), Model::Linearizable);
     assert!(
         report
             .to_string()
@@ -226,10 +226,10 @@ fn ids_that_do_not_name_their_places_are_found_all_the_same() {
     // The id is that of a place which holds a get, or of no place at all.
     for id in ["1:0", "9:9"] {
         let history = lines(&[written(id), get(1, 0, 30, id)]);
-        let report = judged(&history, Promise::Linearizable);
+        let report = judged(&history, Model::Linearizable);
         assert_eq!(report.outcome(), Outcome::Valid, "{report}");
         let wrong = lines(&[written(id), get(1, 0, 30, "0:0")]);
-        let report = judged(&wrong, Promise::Linearizable);
+        let report = judged(&wrong, Model::Linearizable);
         assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
     }
 }
@@ -238,12 +238,12 @@ fn ids_that_do_not_name_their_places_are_found_all_the_same() {
 fn sessions_with_gaps_and_late_starts_keep_their_puts() {
     let history = lines(&[put(3, 70, 10), put(3, 90, 20), get(4, 5, 30, "3:90")]);
     assert_eq!(
-        judged(&history, Promise::Linearizable).outcome(),
+        judged(&history, Model::Linearizable).outcome(),
         Outcome::Valid
     );
     let absent = lines(&[put(3, 70, 10), put(3, 90, 20), get(4, 5, 30, "3:80")]);
     assert_ne!(
-        judged(&absent, Promise::Linearizable).outcome(),
+        judged(&absent, Model::Linearizable).outcome(),
         Outcome::Valid
     );
 }
@@ -256,11 +256,11 @@ fn ten_thousand_sessions_are_judged() {
         rows.push(put(session, 0, at));
         rows.push(get(session, 1, at + 5, &format!("{session}:0")));
     }
-    let report = judged(&lines(&rows), Promise::Linearizable);
+    let report = judged(&lines(&rows), Model::Linearizable);
     assert_eq!(report.outcome(), Outcome::Valid, "{report}");
     rows.push(get(10_000, 0, 200_000, "0:0"));
     assert_eq!(
-        judged(&lines(&rows), Promise::Linearizable).outcome(),
+        judged(&lines(&rows), Model::Linearizable).outcome(),
         Outcome::Invalid
     );
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use kvs_zoo::checker::{JudgedBy, Model, Options, Outcome, Property, Report, Verdict, check};
 use kvs_zoo::history::{
-    ArrowFile, FailedCas, Format, Header, History, ImportOptions, Kind, Promise, ReadError, Row,
+    ArrowFile, FailedCas, Format, Header, History, ImportOptions, Kind, ReadError, Row,
     read_history, write_csv, write_jepsen_edn,
 };
 
@@ -244,7 +244,7 @@ fn a_model_that_needs_real_time_does_not_judge_a_history_without_it() {
     let text = "w(0,1,0,0)\nr(0,1,1,1)\n";
     let history = imported(text, Format::Plume, &ImportOptions::default()).unwrap();
     let options = Options {
-        promise: Some(Promise::Linearizable),
+        promise: Some(Model::Linearizable),
         ..Options::default()
     };
     let report = check(&history, &options);

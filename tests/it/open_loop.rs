@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use kvs_zoo::client::{Driver, DriverSettings, Load, Plan, RunClock};
-use kvs_zoo::measure::{self, OperationKind};
+use kvs_zoo::client::{Driver, DriverSettings, Load, Plan, RunClock};
+use kvs_zoo::history::Evidence;
 use kvs_zoo::node::NodeHandle;
 use kvs_zoo::protocol::{Lattice, NodeId};
 use kvs_zoo::run::{Cluster, ClusterConfig};
@@ -76,6 +77,7 @@ async fn measure_a_stall() -> (measure::Measured, f64) {
         silence_ns: DEADLINE.as_nanos() as u64,
         lanes: SESSIONS,
         seed: 1,
+        evidence: Evidence::Causal,
     };
     let driver = Driver::new(settings, Generator::new(&workload, 1), None);
     let clock = RunClock::start();

@@ -255,7 +255,7 @@ fn a_lie_in_a_part_of_a_certificate_is_seen_where_other_evidence_contradicts_it(
 #[test]
 fn a_lie_in_a_part_of_the_versions_is_seen_where_another_version_contradicts_it() {
     let history = partly_evident(Lattice::Lww);
-    assert!(history.columns.evidence.contains(&Evidence::Lww));
+    assert!(history.columns.evidence.contains(&Evidence::Versions));
     let first_put = (0..history.len())
         .map(|number| history.row(number))
         .find(|row| row.kind == Kind::Put && matches!(row.witness, Witness::Version(Some(_))))

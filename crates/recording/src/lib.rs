@@ -4,8 +4,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use kvs_check::history::{
-    self, CORRUPT, Columns, ErrorKind, Group, Header, Kind, Phase, Promise, Row, Siblings, Version,
-    Witness,
+    self, CORRUPT, Columns, ErrorKind, Evidence, Group, Header, Kind, Model, Phase, Row, Siblings,
+    Version, Witness,
 };
 use kvs_core::drive::{EndedOperation, Ledger, payload};
 use kvs_core::protocol::{Dot, Lattice, PutWitness, Refusal, Response, Sibling};
@@ -33,11 +33,11 @@ pub struct Recording<R> {
 }
 
 impl<R> Recording<R> {
-    /// Records for a store that promises this.
+    /// Records for a store that gives this evidence.
     #[must_use]
-    pub fn new(promise: Option<Promise>, rows: R) -> Self {
+    pub fn new(evidence: Evidence, rows: R) -> Self {
         Self {
-            rows_of: RowMaker::new(promise),
+            rows_of: RowMaker::new(evidence),
             rows,
         }
     }
@@ -52,9 +52,9 @@ impl<R: Rows, T: Copy + Into<Phase>> Ledger<T> for Recording<R> {
 /// Makes rows. Buffers for the lists of one are used again for the next.
 #[derive(Debug, Default)]
 struct RowMaker {
-    /// What the store promises, which says what its evidence is: that a replica has applied nothing
-    /// yet, or that a key holds no version, looks the same as no evidence at all.
-    promise: Option<Promise>,
+    /// What the store's answers prove: that a replica has applied nothing yet, or that a key holds no
+    /// version, looks the same as no evidence at all.
+    evidence: Evidence,
     read: Vec<u64>,
     vector: Vec<u64>,
     dots: Vec<u64>,
@@ -71,10 +71,10 @@ enum Held {
 }
 
 impl RowMaker {
-    /// The evidence of a store that promises this.
-    fn new(promise: Option<Promise>) -> Self {
+    /// The rows of a store that gives this evidence.
+    fn new(evidence: Evidence) -> Self {
         Self {
-            promise,
+            evidence,
             ..Self::default()
         }
     }
@@ -154,11 +154,10 @@ impl RowMaker {
         self.ends.clear();
         self.vectors.clear();
         // A store with evidence gives it even when the key holds nothing.
-        let mut held = match self.promise {
-            Some(Promise::Causal) => Held::Siblings,
-            Some(Promise::Lww) => Held::Version(None),
-            None if !vector.is_empty() => Held::Siblings,
-            Some(Promise::Linearizable) | None => Held::Nothing,
+        let mut held = match self.evidence {
+            Evidence::Causal => Held::Siblings,
+            Evidence::Versions => Held::Version(None),
+            Evidence::None => Held::Nothing,
         };
         for sibling in siblings {
             self.read
@@ -212,11 +211,21 @@ pub const fn error_kind(trouble: Trouble) -> ErrorKind {
 
 /// What an architecture promises under this lattice.
 #[must_use]
-pub fn promise(architecture: &Architecture, lattice: Lattice) -> Promise {
+pub fn promise(architecture: &Architecture, lattice: Lattice) -> Model {
     match (architecture.is_replicated(), lattice) {
-        (false, _) => Promise::Linearizable,
-        (true, Lattice::Causal) => Promise::Causal,
-        (true, Lattice::Lww) => Promise::Lww,
+        (false, _) => Model::Linearizable,
+        (true, Lattice::Causal) => Model::Causal,
+        (true, Lattice::Lww) => Model::Lww,
+    }
+}
+
+/// What the answers of an architecture prove under this lattice.
+#[must_use]
+pub fn evidence(architecture: &Architecture, lattice: Lattice) -> Evidence {
+    match (architecture.is_replicated(), lattice) {
+        (false, _) => Evidence::None,
+        (true, Lattice::Causal) => Evidence::Causal,
+        (true, Lattice::Lww) => Evidence::Versions,
     }
 }
 
@@ -270,9 +279,9 @@ mod tests {
             vector: &[],
             siblings: &[],
         };
-        let witness_is = |promise, witness: Witness<'_>| {
-            let mut evidence = RowMaker::new(Some(promise));
-            let row = evidence.row(&EndedOperation {
+        let witness_is = |evidence, witness: Witness<'_>| {
+            let mut rows = RowMaker::new(evidence);
+            let row = rows.row(&EndedOperation {
                 session: 1,
                 operation: &operation,
                 mark: Phase::Run,
@@ -280,14 +289,14 @@ mod tests {
                 response: Some(&response),
                 ended_ns: 5,
             });
-            assert_eq!(row.witness, witness, "{promise}");
+            assert_eq!(row.witness, witness, "{evidence:?}");
         };
         let nothing = Witness::Get {
             vector: &[],
             siblings: Siblings::default(),
         };
-        witness_is(Promise::Causal, nothing);
-        witness_is(Promise::Lww, Witness::Version(None));
-        witness_is(Promise::Linearizable, Witness::None);
+        witness_is(Evidence::Causal, nothing);
+        witness_is(Evidence::Versions, Witness::Version(None));
+        witness_is(Evidence::None, Witness::None);
     }
 }

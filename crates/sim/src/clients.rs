@@ -67,13 +67,13 @@ impl Clients {
             clients: plan.clients,
         });
         pacer.renew(vec![None; sessions as usize].into_iter());
-        let promise = kvs_recording::promise(&plan.architecture, plan.lattice);
+        let evidence = kvs_recording::evidence(&plan.architecture, plan.lattice);
         let rows = Columns::with_capacity(plan.steps as usize);
         Self {
             pacer,
             source: Source::new(plan),
             book: Book {
-                recording: Recording::new(Some(promise), rows),
+                recording: Recording::new(evidence, rows),
                 counters: Counters::default(),
             },
         }

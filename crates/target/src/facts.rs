@@ -1,6 +1,6 @@
 //! What is known of a store before it is started.
 
-use kvs_check::checker::Model;
+use kvs_check::history::{Evidence, Model};
 use kvs_core::server::ServerPorts;
 use kvs_load::nemesis::FaultKind;
 
@@ -41,18 +41,6 @@ impl Facts {
             |(_, support)| support.clone(),
         )
     }
-}
-
-/// What the answers of a store prove.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Evidence {
-    /// Nothing.
-    #[default]
-    None,
-    /// The dots and vectors of causal siblings.
-    Causal,
-    /// The version of each value, which orders the puts on a key.
-    Versions,
 }
 
 /// What can be asked of a store, beside reads and updates.

@@ -2,14 +2,14 @@
 //! answers every touched key with the same set of ids. That no acknowledged put has vanished is
 //! another question (`lost_writes/`).
 //!
-//! The evidence is the gets of the final phase. A replica that did not answer makes the verdict
+//! The evidence is the gets of the final phase and the local ones. A replica that did not answer makes the verdict
 //! unknown, never valid, and every node that acknowledged anything is one.
 
 use super::index::{Index, Table, is_whole};
 use super::property::{AnomalyKind, Property};
 use super::table::{Ask, Checker, Cost, Reduction};
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::{Evidence, Kind, Outcome, Phase};
+use crate::history::{Evidence, Kind, Outcome};
 
 /// The row of the table.
 pub(super) struct Convergence;
@@ -56,7 +56,7 @@ impl<'a, 'h> Final<'a, 'h> {
             nodes.entry(group.id).or_default().extend(&group.nodes);
         }
         let answered = |row: &usize| {
-            columns.phase[*row] == Phase::Final || columns.outcome[*row] == Outcome::Ok
+            columns.phase[*row].is_after_run() || columns.outcome[*row] == Outcome::Ok
         };
         for row in (0..columns.len()).filter(answered) {
             let group = nodes.entry(columns.group[row]).or_default();
@@ -71,7 +71,7 @@ impl<'a, 'h> Final<'a, 'h> {
         nodes
     }
 
-    /// For each node of the key's group its last final get, as far as there is one.
+    /// For each node of the key's group its last final or local get, as far as there is one.
     fn reads(&self, key: usize) -> Vec<(u16, Option<usize>)> {
         let columns = self.index.columns;
         let rows = self.index.by_key.at(key);
@@ -82,7 +82,7 @@ impl<'a, 'h> Final<'a, 'h> {
             .map(|nodes| nodes.iter().map(|node| (*node, None)).collect())
             .unwrap_or_default();
         for row in rows.iter().map(|row| *row as usize) {
-            if columns.phase[row] != Phase::Final || !self.index.is_known_get(row) {
+            if !self.index.is_final_get(row) {
                 continue;
             }
             for (node, get) in &mut reads {

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use super::lookup::{Numbers, Puts, follow};
 use super::session::Judged;
 use super::time::Time;
-use crate::history::{Columns, Dominance, History, Kind, NEVER, Outcome, Promise};
+use crate::history::{Columns, Dominance, History, Kind, Model, NEVER, Outcome, Phase};
 
 /// A hash table whose order nothing depends on, and whose hashes are the same in every run.
 pub(super) type Table<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -70,7 +70,9 @@ pub(super) struct Index<'h> {
     /// Which puts a put supersedes.
     pub(super) dominance: Dominance,
     /// What the history is held to: what its header promises, unless it was said otherwise.
-    pub(super) promise: Option<Promise>,
+    pub(super) promise: Option<Model>,
+    /// Whether the store says that versions order its puts in real time.
+    pub(super) is_ordered_by_versions: bool,
     /// Where each row's part of `context_puts` starts; empty where contexts do not matter.
     context_starts: Vec<u32>,
     /// For each put the puts that its context names, as far as there are such.
@@ -129,6 +131,7 @@ impl<'h> Index<'h> {
             was_read: vec![false; columns.len()],
             dominance,
             promise: history.header.promise,
+            is_ordered_by_versions: orders_by_versions(history.header.promise),
             context_starts: Vec::new(),
             context_puts: Vec::new(),
             ties: vec![0; columns.len()],
@@ -303,8 +306,18 @@ impl<'h> Index<'h> {
         }
     }
 
-    /// Whether the row is a get whose result is known.
+    /// Whether the row is a get whose result is known, and that counts in every model: a local one
+    /// counts where replicas are compared, and nowhere else.
     pub(super) fn is_known_get(&self, row: usize) -> bool {
+        self.is_answered_get(row) && self.columns.phase[row] != Phase::Local
+    }
+
+    /// Whether the row is a get after the run whose result is known: what replicas are compared by.
+    pub(super) fn is_final_get(&self, row: usize) -> bool {
+        self.is_answered_get(row) && self.columns.phase[row].is_after_run()
+    }
+
+    fn is_answered_get(&self, row: usize) -> bool {
         self.columns.kind[row] == Kind::Get && self.columns.outcome[row] == Outcome::Ok
     }
 
@@ -382,6 +395,12 @@ impl<'h> Index<'h> {
     pub(super) fn key_name(&self, row: usize) -> String {
         self.history.key_name(self.columns.key[row])
     }
+}
+
+/// Whether the versions of a store that promises this say which of two puts came first: those of a
+/// last-write-wins store say which of them stays, and a clock that is behind may turn that around.
+pub(super) fn orders_by_versions(promise: Option<Model>) -> bool {
+    promise == Some(Model::Linearizable)
 }
 
 /// Whether every time can be counted in quarters of a ns.

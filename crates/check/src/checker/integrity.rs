@@ -5,7 +5,7 @@ use super::index::{Index, NO_PUT};
 use super::property::{AnomalyKind, Property};
 use super::table::{Ask, Checker, Cost, Reduction};
 use super::verdict::{Check, Findings};
-use crate::history::{CORRUPT, Kind, Outcome};
+use crate::history::{CORRUPT, Kind, Outcome, Phase};
 
 /// The row of the table.
 pub(super) struct Integrity;
@@ -40,7 +40,8 @@ pub(super) fn check(index: &Index<'_>) -> Check {
         if ticker.is_over() {
             return findings.cut(checked);
         }
-        checked += u64::from(index.columns.outcome[get] == Outcome::Ok);
+        let is_known = index.columns.outcome[get] == Outcome::Ok;
+        checked += u64::from(is_known && index.columns.phase[get] != Phase::Local);
         if !index.is_known_get(get) {
             continue;
         }

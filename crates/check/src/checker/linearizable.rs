@@ -9,7 +9,10 @@
 //! forms reject valid histories, except that what one session does next comes after even if the
 //! clock has not ticked. Where times cannot say that, the key is searched (`wing_gong/`). The
 //! initial value was put before time began. That keys may be judged one by one has a limit at ties
-//! of sessions that go from key to key (`instants.rs`).
+//! of sessions that go from key to key (`instants.rs`). Where the store gives versions that order its
+//! puts, these are held against real time too (`by_versions.rs`).
+
+mod by_versions;
 
 use super::index::{Index, Table};
 use super::instants;
@@ -20,6 +23,7 @@ use super::table::{Ask, Checker, Cost, Searched};
 use super::verdict::{Check, Findings, Verdict};
 use super::wing_gong::{self, NO_REAL_TIME};
 use crate::history::NEVER;
+use by_versions::Order;
 
 /// The row of the table.
 pub(super) struct ByZones;
@@ -141,8 +145,17 @@ const fn shifted(time: u64) -> u64 {
     if time == NEVER { NEVER } else { time + 1 }
 }
 
-/// Checks every key.
+/// Checks every key, by times and by the versions that the store gives.
 pub(super) fn check(index: &Index<'_>) -> Check {
+    judge(index, Order::of(index))
+}
+
+/// Checks every key by what clients saw, whatever versions say of it.
+pub(super) fn check_by_times(index: &Index<'_>) -> Check {
+    judge(index, None)
+}
+
+fn judge<'h>(index: &Index<'h>, mut order: Option<Order<'_, 'h>>) -> Check {
     if !index.history.header.real_time {
         return Check {
             property: Property::Linearizable,
@@ -162,11 +175,18 @@ pub(super) fn check(index: &Index<'_>) -> Check {
     let mut ticker = index
         .time
         .ticker(Property::Linearizable.name(), index.by_key.len());
+    if let Some(order) = &order {
+        order.check_reads(&mut findings);
+    }
     for key in 0..index.by_key.len() {
         if ticker.is_over() {
             return findings.cut(clusters.operations);
         }
-        check_key(index, clusters.of_key(key), &mut findings);
+        let zones = clusters.of_key(key);
+        check_key(index, zones, &mut findings);
+        if let Some(order) = &mut order {
+            order.check_key(zones, &mut findings);
+        }
     }
     if findings.is_empty() && index.has_untold_ties() {
         let tied = |row: usize| index.has_untold_ties_on(index.key[row]);

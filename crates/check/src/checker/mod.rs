@@ -106,8 +106,8 @@ pub use shown::Shown;
 pub use time::{Progress, ProgressSink};
 pub use verdict::{ANOMALIES_KEPT, Anomaly, Check, Verdict};
 
-use crate::history::{self, History, Promise};
-use index::Index;
+use crate::history::{self, History};
+use index::{Index, orders_by_versions};
 use open_puts::with_open_puts;
 use remarks::{contradiction, covered, left_undone};
 use repeated::Refused;
@@ -179,12 +179,13 @@ fn check_by(checkers: Checkers, history: &History, options: &Options) -> Report 
         Ok(Ok(index)) => {
             let mut index = index.within(&time);
             index.promise = held_to(promise, options.judged_by);
+            index.is_ordered_by_versions = orders_by_versions(promise);
             let asked = asked(promise, options.judged_by);
             if options.engine != Engine::Stateright {
                 report.checks = direct::checks(checkers, &index, &asked, options.verdict_only);
                 cut::withdraw(&mut report.checks, history, has_open, Some(dominance));
             }
-            if promise == Some(Promise::Lww) && !time.is_over() {
+            if promise == Some(Model::Lww) && !time.is_over() {
                 report.clock_inversions = Some(lww::clock_inversions(&index));
             }
             report.elapsed.direct = time.spent();
@@ -242,17 +243,17 @@ fn say_left_out(report: &mut Report) {
 }
 
 /// What store the history is taken for: that whose model was asked, or that of the promise.
-const fn held_to(promise: Option<Promise>, judged_by: JudgedBy) -> Option<Promise> {
+const fn held_to(promise: Option<Model>, judged_by: JudgedBy) -> Option<Model> {
     match judged_by {
-        JudgedBy::Model(Model::Causal) => Some(Promise::Causal),
-        JudgedBy::Model(Model::Lww) => Some(Promise::Lww),
-        JudgedBy::Model(Model::Linearizable) => Some(Promise::Linearizable),
+        JudgedBy::Model(Model::Causal) => Some(Model::Causal),
+        JudgedBy::Model(Model::Lww) => Some(Model::Lww),
+        JudgedBy::Model(Model::Linearizable) => Some(Model::Linearizable),
         JudgedBy::Model(_) | JudgedBy::Promise | JudgedBy::Ladder => promise,
     }
 }
 
 /// The models that the verdict rests on, so that no check of theirs is left out.
-fn asked(promise: Option<Promise>, judged_by: JudgedBy) -> Vec<Model> {
+fn asked(promise: Option<Model>, judged_by: JudgedBy) -> Vec<Model> {
     match (judged_by, promise) {
         (JudgedBy::Model(model), _) => vec![model],
         (JudgedBy::Promise | JudgedBy::Ladder, Some(promise)) => {
@@ -265,11 +266,10 @@ fn asked(promise: Option<Promise>, judged_by: JudgedBy) -> Vec<Model> {
 
 /// Puts the models on the ladder, and says which of them decides the verdict.
 fn judge(checkers: Checkers, report: &mut Report, judged_by: JudgedBy, by_evidence: &[Property]) {
-    let promised = report.promise.map(Model::promised);
     report.ladder = ladder::ladder(
         checkers,
         &report.checks,
-        promised,
+        report.promise,
         report.dominance,
         by_evidence,
     );

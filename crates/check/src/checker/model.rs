@@ -1,43 +1,12 @@
 //! The models that a history can be held to, from the weakest to the strongest: the rungs of the
 //! ladder.
 //!
-//! A model is a set of properties, each with one check. A [`Promise`] is what an architecture
-//! says of itself, and names several models at once; how the two relate is stated here and nowhere
-//! else.
+//! A model is a set of properties, each with one check. A store promises one model by name, and
+//! some of these names promise weaker models too: which is stated here and nowhere else.
 
-use serde::{Deserialize, Serialize};
-
-use super::property::{Property, kinds};
-use crate::history::{Dominance, Promise};
-
-kinds! {
-    /// A consistency model. The derived order is that of the ladder, weakest first: a model never
-    /// implies a later one, though not every model implies all earlier ones.
-    Model {
-        Eventual = "eventual":
-            "Replicas agree once writing has stopped, and no acknowledged put is gone.",
-        Lww = "lww":
-            "One order of the puts on a key explains what each replica showed of it, and when.",
-        ReadYourWrites = "ryw":
-            "A session sees what it wrote.",
-        MonotonicReads = "mr":
-            "A session never sees less than it saw.",
-        MonotonicWrites = "mw":
-            "Whoever sees a put sees its session's earlier puts.",
-        WritesFollowReads = "wfr":
-            "Whoever sees a put sees what its session had read before.",
-        CausalConsistency = "cc":
-            "Every get of a register returns a value that nothing it depends on has overwritten.",
-        CausalConvergence = "ccv":
-            "As cc, and all sessions agree on one order of the puts that are concurrent.",
-        Causal = "causal":
-            "Every get returns exactly the latest puts that it can see, and sees all that they saw.",
-        Sequential = "sequential":
-            "One order of all operations, which keeps that of each session, explains every get.",
-        Linearizable = "linearizable":
-            "One order of all operations, which keeps that of real time, explains every get.",
-    }
-}
+use super::property::Property;
+use crate::history::Dominance;
+pub use crate::history::Model;
 
 impl Model {
     /// The properties that make it up. Where two of them ask one question, by evidence and
@@ -73,14 +42,13 @@ impl Model {
     /// The models that a promise names: all of them have to hold. The last is the one that gave
     /// the promise its name, and that the ladder marks.
     ///
-    /// A linearizable store needs no more than its own model. A replicated one also has to
-    /// converge, and a causal one has to keep each session guarantee by its own evidence.
+    /// A last-write-wins store also has to converge. So has a causal one, which has to keep each
+    /// session guarantee by its own evidence too. Every other promise is its own model alone.
     #[must_use]
-    pub const fn of_promise(promise: Promise) -> &'static [Self] {
-        match promise {
-            Promise::Linearizable => &[Self::Linearizable],
-            Promise::Lww => &[Self::Eventual, Self::Lww],
-            Promise::Causal => &[
+    pub const fn of_promise(self) -> &'static [Self] {
+        match self {
+            Self::Lww => &[Self::Eventual, Self::Lww],
+            Self::Causal => &[
                 Self::Eventual,
                 Self::ReadYourWrites,
                 Self::MonotonicReads,
@@ -88,16 +56,15 @@ impl Model {
                 Self::WritesFollowReads,
                 Self::Causal,
             ],
-        }
-    }
-
-    /// The model that a promise is named after.
-    #[must_use]
-    pub const fn promised(promise: Promise) -> Self {
-        match promise {
-            Promise::Linearizable => Self::Linearizable,
-            Promise::Lww => Self::Lww,
-            Promise::Causal => Self::Causal,
+            Self::Eventual => &[Self::Eventual],
+            Self::ReadYourWrites => &[Self::ReadYourWrites],
+            Self::MonotonicReads => &[Self::MonotonicReads],
+            Self::MonotonicWrites => &[Self::MonotonicWrites],
+            Self::WritesFollowReads => &[Self::WritesFollowReads],
+            Self::CausalConsistency => &[Self::CausalConsistency],
+            Self::CausalConvergence => &[Self::CausalConvergence],
+            Self::Sequential => &[Self::Sequential],
+            Self::Linearizable => &[Self::Linearizable],
         }
     }
 
@@ -173,10 +140,8 @@ mod tests {
 
     #[test]
     fn a_promise_ends_with_the_model_that_it_is_named_after() {
-        for promise in Promise::ALL {
-            let promised = Model::promised(*promise);
-            assert_eq!(promised.name(), promise.name());
-            assert_eq!(Model::of_promise(*promise).last(), Some(&promised));
+        for promise in Model::ALL {
+            assert_eq!(promise.of_promise().last(), Some(promise));
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::Model;
 use super::time::ProgressSink;
-use crate::history::{Dominance, Promise};
+use crate::history::Dominance;
 
 /// Which engines judge.
 ///
@@ -131,7 +131,7 @@ impl fmt::Debug for Clock {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// What to hold the history to, instead of what its header promises.
-    pub promise: Option<Promise>,
+    pub promise: Option<Model>,
     /// Which puts a put supersedes, instead of what the header says.
     pub dominance: Option<Dominance>,
     /// What the verdict rests on.

@@ -2,27 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Declares an enum whose names in files are fixed, each with what it means.
-macro_rules! kinds {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal: $doc:literal,)+ }) => {
-        crate::history::named! {
-            $(#[$meta])*
-            $name { $(#[doc = $doc] $variant = $text,)+ }
-        }
-
-        impl $name {
-            /// What it means, in a sentence.
-            #[must_use]
-            pub const fn meaning(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $doc,)+
-                }
-            }
-        }
-    };
-}
-
-pub(super) use kinds;
+use crate::history::kinds;
 
 kinds! {
     /// What a history is held to, one check each.

@@ -17,7 +17,7 @@ use super::time::Time;
 use super::verdict::{Check, Verdict};
 use super::{asked, cut, direct, guarded, judge};
 use super::{sequential, wing_gong};
-use crate::history::{History, Promise};
+use crate::history::History;
 
 /// What judges and is judged.
 pub(super) struct Refused<'a> {
@@ -176,8 +176,7 @@ const fn decided(verdict: &Verdict) -> Option<bool> {
 fn searched_model(report: &Report) -> Result<(Model, Property), String> {
     let model = match (report.model, report.promise) {
         (Some(model), _) => model,
-        (None, Some(Promise::Linearizable)) => Model::Linearizable,
-        (None, Some(promise)) => Model::promised(promise),
+        (None, Some(promise)) => promise,
         (None, None) => return Err("the history promises nothing".to_owned()),
     };
     match model {
@@ -214,7 +213,7 @@ mod tests {
         let cas = op(0, 1, 0, 10, Kind::Cas, &first);
         let get: Row<'_> = op(1, 0, 0, 20, Kind::Get, read);
         let header = Header {
-            promise: Some(Promise::Linearizable),
+            promise: Some(Model::Linearizable),
             ..Header::default()
         };
         History::from_rows(header, [put, cas, get])

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::index::Index;
 use super::options::Clock;
-pub(super) use super::searched::{Found, Search};
-use crate::history::{History, Promise};
+pub(super) use super::searched::{Found, Search, Searchable};
+use crate::history::History;
 
 /// Why nothing was searched.
 pub(super) const LEFT_OUT: &str =
@@ -22,7 +22,7 @@ fn left_out(history: &History) -> Search {
 /// Searches nothing.
 pub(super) fn search(
     index: &Index<'_>,
-    _promise: Promise,
+    _model: Searchable,
     _states: usize,
     _clock: Option<(Clock, Duration)>,
 ) -> Search {

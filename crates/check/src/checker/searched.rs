@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::model::Model;
+
 /// What the search found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "found", rename_all = "kebab-case")]
@@ -53,6 +55,34 @@ impl Search {
             steps: 0,
             states: 0,
             limit: None,
+        }
+    }
+}
+
+/// A model that stateright has a specification of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Searchable {
+    Linearizable,
+    Causal,
+    Lww,
+}
+
+impl Searchable {
+    /// That of a model.
+    ///
+    /// # Errors
+    /// When stateright has none of it.
+    pub(super) fn of(model: Model) -> Result<Self, String> {
+        let known = [Self::Linearizable, Self::Causal, Self::Lww];
+        let own = known.into_iter().find(|known| known.model() == model);
+        own.ok_or_else(|| format!("stateright has no specification of {model}"))
+    }
+
+    const fn model(self) -> Model {
+        match self {
+            Self::Linearizable => Model::Linearizable,
+            Self::Causal => Model::Causal,
+            Self::Lww => Model::Lww,
         }
     }
 }

@@ -8,11 +8,10 @@ use super::model::Model;
 use super::options::{Budget, Clock, Engine, Options};
 use super::report::{Agreement, Report};
 use super::search;
-use super::searched::{Found, Search};
+use super::searched::{Found, Search, Searchable};
 use super::verdict::Verdict;
 use super::wing_gong;
 use super::{causal, dominance, guarded, integrity, linearizable, lww, lww_black_box, prefix};
-use crate::history::Promise;
 
 /// Prefixes that the search tries, each a fraction of the one before, until one fits the budget.
 pub(super) const PREFIXES_MAX: u32 = 5;
@@ -21,10 +20,10 @@ pub(super) const PREFIX_SHRINK: usize = 8;
 
 /// The direct engine's answer on the model alone, which is what the search judges too: `None` when
 /// it has none.
-pub(super) fn direct_on_model(index: &Index<'_>, promise: Promise) -> Option<bool> {
-    let model = match promise {
-        Promise::Linearizable => linearizable::check(index),
-        Promise::Lww => match (lww::check(index), lww_black_box::check(index)) {
+pub(super) fn direct_on_model(index: &Index<'_>, model: Searchable) -> Option<bool> {
+    let check = match model {
+        Searchable::Linearizable => linearizable::check_by_times(index),
+        Searchable::Lww => match (lww::check(index), lww_black_box::check(index)) {
             (by_versions, shown)
                 if by_versions.verdict.is_valid() && shown.verdict.is_invalid() =>
             {
@@ -33,7 +32,7 @@ pub(super) fn direct_on_model(index: &Index<'_>, promise: Promise) -> Option<boo
             }
             (by_versions, _) => by_versions,
         },
-        Promise::Causal => match causal::check(index) {
+        Searchable::Causal => match causal::check(index) {
             // The search goes without evidence too.
             check if matches!(check.verdict, Verdict::NotApplicable { .. }) => {
                 dominance::check(index)
@@ -41,7 +40,7 @@ pub(super) fn direct_on_model(index: &Index<'_>, promise: Promise) -> Option<boo
             check => check,
         },
     };
-    match model.verdict {
+    match check.verdict {
         Verdict::Valid => Some(!integrity::check(index).verdict.is_invalid()),
         Verdict::Invalid { .. } => Some(false),
         Verdict::Unknown { .. } | Verdict::NotApplicable { .. } => None,
@@ -49,26 +48,19 @@ pub(super) fn direct_on_model(index: &Index<'_>, promise: Promise) -> Option<boo
 }
 
 /// The model of the search that the verdict is compared with, where it has one.
-fn searchable(report: &Report, real_time: bool) -> Result<Promise, String> {
-    let searched = match (report.model, report.promise) {
-        (Some(Model::Linearizable), _) => Ok(Promise::Linearizable),
-        (Some(Model::Causal), _) => Ok(Promise::Causal),
-        (Some(Model::Lww), _) => Ok(Promise::Lww),
-        (Some(model), _) => Err(format!("stateright has no specification of {model}")),
-        (None, Some(promise)) => Ok(promise),
-        (None, None) => Err("the history promises nothing".to_owned()),
-    };
-    match searched {
-        Ok(Promise::Linearizable) if !real_time => Err(wing_gong::NO_REAL_TIME.to_owned()),
-        Ok(_) | Err(_) => searched,
+fn searchable(report: &Report, real_time: bool) -> Result<Searchable, String> {
+    match report.model.or(report.promise) {
+        Some(Model::Linearizable) if !real_time => Err(wing_gong::NO_REAL_TIME.to_owned()),
+        Some(model) => Searchable::of(model),
+        None => Err("the history promises nothing".to_owned()),
     }
 }
 
 /// Has stateright judge the longest prefix that its budget allows, and compares.
 pub(super) fn second_opinion(index: &Index<'_>, options: &Options, report: &mut Report) {
-    let answer = searchable(report, index.history.header.real_time).and_then(|promise| {
+    let answer = searchable(report, index.history.header.real_time).and_then(|model| {
         guarded(|| {
-            let (search, direct) = search_prefixes(index, promise, options);
+            let (search, direct) = search_prefixes(index, model, options);
             let agreement = compare(&search, direct);
             (search, agreement)
         })
@@ -85,7 +77,7 @@ pub(super) fn second_opinion(index: &Index<'_>, options: &Options, report: &mut 
 /// The search on the longest prefix that fits, and what the direct engine says of that prefix.
 fn search_prefixes(
     index: &Index<'_>,
-    promise: Promise,
+    model: Searchable,
     options: &Options,
 ) -> (Search, Option<bool>) {
     let budget = options.budget;
@@ -115,14 +107,14 @@ fn search_prefixes(
         let share = time - time / 2u32.saturating_pow(attempt);
         let deadline = start.map(|start| start + share.max(Duration::from_millis(1)));
         let clock = options.clock.clone().zip(deadline);
-        let mut search = search::search(judged, promise, budget.states, clock);
+        let mut search = search::search(judged, model, budget.states, clock);
         search.of = of;
         search.limit = (search.operations < of).then(|| limit(budget, attempt));
         attempt += 1;
         if search.found != Found::Budget || attempt > PREFIXES_MAX {
             let direct = match options.engine {
                 Engine::Stateright => None,
-                Engine::Direct | Engine::Both => direct_on_model(judged, promise),
+                Engine::Direct | Engine::Both => direct_on_model(judged, model),
             };
             return (search, direct);
         }

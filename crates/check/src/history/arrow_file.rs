@@ -18,7 +18,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use super::arrow;
 use super::columns::Columns;
 use super::header::{End, Header, Limit};
-use super::operation::{Promise, Row};
+use super::operation::Row;
 
 /// Rows after which a buffer is handed to the writer.
 pub const BATCH_ROWS: usize = 8_192;
@@ -76,7 +76,6 @@ pub struct ArrowFile {
     /// When the oldest row of `filling` was pushed.
     oldest: Option<u64>,
     limit: Option<Limit>,
-    promise: Option<Promise>,
     end: End,
     full: SyncSender<Columns>,
     empty: Receiver<Columns>,
@@ -131,7 +130,6 @@ impl ArrowFile {
             filling: Columns::with_capacity(BATCH_ROWS),
             oldest: None,
             limit: header.limit,
-            promise: header.promise,
             end: End::default(),
             full,
             empty,
@@ -184,12 +182,6 @@ impl ArrowFile {
             Some(oldest) if now_ns.saturating_sub(oldest) >= BATCH_NS_MAX => self.hand_over(),
             Some(_) | None => Ok(()),
         }
-    }
-
-    /// What the history is held to.
-    #[must_use]
-    pub const fn promise(&self) -> Option<Promise> {
-        self.promise
     }
 
     /// How many operations are recorded, and how many were left out.

@@ -8,20 +8,21 @@ pub const NEVER: u64 = u64::MAX;
 /// The version time that stands for "no version".
 const NO_VERSION: u64 = u64::MAX;
 
-/// What kind of evidence a row carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What kind of evidence a row carries, and what the answers of a store prove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Evidence {
     /// None.
+    #[default]
     None,
-    /// Dots and vectors.
+    /// The dots and vectors of causal siblings.
     Causal,
-    /// Versions.
-    Lww,
+    /// The version of each value, which orders the puts on a key.
+    Versions,
 }
 
 impl Evidence {
     /// Every value, in the order of its numbers.
-    pub const ALL: [Self; 3] = [Self::None, Self::Causal, Self::Lww];
+    pub const ALL: [Self; 3] = [Self::None, Self::Causal, Self::Versions];
 
     /// The name in files.
     #[must_use]
@@ -29,7 +30,7 @@ impl Evidence {
         match self {
             Self::None => "none",
             Self::Causal => "causal",
-            Self::Lww => "lww",
+            Self::Versions => "lww",
         }
     }
 }
@@ -151,7 +152,7 @@ impl Columns {
             Witness::None => (Evidence::None, 0, &[][..], none, None),
             Witness::Put { dot, vector } => (Evidence::Causal, *dot, *vector, none, None),
             Witness::Get { vector, siblings } => (Evidence::Causal, 0, *vector, *siblings, None),
-            Witness::Version(version) => (Evidence::Lww, 0, &[][..], none, *version),
+            Witness::Version(version) => (Evidence::Versions, 0, &[][..], none, *version),
         };
         self.evidence.push(evidence);
         self.dot.push(dot);

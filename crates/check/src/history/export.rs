@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::columns::NEVER;
 use super::edn::Value;
 use super::header::Limit;
-use super::operation::{CORRUPT, ErrorKind, Kind, Outcome};
+use super::operation::{CORRUPT, ErrorKind, Kind, Outcome, Phase};
 use super::read::History;
 
 /// Why a history was not exported.
@@ -94,6 +94,11 @@ pub fn write_jepsen_edn(history: &History, output: &mut impl Write) -> Result<()
     Ok(())
 }
 
+/// Whether the row is one for other tools: they would hold a local read to every model.
+fn is_exported(history: &History, row: usize) -> bool {
+    history.columns.phase[row] != Phase::Local
+}
+
 fn sayable(history: &History) -> Result<(), ExportError> {
     let unsayable = |what: String| Err(ExportError::Unsayable(what));
     let columns = &history.columns;
@@ -104,7 +109,7 @@ fn sayable(history: &History) -> Result<(), ExportError> {
     if history.end.is_none() || history.header.limit.is_some_and(sampled) {
         return unsayable("the history is not whole, and EDN cannot say what is missing".into());
     }
-    for row in 0..history.len() {
+    for row in (0..history.len()).filter(|row| is_exported(history, *row)) {
         let name = || history.operation_name(row);
         if columns.read.at(row).len() > 1 {
             return unsayable(format!(
@@ -134,7 +139,8 @@ fn sayable(history: &History) -> Result<(), ExportError> {
 
 fn events(history: &History) -> Vec<Event> {
     let columns = &history.columns;
-    let mut order: Vec<usize> = (0..history.len()).collect();
+    let rows = || (0..history.len()).filter(|row| is_exported(history, *row));
+    let mut order: Vec<usize> = rows().collect();
     order.sort_by_key(|row| (columns.session[*row], columns.index[*row]));
     let mut follows = vec![false; history.len()];
     let mut is_followed = vec![false; history.len()];
@@ -148,7 +154,7 @@ fn events(history: &History) -> Vec<Event> {
         is_followed[a] |= tied;
     }
     let mut events = Vec::with_capacity(2 * history.len());
-    for row in 0..history.len() {
+    for row in rows() {
         let mut push = |time, rank| events.push(Event { time, rank, row });
         push(columns.invoke[row], if follows[row] { 2 } else { 0 });
         if columns.returned[row] != NEVER {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operation::{Dominance, Promise};
+use super::model::Model;
+use super::operation::Dominance;
 
 /// The version of the schema that this code writes, and the only one it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -21,7 +22,7 @@ pub struct Header {
     pub lattice: String,
     /// What the run must satisfy; without one only integrity and convergence are judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub promise: Option<Promise>,
+    pub promise: Option<Model>,
     /// Which puts a put supersedes, where the store says so; all that its replica had applied where
     /// it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -21,6 +21,7 @@ mod header;
 mod import;
 mod jsonl;
 mod kinds;
+mod model;
 mod operation;
 mod places;
 mod read;
@@ -37,10 +38,12 @@ pub use export::{ExportError, write_csv, write_jepsen_edn};
 pub use header::{End, Group, Header, Limit, SCHEMA_VERSION};
 pub use import::{FailedCas, Format, ImportOptions, read_history};
 pub use jsonl::{LINE_BYTES_MAX, dot_text, id_text, write as write_json_lines};
+pub use model::Model;
+pub(crate) use model::kinds;
 pub(crate) use operation::named;
 pub use operation::{
-    CORRUPT, Dominance, ErrorKind, Kind, Outcome, Phase, Promise, Row, Siblings, Version, Witness,
-    dot, dot_counter, dot_origin, id_index, id_session, origin, origin_incarnation, origin_node,
+    CORRUPT, Dominance, ErrorKind, Kind, Outcome, Phase, Row, Siblings, Version, Witness, dot,
+    dot_counter, dot_origin, id_index, id_session, origin, origin_incarnation, origin_node,
     value_id,
 };
 pub use places::{Place, Places, Spot};

@@ -172,18 +172,17 @@ named! {
         Run = "run",
         /// Reading every key back from every replica after the store has gone quiet.
         Final = "final",
+        /// Reading a key at one node by itself after the store has gone quiet, which may be behind:
+        /// it counts where replicas are compared, and in no other model.
+        Local = "local",
     }
 }
 
-named! {
-    /// What a store promises, and a history is held to.
-    Promise {
-        /// Every key is a linearizable register.
-        Linearizable = "linearizable",
-        /// Causal consistency over multi-value registers, with convergence.
-        Causal = "causal",
-        /// A last-write-wins register, with convergence.
-        Lww = "lww",
+impl Phase {
+    /// Whether its gets say what a replica holds in the end.
+    #[must_use]
+    pub const fn is_after_run(self) -> bool {
+        matches!(self, Self::Final | Self::Local)
     }
 }
 

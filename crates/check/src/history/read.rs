@@ -287,7 +287,7 @@ impl History {
         let columns = &self.columns;
         match (columns.evidence[i], columns.kind[i]) {
             (Evidence::None, _) => Witness::None,
-            (Evidence::Lww, _) => Witness::Version(columns.version(i)),
+            (Evidence::Versions, _) => Witness::Version(columns.version(i)),
             (Evidence::Causal, Kind::Put) => Witness::Put {
                 dot: columns.dot[i],
                 vector: columns.vector.at(i),

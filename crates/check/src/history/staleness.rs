@@ -69,7 +69,7 @@ impl<'h> Index<'h> {
             if columns.kind[row] == Kind::Put {
                 index.put_by_id.insert(columns.written[row], row);
             }
-            if columns.outcome[row] == Outcome::Ok && columns.phase[row] != Phase::Final {
+            if columns.outcome[row] == Outcome::Ok && !columns.phase[row].is_after_run() {
                 index.by_key.entry(columns.key[row]).or_default().push(row);
             }
         }
@@ -161,7 +161,7 @@ impl<'h> Index<'h> {
             .filter(|row| {
                 columns.outcome[*row] == Outcome::Ok
                     && columns.evidence[*row] == Evidence::Causal
-                    && columns.phase[*row] != Phase::Final
+                    && !columns.phase[*row].is_after_run()
             })
             .collect();
         let mut puts: Table<u32, Vec<usize>> = Table::default();

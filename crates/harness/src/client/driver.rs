@@ -9,7 +9,7 @@ mod settle;
 
 use std::time::Duration;
 
-use kvs_check::history::{ArrowFile, RecordError};
+use kvs_check::history::{ArrowFile, Evidence, RecordError};
 use kvs_core::drive::{self, Hands, Pacer, Wire};
 use kvs_core::protocol::{NodeId, Response};
 use kvs_core::server::ServerPorts;
@@ -35,6 +35,8 @@ pub struct DriverSettings {
     pub lanes: u32,
     /// Decides random routing.
     pub seed: u64,
+    /// What the store's answers prove.
+    pub evidence: Evidence,
 }
 
 /// How far a phase has got.
@@ -71,7 +73,7 @@ impl Driver {
         assert!(settings.lanes > 0, "a driver has lanes");
         Self {
             lanes_wanted: settings.lanes,
-            book: Book::new(recorder),
+            book: Book::new(recorder, settings.evidence),
             source: Source::new(generator, settings.seed, settings.silence_ns),
             pacer: Pacer::new(drive::LaneSettings {
                 ports: settings.ports,

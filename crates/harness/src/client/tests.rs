@@ -5,7 +5,9 @@ use std::time::SystemTime;
 
 use super::driver::{Driver, DriverSettings, Progress};
 use super::work::{LATE_NS, Plan};
-use kvs_check::history::{ArrowFile, ErrorKind, Header, History, Kind, Outcome, Phase, Row};
+use kvs_check::history::{
+    ArrowFile, ErrorKind, Evidence, Header, History, Kind, Outcome, Phase, Row,
+};
 use kvs_core::drive::{LANES_MAX, Order, PAUSE_NS, Sent, Wire};
 use kvs_core::protocol::{Lattice, NodeId, PutWitness, Refusal, Response};
 use kvs_core::server::{Architecture, Paper};
@@ -96,6 +98,7 @@ impl Fixture {
             silence_ns: TIMEOUT_NS,
             lanes,
             seed: 1,
+            evidence: Evidence::Causal,
         };
         let history = tempfile::NamedTempFile::new().expect("a temporary file");
         let recorder = ArrowFile::create(history.path(), &Header::default()).expect("a recorder");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kvs_check::checker::{Engine, JudgedBy, Model};
+use kvs_check::checker::{Engine, Model};
 use kvs_check::history::{History, NEVER};
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
@@ -190,13 +190,12 @@ impl Config {
         )
     }
 
-    /// What the verdict rests on: the promise, or the model that was named instead.
+    /// What the verdict holds the store to: what it promises, or the model that was named instead.
     #[must_use]
-    pub fn judged_by(&self) -> JudgedBy {
+    pub fn promised(&self) -> Model {
         let own = self.store.as_ref().map(|store| store.promise);
-        self.promise
-            .or(own)
-            .map_or_else(JudgedBy::default, JudgedBy::Model)
+        let zoo = || kvs_recording::promise(&self.architecture, self.lattice);
+        self.promise.or(own).unwrap_or_else(zoo)
     }
 
     /// What the nemesis does, if there is one.

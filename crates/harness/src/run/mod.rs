@@ -29,7 +29,7 @@ use crate::client::{self, Driver, Load, RunClock};
 use crate::targets::adapter;
 use crate::targets::store::Store;
 use crate::targets::zoo::Zoo;
-use kvs_check::checker::ProgressSink;
+use kvs_check::checker::{JudgedBy, ProgressSink};
 use kvs_check::history;
 use kvs_core::protocol::NodeId;
 use kvs_load::workload::Generator;
@@ -348,7 +348,7 @@ async fn judge(
     let (report, mut reported) = watch::channel(None);
     let path = directory.path().join(HISTORY_FILE);
     let judging = Judging {
-        judged_by: config.judged_by(),
+        judged_by: JudgedBy::default(),
         engine: config.engine,
         budget: config.budget,
         check_budget: config.check_budget,
@@ -442,6 +442,7 @@ fn driver(config: &Config, facts: &Facts, directory: &Directory) -> anyhow::Resu
         silence_ns: silence(config).as_nanos() as u64,
         lanes: config.workload().sessions,
         seed: config.seed,
+        evidence: facts.evidence,
     };
     Ok(Driver::new(
         settings,

@@ -3,8 +3,7 @@
 use anyhow::Context;
 use jiff::Timestamp;
 
-use kvs_check::checker::JudgedBy;
-use kvs_check::history::{End, Header, Limit, Promise};
+use kvs_check::history::{End, Header, Limit};
 use kvs_core::protocol::NodeId;
 use kvs_core::server::ServerPorts;
 use kvs_load::workload::UNACKNOWLEDGED_INSERTS_MAX;
@@ -50,16 +49,6 @@ pub(super) struct Findings<'a> {
     pub(super) price: Option<Price>,
 }
 
-/// What the verdict holds the store to, by name.
-fn promise(config: &Config) -> &'static str {
-    match config.judged_by() {
-        JudgedBy::Model(model) => model.name(),
-        JudgedBy::Promise | JudgedBy::Ladder => {
-            kvs_recording::promise(&config.architecture, config.lattice).name()
-        }
-    }
-}
-
 /// The lattice by name, where there is one.
 fn lattice(config: &Config) -> Option<String> {
     kvs_recording::lattice_of(&config.architecture, config.lattice)
@@ -76,9 +65,9 @@ pub(super) fn history_header(config: &Config, facts: &Facts, limit: u64) -> Head
     if let Some(store) = &config.store {
         header.architecture.clone_from(&store.definition.name);
         header.lattice = String::new();
-        header.promise = Promise::from_name(store.promise.name());
     }
     Header {
+        promise: Some(config.promised()),
         limit: Some(Limit {
             operations: limit,
             one_key_in: HISTORY_SAMPLE,
@@ -311,7 +300,7 @@ fn unjudged(config: &Config, interrupted: bool) -> VerdictRecord {
         "no history was recorded (--no-history)"
     };
     VerdictRecord {
-        promise: promise(config).to_owned(),
+        promise: config.promised().name().to_owned(),
         verdict: VerdictWord::Unknown,
         reason: Some(reason.to_owned()),
         gaps: Vec::new(),

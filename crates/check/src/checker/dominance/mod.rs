@@ -48,7 +48,7 @@ impl Checker for ByVisibility {
     }
 
     fn obstacle(&self, ask: &Ask<'_, '_>) -> Option<String> {
-        let is_lww = !ask.is_asked && ask.index.columns.evidence.contains(&Evidence::Lww);
+        let is_lww = !ask.is_asked && ask.index.columns.evidence.contains(&Evidence::Versions);
         is_lww.then(|| "the last write wins, siblings are not kept".to_owned())
     }
 

@@ -158,7 +158,10 @@ impl Case<'_, '_> {
     /// The verdict on these rows alone; `None` when they cannot be indexed.
     fn verdict(&self, rows: &[usize]) -> Option<Verdict> {
         let alone = part::part(self.index, self.reduction, rows);
-        judge_within(self.checkers, &alone, self.property, &self.work.time)
+        let mut index = Index::new(&alone).ok()?.within(&self.work.time);
+        index.is_ordered_by_versions = self.index.is_ordered_by_versions;
+        let check = self.checkers.judge(self.property, &index)?;
+        Some(check.verdict)
     }
 
     /// What the check says of these rows alone.
@@ -173,18 +176,8 @@ impl Case<'_, '_> {
 /// The verdict on one property; `None` when the history cannot be indexed.
 #[cfg(test)]
 pub(super) fn judge(history: &History, property: Property) -> Option<Verdict> {
-    judge_within(CHECKERS, history, property, &Time::default())
-}
-
-/// The same in so much time.
-fn judge_within(
-    checkers: Checkers,
-    history: &History,
-    property: Property,
-    time: &Time,
-) -> Option<Verdict> {
-    let index = Index::new(history).ok()?.within(time);
-    checkers.judge(property, &index).map(|check| check.verdict)
+    let index = Index::new(history).ok()?;
+    CHECKERS.judge(property, &index).map(|check| check.verdict)
 }
 
 /// The operations of each anomaly as a history of its own, which the same check judges invalid.

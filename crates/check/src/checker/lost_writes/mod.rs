@@ -16,7 +16,7 @@ use super::property::{AnomalyKind, Property};
 use super::table::{Ask, Checker, Cost};
 use super::time::OVER;
 use super::verdict::{Check, Findings, Verdict};
-use crate::history::Promise;
+use crate::history::Model;
 use arbitration::Arbitration;
 use by_time::{Futures, Latest};
 use witnesses::{Said, Value, Witnesses};
@@ -114,9 +114,9 @@ fn answer(
         return Ok(());
     }
     let rule = match index.promise {
-        Some(Promise::Causal) => Rule::Causal(Box::new(Futures::new(index)?)),
-        Some(Promise::Lww) => Rule::Lww(Box::new(Arbitration::new(index))),
-        Some(Promise::Linearizable) | None => Rule::RealTime,
+        Some(Model::Causal) => Rule::Causal(Box::new(Futures::new(index)?)),
+        Some(Model::Lww) => Rule::Lww(Box::new(Arbitration::new(index))),
+        Some(_) | None => Rule::RealTime,
     };
     let mut told: super::index::Table<u32, ()> = super::index::Table::default();
     let mut ticker = index.time.ticker(Property::LostWrites.name(), 0);

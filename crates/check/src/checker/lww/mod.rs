@@ -48,7 +48,7 @@ impl Checker for ByVersions {
     }
 
     fn coverage(&self, index: &Index<'_>) -> Option<(&'static str, Coverage)> {
-        let has_any = index.columns.evidence.contains(&Evidence::Lww);
+        let has_any = index.columns.evidence.contains(&Evidence::Versions);
         has_any.then(|| ("versions", Versions::new(index).coverage()))
     }
 }
@@ -120,7 +120,8 @@ fn versions_are_unique(index: &Index<'_>, items: &[Item], findings: &mut Finding
     }
 }
 
-fn gets_agree_with_puts(
+/// Reports gets under another version than that of what they returned.
+pub(super) fn gets_agree_with_puts(
     index: &Index<'_>,
     versions: &Versions<'_, '_>,
     findings: &mut Findings<'_>,

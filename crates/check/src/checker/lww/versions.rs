@@ -96,7 +96,7 @@ impl<'a, 'h> Versions<'a, 'h> {
     /// How much of the history has a known version; nothing where no operation carries one.
     pub(in crate::checker) fn coverage(&self) -> Coverage {
         let index = self.index;
-        let carries = |row: usize| index.columns.evidence[row] == Evidence::Lww;
+        let carries = |row: usize| index.columns.evidence[row] == Evidence::Versions;
         let mut coverage = Coverage::of(index, |row| self.item(row).is_some());
         if !(0..index.history.len()).any(|row| index.counts(row) && carries(row)) {
             coverage.known = 0;

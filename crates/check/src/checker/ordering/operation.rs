@@ -2,7 +2,7 @@
 
 use super::super::index::Table;
 use super::super::lookup::follow;
-use crate::history::{ErrorKind, History, Kind, NEVER, Outcome};
+use crate::history::{ErrorKind, History, Kind, NEVER, Outcome, Phase};
 
 /// A value as a small number.
 pub(in super::super) type Token = u32;
@@ -183,7 +183,8 @@ impl Registers {
         let mut keys: Table<u64, u32> = Table::default();
         let mut operations = Vec::with_capacity(columns.len());
         for row in 0..columns.len() {
-            if columns.read.at(row).len() > 1 && columns.outcome[row] == Outcome::Ok {
+            let counts = columns.outcome[row] == Outcome::Ok && columns.phase[row] != Phase::Local;
+            if counts && columns.read.at(row).len() > 1 {
                 return Err(format!(
                     "{} returned several values, a register holds one",
                     history.operation_name(row)
@@ -216,6 +217,7 @@ impl Registers {
         let read = |own: &mut Self| read.map_or(NOTHING, |id| own.token(history, id));
         let written = columns.written[row];
         match (kind, outcome) {
+            (Kind::Get, _) if columns.phase[row] == Phase::Local => None,
             (Kind::Get, Outcome::Ok) => Some(Action::Get(read(self))),
             (Kind::Cas, Outcome::Fail) if mismatch => Some(Action::Mismatch(read(self))),
             (Kind::Get, _) | (_, Outcome::Fail) => None,

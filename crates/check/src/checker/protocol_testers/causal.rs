@@ -5,7 +5,7 @@ use stateright::semantics::SequentialSpec;
 use super::super::{black_box, causal, integrity, session};
 use super::{Reply, StoreOp, StoreTester, none_is_broken};
 use crate::history::{
-    History, Outcome, Promise, Row, Siblings, Witness, dot, dot_counter, dot_origin,
+    History, Model, Outcome, Row, Siblings, Witness, dot, dot_counter, dot_origin,
 };
 
 /// One value that a get returned, with its put's evidence.
@@ -178,7 +178,7 @@ pub type CausalTester<T, K, V> = StoreTester<T, K, V, CausalReturn<V>>;
 impl<K: Clone + Eq, V: Clone + Eq> Reply<K, V> for CausalReturn<V> {
     type Store = CausalStore<K, V>;
 
-    const PROMISE: Promise = Promise::Causal;
+    const PROMISE: Model = Model::Causal;
 
     fn is_refused(&self) -> bool {
         matches!(self, Self::Refused)

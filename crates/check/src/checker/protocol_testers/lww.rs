@@ -5,7 +5,7 @@ use stateright::semantics::SequentialSpec;
 use super::super::{integrity, lww};
 use super::{Reply, StoreOp, StoreTester, none_is_broken};
 use crate::history::{
-    History, Outcome, Promise, Row, Version, Witness, origin_incarnation, origin_node,
+    History, Model, Outcome, Row, Version, Witness, origin_incarnation, origin_node,
 };
 
 /// What a last-write-wins store answers, and which origin (node and incarnation) answered.
@@ -123,7 +123,7 @@ impl<V> LwwReturn<V> {
 impl<K: Clone + Eq, V: Clone + Eq> Reply<K, V> for LwwReturn<V> {
     type Store = LwwStore<K, V>;
 
-    const PROMISE: Promise = Promise::Lww;
+    const PROMISE: Model = Model::Lww;
 
     fn is_refused(&self) -> bool {
         matches!(self, Self::Refused)

@@ -18,7 +18,7 @@ pub use lww::{LwwReturn, LwwStore, LwwTester};
 
 use super::index::Index;
 use super::verdict::Check;
-use crate::history::{History, Promise, Row};
+use crate::history::{History, Model, Row};
 use log::Log;
 
 /// What a client asks of one key.
@@ -52,7 +52,7 @@ pub trait Reply<K, V>: Clone {
     type Store: SequentialSpec<Op = StoreOp<K, V>, Ret = Self>;
 
     /// What such a store promises.
-    const PROMISE: Promise;
+    const PROMISE: Model;
 
     /// Whether the operation certainly had no effect.
     fn is_refused(&self) -> bool;

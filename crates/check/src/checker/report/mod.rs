@@ -13,7 +13,7 @@ use super::property::{AnomalyKind, Property};
 use super::searched::{Found, Search};
 use super::time::OVER;
 use super::verdict::{Anomaly, Check, Verdict};
-use crate::history::{Dominance, Promise};
+use crate::history::Dominance;
 
 pub use text::Explained;
 
@@ -83,7 +83,7 @@ pub struct Elapsed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// What the history was held to.
-    pub promise: Option<Promise>,
+    pub promise: Option<Model>,
     /// Which puts a put supersedes.
     #[serde(default, skip_serializing_if = "is_applied")]
     pub dominance: Dominance,
@@ -196,7 +196,7 @@ impl Report {
     }
 
     fn is_namesake(&self, model: Model) -> bool {
-        self.model == Some(model) || self.promise.map(Model::promised) == Some(model)
+        self.model == Some(model) || self.promise == Some(model)
     }
 
     /// The rungs that the verdict rests on. A history that promises nothing is held to what every
@@ -267,7 +267,7 @@ impl Report {
     pub fn held_to(&self) -> &'static str {
         match (self.model, self.promise) {
             (Some(model), _) => model.name(),
-            (None, promise) => promise.map_or("none", Promise::name),
+            (None, promise) => promise.map_or("none", Model::name),
         }
     }
 

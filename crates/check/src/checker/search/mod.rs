@@ -24,8 +24,8 @@ use stateright::{Checker, Model, Property};
 
 use super::index::Index;
 use super::options::Clock;
-pub(super) use super::searched::{Found, Search};
-use crate::history::{NEVER, Promise};
+pub(super) use super::searched::{Found, Search, Searchable};
+use crate::history::NEVER;
 use progress::Progress;
 
 /// Steps without a choice that one transition takes at most.
@@ -294,15 +294,15 @@ impl<S: Specification> Model for Explain<S> {
     }
 }
 
-/// Searches for an order of the whole history under `promise`.
+/// Searches for an order of the whole history under `model`.
 pub(super) fn search(
     index: &Index<'_>,
-    promise: Promise,
+    model: Searchable,
     states: usize,
     clock: Option<(Clock, Duration)>,
 ) -> Search {
-    let built = match promise {
-        Promise::Linearizable => register::build(index).map(|(spec, parts)| {
+    let built = match model {
+        Searchable::Linearizable => register::build(index).map(|(spec, parts)| {
             let search = explore(spec, parts, states, clock.clone());
             let search = with_ties(index, search, states, clock);
             match super::linearizable::entangled(index) {
@@ -312,7 +312,7 @@ pub(super) fn search(
                 Some(_) | None => search,
             }
         }),
-        Promise::Lww => counting::lww(index).map(|evident| {
+        Searchable::Lww => counting::lww(index).map(|evident| {
             let coverage = evident.coverage;
             let search = explore(evident.rules, evident.parts, states, clock);
             if search.found != Found::Order || coverage.is_whole() {
@@ -321,8 +321,8 @@ pub(super) fn search(
             let reason = format!("only {coverage} carry a version, and the search knows no others");
             Search::of(Found::NotApplicable { reason })
         }),
-        Promise::Causal if !counting::is_affordable(index) => Ok(Search::of(Found::Budget)),
-        Promise::Causal => match counting::causal(index) {
+        Searchable::Causal if !counting::is_affordable(index) => Ok(Search::of(Found::Budget)),
+        Searchable::Causal => match counting::causal(index) {
             Ok(evident) => {
                 let coverage = evident.coverage;
                 let search = explore(evident.rules, evident.parts, states, clock.clone());

@@ -120,7 +120,7 @@ impl Judged {
             rows[match columns.evidence[row] {
                 Evidence::None => 0,
                 Evidence::Causal => 1,
-                Evidence::Lww => 2,
+                Evidence::Versions => 2,
             }] += 1;
         }
         match rows {

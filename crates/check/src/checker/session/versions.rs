@@ -27,7 +27,7 @@ pub(super) fn check(index: &Index<'_>) -> [Check; 4] {
     let mut findings = PROPERTIES.map(|property| Findings::new(index.history, property));
     let mut checked = [0u64; 4];
     let versions = Versions::new(index);
-    let carry = columns.evidence.contains(&Evidence::Lww);
+    let carry = columns.evidence.contains(&Evidence::Versions);
     let mut pasts: Table<u32, Past> = Table::default();
     let mut ticker = index.time.ticker(GUARANTEES, index.history.len());
     for session in 0..if carry { index.by_session.len() } else { 0 } {

@@ -20,7 +20,7 @@ use super::super::{
 };
 use super::generate::{self, Random, Store};
 use super::{causal_history, op};
-use crate::history::{Dominance, Header, History, Kind, Promise};
+use crate::history::{Dominance, Header, History, Kind};
 
 /// A clock that goes on by a second each time that it is read.
 fn a_second_each_time() -> Clock {
@@ -320,7 +320,7 @@ fn without_time_anomalies_stay_as_their_checks_gave_them() {
 #[test]
 fn a_promise_that_the_certificate_keeps_needs_no_second_attempt() {
     let history = history_of(Store::Causal);
-    assert_eq!(history.header.promise, Some(Promise::Causal));
+    assert_eq!(history.header.promise, Some(Model::Causal));
     assert_eq!(
         history.header.dominance.unwrap_or_default(),
         Dominance::Applied

@@ -204,7 +204,7 @@ fn what_connects_the_evidence_is_found_in_a_long_history() {
     rows.push(get(0, 1, &read, 900_000));
     rows.push(get(1, 0, &[], 900_010));
     let header = history::Header {
-        promise: Some(history::Promise::Causal),
+        promise: Some(history::Model::Causal),
         ..Default::default()
     };
     let history = History::from_rows(header, rows);

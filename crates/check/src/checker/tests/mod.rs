@@ -12,6 +12,7 @@ mod generate;
 mod oracle;
 #[cfg(feature = "stateright")]
 mod partial;
+mod promises;
 #[cfg(feature = "stateright")]
 mod registers;
 mod shrink;
@@ -27,9 +28,9 @@ pub(super) use generate::Random;
 use generate::Store;
 
 use super::index::Index;
-use super::search::{self, Found};
+use super::search::{self, Found, Searchable};
 use super::{Options, Outcome, check};
-use crate::history::{Header, History, Kind, Promise, Row};
+use crate::history::{Header, History, Kind, Model, Row};
 
 /// What clients of a store that keeps siblings saw.
 pub(super) fn causal_history(seed: u64, operations: usize) -> History {
@@ -63,10 +64,10 @@ pub(super) fn op<'a>(
     }
 }
 
-const PROMISES: [(Store, Promise); 3] = [
-    (Store::Register, Promise::Linearizable),
-    (Store::Causal, Promise::Causal),
-    (Store::Lww, Promise::Lww),
+const PROMISES: [(Store, Model); 3] = [
+    (Store::Register, Model::Linearizable),
+    (Store::Causal, Model::Causal),
+    (Store::Lww, Model::Lww),
 ];
 
 #[cfg(feature = "stateright")]
@@ -77,7 +78,8 @@ fn a_valid_history_costs_about_one_step_an_operation() {
         let ops = generate::valid(&mut random, store, 20_000);
         let history = generate::history(store, &ops);
         let index = Index::new(&history).unwrap();
-        let search = search::search(&index, promise, 100_000, None);
+        let specification = Searchable::of(promise).unwrap();
+        let search = search::search(&index, specification, 100_000, None);
         assert_eq!(search.found, Found::Order, "{}", promise.name());
         assert!(search.steps <= history.len() as u64);
         assert!(

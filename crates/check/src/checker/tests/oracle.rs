@@ -5,11 +5,11 @@ use super::brute;
 use super::contest::{Contest, Rival};
 use super::generate::{self, Random, Store};
 use crate::checker::index::Index;
-use crate::checker::search::{self, Found};
+use crate::checker::search::{self, Found, Searchable};
 use crate::checker::second_opinion::direct_on_model;
 use crate::checker::verdict::{Check, Verdict};
 use crate::checker::{black_box, causal, dominance};
-use crate::history::{History, Promise};
+use crate::history::{History, Model};
 
 /// States after which the search gives up; small histories need far fewer.
 const STATES: usize = 100_000;
@@ -119,12 +119,14 @@ pub(super) fn verdict(check: &Check) -> Option<bool> {
     }
 }
 
-pub(super) fn direct(history: &History, promise: Promise) -> Option<bool> {
-    direct_on_model(&Index::new(history).ok()?, promise)
+pub(super) fn direct(history: &History, promise: Model) -> Option<bool> {
+    let model = Searchable::of(promise).ok()?;
+    direct_on_model(&Index::new(history).ok()?, model)
 }
 
-pub(super) fn searched(history: &History, promise: Promise) -> Option<bool> {
-    match search::search(&Index::new(history).ok()?, promise, STATES, None).found {
+pub(super) fn searched(history: &History, promise: Model) -> Option<bool> {
+    let model = Searchable::of(promise).ok()?;
+    match search::search(&Index::new(history).ok()?, model, STATES, None).found {
         Found::Order => Some(true),
         Found::NoOrder { .. } => Some(false),
         Found::Budget | Found::NotApplicable { .. } => None,
@@ -150,8 +152,8 @@ fn zones_search_and_all_orders_agree_on_registers() {
         operations: 3..9,
         brute: |history| Some(brute::linearizable(history)),
         rivals: vec![
-            rival("zones", |h| direct(h, Promise::Linearizable)),
-            rival("stateright", |h| searched(h, Promise::Linearizable)),
+            rival("zones", |h| direct(h, Model::Linearizable)),
+            rival("stateright", |h| searched(h, Model::Linearizable)),
         ],
     }
     .hold();
@@ -165,8 +167,8 @@ fn versions_search_and_all_orders_agree_on_last_write_wins() {
         operations: 3..9,
         brute: |history| Some(brute::lww(history)),
         rivals: vec![
-            rival("versions", |h| direct(h, Promise::Lww)),
-            rival("stateright", |h| searched(h, Promise::Lww)),
+            rival("versions", |h| direct(h, Model::Lww)),
+            rival("stateright", |h| searched(h, Model::Lww)),
         ],
     }
     .hold();
@@ -195,8 +197,8 @@ fn certificate_search_and_the_axioms_over_all_pairs_agree_on_causal() {
         operations: 3..9,
         brute: |history| Some(brute::causal_witness(history)),
         rivals: vec![
-            rival("certificate", |h| direct(h, Promise::Causal)),
-            rival("stateright", |h| searched(h, Promise::Causal)),
+            rival("certificate", |h| direct(h, Model::Causal)),
+            rival("stateright", |h| searched(h, Model::Causal)),
         ],
     }
     .hold();
@@ -212,7 +214,7 @@ fn a_certificate_that_verifies_proves_that_a_visibility_order_exists() {
         rivals: vec![rival("order exists if valid", |history| {
             let index = Index::new(history).ok()?;
             let proved = causal::check(&index).verdict.is_valid()
-                && direct_on_model(&index, Promise::Causal)?;
+                && direct_on_model(&index, Searchable::Causal)?;
             Some(proved && brute::causal(history))
         })],
     }
@@ -259,7 +261,7 @@ fn the_black_box_and_every_visibility_order_agree_on_causal() {
                 }),
                 may_leave_one_in: 20,
             },
-            rival("stateright", |h| searched(h, Promise::Causal)),
+            rival("stateright", |h| searched(h, Model::Causal)),
         ],
     }
     .hold();
@@ -276,7 +278,7 @@ fn the_black_box_the_search_and_every_visibility_order_agree_where_contexts_deci
             rival("black box", |history| {
                 verdict(&dominance::check(&Index::new(history).ok()?))
             }),
-            rival("stateright", |h| searched(h, Promise::Causal)),
+            rival("stateright", |h| searched(h, Model::Causal)),
         ],
     }
     .hold();
@@ -290,8 +292,8 @@ fn certificate_search_and_the_axioms_over_all_pairs_agree_where_contexts_decide(
         operations: 3..9,
         brute: |history| Some(brute::causal_witness(history)),
         rivals: vec![
-            rival("certificate", |h| direct(h, Promise::Causal)),
-            rival("stateright", |h| searched(h, Promise::Causal)),
+            rival("certificate", |h| direct(h, Model::Causal)),
+            rival("stateright", |h| searched(h, Model::Causal)),
         ],
     }
     .hold();

@@ -8,9 +8,9 @@ use super::oracle::{changed, direct, quiet, rival, searched, verdict};
 use crate::checker::convergence::Final;
 use crate::checker::index::Index;
 use crate::checker::lost_writes;
-use crate::checker::search::{self, Found};
+use crate::checker::search::{self, Found, Searchable};
 use crate::checker::{Agreement, Options, Outcome, check, lww, lww_black_box};
-use crate::history::{Header, History, Kind, Promise, Witness};
+use crate::history::{Header, History, Kind, Model, Witness};
 
 /// The history with the evidence erased of the rows for which `is_erased` holds.
 pub(super) fn erased(history: &History, mut is_erased: impl FnMut(usize) -> bool) -> History {
@@ -155,11 +155,11 @@ fn a_part_of_a_certificate_is_judged_by_the_axioms_over_all_pairs_that_have_evid
             rivals: vec![
                 Rival {
                     name: "certificate, then black box",
-                    judge: Box::new(|h| is_asked(h).and_then(|_| direct(h, Promise::Causal))),
+                    judge: Box::new(|h| is_asked(h).and_then(|_| direct(h, Model::Causal))),
                     may_leave_one_in: 20,
                 },
                 rival("stateright", |h| {
-                    is_asked(h).and_then(|_| searched(h, Promise::Causal))
+                    is_asked(h).and_then(|_| searched(h, Model::Causal))
                 }),
             ],
         }
@@ -183,7 +183,7 @@ fn some_versions_are_judged_by_the_machine_without_the_operations_that_have_none
             rival("stateright", |history| {
                 has_versions(history)?;
                 let index = Index::new(history).ok()?;
-                let search = search::search(&index, Promise::Lww, 100_000, None);
+                let search = search::search(&index, Searchable::Lww, 100_000, None);
                 Some(!matches!(search.found, Found::NoOrder { .. }))
             }),
         ],
@@ -211,7 +211,7 @@ fn last_write_wins_keeps_the_order_of_sessions_at_one_instant() {
                 verdict(&lww::check(&Index::new(history).ok()?))
             }),
             rival("stateright", |history| {
-                has_versions(history).and_then(|()| searched(history, Promise::Lww))
+                has_versions(history).and_then(|()| searched(history, Model::Lww))
             }),
             rival("versions that replicas do not contradict", |history| {
                 has_versions(history)?;
@@ -244,8 +244,8 @@ fn registers_keep_the_order_of_sessions_at_one_instant() {
         operations: 3..9,
         brute: |history| Some(brute::linearizable(history)),
         rivals: vec![
-            decides("zones", |h| direct(h, Promise::Linearizable)),
-            decides("stateright", |h| searched(h, Promise::Linearizable)),
+            decides("zones", |h| direct(h, Model::Linearizable)),
+            decides("stateright", |h| searched(h, Model::Linearizable)),
         ],
     }
     .hold();
@@ -255,7 +255,7 @@ fn registers_keep_the_order_of_sessions_at_one_instant() {
 fn unsaid(
     random: &mut Random,
     store: Store,
-    promise: Option<Promise>,
+    promise: Option<Model>,
     operations: usize,
 ) -> Option<History> {
     let mut history = quiet(random, store, operations)?;
@@ -274,11 +274,11 @@ fn lost_writes_without_evidence_agree_with_the_definition_of_what_may_supersede_
     for (model, generate) in [
         (
             "lost-writes, causal, unsaid",
-            (|random, operations| unsaid(random, Store::Causal, Some(Promise::Causal), operations))
+            (|random, operations| unsaid(random, Store::Causal, Some(Model::Causal), operations))
                 as fn(&mut Random, usize) -> Option<History>,
         ),
         ("lost-writes, lww, unsaid", |random, operations| {
-            unsaid(random, Store::Lww, Some(Promise::Lww), operations)
+            unsaid(random, Store::Lww, Some(Model::Lww), operations)
         }),
         ("lost-writes, eventual, unsaid", |random, operations| {
             let store = [Store::Causal, Store::Lww][random.below(2)];

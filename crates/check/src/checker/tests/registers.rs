@@ -5,12 +5,12 @@ use super::brute;
 use super::contest::{Contest, Judge};
 use super::generate::{self, Random, Store};
 use super::op;
-use super::oracle::{contexts, rival, siblings, something, verdict};
+use super::oracle::{contexts, registers, rival, siblings, something, verdict};
 use super::trial::single_values;
 use crate::checker::index::Index;
 use crate::checker::property::Property;
-use crate::checker::{bad_patterns, session};
-use crate::history::{Header, History, Kind, value_id};
+use crate::checker::{bad_patterns, linearizable, session};
+use crate::history::{Header, History, Kind, Version, Witness, value_id};
 
 /// What clients of a store see that keeps one value: replicas that pass on what they know, or
 /// replicas without session contexts.
@@ -52,6 +52,52 @@ pub(super) fn exposures(random: &mut Random, operations: usize) -> Option<Histor
     let history = generate::history(Store::Lww, &ops);
     let told_apart = ops.iter().any(|op| op.node != ops[0].node);
     told_apart.then_some(history).filter(brute::integrity)
+}
+
+/// What clients of a linearizable store see that gives versions, which may be in a wrong order.
+fn versioned(random: &mut Random, operations: usize) -> Option<History> {
+    let plain = registers(random, operations).filter(brute::integrity)?;
+    let columns = &plain.columns;
+    let mut puts: Vec<usize> = (0..plain.len()).collect();
+    puts.retain(|row| columns.kind[*row] == Kind::Put);
+    puts.sort_by_key(|row| columns.invoke[*row]);
+    if random.one_in(2) && puts.len() > 1 {
+        let at = random.below(puts.len() - 1);
+        puts.swap(at, at + 1);
+    }
+    let version = |id: u64| {
+        let place = puts.iter().position(|row| columns.written[*row] == id);
+        place.map(|place| Version {
+            time: place as u64,
+            origin: 0,
+        })
+    };
+    let mut history = History::from_rows(plain.header.clone(), []);
+    for number in 0..plain.len() {
+        let mut row = plain.row(number);
+        row.witness = match (row.kind, row.returned) {
+            (Kind::Get, _) => Witness::Version(row.read.first().and_then(|id| version(*id))),
+            (_, Some(_)) => Witness::Version(version(row.written)),
+            (_, None) => Witness::None,
+        };
+        history.columns.push(&row);
+    }
+    history.end = plain.end;
+    Some(history)
+}
+
+#[test]
+fn versions_and_all_orders_that_keep_them_agree_on_linearizable_stores() {
+    Contest {
+        model: "linearizable, versions",
+        generate: versioned,
+        operations: 3..9,
+        brute: |history| Some(brute::linearizable_by_versions(history)),
+        rivals: vec![rival("versions", |history| {
+            verdict(&linearizable::check(&Index::new(history).ok()?))
+        })],
+    }
+    .hold();
 }
 
 #[test]

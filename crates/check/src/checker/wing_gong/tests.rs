@@ -2,7 +2,7 @@
 
 use super::super::ordering::operation::Action;
 use super::super::search::{self as second, Found};
-use super::super::{Model, Promise, Verdict, sequential};
+use super::super::{Model, Verdict, sequential};
 use super::*;
 use crate::checker::tests::{Random, text};
 use crate::history::{ErrorKind, Header, Kind, Outcome, Row};
@@ -94,7 +94,7 @@ fn random_history_of(
     }
     let header = Header {
         values: if appends { texts } else { Vec::new() },
-        promise: Some(Promise::Linearizable),
+        promise: Some(Model::Linearizable),
         ..Header::default()
     };
     let mut next: Table<u32, u32> = Table::default();

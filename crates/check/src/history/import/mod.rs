@@ -29,7 +29,7 @@ mod versions;
 use std::path::Path;
 
 use super::edn::Value;
-use super::operation::Promise;
+use super::model::Model;
 use super::read::{History, ReadError};
 use super::source::Source;
 
@@ -194,7 +194,7 @@ pub fn read_history(
         reason: bad.reason,
     })?;
     if history.header.real_time {
-        history.header.promise = Some(Promise::Linearizable);
+        history.header.promise = Some(Model::Linearizable);
     }
     Ok(history)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use kvs_check::history::{self, ArrowFile, Phase, RecordError, Row};
+use kvs_check::history::{self, ArrowFile, Evidence, Phase, RecordError, Row};
 use kvs_core::drive::{
     Due, EndedOperation, EndedStep, InFlight, Ledger, StepKind, Steps, Supply, payload,
 };
@@ -51,11 +51,10 @@ impl Rows for Writer {
 }
 
 impl Book {
-    pub(super) fn new(recorder: Option<ArrowFile>) -> Self {
+    pub(super) fn new(recorder: Option<ArrowFile>, evidence: Evidence) -> Self {
         let recording = |recorder: ArrowFile| {
-            let promise = recorder.promise();
             let failure = None;
-            Recording::new(promise, Writer { recorder, failure })
+            Recording::new(evidence, Writer { recorder, failure })
         };
         Self {
             recording: recorder.map(recording),

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kvs_check::checker::Model;
-use kvs_check::history::Promise;
 use kvs_core::protocol::{Lattice, NodeId};
 use kvs_core::server::Architecture;
 use kvs_load::nemesis::{DiskFault, FaultKind};
@@ -15,8 +13,8 @@ use kvs_node::storage;
 use kvs_node::transport::faults::NetworkFaults;
 use kvs_place::Processes;
 use kvs_target::{
-    Connector, Evidence, Facts, FaultSupport, Local, NodeAddress, NodeNetwork, Operations, Payload,
-    Quiet, Reads, Sessions, Target, Writes, packet_faults,
+    Connector, Facts, FaultSupport, Local, NodeAddress, NodeNetwork, Operations, Payload, Quiet,
+    Reads, Sessions, Target, Writes, packet_faults,
 };
 
 use super::cluster::{Cluster, ClusterConfig};
@@ -54,17 +52,12 @@ impl Zoo {
 /// What is known of a store of the zoo before it is started.
 #[must_use]
 pub fn facts(architecture: &Architecture, lattice: Lattice, durability: Durability) -> Facts {
-    let promise = kvs_recording::promise(architecture, lattice);
     let faults = FaultKind::ALL.map(|kind| (kind, support(kind, durability)));
     Facts {
         name: architecture.to_string(),
-        promise: Model::promised(promise),
+        promise: kvs_recording::promise(architecture, lattice),
         says: None,
-        evidence: match promise {
-            Promise::Causal => Evidence::Causal,
-            Promise::Lww => Evidence::Versions,
-            Promise::Linearizable => Evidence::None,
-        },
+        evidence: kvs_recording::evidence(architecture, lattice),
         ports: architecture.ports(),
         operations: Operations::default(),
         payload: Payload::Bytes,

@@ -3,7 +3,7 @@
 use super::super::super::index::Table;
 use super::super::super::lookup::follow;
 use super::contents::{Contents, Effect, NOTHING, OTHER};
-use crate::history::{ErrorKind, History, Kind, NEVER, Outcome};
+use crate::history::{ErrorKind, History, Kind, NEVER, Outcome, Phase};
 
 /// One operation that an order has to explain or, while its outcome is unknown, may use.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +42,9 @@ impl Read {
     /// When a session does two operations at once, or a get returned several values.
     pub(super) fn new(history: &History) -> Result<Self, String> {
         let columns = &history.columns;
-        let several =
-            |row: &usize| columns.outcome[*row] == Outcome::Ok && columns.read.at(*row).len() > 1;
+        let counts =
+            |row: usize| columns.outcome[row] == Outcome::Ok && columns.phase[row] != Phase::Local;
+        let several = |row: &usize| counts(*row) && columns.read.at(*row).len() > 1;
         if let Some(row) = (0..columns.len()).find(several) {
             return Err(format!(
                 "{} returned several values, a register holds one",
@@ -92,10 +93,11 @@ impl Read {
     }
 }
 
-/// Whether the row found something that is known.
+/// Whether the row found something that is known, and that an order has to explain.
 fn observes(history: &History, row: usize) -> bool {
     let columns = &history.columns;
     match (columns.kind[row], columns.outcome[row]) {
+        (Kind::Get, _) if columns.phase[row] == Phase::Local => false,
         (Kind::Get, Outcome::Ok) | (Kind::Cas, Outcome::Ok | Outcome::Info) => true,
         (Kind::Cas, Outcome::Fail) => {
             columns.error[row] == Some(ErrorKind::Mismatch) && columns.returned[row] != NEVER

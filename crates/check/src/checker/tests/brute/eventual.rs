@@ -3,7 +3,7 @@
 use super::causal::{covers, evidence};
 use super::lww::version_of;
 use super::{close, counted, precedes, put_of, superseded, was_read};
-use crate::history::{Dominance, History, Kind, Outcome, Phase, Promise, origin};
+use crate::history::{Dominance, History, Kind, Model, Outcome, Phase, origin};
 
 /// Every id read was put to that key by a put that did not fail, not after the get was over.
 pub(in crate::checker::tests) fn integrity(history: &History) -> bool {
@@ -118,9 +118,9 @@ fn survives(history: &History, put: usize, get: usize) -> bool {
             // What nobody put may be anything.
             (None, None, None) => true,
             (None, None, Some(last)) => match history.header.promise {
-                Some(Promise::Causal) => may_see(history, put, last),
-                Some(Promise::Lww) => !is_forced(history, last, put),
-                Some(Promise::Linearizable) | None => !precedes(history, last, put),
+                Some(Model::Causal) => may_see(history, put, last),
+                Some(Model::Lww) => !is_forced(history, last, put),
+                Some(_) | None => !precedes(history, last, put),
             },
         }
     })
@@ -191,7 +191,7 @@ fn forced(history: &History) -> Vec<Vec<bool>> {
 
 /// As [`lost_writes`], without evidence or with some: open where causes and effects form a circle.
 pub(in crate::checker::tests) fn lost_writes_unsaid(history: &History) -> Option<bool> {
-    let is_causal = history.header.promise == Some(Promise::Causal);
+    let is_causal = history.header.promise == Some(Model::Causal);
     let happens = happens_before(history);
     let is_circular = is_causal && (0..history.len()).any(|row| happens[row][row]);
     if is_circular {

@@ -6,22 +6,49 @@ use crate::history::{ErrorKind, History, Kind, Outcome};
 
 /// Some order that keeps real time and sessions explains every operation.
 pub(in crate::checker::tests) fn linearizable(history: &History) -> bool {
-    explained(history, true)
+    some_explains(history, &|a, b| precedes(history, a, b))
+}
+
+/// The same of an order that puts the puts of each key by their versions, where they have one.
+pub(in crate::checker::tests) fn linearizable_by_versions(history: &History) -> bool {
+    let columns = &history.columns;
+    let version = |put: usize| {
+        let reads = |get: &usize| columns.read.at(*get) == [columns.written[put]];
+        let mut gets = (0..history.len()).filter(reads);
+        columns
+            .version(put)
+            .or_else(|| columns.version(gets.next()?))
+    };
+    let by_versions = |a: usize, b: usize| {
+        let is_pair = columns.key[a] == columns.key[b]
+            && columns.kind[a] == Kind::Put
+            && columns.kind[b] == Kind::Put;
+        is_pair && version(a).zip(version(b)).is_some_and(|(a, b)| a < b)
+    };
+    some_explains(history, &|a, b| {
+        precedes(history, a, b) || by_versions(a, b)
+    })
 }
 
 /// Some order that keeps sessions explains every operation.
 pub(in crate::checker::tests) fn sequential(history: &History) -> bool {
-    explained(history, false)
+    some_explains(history, &|a, b| is_earlier_in_session(history, a, b))
 }
 
-fn explained(history: &History, real_time: bool) -> bool {
+fn is_earlier_in_session(history: &History, a: usize, b: usize) -> bool {
     let columns = &history.columns;
-    let before = |a: usize, b: usize| {
-        let session =
-            columns.session[a] == columns.session[b] && columns.index[a] < columns.index[b];
-        let over = columns.outcome[a] != Outcome::Info && columns.returned[a] < columns.invoke[b];
-        session || (real_time && over)
-    };
+    columns.session[a] == columns.session[b] && columns.index[a] < columns.index[b]
+}
+
+fn precedes(history: &History, a: usize, b: usize) -> bool {
+    let columns = &history.columns;
+    let over = columns.outcome[a] != Outcome::Info && columns.returned[a] < columns.invoke[b];
+    over || is_earlier_in_session(history, a, b)
+}
+
+/// Some order that keeps what is before what explains every operation.
+fn some_explains(history: &History, before: &impl Fn(usize, usize) -> bool) -> bool {
+    let columns = &history.columns;
     let kind = |row: usize| columns.kind[row];
     let of = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
         (0..history.len()).filter(|row| wanted(*row)).collect()
@@ -41,7 +68,7 @@ fn explained(history: &History, real_time: bool) -> bool {
             .enumerate()
             .filter(|(i, _)| chosen & (1 << i) != 0);
         rows.extend(taken.map(|(_, row)| *row));
-        some_order(&before, &mut rows, &Vec::new(), &|state, row| {
+        some_order(before, &mut rows, &Vec::new(), &|state, row| {
             step(history, state, row)
         })
     })

@@ -10,7 +10,7 @@ pub(in crate::checker::tests) use repeat::repeating;
 pub(in crate::checker::tests) use store::{valid, with_final_reads};
 
 use crate::history::{
-    Dominance, Group, Header, History, Kind, Outcome, Phase, Promise, Row, Siblings, Version,
+    Dominance, Group, Header, History, Kind, Model, Outcome, Phase, Row, Siblings, Version,
     Witness, value_id,
 };
 
@@ -106,9 +106,9 @@ pub(in crate::checker::tests) enum Store {
 /// Makes a history of operations.
 pub(in crate::checker::tests) fn history(store: Store, ops: &[Op]) -> History {
     let promise = match store {
-        Store::Register => Promise::Linearizable,
-        Store::Causal | Store::Context => Promise::Causal,
-        Store::Lww => Promise::Lww,
+        Store::Register => Model::Linearizable,
+        Store::Causal | Store::Context => Model::Causal,
+        Store::Lww => Model::Lww,
     };
     let mut history = History::from_rows(
         Header {

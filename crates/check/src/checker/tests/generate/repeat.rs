@@ -1,7 +1,7 @@
 //! Histories of registers with few values that come again, and with compare-and-set.
 
 use super::Random;
-use crate::history::{End, ErrorKind, Header, History, Kind, Outcome, Promise, Row};
+use crate::history::{End, ErrorKind, Header, History, Kind, Model, Outcome, Row};
 
 /// Values of a key.
 const VALUES: usize = 3;
@@ -101,7 +101,7 @@ fn finish(random: &mut Random, mut ops: Vec<(u64, Row<'static>, u64)>) -> Histor
         }
     }
     let header = Header {
-        promise: Some(Promise::Linearizable),
+        promise: Some(Model::Linearizable),
         values: (0..=KEYS * VALUES).map(|id| format!("v{id}")).collect(),
         ..Header::default()
     };
