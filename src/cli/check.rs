@@ -37,9 +37,13 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
 
+    /// What to hold the store to, instead of what the header promises: one of the models.
+    #[arg(long, value_name = "MODEL", value_parser = promised)]
+    promise: Option<Model>,
+
     /// Replays the traces that a run with --trace left, or one of them, through fresh replicas.
     /// These must do what the recorded ones did. The history is not judged.
-    #[arg(long, conflicts_with_all = ["model", "format", "initial", "nil_reads_match_anything",
+    #[arg(long, conflicts_with_all = ["model", "promise", "format", "initial", "nil_reads_match_anything",
           "failed_cas", "dominance", "no_evidence", "engine", "budget", "check_budget", "explain", "json"])]
     trace: bool,
 
@@ -158,12 +162,21 @@ fn judged_by(name: &str) -> Result<JudgedBy, Failure> {
         return Ok(JudgedBy::Ladder);
     }
     Model::from_name(name).map(JudgedBy::Model).ok_or_else(|| {
-        let names: Vec<&str> = Model::ALL.iter().map(|model| model.name()).collect();
         Failure::bad_arguments(anyhow!(
             "there is no model `{name}`: --model is one of {} or all",
-            names.join(", ")
+            names_of_models()
         ))
     })
+}
+
+/// What `--promise` names.
+fn promised(name: &str) -> Result<Model, String> {
+    Model::from_name(name).ok_or_else(|| format!("it is one of {}", names_of_models()))
+}
+
+fn names_of_models() -> String {
+    let names: Vec<&str> = Model::ALL.iter().map(|model| model.name()).collect();
+    names.join(", ")
 }
 
 /// The command of these arguments without its budget.
@@ -193,6 +206,9 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
     let mut history = args.input.read(&path).map_err(Failure::bad_arguments)?;
     if args.no_evidence {
         history = history.without_evidence();
+    }
+    if args.promise.is_some() {
+        history.header.promise = args.promise;
     }
     if let Some(dominance) = args.dominance {
         history.header.dominance = Some(match dominance {

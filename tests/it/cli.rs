@@ -309,6 +309,25 @@ fn a_promise_decides_over_the_ladder_and_is_marked() {
 }
 
 #[test]
+fn a_promise_on_the_command_line_replaces_that_of_the_header() {
+    let stale = histories("lww/ok-stale-read-elsewhere.jsonl");
+    let output = bench(&["check", &stale, "--promise", "linearizable"]);
+    assert_eq!(output.code(), 1, "{}", output.stdout);
+    let output = bench(&["check", &stale, "--promise", "mr", "--model", "all"]);
+    let text = &output.stdout;
+    assert_eq!(output.code(), 0, "{text}");
+    assert!(text.contains("* mr           held"), "{text}");
+    // A model that is asked for decides all the same.
+    let asked = ["--promise", "mr", "--model", "linearizable"];
+    let output = bench(&[&["check", &stale][..], &asked].concat());
+    assert_eq!(output.code(), 1, "{}", output.stdout);
+    refused(
+        &["check", &stale, "--promise", "strong"],
+        &["--promise", "linearizable"],
+    );
+}
+
+#[test]
 fn either_engine_judges_alone() {
     let stale = histories("linearizable/bad-not-linearizable-stale-read.jsonl");
     for engine in ["direct", "stateright", "both"] {
