@@ -11,6 +11,7 @@ use crate::checker::{Agreement, JudgedBy, Model, Outcome};
 use crate::history::{Dominance, FailedCas, History, ImportOptions, ReadError, edn};
 use crate::run::{self, Judging};
 
+use super::choice::{known_models, model};
 use super::engines::EngineArgs;
 use super::progress::Terminal;
 use super::words::command_of;
@@ -38,7 +39,7 @@ pub(super) struct CheckArgs {
     model: Option<String>,
 
     /// What to hold the store to, instead of what the header promises: one of the models.
-    #[arg(long, value_name = "MODEL", value_parser = promised)]
+    #[arg(long, value_name = "MODEL", value_parser = model)]
     promise: Option<Model>,
 
     /// Replays the traces that a run with --trace left, or one of them, through fresh replicas.
@@ -164,19 +165,9 @@ fn judged_by(name: &str) -> Result<JudgedBy, Failure> {
     Model::from_name(name).map(JudgedBy::Model).ok_or_else(|| {
         Failure::bad_arguments(anyhow!(
             "there is no model `{name}`: --model is one of {} or all",
-            names_of_models()
+            known_models()
         ))
     })
-}
-
-/// What `--promise` names.
-fn promised(name: &str) -> Result<Model, String> {
-    Model::from_name(name).ok_or_else(|| format!("it is one of {}", names_of_models()))
-}
-
-fn names_of_models() -> String {
-    let names: Vec<&str> = Model::ALL.iter().map(|model| model.name()).collect();
-    names.join(", ")
 }
 
 /// The command of these arguments without its budget.

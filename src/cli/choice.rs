@@ -4,7 +4,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::campaign::bugs::View;
-use crate::checker::Engine;
+use crate::checker::{Engine, Model};
 use crate::nemesis::{PartitionShape, Target};
 use crate::node::{Durability, HostKind};
 use crate::protocol::Lattice;
@@ -40,6 +40,17 @@ pub(super) fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
         let named = T::ALL.iter().find(is_it);
         *named.expect("clap lets known words pass alone")
     })
+}
+
+/// The model of this name.
+pub(super) fn model(name: &str) -> Result<Model, String> {
+    Model::from_name(name).ok_or_else(|| format!("choose one of {}", known_models()))
+}
+
+/// The names of all models.
+pub(super) fn known_models() -> String {
+    let names: Vec<&str> = Model::ALL.iter().map(|model| model.name()).collect();
+    names.join(", ")
 }
 
 impl Choice for Lattice {

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use kvs_zoo::client::{Driver, DriverSettings, Load, Plan, RunClock};
-use kvs_zoo::client::{Driver, DriverSettings, Load, Plan, RunClock};
 use kvs_zoo::history::Evidence;
+use kvs_zoo::measure::{self, OperationKind};
 use kvs_zoo::node::NodeHandle;
 use kvs_zoo::protocol::{Lattice, NodeId};
 use kvs_zoo::run::{Cluster, ClusterConfig};

@@ -84,8 +84,9 @@ impl World<'_> {
     /// What was recorded.
     pub(super) fn history(&mut self) -> History {
         let plan = self.plan;
-        let header =
+        let mut header =
             kvs_recording::header(&plan.architecture, plan.lattice, &self.ports, plan.seed);
+        header.promise = plan.promise.or(header.promise);
         let columns = std::mem::take(&mut self.clients.book.recording.rows);
         let end = End::of(columns.len() as u64);
         History {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use kvs_check::history::Model;
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
 use kvs_core::server::{Architecture, Settings};
@@ -28,6 +29,9 @@ pub struct Options {
     pub architecture: Architecture,
     /// What replicated stores promise for concurrent puts.
     pub lattice: Lattice,
+    /// What the verdict holds the store to, instead of what it promises.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promise: Option<Model>,
     /// A known mistake to build the store with.
     pub bug: Option<Bug>,
     /// Steps of the workload in the safety phase; a read-modify-write is one step of two
@@ -56,6 +60,7 @@ impl Options {
         Self {
             architecture,
             lattice,
+            promise: None,
             bug: None,
             steps: STEPS_DEFAULT,
             sessions: None,
@@ -87,6 +92,9 @@ pub struct Plan {
     pub architecture: Architecture,
     /// What replicated stores promise for concurrent puts.
     pub lattice: Lattice,
+    /// What the verdict holds the store to, instead of what it promises.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promise: Option<Model>,
     /// A known mistake that the store is built with.
     pub bug: Option<Bug>,
     /// Steps of the safety phase.
@@ -192,6 +200,7 @@ impl Plan {
             seed,
             architecture: options.architecture.clone(),
             lattice: options.lattice,
+            promise: options.promise,
             bug: options.bug,
             steps: options.steps,
             workload: workload(&mut draw),

@@ -83,6 +83,7 @@ impl Scale {
             seed,
             architecture: self.architecture.clone(),
             lattice: self.lattice,
+            promise: None,
             bug: self.bug,
             steps: self.updates,
             workload,

@@ -5,7 +5,7 @@ mod pinned;
 mod spreading;
 
 use super::*;
-use kvs_check::history::{History, write_json_lines};
+use kvs_check::history::{History, Model, write_json_lines};
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
 use kvs_core::server::Architecture;
@@ -149,6 +149,19 @@ fn no_put_is_lost_unless_the_plan_says_so() {
         assert_eq!(outcome.counters.lost_puts, 0, "seed {seed}");
         let strict = judge::verdict(&outcome.history, None);
         assert_eq!(strict, SimVerdict::Valid, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_promise_that_was_named_instead_is_in_the_header_and_decides() {
+    for model in [Model::Eventual, Model::MonotonicReads] {
+        let options = Options {
+            promise: Some(model),
+            ..replicated(Lattice::Causal)
+        };
+        let outcome = run(&Plan::draw(1, &options));
+        assert_eq!(outcome.history.header.promise, Some(model));
+        assert_eq!(outcome.verdict, SimVerdict::Valid, "{model}");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::workload::Chosen;
 
 use crate::cli::Failure;
 use crate::cli::bugs::named;
-use crate::cli::choice::{Choice, choice};
+use crate::cli::choice::{Choice, choice, model};
 use crate::cli::engines::EngineArgs;
 use crate::cli::nemesis::NemesisArgs;
 use crate::cli::output::versions;
@@ -328,14 +328,6 @@ impl RunArgs {
 fn store_option(setting: &str) -> Option<(String, String)> {
     let (name, value) = setting.strip_prefix("store.")?.split_once('=')?;
     Some((name.trim().to_owned(), value.trim().to_owned()))
-}
-
-/// The model of this name.
-fn model(name: &str) -> Result<Model, String> {
-    Model::from_name(name).ok_or_else(|| {
-        let known: Vec<&str> = Model::ALL.iter().map(|model| model.name()).collect();
-        format!("choose one of {}", known.join(", "))
-    })
 }
 
 /// The run that these words ask for, or why there is none.

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 
+use crate::checker::Model;
 use crate::protocol::Lattice;
 use crate::server::{Architecture, fits};
 use crate::session::Routing;
 use crate::sim::{Options, STEPS_DEFAULT, SimFault, Topology};
 
 use crate::cli::Failure;
-use crate::cli::choice::{Choice, choice};
+use crate::cli::choice::{Choice, choice, model};
 use crate::cli::run::{Switch, usual};
 use crate::cli::simulated::SimulatedArgs;
 
@@ -32,6 +33,10 @@ pub(in crate::cli) struct SimArgs {
     /// What replicated stores promise for concurrent puts.
     #[arg(long, short, value_parser = choice::<Lattice>(), default_value = usual().lattice.word())]
     lattice: Lattice,
+
+    /// What the verdict holds the store to, instead of what it promises: any model of the ladder.
+    #[arg(long, value_name = "MODEL", value_parser = model)]
+    promise: Option<Model>,
 
     /// The seeds, from the first number up to but not including the second.
     #[arg(long, value_name = "FROM..TO", default_value = "0..100")]
@@ -113,6 +118,7 @@ impl SimArgs {
             fits(bug, &architecture, lattice).map_err(Failure::bad_arguments)?;
         }
         Ok(Options {
+            promise: self.promise,
             bug,
             steps: self.steps,
             sessions: self.sessions,
@@ -212,6 +218,7 @@ mod tests {
     fn the_command_of_a_simulation_asks_for_the_same_simulation() {
         let local = Options::new(Architecture::Local, Lattice::Causal);
         let large = Options {
+            promise: Some(Model::Eventual),
             bug: Some(Bug::OverwritingMerge),
             steps: 33,
             sessions: Some(5),

@@ -50,6 +50,9 @@ impl Words {
         if options.architecture.is_replicated() {
             words.option("lattice", options.lattice.name());
         }
+        if let Some(promise) = options.promise {
+            words.option("promise", promise.name());
+        }
         words
     }
 
