@@ -227,10 +227,18 @@ fn somebodys_own_store_is_judged_and_found_out_when_it_is_killed() {
 }
 
 #[test]
-fn redis_is_valid() {
-    if is_installed("redis-server") {
-        is_valid("redis", &[]);
+fn redis_is_valid_also_where_results_go_to_the_folder_that_they_go_to_by_default() {
+    if !is_installed("redis-server") || !is_installed("redis-sentinel") {
+        return;
     }
+    let folder = tempfile::tempdir().unwrap();
+    for store in ["--store=redis", "--store=redis-sentinel"] {
+        let mut command = Command::new(PROGRAM);
+        command.arg(store).args(SHORT).current_dir(&folder);
+        let ended = Running::start(&mut command).wait();
+        assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
+    }
+    assert!(run_directory(&folder.path().join("results")).is_some());
 }
 
 #[test]

@@ -59,6 +59,8 @@ impl Store {
         logs: &Path,
         patience: Duration,
     ) -> anyhow::Result<Self> {
+        // Programs start in folders of their own, where a relative path means something else.
+        let logs = &std::path::absolute(logs).context("finding out where the logs are to be")?;
         let network = network(config)?;
         let words = if config.endpoints.is_empty() {
             addresses(config, network.as_ref(), logs)?
