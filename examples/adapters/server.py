@@ -24,7 +24,10 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(404) if value is None else self.answer(200, value)
 
     def do_PUT(self):
-        value = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        value = self.rfile.read(length)
+        if len(value) < length:
+            return  # The client died before it had said all: it has asked for nothing.
         expected = self.headers.get("If-Match")
         with lock:
             if expected is not None and values.get(self.path) != expected.encode():
