@@ -240,3 +240,14 @@ fn a_check_says_what_is_wrong_with_each_adapter_that_is() {
         );
     }
 }
+
+#[test]
+fn a_check_names_the_program_of_an_adapter_that_is_not_installed() {
+    let ended = bench(&["adapter", "check", "--", "no-such-adapter"]);
+    assert_eq!(ended.code(), 1, "{}{}", ended.stdout, ended.stderr);
+    let screen = screen(&ended);
+    assert!(
+        screen.contains("no-such-adapter is not installed"),
+        "{screen}"
+    );
+}

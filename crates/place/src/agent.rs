@@ -278,7 +278,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// That the program of a command can be found.
 fn installed(command: &[String]) -> io::Result<()> {
     let program = command.first().map_or("", String::as_str);
-    if is_there(program) {
+    if is_installed(program) {
         return Ok(());
     }
     Err(io::Error::new(
@@ -288,7 +288,8 @@ fn installed(command: &[String]) -> io::Result<()> {
 }
 
 /// Whether a program can be found: by its path, or in one of the directories of PATH.
-fn is_there(program: &str) -> bool {
+#[must_use]
+pub fn is_installed(program: &str) -> bool {
     if program.contains('/') {
         return Path::new(program).is_file();
     }

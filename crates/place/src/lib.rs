@@ -17,7 +17,7 @@ pub mod network;
 mod place;
 mod processes;
 
-pub use agent::run_if_place;
+pub use agent::{is_installed, run_if_place};
 pub use channel::{Ran, SignalName, Spawn};
 pub use place::{Ended, Place, PlaceError, Process};
 pub use processes::Processes;

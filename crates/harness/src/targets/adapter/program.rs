@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
 use kvs_place::channel::EXEC_ARGUMENT;
+use kvs_place::is_installed;
 
 use super::lines::{Init, LINE_BYTES_MAX, NodeOf, PROTOCOL, init_line, said, shown};
 use crate::targets::store::NodeWords;
@@ -84,6 +85,9 @@ impl Program {
         let [program, ..] = &recipe.command[..] else {
             bail!("an adapter needs a command");
         };
+        if !is_installed(program) {
+            bail!("the adapter cannot be started: {program} is not installed");
+        }
         let errors = match &recipe.log {
             Some(log) => std::fs::OpenOptions::new()
                 .create(true)
