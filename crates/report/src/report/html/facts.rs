@@ -173,12 +173,20 @@ pub(super) fn facts(record: &RunRecord) -> Vec<(&'static str, String)> {
     let configuration = &record.configuration;
     let context = sentences::context(configuration);
     let lattice = configuration.lattice.as_deref();
-    let mut facts = vec![
-        ("Architecture", configuration.architecture.clone()),
-        (
-            "Lattice",
-            lattice.unwrap_or("none: nothing is replicated").to_owned(),
-        ),
+    let mut facts = match &configuration.store {
+        Some(store) => vec![
+            ("Store", configuration.architecture.clone()),
+            ("Version", sentences::foreign(store)),
+        ],
+        None => vec![
+            ("Architecture", configuration.architecture.clone()),
+            (
+                "Lattice",
+                lattice.unwrap_or("none: nothing is replicated").to_owned(),
+            ),
+        ],
+    };
+    facts.extend([
         (
             "Nodes",
             format!(
@@ -201,9 +209,8 @@ pub(super) fn facts(record: &RunRecord) -> Vec<(&'static str, String)> {
         ),
         ("Phases", sentences::phases(record)),
         ("History", proof::history(record)),
-    ];
+    ]);
     if let Some(store) = &configuration.store {
-        facts.push(("Store", sentences::foreign(store)));
         facts.extend(sentences::says(configuration).map(|says| ("Promise", says)));
         facts.extend(store.pipe.map(|pipe| ("Pipe", sentences::pipe(pipe))));
     }
