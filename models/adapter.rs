@@ -9,7 +9,7 @@ use kvs_core::bug::Bug;
 use kvs_core::protocol::NodeId;
 use kvs_core::replica::{ReplicaKind, ReplicaSpec, Settings, Timer};
 use kvs_core::server::{KVSServer, ServerPorts};
-use kvs_core::session::{Access, Suspicion};
+use kvs_core::session::Suspicion;
 use kvs_core::values::Value;
 use kvs_sim::SimHost;
 use stateright::{Model, Property};
@@ -227,7 +227,7 @@ impl ClusterModel {
         let Some(step) = client.step(self, at) else {
             return;
         };
-        let is_put = step.access() == Access::Write;
+        let is_put = step.access().is_write();
         // Only puts look at the clock.
         let walls = if is_put { self.walls } else { &self.walls[..1] };
         match client.phase {

@@ -64,6 +64,7 @@ impl Reply {
                 Self::Get((*vector).into(), shown.collect())
             }
             Response::Refused(refusal) => Self::Refused(*refusal),
+            Response::Mismatch { .. } => unreachable!("the clients of models compare nothing"),
         }
     }
 

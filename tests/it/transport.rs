@@ -91,10 +91,12 @@ async fn answer(accepted: Accepted, value_bytes: usize, outbox_bytes: &Cell<usiz
                         witness: PutWitness::None,
                     }],
                 },
-                Operation::Put { .. } => Response::Put(PutWitness::Causal {
-                    dot: Dot(1),
-                    vector: request.context,
-                }),
+                Operation::Put { .. } | Operation::Cas { .. } => {
+                    Response::Put(PutWitness::Causal {
+                        dot: Dot(1),
+                        vector: request.context,
+                    })
+                }
             };
             self.outbox.response(id, &response).unwrap();
             let largest = self.outbox_bytes.get().max(self.outbox.len());

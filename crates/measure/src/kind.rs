@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A kind of operation. A read-modify-write is two operations of the history and one sample here.
+/// A kind of operation. A read-modify-write and a compare-and-set are two operations of the history
+/// and one sample here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OperationKind {
@@ -16,17 +17,20 @@ pub enum OperationKind {
     Insert,
     /// A get, then a put of the same key.
     ReadModifyWrite,
+    /// A get, then a compare-and-set of what it found, whether or not that matched.
+    CompareAndSet,
 }
 
 impl OperationKind {
     /// How many kinds there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
     /// All of them, in the order of every table.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Read,
         Self::Update,
         Self::Insert,
         Self::ReadModifyWrite,
+        Self::CompareAndSet,
     ];
 
     /// Its name in files and tables.
@@ -37,6 +41,7 @@ impl OperationKind {
             Self::Update => "update",
             Self::Insert => "insert",
             Self::ReadModifyWrite => "read-modify-write",
+            Self::CompareAndSet => "compare-and-set",
         }
     }
 }

@@ -7,7 +7,7 @@ use kvs_check::history::{
     self, CORRUPT, Columns, ErrorKind, Evidence, Group, Header, Kind, Model, Phase, Row, Siblings,
     Version, Witness,
 };
-use kvs_core::drive::{EndedOperation, Ledger, payload};
+use kvs_core::drive::{Ask, EndedOperation, Ledger, payload};
 use kvs_core::protocol::{Dot, Lattice, PutWitness, Refusal, Response, Sibling};
 use kvs_core::server::{Architecture, ServerPorts};
 use kvs_core::session::{Outcome, Trouble};
@@ -82,21 +82,34 @@ impl RowMaker {
     /// The row of an operation that is over.
     fn row<T: Copy + Into<Phase>>(&mut self, ended: &EndedOperation<'_, T>) -> Row<'_> {
         let (session, operation) = (ended.session, ended.operation);
+        let mismatch = match ended.response {
+            Some(Response::Mismatch { found }) => Some(*found),
+            _ => None,
+        };
         let (outcome, error) = match ended.outcome {
+            Outcome::Ok if mismatch == Some(None) => {
+                (history::Outcome::Fail, Some(ErrorKind::Mismatch))
+            }
             Outcome::Ok => (history::Outcome::Ok, None),
             Outcome::Fail(trouble) => (history::Outcome::Fail, Some(error_kind(trouble))),
             Outcome::Info(trouble) => (history::Outcome::Info, Some(error_kind(trouble))),
         };
-        let written = if operation.put {
-            history::value_id(session, operation.index)
-        } else {
-            0
+        let kind = match operation.ask {
+            // What was found instead was read.
+            Ask::Cas { .. } if mismatch.flatten().is_none() => Kind::Cas,
+            Ask::Get | Ask::Cas { .. } => Kind::Get,
+            Ask::Put(_) => Kind::Put,
+        };
+        let written = match kind {
+            Kind::Put | Kind::Cas => history::value_id(session, operation.index),
+            Kind::Get | Kind::Append => 0,
         };
         let held = self.collect(ended.response);
+        let held = self.expect(kind, operation.ask, held);
         Row {
             session,
             index: operation.index,
-            kind: if operation.put { Kind::Put } else { Kind::Get },
+            kind,
             key: operation.key,
             written,
             read: &self.read,
@@ -133,10 +146,28 @@ impl RowMaker {
         }
     }
 
+    /// A compare-and-set carries what it expected, and no evidence.
+    fn expect(&mut self, kind: Kind, ask: Ask, held: Held) -> Held {
+        match (kind, ask) {
+            (Kind::Cas, Ask::Cas { expected, .. }) => {
+                self.read.clear();
+                self.read.extend(expected.map(|expected| expected.id));
+                Held::Nothing
+            }
+            _ => held,
+        }
+    }
+
     fn collect(&mut self, response: Option<&Response<'_>>) -> Held {
         self.read.clear();
         match response {
-            None | Some(Response::Refused(_) | Response::Put(PutWitness::None)) => Held::Nothing,
+            None
+            | Some(
+                Response::Refused(_)
+                | Response::Put(PutWitness::None)
+                | Response::Mismatch { found: None },
+            ) => Held::Nothing,
+            Some(Response::Mismatch { found: Some(found) }) => self.collect_get(&[], found),
             Some(Response::Put(PutWitness::Causal { dot, vector })) => {
                 copy(vector, &mut self.vector);
                 Held::Put { dot: dot.0 }
@@ -266,7 +297,7 @@ mod tests {
     #[test]
     fn a_get_of_nothing_carries_the_evidence_of_its_store() {
         let operation = InFlight {
-            put: false,
+            ask: Ask::Get,
             key: 0,
             index: 0,
             intended_ns: 0,

@@ -2,7 +2,7 @@
 
 use kvs_check::history::{self, Columns, Phase};
 use kvs_core::drive::{
-    Due, EndedOperation, EndedStep, LaneSettings, Ledger, NewValue, Order, Pacer, StepKind, Steps,
+    Ask, Due, EndedOperation, EndedStep, LaneSettings, Ledger, Order, Pacer, StepKind, Steps,
     Supply,
 };
 use kvs_core::protocol::{NodeId, Refusal, Request, Response, Vector};
@@ -27,8 +27,8 @@ pub(super) struct Sent {
     /// Whether it waits at the node for its answer.
     pub(super) waits: bool,
     pub(super) key: u64,
-    /// The value to put; none for a get.
-    pub(super) put: Option<NewValue>,
+    /// What is asked.
+    pub(super) ask: Ask,
     pub(super) context: Vector,
 }
 
@@ -40,7 +40,7 @@ impl Sent {
             // What is sent does not depend on it.
             lane: 0,
             key: self.key,
-            put: self.put,
+            ask: self.ask,
             context: &self.context,
         };
         order.with(value, handle)
@@ -207,10 +207,10 @@ fn count(counters: &mut Counters, outcome: Outcome, response: Option<&Response<'
         Trouble::Refused(Refusal::Unavailable) => counters.unavailable += 1,
         Trouble::Refused(Refusal::Overloaded) => counters.overloaded += 1,
         Trouble::Refused(Refusal::ContextLost) => counters.context_lost += 1,
-        Trouble::Malformed | Trouble::Refused(Refusal::WrongShard) => {}
+        Trouble::Malformed | Trouble::Refused(Refusal::WrongShard | Refusal::Rejected) => {}
         Trouble::Indefinite
-        | Trouble::Refused(
-            Refusal::NotPrimary | Refusal::NotReady | Refusal::TooFewReplicas | Refusal::Rejected,
-        ) => unreachable!("no store of the zoo says so"),
+        | Trouble::Refused(Refusal::NotPrimary | Refusal::NotReady | Refusal::TooFewReplicas) => {
+            unreachable!("no store of the zoo says so")
+        }
     }
 }

@@ -39,7 +39,7 @@ impl Wire for Roads<'_> {
             life: self.nodes[to].life,
             waits: false,
             key: order.key,
-            put: order.put,
+            ask: order.ask,
             context: order.context.into(),
         };
         self.counters.requests += 1;
@@ -67,13 +67,13 @@ impl Ledger<Phase> for Scribe<'_> {
             return;
         }
         let InFlight {
-            put,
+            ask,
             key,
             index,
             node,
             ..
         } = ended.operation;
-        let kind = if *put { "put" } else { "get" };
+        let kind = ask.name();
         let (session, outcome, response) = (ended.session, ended.outcome, ended.response);
         let what = format_args!(
             "s{session}:{index} {kind} of key {key} at {node}: {outcome:?} {response:?}"

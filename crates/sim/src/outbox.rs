@@ -75,6 +75,8 @@ enum Kind {
     Put(Witness),
     Get,
     Refused(Refusal),
+    /// Whether it tells what was found.
+    Mismatch(bool),
     #[default]
     Nothing,
 }
@@ -104,15 +106,23 @@ impl Reply {
             Response::Refused(refusal) => Kind::Refused(*refusal),
             Response::Get { vector, siblings } => {
                 self.vector.extend_from_slice(vector);
-                for sibling in *siblings {
-                    let witness = self.keep_witness(&sibling.witness);
-                    self.values.extend_from_slice(sibling.value);
-                    let value_end = self.values.len();
-                    self.siblings.push(Kept { witness, value_end });
-                }
+                self.keep_siblings(siblings);
                 Kind::Get
             }
+            Response::Mismatch { found } => {
+                self.keep_siblings(found.unwrap_or_default());
+                Kind::Mismatch(found.is_some())
+            }
         };
+    }
+
+    fn keep_siblings(&mut self, siblings: &[Sibling<'_>]) {
+        for sibling in siblings {
+            let witness = self.keep_witness(&sibling.witness);
+            self.values.extend_from_slice(sibling.value);
+            let value_end = self.values.len();
+            self.siblings.push(Kept { witness, value_end });
+        }
     }
 
     fn keep_witness(&mut self, witness: &PutWitness<'_>) -> Witness {
@@ -134,23 +144,27 @@ impl Reply {
         match self.kind {
             Kind::Put(witness) => handle(&Response::Put(self.witness(witness, &mut 0))),
             Kind::Refused(refusal) => handle(&Response::Refused(refusal)),
-            Kind::Get => {
-                let (mut value_start, mut vector_start) = (0, 0);
-                let sibling = |kept: &Kept| {
-                    let value = &self.values[value_start..kept.value_end];
-                    value_start = kept.value_end;
-                    let witness = self.witness(kept.witness, &mut vector_start);
-                    Sibling { value, witness }
-                };
-                let siblings: SmallVec<[Sibling<'_>; 4]> =
-                    self.siblings.iter().map(sibling).collect();
-                handle(&Response::Get {
-                    vector: &self.vector,
-                    siblings: &siblings,
-                })
-            }
+            Kind::Get => handle(&Response::Get {
+                vector: &self.vector,
+                siblings: &self.siblings(),
+            }),
+            Kind::Mismatch(true) => handle(&Response::Mismatch {
+                found: Some(&self.siblings()),
+            }),
+            Kind::Mismatch(false) => handle(&Response::Mismatch { found: None }),
             Kind::Nothing => unreachable!("a reply on its way was kept before"),
         }
+    }
+
+    fn siblings(&self) -> SmallVec<[Sibling<'_>; 4]> {
+        let (mut value_start, mut vector_start) = (0, 0);
+        let sibling = |kept: &Kept| {
+            let value = &self.values[value_start..kept.value_end];
+            value_start = kept.value_end;
+            let witness = self.witness(kept.witness, &mut vector_start);
+            Sibling { value, witness }
+        };
+        self.siblings.iter().map(sibling).collect()
     }
 
     fn witness(&self, witness: Witness, start: &mut usize) -> PutWitness<'_> {

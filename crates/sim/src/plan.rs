@@ -330,6 +330,7 @@ fn workload(draw: &mut Draw) -> Workload {
             read,
             update: rest - read_modify_write - insert,
             read_modify_write,
+            compare_and_set: 0.0,
             insert,
         },
         distribution: *pick(draw, &distributions),

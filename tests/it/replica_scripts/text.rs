@@ -25,6 +25,10 @@ impl Effects for Recorder {
                 format!("get [{}] at {}", values.join(", "), vector(seen))
             }
             Response::Refused(refusal) => format!("refused {refusal:?}"),
+            Response::Mismatch { found } => {
+                let found = found.map_or(0, <[_]>::len);
+                format!("mismatch, found {found}")
+            }
         };
         self.0
             .push(Effect::Line(format!("replies to r{} {text}", to.0)));

@@ -4,9 +4,10 @@ mod life;
 
 use std::collections::VecDeque;
 
+use super::order::expectation;
 use super::tags::{LANES_MAX, RequestTag, TagLayout};
-use super::{Due, InFlight, StepKind};
-use crate::protocol::NodeId;
+use super::{Ask, Due, InFlight, NewValue, StepKind};
+use crate::protocol::{NodeId, Response};
 use crate::server::ServerPorts;
 use crate::session::{Policy, Session, Suspicion, ViewMut};
 
@@ -46,7 +47,7 @@ struct Lane<T> {
     task: Option<Task<T>>,
 }
 
-/// A step of the workload on its way: one operation, or the two of a read-modify-write.
+/// A step of the workload on its way: one operation, or a get and the write that follows it.
 #[derive(Clone, Copy, Debug)]
 struct Task<T> {
     due: Due<T>,
@@ -77,10 +78,39 @@ pub struct Lanes<T> {
     primary: Option<NodeId>,
 }
 
+/// What an operation is to do, before it has a value.
+#[derive(Clone, Copy, Debug)]
+enum Intent {
+    Get,
+    Put,
+    Cas { expected: Option<NewValue> },
+}
+
+impl Intent {
+    /// What is asked, once `value` has made the new value.
+    fn ask(self, value: impl FnOnce() -> NewValue) -> Ask {
+        match self {
+            Self::Get => Ask::Get,
+            Self::Put => Ask::Put(value()),
+            Self::Cas { expected } => Ask::Cas {
+                expected,
+                new: value(),
+            },
+        }
+    }
+}
+
 impl<T> Task<T> {
-    /// Whether a put has yet to follow the get that is under way.
-    const fn goes_on(&self) -> bool {
-        matches!(self.due.step.kind, StepKind::ReadModifyWrite) && !self.operation.put
+    /// What follows in this step when its operation has been answered so.
+    fn second(&self, answer: &Response<'_>) -> Option<Intent> {
+        match (self.due.step.kind, self.operation.ask) {
+            (StepKind::ReadModifyWrite, Ask::Get) => Some(Intent::Put),
+            (StepKind::CompareAndSet, Ask::Get) => {
+                expectation(answer).map(|expected| Intent::Cas { expected })
+            }
+            (StepKind::Read | StepKind::Update | StepKind::Insert, _)
+            | (_, Ask::Put(_) | Ask::Cas { .. }) => None,
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod key;
 mod lanes;
+mod order;
 mod pacer;
 pub mod payload;
 mod step;
@@ -20,11 +21,12 @@ mod tests;
 
 pub use key::{KEY_COUNT_MAX, KEY_NAME_BYTES, key_name, key_number};
 pub use lanes::{Free, LaneSettings, Lanes};
+pub use order::{Ask, NewValue, Order};
 pub use pacer::{Pacer, Wake};
 pub use step::{Step, StepKind};
 pub use tags::LANES_MAX;
 
-use crate::protocol::{Dot, GroupId, NodeId, Operation, Request, Response};
+use crate::protocol::{GroupId, NodeId, Response};
 use crate::session::Outcome;
 
 /// How long a lane pauses when no replica of a key can be reached, in nanoseconds, so that a
@@ -64,7 +66,7 @@ pub trait Steps<T> {
     /// A random number, for sessions that choose among replicas at random.
     fn draw(&mut self) -> u32;
 
-    /// The id of the value that the operation with this index in its session puts: no other
+    /// The id of the value that the operation with this index in its session writes: no other
     /// operation of the run may have it.
     fn value_id(&self, session: u32, index: u32) -> u64;
 
@@ -96,49 +98,6 @@ pub struct Hands<'a, W, R, S> {
     pub steps: &'a mut S,
 }
 
-/// A request as plain data: whoever sends it makes the bytes, when it needs them.
-#[derive(Clone, Copy, Debug)]
-pub struct Order<'a> {
-    /// The client that asks.
-    pub client: u16,
-    /// The lane that asks.
-    pub lane: u32,
-    /// The key.
-    pub key: u64,
-    /// The value to put; none for a get.
-    pub put: Option<NewValue>,
-    /// What the session has seen.
-    pub context: &'a [Dot],
-}
-
-/// A value to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewValue {
-    /// Its id, from which all its bytes are derived.
-    pub id: u64,
-    /// Its size.
-    pub bytes: u32,
-}
-
-impl Order<'_> {
-    /// Hands the request to `handle`. The value is made in `value`, which may be used again.
-    pub fn with<T>(&self, value: &mut Vec<u8>, handle: impl FnOnce(&Request<'_>) -> T) -> T {
-        let operation = match self.put {
-            None => Operation::Get,
-            Some(NewValue { id, bytes }) => {
-                value.resize(bytes as usize, 0);
-                payload::fill(id, value);
-                Operation::Put { value }
-            }
-        };
-        handle(&Request {
-            key: &key_name(self.key),
-            operation,
-            context: self.context,
-        })
-    }
-}
-
 /// A step whose time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due<T> {
@@ -153,8 +112,8 @@ pub struct Due<T> {
 /// An operation that is under way.
 #[derive(Clone, Copy, Debug)]
 pub struct InFlight {
-    /// Whether it is a put; otherwise a get.
-    pub put: bool,
+    /// What is asked.
+    pub ask: Ask,
     /// The key.
     pub key: u64,
     /// Its index in its session.

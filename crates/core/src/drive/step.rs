@@ -11,6 +11,8 @@ pub enum StepKind {
     Insert,
     /// Get a key that exists, then put it, in one session.
     ReadModifyWrite,
+    /// Get a key that exists, then put it if it still holds what the get found, in one session.
+    CompareAndSet,
 }
 
 /// One thing to do.
@@ -30,7 +32,7 @@ impl StepKind {
     pub const fn begins_with_put(self) -> bool {
         match self {
             Self::Update | Self::Insert => true,
-            Self::Read | Self::ReadModifyWrite => false,
+            Self::Read | Self::ReadModifyWrite | Self::CompareAndSet => false,
         }
     }
 }

@@ -190,6 +190,13 @@ pub enum Operation<'a> {
         /// The new value, at most [`VALUE_BYTES_MAX`] bytes.
         value: &'a [u8],
     },
+    /// Write the key if it holds what is expected, all at once.
+    Cas {
+        /// What it must hold; none when it must not be there.
+        expected: Option<&'a [u8]>,
+        /// The new value, at most [`VALUE_BYTES_MAX`] bytes.
+        value: &'a [u8],
+    },
 }
 
 /// The longest key, in bytes.
@@ -234,7 +241,7 @@ pub enum PutWitness<'a> {
 /// What a replica answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Response<'a> {
-    /// The put took effect.
+    /// The put or the compare-and-set took effect.
     Put(PutWitness<'a>),
     /// The value or values of the key; none when it was never put.
     Get {
@@ -245,6 +252,11 @@ pub enum Response<'a> {
     },
     /// The operation certainly had no effect.
     Refused(Refusal),
+    /// The compare-and-set found something else than it expected, and had no effect.
+    Mismatch {
+        /// What it found, where the store tells: no value where the key is not there.
+        found: Option<&'a [Sibling<'a>]>,
+    },
 }
 
 /// Why an operation was refused, without effect.

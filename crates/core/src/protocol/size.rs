@@ -11,8 +11,11 @@ const REQUEST_HEADER_BYTES: usize = 9;
 const RESPONSE_HEADER_BYTES: usize = 5;
 /// The number of entries of a vector, or of siblings.
 const COUNT_BYTES: usize = 2;
-/// The length of a sibling's value.
+/// The length of a sibling's value, or of the value that a compare-and-set expects.
 const VALUE_LENGTH_BYTES: usize = 4;
+
+/// Whether something is there.
+const PRESENCE_BYTES: usize = 1;
 
 /// Bytes of a request's frame.
 #[must_use]
@@ -20,6 +23,13 @@ pub const fn request_bytes(request: &Request<'_>) -> usize {
     let value = match request.operation {
         Operation::Get => 0,
         Operation::Put { value } => value.len(),
+        Operation::Cas { expected, value } => {
+            let expected = match expected {
+                Some(expected) => expected.len(),
+                None => 0,
+            };
+            PRESENCE_BYTES + VALUE_LENGTH_BYTES + expected + value.len()
+        }
     };
     let context = size_of_val(request.context);
     FRAME_PREFIX_BYTES + REQUEST_HEADER_BYTES + request.key.len() + context + value
@@ -30,11 +40,9 @@ pub const fn request_bytes(request: &Request<'_>) -> usize {
 pub fn response_bytes(response: &Response<'_>) -> usize {
     let body = match response {
         Response::Put(witness) => witness_bytes(witness),
-        Response::Get { vector, siblings } => {
-            let siblings = siblings.iter().map(sibling_bytes).sum::<usize>();
-            vector_bytes(vector) + COUNT_BYTES + siblings
-        }
+        Response::Get { vector, siblings } => vector_bytes(vector) + siblings_bytes(siblings),
         Response::Refused(_) => 1,
+        Response::Mismatch { found } => PRESENCE_BYTES + found.map_or(0, siblings_bytes),
     };
     FRAME_PREFIX_BYTES + RESPONSE_HEADER_BYTES + body
 }
@@ -48,6 +56,10 @@ pub fn message_bytes(message: &Message) -> usize {
     let counter = postcard::ser_flavors::Size::default();
     let body = postcard::serialize_with_flavor(message, counter).expect("counting cannot fail");
     FRAME_PREFIX_BYTES + body
+}
+
+fn siblings_bytes(siblings: &[Sibling<'_>]) -> usize {
+    COUNT_BYTES + siblings.iter().map(sibling_bytes).sum::<usize>()
 }
 
 fn sibling_bytes(sibling: &Sibling<'_>) -> usize {

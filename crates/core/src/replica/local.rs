@@ -64,11 +64,9 @@ impl Local {
         }
         match request.operation {
             Operation::Get => self.get(id, request.key, out),
-            Operation::Put { value } => {
-                self.put(request.key, value);
-                let (key, value) = (request.key.into(), value.into());
-                out.persist(&Persist::Put { key, value });
-                out.reply(id, &Response::Put(PutWitness::None));
+            Operation::Put { value } => self.take(id, request.key, value, out),
+            Operation::Cas { expected, value } => {
+                self.compare_and_set(id, request.key, expected, value, out);
             }
         }
     }
@@ -91,6 +89,33 @@ impl Local {
         self.counters.messages_ignored += 1;
     }
 
+    /// Puts, keeps and answers.
+    fn take<E: Effects>(&mut self, id: RequestId, key: &[u8], value: &[u8], out: &mut E) {
+        self.put(key, value);
+        let (key, value) = (key.into(), value.into());
+        out.persist(&Persist::Put { key, value });
+        out.reply(id, &Response::Put(PutWitness::None));
+    }
+
+    /// Puts where the key holds what is expected, and otherwise says what it holds.
+    fn compare_and_set<E: Effects>(
+        &mut self,
+        id: RequestId,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        value: &[u8],
+        out: &mut E,
+    ) {
+        let found = self.store.find(key);
+        if found.map(|entry| entry.record().value()) == expected {
+            return self.take(id, key, value, out);
+        }
+        self.counters.gets += 1;
+        let sibling = found.map(sibling);
+        let found = Some(sibling.as_slice());
+        out.reply(id, &Response::Mismatch { found });
+    }
+
     fn get<E: Effects>(&mut self, id: RequestId, key: &[u8], out: &mut E) {
         self.counters.gets += 1;
         let found = self
@@ -98,10 +123,7 @@ impl Local {
             .as_mut()
             .and_then(|stale| stale.find(key))
             .or_else(|| self.store.find(key));
-        let sibling = found.map(|entry| Sibling {
-            value: entry.record().value(),
-            witness: PutWitness::None,
-        });
+        let sibling = found.map(sibling);
         let response = Response::Get {
             vector: &[],
             siblings: sibling.as_slice(),
@@ -141,6 +163,14 @@ impl Local {
             counters: self.counters,
             ..Status::default()
         }
+    }
+}
+
+/// What a key holds, as it is told.
+fn sibling(entry: &Plain) -> Sibling<'_> {
+    Sibling {
+        value: entry.record().value(),
+        witness: PutWitness::None,
     }
 }
 

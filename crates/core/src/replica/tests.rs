@@ -7,7 +7,7 @@ mod schedules;
 mod single;
 
 use super::*;
-use crate::protocol::{Body, Dot, PutWitness, Refusal, Response, Vector, Version};
+use crate::protocol::{Body, Dot, PutWitness, Refusal, Response, Sibling, Vector, Version};
 
 #[derive(Default)]
 struct Recorder {
@@ -26,6 +26,7 @@ enum Reply {
     Put(Option<Dot>, Vector, Option<Version>),
     Get(Vector, Vec<(u64, Option<Dot>, Vector)>),
     Refused(Refusal),
+    Mismatch(Vec<u64>),
 }
 
 fn evidence(witness: &PutWitness<'_>) -> (Option<Dot>, Vector, Option<Version>) {
@@ -57,6 +58,13 @@ impl Effects for Recorder {
                 Reply::Get((*vector).into(), values.collect())
             }
             Response::Refused(refusal) => Reply::Refused(*refusal),
+            Response::Mismatch { found } => {
+                let values = found.expect("a replica tells").iter();
+                let number = |sibling: &Sibling<'_>| {
+                    u64::from_le_bytes(sibling.value.try_into().expect("eight bytes"))
+                };
+                Reply::Mismatch(values.map(number).collect())
+            }
         };
         self.replies.push((to, reply));
         self.kept_before_reply.push(self.kept.len());

@@ -102,14 +102,14 @@ impl ServerPorts {
     pub fn route_operation(&self, key: &[u8], operation: &Operation<'_>) -> &Group {
         let owner = self.route(key);
         match operation {
-            Operation::Put { .. }
+            Operation::Put { .. } | Operation::Cas { .. }
                 if self.bug == Some(Bug::ForeignKeys)
                     && shard_of(key, MISROUTED_SALT, MISROUTED_EVERY) == 0 =>
             {
                 let next = (usize::from(owner.id.0) + 1) % self.groups.len();
                 &self.groups[next]
             }
-            Operation::Put { .. } | Operation::Get => owner,
+            Operation::Put { .. } | Operation::Cas { .. } | Operation::Get => owner,
         }
     }
 }

@@ -146,6 +146,19 @@ pub enum Access {
     Read,
     /// A put: once it was sent, it may have taken effect.
     Write,
+    /// A compare-and-set, which is a write that may be answered with a mismatch.
+    CompareAndSet,
+}
+
+impl Access {
+    /// Whether it may change what the key holds.
+    #[must_use]
+    pub const fn is_write(self) -> bool {
+        match self {
+            Self::Read => false,
+            Self::Write | Self::CompareAndSet => true,
+        }
+    }
 }
 
 /// What all sessions of one client share.
@@ -167,7 +180,7 @@ impl<'a> View<'a> {
     fn route(self, key: &[u8], access: Access) -> &'a Group {
         let operation = match access {
             Access::Read => Operation::Get,
-            Access::Write => Operation::Put { value: &[] },
+            Access::Write | Access::CompareAndSet => Operation::Put { value: &[] },
         };
         self.ports.route_operation(key, &operation)
     }
@@ -306,21 +319,27 @@ impl Session {
             access, attempt, ..
         } = self.pending();
         match (access, response) {
-            (Access::Write, Response::Put(PutWitness::Causal { vector, .. }))
+            (
+                Access::Write | Access::CompareAndSet,
+                Response::Put(PutWitness::Causal { vector, .. }),
+            )
             | (Access::Read, Response::Get { vector, .. }) => {
                 self.learn(view.policy, attempt.group, vector);
                 self.finish(Outcome::Ok, false)
             }
-            (Access::Write, Response::Put(PutWitness::None | PutWitness::Lww { .. })) => {
-                self.finish(Outcome::Ok, false)
-            }
-            (Access::Read, Response::Put(_)) => {
+            (
+                Access::Write | Access::CompareAndSet,
+                Response::Put(PutWitness::None | PutWitness::Lww { .. }),
+            )
+            | (Access::CompareAndSet, Response::Mismatch { .. }) => self.finish(Outcome::Ok, false),
+            (Access::Read, Response::Put(_) | Response::Mismatch { .. }) => {
                 self.finish(Outcome::Fail(Trouble::Malformed), false)
             }
-            (Access::Write, Response::Get { .. }) => {
+            (Access::Write, Response::Get { .. } | Response::Mismatch { .. })
+            | (Access::CompareAndSet, Response::Get { .. }) => {
                 self.finish(Outcome::Info(Trouble::Malformed), true)
             }
-            (Access::Read | Access::Write, Response::Refused(refusal)) => {
+            (_, Response::Refused(refusal)) => {
                 let trouble = Trouble::Refused(*refusal);
                 match refusal {
                     Refusal::Unavailable | Refusal::Overloaded | Refusal::NotReady => {
@@ -346,7 +365,9 @@ impl Session {
     pub fn handle_disconnect(&mut self, view: View<'_>, key: &[u8]) -> Next {
         match self.pending().access {
             Access::Read => self.elsewhere(view, key, Outcome::Fail(Trouble::Disconnected)),
-            Access::Write => self.finish(Outcome::Info(Trouble::Disconnected), true),
+            Access::Write | Access::CompareAndSet => {
+                self.finish(Outcome::Info(Trouble::Disconnected), true)
+            }
         }
     }
 
@@ -355,7 +376,9 @@ impl Session {
     pub fn handle_indefinite(&mut self) -> Next {
         match self.pending().access {
             Access::Read => self.finish(Outcome::Fail(Trouble::Indefinite), false),
-            Access::Write => self.finish(Outcome::Info(Trouble::Indefinite), true),
+            Access::Write | Access::CompareAndSet => {
+                self.finish(Outcome::Info(Trouble::Indefinite), true)
+            }
         }
     }
 
@@ -363,7 +386,9 @@ impl Session {
     pub fn handle_timeout(&mut self) -> Next {
         match self.pending().access {
             Access::Read => self.finish(Outcome::Fail(Trouble::Timeout), false),
-            Access::Write => self.finish(Outcome::Info(Trouble::Timeout), true),
+            Access::Write | Access::CompareAndSet => {
+                self.finish(Outcome::Info(Trouble::Timeout), true)
+            }
         }
     }
 
@@ -371,7 +396,7 @@ impl Session {
     fn primary_for(&mut self, view: View<'_>, access: Access) -> Option<NodeId> {
         match access {
             Access::Read => None,
-            Access::Write => {
+            Access::Write | Access::CompareAndSet => {
                 self.primary = self.primary.or(view.primary);
                 self.primary
             }
@@ -386,7 +411,7 @@ impl Session {
 
     /// Moves the operation to a replica that was not asked yet, or ends it.
     fn elsewhere(&mut self, view: View<'_>, key: &[u8], otherwise: Outcome) -> Next {
-        let to_primary = self.primary.is_some() && self.pending().access == Access::Write;
+        let to_primary = self.primary.is_some() && self.pending().access.is_write();
         let pinned = self.pinned.is_some() || to_primary;
         let pending = self
             .pending
@@ -422,7 +447,7 @@ impl Session {
 
     fn finish(&mut self, outcome: Outcome, ends_session: bool) -> Next {
         let ended = self.pending.take();
-        if outcome != Outcome::Ok && ended.is_some_and(|ended| ended.access == Access::Write) {
+        if outcome != Outcome::Ok && ended.is_some_and(|ended| ended.access.is_write()) {
             self.primary = None;
         }
         Next::Done {

@@ -87,6 +87,22 @@ fn round_robin_asks_every_replica_in_turn_and_sticky_always_the_same() {
 }
 
 #[test]
+fn a_mismatch_answers_a_compare_and_set_and_nothing_else() {
+    let fixture = Fixture::new("local", Policy::default());
+    let mismatch = Response::Mismatch { found: Some(&[]) };
+    for (access, next) in [
+        (Access::CompareAndSet, done(Outcome::Ok, false)),
+        (Access::Write, done(Outcome::Info(Trouble::Malformed), true)),
+        (Access::Read, done(Outcome::Fail(Trouble::Malformed), false)),
+    ] {
+        let mut session = Session::new(0);
+        session.begin(fixture.view(), KEY, access, 0);
+        let told = session.handle_response(fixture.view(), KEY, &mismatch);
+        assert_eq!(told, next, "{access:?}");
+    }
+}
+
+#[test]
 fn a_session_carries_what_every_reply_had_applied_to_the_next_request() {
     let fixture = Fixture::new("replicated", Policy::default());
     let mut session = Session::new(0);

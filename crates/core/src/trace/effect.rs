@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use twox_hash::XxHash64;
 
-use crate::protocol::{Body, Dot, Message, NodeId, PutWitness, Refusal, Response, Version};
+use crate::protocol::{
+    Body, Dot, Message, NodeId, PutWitness, Refusal, Response, Sibling, Version,
+};
 use crate::replica::{Persist, RequestId, Timer};
 
 /// One effect in short. Two effects are the same when these are, but for a chance of 2^-64.
@@ -81,6 +83,8 @@ pub enum Replied {
     Get(SmallVec<[PutId; 2]>),
     /// Refused.
     Refused(Refusal),
+    /// A compare-and-set found these puts instead of what it expected.
+    Mismatch(SmallVec<[PutId; 2]>),
 }
 
 /// Which put.
@@ -100,10 +104,13 @@ impl Effect {
         let answer = match response {
             Response::Put(witness) => Replied::Put(PutId::of(witness)),
             Response::Get { siblings, .. } => {
-                let found = siblings.iter().map(|one| PutId::of(&one.witness));
-                Replied::Get(found.collect())
+                Replied::Get(siblings.iter().map(PutId::of_sibling).collect())
             }
             Response::Refused(refusal) => Replied::Refused(*refusal),
+            Response::Mismatch { found } => {
+                let found = found.unwrap_or_default();
+                Replied::Mismatch(found.iter().map(PutId::of_sibling).collect())
+            }
         };
         let digest = digest(response, scratch);
         Self::Reply { to, answer, digest }
@@ -145,6 +152,10 @@ fn digest(value: &impl Serialize, scratch: &mut Vec<u8>) -> u64 {
 }
 
 impl PutId {
+    const fn of_sibling(sibling: &Sibling<'_>) -> Self {
+        Self::of(&sibling.witness)
+    }
+
     const fn of(witness: &PutWitness<'_>) -> Self {
         match witness {
             PutWitness::None => Self::None,
@@ -192,6 +203,10 @@ impl fmt::Display for Replied {
                 found.iter().try_for_each(|one| one.fmt(f))
             }
             Self::Refused(refusal) => write!(f, "refused ({refusal:?})"),
+            Self::Mismatch(found) => {
+                write!(f, "mismatch: cas finds {}", found.len())?;
+                found.iter().try_for_each(|one| one.fmt(f))
+            }
         }
     }
 }

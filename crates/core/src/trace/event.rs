@@ -55,6 +55,24 @@ pub enum Event<'a> {
         /// Why.
         ending: Ending,
     },
+    /// `Replica::handle_request` with a compare-and-set.
+    CompareAndSet {
+        /// What the host called it.
+        id: RequestId,
+        /// The key.
+        #[serde(borrow)]
+        key: Bytes<'a>,
+        /// What it must hold; none when it must not be there.
+        #[serde(borrow)]
+        expected: Option<Bytes<'a>>,
+        /// The new value.
+        #[serde(borrow)]
+        value: Bytes<'a>,
+        /// What the session has seen.
+        context: Cow<'a, [Dot]>,
+        /// What the host knew.
+        given: Given<'a>,
+    },
 }
 
 /// An [`Input`] on record.
@@ -85,15 +103,27 @@ impl<'a> Event<'a> {
     /// A request.
     #[must_use]
     pub fn request(id: RequestId, request: &Request<'a>, input: &Input<'a>) -> Self {
+        let (key, context, given) = (Bytes(request.key), request.context.into(), input.into());
+        let value = match request.operation {
+            Operation::Get => None,
+            Operation::Put { value } => Some(Bytes(value)),
+            Operation::Cas { expected, value } => {
+                return Self::CompareAndSet {
+                    id,
+                    key,
+                    expected: expected.map(Bytes),
+                    value: Bytes(value),
+                    context,
+                    given,
+                };
+            }
+        };
         Self::Request {
             id,
-            key: Bytes(request.key),
-            value: match request.operation {
-                Operation::Get => None,
-                Operation::Put { value } => Some(Bytes(value)),
-            },
-            context: request.context.into(),
-            given: input.into(),
+            key,
+            value,
+            context,
+            given,
         }
     }
 
@@ -185,6 +215,18 @@ impl fmt::Display for Event<'_> {
             }
             Self::Timer { timer, given } => write!(f, "timer {timer:?}, {given}"),
             Self::End { events, .. } => write!(f, "end after {events} inputs"),
+            Self::CompareAndSet {
+                id,
+                key,
+                value,
+                context,
+                given,
+                ..
+            } => {
+                let (key, length) = (key.0.escape_ascii(), value.0.len());
+                write!(f, "request {}: cas {key} ({length} bytes)", id.0)?;
+                write!(f, " after {context:?}, {given}")
+            }
         }
     }
 }

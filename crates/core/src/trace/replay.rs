@@ -115,6 +115,24 @@ fn give<E: Effects>(replica: &mut Replica, event: Event<'_>, out: &mut E) {
             };
             replica.handle_request(id, &request, &given.input(), out);
         }
+        Event::CompareAndSet {
+            id,
+            key,
+            expected,
+            value,
+            context,
+            given,
+        } => {
+            let request = Request {
+                key: key.0,
+                operation: Operation::Cas {
+                    expected: expected.map(|expected| expected.0),
+                    value: value.0,
+                },
+                context: &context,
+            };
+            replica.handle_request(id, &request, &given.input(), out);
+        }
         Event::Message {
             from,
             message,

@@ -121,6 +121,15 @@ fn drive<W: Write>(replica: &mut TracedReplica<W>, kind: ReplicaKind) -> Vec<Str
         } else if kind != ReplicaKind::Local {
             peer.handle_request(id, &put, &drawn(1), &mut of_peer);
         }
+        let cas = Request {
+            key: b"compared",
+            operation: Operation::Cas {
+                expected: { round % 2 == 1 }.then_some(b"set"),
+                value: b"set",
+            },
+            context: &[],
+        };
+        replica.handle_request(RequestId(2 * ROUNDS + round), &cas, &input, &mut seen);
         replica.handle_request(RequestId(2 * round + 1), &get, &input, &mut seen);
         replica.handle_timer(Timer::Rumour, &input, &mut seen);
         peer.handle_timer(Timer::Rumour, &drawn(1), &mut of_peer);

@@ -167,7 +167,7 @@ impl ClientSession {
         let (node, response) = self.perform(key.as_ref(), Operation::Get).await?;
         match response {
             OwnedResponse::Get { siblings, .. } => Ok(Read { node, siblings }),
-            OwnedResponse::Put(_) | OwnedResponse::Refused(_) => {
+            OwnedResponse::Put(_) | OwnedResponse::Refused(_) | OwnedResponse::Mismatch { .. } => {
                 unreachable!("the session ends a get with the answer to a get only")
             }
         }
@@ -181,6 +181,7 @@ impl ClientSession {
         let access = match operation {
             Operation::Get => Access::Read,
             Operation::Put { .. } => Access::Write,
+            Operation::Cas { .. } => Access::CompareAndSet,
         };
         let connections = Rc::clone(&self.connections);
         if self.session.is_busy() {
@@ -226,20 +227,24 @@ fn borrowed<T>(response: &OwnedResponse, look: impl FnOnce(&Response<'_>) -> T) 
     match response {
         OwnedResponse::Put(witness) => look(&Response::Put(borrowed_witness(witness))),
         OwnedResponse::Refused(refusal) => look(&Response::Refused(*refusal)),
-        OwnedResponse::Get { vector, siblings } => {
-            let siblings: Vec<Sibling<'_>> = siblings
-                .iter()
-                .map(|sibling| Sibling {
-                    value: &sibling.value,
-                    witness: borrowed_witness(&sibling.witness),
-                })
-                .collect();
-            look(&Response::Get {
-                vector,
-                siblings: &siblings,
-            })
+        OwnedResponse::Get { vector, siblings } => look(&Response::Get {
+            vector,
+            siblings: &borrowed_siblings(siblings),
+        }),
+        OwnedResponse::Mismatch { found } => {
+            let found = found.as_deref().map(borrowed_siblings);
+            let found = found.as_deref();
+            look(&Response::Mismatch { found })
         }
     }
+}
+
+fn borrowed_siblings(siblings: &[OwnedSibling]) -> Vec<Sibling<'_>> {
+    let borrowed = siblings.iter().map(|sibling| Sibling {
+        value: &sibling.value,
+        witness: borrowed_witness(&sibling.witness),
+    });
+    borrowed.collect()
 }
 
 fn borrowed_witness(witness: &OwnedWitness) -> PutWitness<'_> {

@@ -42,7 +42,8 @@ impl Wire for PaperWire {
         if self.down.contains(&node) {
             return Sent::Nowhere;
         }
-        let (key, put) = (order.key, order.put.map(|value| value.id));
+        let put = order.ask.new_value().map(|value| value.id);
+        let key = order.key;
         self.sent.push_back(Asked { node, id, key, put });
         Sent::To { incarnation: 0 }
     }

@@ -378,5 +378,6 @@ pub(super) const fn kind(step: StepKind) -> OperationKind {
         StepKind::Update => OperationKind::Update,
         StepKind::Insert => OperationKind::Insert,
         StepKind::ReadModifyWrite => OperationKind::ReadModifyWrite,
+        StepKind::CompareAndSet => OperationKind::CompareAndSet,
     }
 }

@@ -10,10 +10,10 @@ use kvs_core::protocol::Lattice;
 use kvs_core::server::{Architecture, Misfit, fits};
 use kvs_core::session::Policy;
 use kvs_load::nemesis::{self, Site, Wanted};
-use kvs_load::workload::{Chosen, FaultStep, Workload, WorkloadError};
+use kvs_load::workload::{Chosen, FaultStep, Mix, Workload, WorkloadError};
 use kvs_measure::{Slo, Versions};
 use kvs_node::node::{Durability, HostKind, NetworkError};
-use kvs_target::{Facts, FaultSupport};
+use kvs_target::{Facts, FaultSupport, Operations};
 
 use super::capacity::Capacity;
 use crate::targets::store::StoreConfig;
@@ -242,6 +242,8 @@ impl Config {
             return Err(Unfit::Machine(why));
         }
         self.workload().validate()?;
+        let facts = self.facts();
+        can_be_asked(&facts.name, facts.operations, &self.workload().mix)?;
         let with_faults = self.plan()?.is_some_and(|plan| plan.has_network_faults());
         self.host.can_be_had(with_faults)?;
         Ok(())
@@ -256,6 +258,17 @@ impl Config {
     }
 }
 
+/// Whether a store can be asked for what is in a mix.
+///
+/// # Errors
+/// When it cannot; the message says what to choose instead.
+pub(super) fn can_be_asked(store: &str, operations: Operations, mix: &Mix) -> Result<(), Unfit> {
+    if mix.compare_and_set > 0.0 && !operations.compare_and_set {
+        return Err(Unfit::NoCompareAndSet(store.to_owned()));
+    }
+    Ok(())
+}
+
 /// Why a run cannot be had. Nothing was started.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
@@ -268,6 +281,11 @@ pub enum Unfit {
     /// The load is impossible.
     #[error(transparent)]
     Load(#[from] WorkloadError),
+    /// The store cannot compare and set, and the workload has it do so.
+    #[error(
+        "{0} knows no compare-and-set: choose local or sharded, or leave mix.compare_and_set out"
+    )]
+    NoCompareAndSet(String),
     /// The faults cannot come.
     #[error(transparent)]
     Faults(#[from] nemesis::Refusal),

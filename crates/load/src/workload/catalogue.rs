@@ -33,7 +33,7 @@ macro_rules! embed {
     };
 }
 
-const CATALOGUE: [Catalogued; 12] = embed![
+const CATALOGUE: [Catalogued; 13] = embed![
     "zipf",
     "uniform",
     "latest",
@@ -46,6 +46,7 @@ const CATALOGUE: [Catalogued; 12] = embed![
     "contended",
     "lonely-restart",
     "write-once",
+    "cas-register",
 ];
 
 /// Every workload that comes with the program.
@@ -219,7 +220,7 @@ mod tests {
         check(
             "[mix]\nread = 0.9",
             "impossible workload: the mix sums to 0.9 (read 0.9): make read, update, \
-             read_modify_write and insert sum to 1",
+             read_modify_write, compare_and_set and insert sum to 1",
         );
         check(
             "records = 0",

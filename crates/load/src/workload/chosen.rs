@@ -11,11 +11,12 @@ use super::definition::{FaultStep, Workload};
 use super::error::WorkloadError;
 
 /// The fields that settings change, each by its dotted path, in the order in which they are written.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     NEMESIS,
     "mix.read",
     "mix.update",
     "mix.read_modify_write",
+    "mix.compare_and_set",
     "mix.insert",
     "distribution",
     DURATION,

@@ -130,6 +130,8 @@ pub struct Mix {
     pub update: f64,
     /// A get, then a put of the same key by the same session.
     pub read_modify_write: f64,
+    /// A get, then a compare-and-set of what it found to a new value, by the same session.
+    pub compare_and_set: f64,
     /// Puts of a key that did not exist.
     pub insert: f64,
 }
@@ -253,18 +255,20 @@ impl Mix {
                 .map(|(name, part)| format!("{name} {part}"))
                 .collect();
             format!(
-                "the mix sums to {} ({}): make read, update, read_modify_write and insert sum to 1",
+                "the mix sums to {} ({}): make read, update, read_modify_write, \
+                 compare_and_set and insert sum to 1",
                 (sum * 1e6).round() / 1e6,
                 given.join(", ")
             )
         })
     }
 
-    const fn parts(&self) -> [(&'static str, f64); 4] {
+    const fn parts(&self) -> [(&'static str, f64); 5] {
         [
             ("read", self.read),
             ("update", self.update),
             ("read_modify_write", self.read_modify_write),
+            ("compare_and_set", self.compare_and_set),
             ("insert", self.insert),
         ]
     }

@@ -15,8 +15,9 @@ use super::value_size::SizeSampler;
 /// [`Generator::insert_failed`] exactly once.
 #[derive(Clone, Debug)]
 pub struct Generator {
-    /// A draw below the first is a read, below the second an update, below the third an insert.
-    thresholds: [f64; 3],
+    /// A draw below the first is a read, below the second an update, below the third an insert,
+    /// below the fourth a read-modify-write.
+    thresholds: [f64; 4],
     kinds: Stream,
     sizes: Stream,
     keys: KeySampler,
@@ -33,17 +34,16 @@ impl Generator {
         let read = mix.read;
         let update = read + mix.update;
         // What rounding leaves of 1 goes to the last kind that the mix has, never to an absent one.
-        let insert = if mix.read_modify_write > 0.0 {
-            update + mix.insert
-        } else {
-            f64::INFINITY
-        };
+        let insert = update + mix.insert;
+        let read_modify_write = insert + mix.read_modify_write;
         let absent_above = |bound: f64, rest: f64| if rest > 0.0 { bound } else { f64::INFINITY };
+        let after_insert = mix.read_modify_write + mix.compare_and_set;
         Self {
             thresholds: [
-                absent_above(read, mix.update + mix.insert + mix.read_modify_write),
-                absent_above(update, mix.insert + mix.read_modify_write),
-                insert,
+                absent_above(read, mix.update + mix.insert + after_insert),
+                absent_above(update, mix.insert + after_insert),
+                absent_above(insert, after_insert),
+                absent_above(read_modify_write, mix.compare_and_set),
             ],
             kinds: Stream::new(seed, Purpose::Kinds),
             sizes: Stream::new(seed, Purpose::ValueSizes),
@@ -65,9 +65,10 @@ impl Generator {
     pub fn next(&mut self) -> Step {
         match self.draw_kind() {
             StepKind::Insert => self.insert(),
-            kind @ (StepKind::Read | StepKind::Update | StepKind::ReadModifyWrite) => {
-                self.existing(kind)
-            }
+            kind @ (StepKind::Read
+            | StepKind::Update
+            | StepKind::ReadModifyWrite
+            | StepKind::CompareAndSet) => self.existing(kind),
         }
     }
 
@@ -103,15 +104,17 @@ impl Generator {
     #[inline]
     fn draw_kind(&mut self) -> StepKind {
         let u = self.kinds.unit();
-        let [read, update, insert] = self.thresholds;
+        let [read, update, insert, read_modify_write] = self.thresholds;
         if u < read {
             StepKind::Read
         } else if u < update {
             StepKind::Update
         } else if u < insert {
             StepKind::Insert
-        } else {
+        } else if u < read_modify_write {
             StepKind::ReadModifyWrite
+        } else {
+            StepKind::CompareAndSet
         }
     }
 
@@ -119,9 +122,10 @@ impl Generator {
     fn existing(&mut self, kind: StepKind) -> Step {
         let value_bytes = match kind {
             StepKind::Read => 0,
-            StepKind::Update | StepKind::Insert | StepKind::ReadModifyWrite => {
-                self.size.sample(&mut self.sizes)
-            }
+            StepKind::Update
+            | StepKind::Insert
+            | StepKind::ReadModifyWrite
+            | StepKind::CompareAndSet => self.size.sample(&mut self.sizes),
         };
         Step {
             kind,

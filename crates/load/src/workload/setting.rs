@@ -20,11 +20,12 @@ const fn setting(field: &'static str, expects: &'static str) -> Setting {
 
 const PROPORTION: &str = "a proportion from 0 to 1, such as 0.5";
 const FRACTION: &str = "a fraction between 0 and 1, such as 0.2 (hotspot, exponential)";
-const SETTINGS: [Setting; 21] = [
+const SETTINGS: [Setting; 22] = [
     setting("records", "a whole number of keys, such as 10000 or 10k"),
     setting("mix.read", PROPORTION),
     setting("mix.update", PROPORTION),
     setting("mix.read_modify_write", PROPORTION),
+    setting("mix.compare_and_set", PROPORTION),
     setting("mix.insert", PROPORTION),
     setting(
         "distribution",
@@ -215,6 +216,7 @@ mod tests {
             "mix.read=0.25",
             "mix.update=0.25",
             "mix.read_modify_write=0.25",
+            "mix.compare_and_set=0",
             "mix.insert=0.25",
             "distribution=hotspot",
             "distribution.keys=0.1",

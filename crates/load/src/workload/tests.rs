@@ -301,16 +301,19 @@ fn kinds_follow_the_mix_and_absent_kinds_never_come() {
         "mix.read=0.4",
         "mix.update=0.3",
         "mix.insert=0.2",
-        "mix.read_modify_write=0.1",
+        "mix.read_modify_write=0.06",
+        "mix.compare_and_set=0.04",
     ]);
-    // In the order of the variants: read, update, insert, read-modify-write.
-    assert_near(&all, &[0.4, 0.3, 0.2, 0.1]);
-    assert_far(&all, &[0.39, 0.31, 0.2, 0.1]);
+    // In the order of the variants: read, update, insert, read-modify-write, compare-and-set.
+    assert_near(&all, &[0.4, 0.3, 0.2, 0.06, 0.04]);
+    assert_far(&all, &[0.39, 0.31, 0.2, 0.06, 0.04]);
     let draws = DRAWS as u64;
-    assert_eq!(mix(&["mix.read=1", "mix.update=0"]), [draws, 0, 0, 0]);
-    assert_eq!(mix(&["mix.update=1", "mix.read=0"]), [0, draws, 0, 0]);
+    assert_eq!(mix(&["mix.read=1", "mix.update=0"]), [draws, 0, 0, 0, 0]);
+    assert_eq!(mix(&["mix.update=1", "mix.read=0"]), [0, draws, 0, 0, 0]);
     let inserts = mix(&["mix.update=0", "mix.read=0", "mix.insert=1"]);
-    assert_eq!(inserts, [0, 0, draws, 0]);
+    assert_eq!(inserts, [0, 0, draws, 0, 0]);
+    let swaps = mix(&["mix.update=0", "mix.read=0", "mix.compare_and_set=1"]);
+    assert_eq!(swaps, [0, 0, 0, 0, draws]);
 }
 
 #[test]

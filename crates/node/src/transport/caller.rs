@@ -32,6 +32,11 @@ pub enum OwnedResponse {
     },
     /// The operation certainly had no effect.
     Refused(Refusal),
+    /// The compare-and-set found something else than it expected.
+    Mismatch {
+        /// What it found, where the store tells.
+        found: Option<Vec<OwnedSibling>>,
+    },
 }
 
 /// A [`Sibling`] that outlives the bytes it came in.
@@ -172,6 +177,9 @@ impl From<&Response<'_>> for OwnedResponse {
                 siblings: siblings.iter().map(OwnedSibling::from).collect(),
             },
             Response::Refused(refusal) => Self::Refused(*refusal),
+            Response::Mismatch { found } => Self::Mismatch {
+                found: found.map(|found| found.iter().map(OwnedSibling::from).collect()),
+            },
         }
     }
 }

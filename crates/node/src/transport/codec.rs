@@ -2,8 +2,9 @@
 //!
 //! All numbers are little-endian. A request is
 //! `id u32, kind u8, key length u16, context entries u16, key, context, value`, the value being
-//! what remains. A response is `id u32, kind u8` and then, by kind, a witness, a vector with
-//! siblings, or a refusal. A vector is its entries as `u64`, after their number as `u16`.
+//! what remains. A compare-and-set has before its value what it expects: `there u8, length u32` and
+//! so many bytes. A response is `id u32, kind u8` and then, by kind, a witness, a vector with
+//! siblings, a refusal, or whether a mismatch tells what was found, and the siblings if it does. A vector is its entries as `u64`, after their number as `u16`.
 //! Decoding trusts nothing and allocates nothing but the caller's scratch.
 
 use smallvec::SmallVec;
@@ -21,10 +22,12 @@ const HEADER_BYTES: usize = 9;
 
 const GET: u8 = 0;
 const PUT: u8 = 1;
+const CAS: u8 = 2;
 
 const PUT_WITNESS: u8 = 0;
 const SIBLINGS: u8 = 1;
 const REFUSED: u8 = 2;
+const MISMATCH: u8 = 3;
 
 const WITNESS_NONE: u8 = 0;
 const WITNESS_CAUSAL: u8 = 1;
@@ -43,11 +46,13 @@ const SIBLINGS_INLINE: usize = 4;
 pub fn append_request(out: &mut Vec<u8>, id: u32, request: &Request<'_>) -> Result<(), TooLong> {
     frame::append(out, REQUEST_BYTES_MAX, |out| {
         let key_length = u16::try_from(request.key.len()).map_err(|_| TooLong)?;
-        let (kind, value) = match request.operation {
-            Operation::Get => (GET, &[][..]),
-            Operation::Put { value } => (PUT, value),
+        let (kind, expected, value) = match request.operation {
+            Operation::Get => (GET, None, &[][..]),
+            Operation::Put { value } => (PUT, None, value),
+            Operation::Cas { expected, value } => (CAS, expected, value),
         };
-        if request.key.len() > KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX {
+        let expected_length = expected.map_or(0, <[u8]>::len);
+        if request.key.len() > KEY_BYTES_MAX || expected_length.max(value.len()) > VALUE_BYTES_MAX {
             return Err(TooLong);
         }
         let mut header = [0; HEADER_BYTES];
@@ -58,6 +63,12 @@ pub fn append_request(out: &mut Vec<u8>, id: u32, request: &Request<'_>) -> Resu
         out.extend_from_slice(&header);
         out.extend_from_slice(request.key);
         extend_with_dots(out, request.context);
+        if kind == CAS {
+            let length = u32::try_from(expected_length).map_err(|_| TooLong)?;
+            out.push(u8::from(expected.is_some()));
+            out.extend_from_slice(&length.to_le_bytes());
+            out.extend_from_slice(expected.unwrap_or_default());
+        }
         out.extend_from_slice(value);
         Ok(())
     })
@@ -95,6 +106,20 @@ pub fn decode_request<'a>(
         GET if input.0.is_empty() => Operation::Get,
         GET => return Err(Malformed::Trailing(input.0.len())),
         PUT if input.0.len() <= VALUE_BYTES_MAX => Operation::Put { value: input.0 },
+        CAS => {
+            let is_there = input.presence()?;
+            let length = input.u32("value length")? as usize;
+            if length.max(input.0.len().saturating_sub(length)) > VALUE_BYTES_MAX
+                || (!is_there && length > 0)
+            {
+                return Err(Malformed::Length("value"));
+            }
+            let expected = input.bytes(length, "value")?;
+            Operation::Cas {
+                expected: is_there.then_some(expected),
+                value: input.0,
+            }
+        }
         PUT => return Err(Malformed::Length("value")),
         _ => return Err(Malformed::Unknown("kind of request")),
     };
@@ -124,16 +149,17 @@ pub fn append_response(out: &mut Vec<u8>, id: u32, response: &Response<'_>) -> R
             Response::Get { vector, siblings } => {
                 out.push(SIBLINGS);
                 extend_with_vector(out, vector)?;
-                let number = u16::try_from(siblings.len()).map_err(|_| TooLong)?;
-                out.extend_from_slice(&number.to_le_bytes());
-                siblings
-                    .iter()
-                    .try_for_each(|sibling| extend_with_sibling(out, sibling))
+                extend_with_siblings(out, siblings)
             }
             Response::Refused(refusal) => {
                 out.push(REFUSED);
                 out.push(refusal_as_byte(*refusal));
                 Ok(())
+            }
+            Response::Mismatch { found } => {
+                out.push(MISMATCH);
+                out.push(u8::from(found.is_some()));
+                found.map_or(Ok(()), |found| extend_with_siblings(out, found))
             }
         }
     })
@@ -158,7 +184,23 @@ pub fn decode_response<T>(
             input.end()?;
             Ok(handle(id, &Response::Put(witness.borrow(dots))))
         }
-        SIBLINGS => decode_siblings(input, dots, |response| handle(id, response)),
+        SIBLINGS => {
+            let vector_entries = input.entries()?;
+            input.dots(vector_entries, dots)?;
+            decode_siblings(input, dots, |dots, siblings| {
+                let vector = &dots[..vector_entries];
+                handle(id, &Response::Get { vector, siblings })
+            })
+        }
+        MISMATCH => {
+            if input.presence()? {
+                return decode_siblings(input, dots, |_, found| {
+                    handle(id, &Response::Mismatch { found: Some(found) })
+                });
+            }
+            input.end()?;
+            Ok(handle(id, &Response::Mismatch { found: None }))
+        }
         REFUSED => {
             let refusal = refusal_from_byte(input.u8("refusal")?)?;
             input.end()?;
@@ -168,14 +210,13 @@ pub fn decode_response<T>(
     }
 }
 
-/// The vectors of all siblings go into one scratch first, and only then are they borrowed.
+/// Reads what remains as siblings, and hands them to `handle` with the scratch. The vectors of all
+/// siblings go into that first, and only then are they borrowed.
 fn decode_siblings<T>(
     mut input: Input<'_>,
     dots: &mut Vec<Dot>,
-    handle: impl FnOnce(&Response<'_>) -> T,
+    handle: impl FnOnce(&[Dot], &[Sibling<'_>]) -> T,
 ) -> Result<T, Malformed> {
-    let vector_entries = input.entries()?;
-    input.dots(vector_entries, dots)?;
     let number = usize::from(input.u16("number of siblings")?);
     if number > input.0.len() / SIBLING_BYTES_MIN {
         return Err(Malformed::Truncated("siblings"));
@@ -197,10 +238,7 @@ fn decode_siblings<T>(
             witness: witness.borrow(dots),
         })
         .collect();
-    Ok(handle(&Response::Get {
-        vector: &dots[..vector_entries],
-        siblings: &siblings,
-    }))
+    Ok(handle(dots, &siblings))
 }
 
 /// A witness whose vector lies in the scratch, from where it is borrowed once that is complete.
@@ -260,6 +298,15 @@ impl<'a> Input<'a> {
 
     fn u64(&mut self, part: &'static str) -> Result<u64, Malformed> {
         self.array(part).map(u64::from_le_bytes)
+    }
+
+    /// Whether something follows.
+    fn presence(&mut self) -> Result<bool, Malformed> {
+        match self.u8("presence")? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed::Unknown("presence")),
+        }
     }
 
     fn entries(&mut self) -> Result<usize, Malformed> {
@@ -340,6 +387,14 @@ fn extend_with_witness(out: &mut Vec<u8>, witness: &PutWitness<'_>) -> Result<()
         }
     }
     Ok(())
+}
+
+fn extend_with_siblings(out: &mut Vec<u8>, siblings: &[Sibling<'_>]) -> Result<(), TooLong> {
+    let number = u16::try_from(siblings.len()).map_err(|_| TooLong)?;
+    out.extend_from_slice(&number.to_le_bytes());
+    siblings
+        .iter()
+        .try_for_each(|sibling| extend_with_sibling(out, sibling))
 }
 
 fn extend_with_sibling(out: &mut Vec<u8>, sibling: &Sibling<'_>) -> Result<(), TooLong> {

@@ -11,13 +11,13 @@ use super::tls::Peer;
 use kvs_core::protocol::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 /// The version of hello, frames and their contents.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// The bytes of a length prefix.
 pub const PREFIX_BYTES: usize = 4;
 /// The longest vector that a frame carries, in entries: one for each node that could be.
 pub const VECTOR_DOTS_MAX: usize = 4096;
-/// The longest request, in bytes without its prefix.
-pub const REQUEST_BYTES_MAX: usize = 64 + KEY_BYTES_MAX + VECTOR_DOTS_MAX * 8 + VALUE_BYTES_MAX;
+/// The longest request, in bytes without its prefix: a compare-and-set has two values.
+pub const REQUEST_BYTES_MAX: usize = 64 + KEY_BYTES_MAX + VECTOR_DOTS_MAX * 8 + 2 * VALUE_BYTES_MAX;
 /// The longest response, in bytes without its prefix: room for a dozen siblings of full size.
 pub const RESPONSE_BYTES_MAX: usize = 16 << 20;
 /// The longest gossip message, in bytes without its prefix.

@@ -2,11 +2,8 @@
 //! It ends, and the other half of its step may follow.
 
 use super::*;
-use crate::drive::{
-    EndedOperation, EndedStep, Hands, Ledger, NewValue, Order, Sent, Steps, Wire, key_name,
-};
-use crate::protocol::Response;
-use crate::session::{Access, Attempt, Fate, Next, Outcome};
+use crate::drive::{EndedOperation, EndedStep, Hands, Ledger, Order, Sent, Steps, Wire, key_name};
+use crate::session::{Attempt, Fate, Next, Outcome};
 
 impl<T: Copy> Lanes<T> {
     /// Starts a step on a lane that is free.
@@ -17,8 +14,12 @@ impl<T: Copy> Lanes<T> {
         now_ns: u64,
         hands: &mut Hands<'_, W, R, S>,
     ) -> Option<Free> {
-        let put = due.step.kind.begins_with_put();
-        self.begin(lane, due, put, None, now_ns, hands)
+        let first = if due.step.kind.begins_with_put() {
+            Intent::Put
+        } else {
+            Intent::Get
+        };
+        self.begin(lane, due, first, None, now_ns, hands)
     }
 
     /// An answer has arrived. Answers to requests that were given up are ignored.
@@ -79,13 +80,13 @@ impl<T: Copy> Lanes<T> {
         client.tell(&mut worker.session, &key, fate)
     }
 
-    /// Begins an operation of a step: its first, or the put of a read-modify-write whose get
-    /// started at `started_ns`.
+    /// Begins an operation of a step: its first, or the write that follows a get which started at
+    /// `started_ns`.
     fn begin<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         lane: u32,
         due: Due<T>,
-        put: bool,
+        intent: Intent,
         started_ns: Option<u64>,
         now_ns: u64,
         hands: &mut Hands<'_, W, R, S>,
@@ -94,10 +95,14 @@ impl<T: Copy> Lanes<T> {
         let draw = hands.steps.draw();
         let (worker, client) = self.with_client(lane, now_ns);
         let index = worker.session.next_index();
-        let access = if put { Access::Write } else { Access::Read };
-        let Attempt { node, group } = worker.session.begin(client.view(), &key, access, draw);
+        let ask = intent.ask(|| NewValue {
+            id: hands.steps.value_id(worker.session.id(), index),
+            bytes: due.step.value_bytes,
+        });
+        let session = &mut worker.session;
+        let Attempt { node, group } = session.begin(client.view(), &key, ask.access(), draw);
         let operation = InFlight {
-            put,
+            ask,
             key: due.step.key,
             index,
             intended_ns: started_ns.map_or(due.intended_ns, |_| now_ns),
@@ -160,15 +165,11 @@ impl<T: Copy> Lanes<T> {
         let generation = worker.generation;
         let tag = RequestTag { lane, generation };
         let operation = &mut task.operation;
-        let value = || NewValue {
-            id: hands.steps.value_id(worker.session.id(), operation.index),
-            bytes: task.due.step.value_bytes,
-        };
         let order = Order {
             client: worker.client,
             lane,
             key: operation.key,
-            put: operation.put.then(value),
+            ask: operation.ask,
             context: worker.session.context(operation.group),
         };
         let sent = hands.wire.send(operation.node, self.tags.pack(tag), &order);
@@ -203,8 +204,9 @@ impl<T: Copy> Lanes<T> {
                 outcome,
                 ends_session,
             } => {
-                self.end_operation(lane, outcome, ends_session, fate.answer(), now_ns, hands);
-                self.go_on(lane, outcome, now_ns, hands)
+                let answer = fate.answer();
+                self.end_operation(lane, outcome, ends_session, answer, now_ns, hands);
+                self.go_on(lane, outcome, answer, now_ns, hands)
             }
         };
         // Answered requests must not pile up behind one that is slow to time out.
@@ -217,14 +219,16 @@ impl<T: Copy> Lanes<T> {
         &mut self,
         lane: u32,
         outcome: Outcome,
+        answer: Option<&Response<'_>>,
         now_ns: u64,
         hands: &mut Hands<'_, W, R, S>,
     ) -> Option<Free> {
         let task = self.lanes[lane as usize].task.as_ref();
         let task = task.expect("the lane has a step under way");
-        if outcome == Outcome::Ok && task.goes_on() {
+        let answer = answer.filter(|_| outcome == Outcome::Ok);
+        if let Some(second) = answer.and_then(|answer| task.second(answer)) {
             let (due, started_ns) = (task.due, task.started_ns);
-            return self.begin(lane, due, true, Some(started_ns), now_ns, hands);
+            return self.begin(lane, due, second, Some(started_ns), now_ns, hands);
         }
         self.end_step(lane, outcome, now_ns, hands);
         let pauses = false;

@@ -1,7 +1,7 @@
 //! The life of an operation.
 
 use super::*;
-use crate::protocol::Origin;
+use crate::protocol::{Operation, Origin, Sibling};
 
 /// Lanes, and paper for all that they act through.
 struct Fixture {
@@ -91,8 +91,8 @@ fn a_step_begins_with_one_request_and_its_answer_ends_it() {
     let asked = test.begun(1, StepKind::Update, 5 * MS);
     let value = NewValue { id: 100, bytes: 16 };
     assert_eq!(
-        (asked.key, asked.put),
-        (7, Some(value)),
+        (asked.key, asked.ask),
+        (7, Ask::Put(value)),
         "session 1's first"
     );
     assert_eq!(asked.context, []);
@@ -233,11 +233,11 @@ fn a_read_modify_write_is_a_get_then_a_put_in_one_session_and_one_step() {
     let mut test = Fixture::new("replicated", 1);
     let seen = [Dot::new(Origin::new(NodeId(0), 0), 1)];
     let get = test.begun(0, StepKind::ReadModifyWrite, MS);
-    assert_eq!(get.put, None);
+    assert_eq!(get.ask, Ask::Get);
     assert_eq!(test.answer(&get, &nothing(&seen), 2 * MS), None);
     let put = test.only();
     assert_eq!((put.key, &put.context[..]), (get.key, &seen[..]));
-    assert_eq!(put.put, Some(NewValue { id: 1, bytes: 16 }));
+    assert_eq!(put.ask, Ask::Put(NewValue { id: 1, bytes: 16 }));
     assert!(test.steps.ended.is_empty(), "the step goes on");
     assert_eq!(test.answer(&put, &TAKEN, 4 * MS), free(0));
 
@@ -260,6 +260,113 @@ fn a_read_modify_write_whose_get_failed_puts_nothing() {
     assert_eq!(test.answer(&get, &OVERLOADED, MS), free(0));
     assert_eq!(test.wire.sent, []);
     assert_eq!(test.steps.ended.len(), 1);
+}
+
+/// The answer to a get that finds these values.
+fn found<T>(values: &[&[u8]], look: impl FnOnce(&Response<'_>) -> T) -> T {
+    let siblings: Vec<Sibling<'_>> = { values.iter() }
+        .map(|value| Sibling {
+            value,
+            witness: PutWitness::None,
+        })
+        .collect();
+    look(&Response::Get {
+        vector: &[],
+        siblings: &siblings,
+    })
+}
+
+/// The payload of a value.
+fn payload_of(value: NewValue) -> Vec<u8> {
+    let mut bytes = vec![0; value.bytes as usize];
+    payload::fill(value.id, &mut bytes);
+    bytes
+}
+
+#[test]
+fn a_compare_and_set_expects_what_its_get_found_in_one_session_and_one_step() {
+    let old = NewValue { id: 77, bytes: 40 };
+    for expected in [None, Some(old)] {
+        let mut test = Fixture::new("local", 1);
+        let get = test.begun(0, StepKind::CompareAndSet, MS);
+        assert_eq!(get.ask, Ask::Get);
+        let values: Vec<Vec<u8>> = expected.map(payload_of).into_iter().collect();
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let freed = found(&values, |response| test.answer(&get, response, 2 * MS));
+        assert_eq!(freed, None);
+        let cas = test.only();
+        let new = NewValue { id: 1, bytes: 16 };
+        assert_eq!(cas.ask, Ask::Cas { expected, new });
+        assert_eq!(test.answer(&cas, &TAKEN, 4 * MS), free(0));
+        assert_eq!(test.record.ended[0].session, test.record.ended[1].session);
+        assert_eq!(test.outcomes(), [Outcome::Ok, Outcome::Ok]);
+        assert_eq!(
+            (test.steps.ended[0].started_ns, test.steps.ended.len()),
+            (MS, 1)
+        );
+    }
+}
+
+#[test]
+fn several_values_and_a_corrupt_one_are_nothing_that_a_compare_and_set_could_expect() {
+    let (one, other) = (NewValue { id: 1, bytes: 16 }, NewValue { id: 2, bytes: 16 });
+    let (one, other) = (payload_of(one), payload_of(other));
+    let values: [&[&[u8]]; 2] = [&[&one, &other], &[b"nobody wrote this value"]];
+    for values in values {
+        let mut test = Fixture::new("local", 1);
+        let get = test.begun(0, StepKind::CompareAndSet, 0);
+        let freed = found(values, |response| test.answer(&get, response, MS));
+        assert_eq!(freed, free(0));
+        assert_eq!(test.wire.sent, []);
+        assert_eq!((test.steps.ended.len(), test.record.ended.len()), (1, 1));
+    }
+}
+
+#[test]
+fn a_mismatch_ends_a_compare_and_set_well_and_it_is_not_tried_again() {
+    let mut test = Fixture::new("local", 1);
+    let get = test.begun(0, StepKind::CompareAndSet, 0);
+    assert_eq!(test.answer(&get, &nothing(&[]), MS), None);
+    let cas = test.only();
+    let mismatch = Response::Mismatch { found: None };
+    assert_eq!(test.answer(&cas, &mismatch, 2 * MS), free(0));
+    assert_eq!(test.wire.sent, []);
+    assert_eq!(test.outcomes(), [Outcome::Ok, Outcome::Ok]);
+    assert_eq!(test.begun(0, StepKind::Read, 3 * MS).ask, Ask::Get);
+    assert_eq!(test.record.ended[0].session, 0, "and the session goes on");
+}
+
+#[test]
+fn a_compare_and_set_that_is_not_answered_may_have_taken_effect() {
+    let mut test = Fixture::new("local", 1);
+    let get = test.begun(0, StepKind::CompareAndSet, 0);
+    assert_eq!(test.answer(&get, &nothing(&[]), MS), None);
+    let cas = test.only();
+    assert_eq!(test.disconnect(&cas, 2 * MS), free(0));
+    assert_eq!(test.outcomes()[1], Outcome::Info(Trouble::Disconnected));
+    assert_eq!(test.record.retries, 0);
+}
+
+#[test]
+fn an_order_makes_both_values_of_a_compare_and_set() {
+    let (old, new) = (NewValue { id: 5, bytes: 33 }, NewValue { id: 6, bytes: 20 });
+    for expected in [None, Some(old)] {
+        let order = Order {
+            client: 0,
+            lane: 0,
+            key: 3,
+            ask: Ask::Cas { expected, new },
+            context: &[],
+        };
+        let before = expected.map(payload_of);
+        order.with(&mut vec![1; 7], |request| {
+            let expected = Operation::Cas {
+                expected: before.as_deref(),
+                value: &payload_of(new),
+            };
+            assert_eq!(request.operation, expected);
+        });
+    }
 }
 
 #[test]

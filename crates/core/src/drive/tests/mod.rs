@@ -6,7 +6,7 @@ mod pacer;
 use std::collections::VecDeque;
 
 use super::*;
-use crate::protocol::{Lattice, PutWitness, Refusal};
+use crate::protocol::{Dot, Lattice, PutWitness, Refusal};
 use crate::server::{Architecture, Paper};
 use crate::session::{Policy, Trouble};
 
@@ -20,7 +20,7 @@ struct Asked {
     id: u32,
     client: u16,
     key: u64,
-    put: Option<NewValue>,
+    ask: Ask,
     context: Vec<Dot>,
 }
 
@@ -41,7 +41,7 @@ impl Wire for PaperWire {
             id,
             client: order.client,
             key: order.key,
-            put: order.put,
+            ask: order.ask,
             context: order.context.to_vec(),
         });
         Sent::To {

@@ -39,6 +39,10 @@ impl<V: Value> Gossip<V> {
         if !owns(&self.shards, request.key) {
             return self.refuse(id, Refusal::WrongShard, out);
         }
+        if matches!(request.operation, Operation::Cas { .. }) {
+            // Replicas that gossip cannot agree on what a key holds.
+            return self.refuse(id, Refusal::Rejected, out);
+        }
         match self.first_unseen(request.context) {
             None => self.serve(id, request.key, request.operation, input, out),
             Some(missing) => self.defer(id, request, missing, out),
@@ -129,6 +133,7 @@ impl<V: Value> Gossip<V> {
         let value = match request.operation {
             Operation::Get => None,
             Operation::Put { value } => Some(value),
+            Operation::Cas { .. } => unreachable!("it was refused as it came"),
         };
         if !self
             .deferred
@@ -167,6 +172,7 @@ impl<V: Value> Gossip<V> {
         match operation {
             Operation::Get => self.get(id, key, out),
             Operation::Put { value } => self.put(id, key, value, input, out),
+            Operation::Cas { .. } => unreachable!("it was refused as it came"),
         }
     }
 

@@ -27,7 +27,7 @@ impl Disk {
         }
         let shown = |(_, reply): &(RequestId, Reply)| match reply {
             Reply::Put(_, vector, _) | Reply::Get(vector, _) => vector.clone(),
-            Reply::Refused(_) => Vector::new(),
+            Reply::Refused(_) | Reply::Mismatch(_) => Vector::new(),
         };
         let told = |(_, message): &(NodeId, Message)| match &message.body {
             Body::Updates { vector, .. } | Body::Digest { vector, .. } => vector.clone(),

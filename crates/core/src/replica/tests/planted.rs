@@ -164,7 +164,7 @@ fn an_unlogged_put_is_acknowledged_and_sent_to_nobody() {
 fn a_replica_that_reuses_dots_after_a_restart_forgets_which_life_it_is() {
     let happens = |bug| match put(&mut replica(Lattice::Causal, 3, bug), 1) {
         Reply::Put(Some(dot), ..) => dot.origin().incarnation(),
-        reply @ (Reply::Put(..) | Reply::Get(..) | Reply::Refused(_)) => {
+        reply @ (Reply::Put(..) | Reply::Get(..) | Reply::Refused(_) | Reply::Mismatch(_)) => {
             panic!("a put is answered with its dot, not {reply:?}")
         }
     };

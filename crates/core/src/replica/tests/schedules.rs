@@ -186,6 +186,7 @@ impl Group {
                 | Refusal::TooFewReplicas
                 | Refusal::Rejected,
             ) => panic!("there are no shards, and no primary"),
+            Reply::Mismatch(_) => panic!("nothing is compared"),
         }
     }
 

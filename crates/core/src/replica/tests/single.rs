@@ -52,6 +52,83 @@ fn replicas_that_saw_the_same_are_equal_whatever_order_keys_came_in() {
     assert_ne!(hash(&one), hash(&after([1, 1])));
 }
 
+/// What a replica of this kind says to one request after another on one key, each with what it kept.
+fn said(kind: ReplicaKind, operations: &[Operation<'_>]) -> Vec<(Reply, usize)> {
+    let mut replica = Replica::new(&ReplicaSpec {
+        node: NodeId(0),
+        incarnation: 0,
+        group: GroupId(0),
+        peers: Vec::new(),
+        kind,
+        shards: Vec::new(),
+        settings: Settings::default(),
+        bug: None,
+    });
+    let mut ask = |operation| {
+        let mut out = Recorder::default();
+        let request = Request {
+            key: b"k",
+            operation,
+            context: &[],
+        };
+        replica.handle_request(RequestId(0), &request, &Input::default(), &mut out);
+        let (_, reply) = out.replies.remove(0);
+        (reply, out.kept_before_reply[0])
+    };
+    operations.iter().map(|operation| ask(*operation)).collect()
+}
+
+#[test]
+fn a_local_store_compares_and_sets_and_tells_what_it_found_instead() {
+    let [one, two, three] = [1_u64, 2, 3].map(u64::to_le_bytes);
+    let cas = |expected, value| Operation::Cas { expected, value };
+    let said = said(
+        ReplicaKind::Local,
+        &[
+            cas(Some(&one[..]), &two[..]),
+            cas(None, &one),
+            cas(None, &two),
+            cas(Some(&two), &three),
+            cas(Some(&one), &three),
+            Operation::Get,
+        ],
+    );
+    let found = |(reply, kept): &(Reply, usize)| match reply {
+        Reply::Mismatch(values) => (Some(values.clone()), *kept),
+        Reply::Put(..) => (None, *kept),
+        Reply::Get(..) | Reply::Refused(_) => panic!("not an answer to a cas: {reply:?}"),
+    };
+    let (get, cas) = said.split_last().expect("there are answers");
+    let cas: Vec<_> = cas.iter().map(found).collect();
+    let (taken, mismatch) = ((None, 1), |values: &[u64]| (Some(values.to_vec()), 0));
+    let expected = [
+        mismatch(&[]),
+        taken.clone(),
+        mismatch(&[1]),
+        mismatch(&[1]),
+        taken,
+    ];
+    assert_eq!(
+        cas, expected,
+        "what was taken is kept before it is answered"
+    );
+    assert!(matches!(&get.0, Reply::Get(_, values) if values[0].0 == 3));
+}
+
+#[test]
+fn replicas_that_gossip_refuse_to_compare_and_set() {
+    for lattice in [Lattice::Causal, Lattice::Lww] {
+        let cas = Operation::Cas {
+            expected: None,
+            value: &[7; 8],
+        };
+        let said = said(ReplicaKind::Replicated(lattice), &[cas, Operation::Get]);
+        let (refused, kept) = &said[0];
+        assert!(matches!(refused, Reply::Refused(Refusal::Rejected)) && *kept == 0);
+        assert!(matches!(&said[1].0, Reply::Get(_, values) if values.is_empty()));
+    }
+}
+
 #[test]
 fn a_local_store_answers_with_the_last_put_and_the_planted_bug_with_the_one_before() {
     let stale = |bug| {

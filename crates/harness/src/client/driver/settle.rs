@@ -108,14 +108,14 @@ impl Book {
 
 impl Ledger<Mark> for Book {
     fn operation(&mut self, ended: &EndedOperation<'_, Mark>) {
-        if ended.operation.put {
+        if ended.operation.ask.access().is_write() {
             self.keys_end = self.keys_end.max(ended.operation.key + 1);
         }
         match ended.outcome {
             Outcome::Ok => self.progress.ok += 1,
             Outcome::Fail(_) | Outcome::Info(_) => {
                 self.progress.errors += 1;
-                self.a_write_failed |= ended.operation.put;
+                self.a_write_failed |= ended.operation.ask.access().is_write();
             }
         }
         if self.compares && ended.outcome == Outcome::Ok {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 
-use kvs_core::drive::{Order, key_name, payload};
+use kvs_core::drive::{self, NewValue, Order, key_name};
 use kvs_core::protocol::{PutWitness, Refusal, Response, Sibling, Version};
 use kvs_target::{
     Answers, Connection, Connector, Local, NodeAddress, Operations, Outgoing, Refused,
@@ -110,6 +110,7 @@ struct AdapterOutgoing {
 enum Asked {
     Read,
     Write,
+    CompareAndSet,
 }
 
 impl Outgoing for AdapterOutgoing {
@@ -125,17 +126,26 @@ impl Outgoing for AdapterOutgoing {
         let name = std::str::from_utf8(&name).expect("names of keys are ASCII");
         let key = format!("{}{name}", self.key_prefix);
         let mut waiting = self.waiting.borrow_mut();
-        let asked = match order.put {
-            None => {
+        let text = |value: NewValue| String::from_utf8(value.to_text()).expect("it is text");
+        let asked = match order.ask {
+            drive::Ask::Get => {
                 append(&mut waiting, id, Ask::Read { key: &key });
                 Asked::Read
             }
-            Some(new) => {
-                let mut value = vec![0; new.bytes as usize];
-                payload::fill_text(new.id, &mut value);
-                let value = std::str::from_utf8(&value).expect("it is text");
+            drive::Ask::Put(new) => {
+                let value = &text(new);
                 append(&mut waiting, id, Ask::Update { key: &key, value });
                 Asked::Write
+            }
+            drive::Ask::Cas { expected, new } => {
+                let (from, to) = (expected.map(text), text(new));
+                let ask = Ask::Cas {
+                    key: &key,
+                    from: from.as_deref(),
+                    to: &to,
+                };
+                append(&mut waiting, id, ask);
+                Asked::CompareAndSet
             }
         };
         self.expected.borrow_mut().insert(id, asked);
@@ -241,7 +251,13 @@ impl AdapterConnection {
                 answer_get(answers, id, sibling.as_slice());
             }
             (Asked::Read, Answer::Fail(Meaning::NoSuchKey)) => answer_get(answers, id, &[]),
-            (Asked::Write, Answer::Ok(ok)) => {
+            (Asked::CompareAndSet, Answer::Fail(Meaning::NoSuchKey)) => {
+                answers.answer(id, &Response::Mismatch { found: Some(&[]) });
+            }
+            (Asked::CompareAndSet, Answer::Fail(Meaning::Mismatch)) => {
+                answers.answer(id, &Response::Mismatch { found: None });
+            }
+            (Asked::Write | Asked::CompareAndSet, Answer::Ok(ok)) => {
                 answers.answer(id, &Response::Put(witness(ok.version)));
             }
             (_, Answer::Fail(meaning)) => {

@@ -10,12 +10,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use kvs_core::drive::{Order, key_name, payload};
+use kvs_core::drive::{Ask, Order, key_name};
 use kvs_core::protocol::{PutWitness, Refusal, Response, Sibling, Version};
 use kvs_target::{Answers, Connection, Connector, Local, NodeAddress, Outgoing, Refused};
 
 use super::errors::{Meaning, meaning};
-use super::gateway::{self, Answer, Http};
+use super::gateway::{self, Answer, Compared, Http};
 use super::is_serializable;
 use crate::targets::store::Speech;
 
@@ -91,14 +91,33 @@ struct EtcdOutgoing {
 #[derive(Debug)]
 struct Job {
     id: u32,
-    is_put: bool,
+    what: What,
     body: Vec<u8>,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Range,
+    Put,
+    /// A compare-and-set.
+    Transaction,
+}
+
+impl What {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Range => gateway::RANGE,
+            Self::Put => gateway::PUT,
+            Self::Transaction => gateway::TRANSACTION,
+        }
+    }
 }
 
 /// What became of a job.
 struct Done {
     id: u32,
-    is_put: bool,
+    what: What,
     /// None when nothing was sent.
     outcome: Option<io::Result<Answer>>,
 }
@@ -114,16 +133,19 @@ impl Outgoing for EtcdOutgoing {
         }
         let mut key = self.settings.key_prefix.clone().into_bytes();
         key.extend_from_slice(&key_name(order.key));
-        let body = match order.put {
-            None => gateway::range(&key, self.settings.serializable),
-            Some(new) => {
-                let mut value = vec![0; new.bytes as usize];
-                payload::fill_text(new.id, &mut value);
-                gateway::put(&key, &value)
+        let (what, body) = match order.ask {
+            Ask::Get => (
+                What::Range,
+                gateway::range(&key, self.settings.serializable),
+            ),
+            Ask::Put(new) => (What::Put, gateway::put(&key, &new.to_text())),
+            Ask::Cas { expected, new } => {
+                let expected = expected.map(kvs_core::drive::NewValue::to_text);
+                let body = gateway::compare_and_set(&key, expected.as_deref(), &new.to_text());
+                (What::Transaction, body)
             }
         };
-        let is_put = order.put.is_some();
-        self.queue.borrow_mut().push_back(Job { id, is_put, body });
+        self.queue.borrow_mut().push_back(Job { id, what, body });
         self.arrived.notify_one();
     }
 
@@ -181,7 +203,7 @@ async fn work(
     let mut http = connected;
     loop {
         let job = outgoing.queue.borrow_mut().pop_front();
-        let Some(Job { id, is_put, body }) = job else {
+        let Some(Job { id, what, body }) = job else {
             outgoing.idle.set(outgoing.idle.get() + 1);
             outgoing.arrived.notified().await;
             outgoing.idle.set(outgoing.idle.get() - 1);
@@ -194,20 +216,16 @@ async fn work(
         let outcome = match connected {
             Err(_) => None,
             Ok(mut connected) => {
-                let path = if is_put { gateway::PUT } else { gateway::RANGE };
                 // Whoever waits for longer is told by the end of the connection.
                 let patience = outgoing.settings.patience;
-                let answer = tokio::time::timeout(patience, connected.post(path, body)).await;
+                let answer =
+                    tokio::time::timeout(patience, connected.post(what.path(), body)).await;
                 let answer = answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
                 http = answer.is_ok().then_some(connected);
                 Some(answer)
             }
         };
-        let done = Done {
-            id,
-            is_put,
-            outcome,
-        };
+        let done = Done { id, what, outcome };
         if tell.send(done).await.is_err() {
             return;
         }
@@ -216,11 +234,7 @@ async fn work(
 
 /// Hands an answer on, and says whether the connections can go on.
 fn hand_on(done: Done, answers: &mut dyn Answers) -> bool {
-    let Done {
-        id,
-        is_put,
-        outcome,
-    } = done;
+    let Done { id, what, outcome } = done;
     let answer = match outcome {
         None => {
             // Nothing was sent.
@@ -237,19 +251,21 @@ fn hand_on(done: Done, answers: &mut dyn Answers) -> bool {
         }
         return true;
     }
-    if is_put {
-        match gateway::revision(&answer.body) {
+    match what {
+        What::Range => hand_on_found(id, &answer.body, answers),
+        What::Put => match gateway::revision(&answer.body) {
             Some(revision) => answers.answer(id, &Response::Put(witness(revision))),
             None => answers.indefinite(id),
-        }
-        return true;
+        },
+        What::Transaction => hand_on_compared(id, &answer.body, answers),
     }
-    match gateway::found(&answer.body) {
+    true
+}
+
+fn hand_on_found(id: u32, body: &[u8], answers: &mut dyn Answers) {
+    match gateway::found(body) {
         Some(found) => {
-            let sibling = { found.as_ref() }.map(|(value, revision)| Sibling {
-                value,
-                witness: witness(*revision),
-            });
+            let sibling = found.as_ref().map(sibling);
             let response = Response::Get {
                 vector: &[],
                 siblings: sibling.as_slice(),
@@ -258,7 +274,26 @@ fn hand_on(done: Done, answers: &mut dyn Answers) -> bool {
         }
         None => answers.indefinite(id),
     }
-    true
+}
+
+fn hand_on_compared(id: u32, body: &[u8], answers: &mut dyn Answers) {
+    match gateway::compared(body) {
+        Some(Compared::Set(revision)) => answers.answer(id, &Response::Put(witness(revision))),
+        Some(Compared::Found(found)) => {
+            let sibling = found.as_ref().map(sibling);
+            let found = Some(sibling.as_slice());
+            answers.answer(id, &Response::Mismatch { found });
+        }
+        None => answers.indefinite(id),
+    }
+}
+
+/// A value, with the revision of its write.
+fn sibling((value, revision): &(Vec<u8>, u64)) -> Sibling<'_> {
+    Sibling {
+        value,
+        witness: witness(*revision),
+    }
 }
 
 /// The revision of a write orders all writes of the cluster.

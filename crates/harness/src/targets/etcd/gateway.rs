@@ -19,6 +19,7 @@ const ANSWER_BYTES_MAX: usize = 8 << 20;
 
 pub(super) const RANGE: &str = "/v3/kv/range";
 pub(super) const PUT: &str = "/v3/kv/put";
+pub(super) const TRANSACTION: &str = "/v3/kv/txn";
 pub(super) const STATUS: &str = "/v3/maintenance/status";
 
 /// One HTTP connection.
@@ -87,28 +88,91 @@ pub(super) fn put(key: &[u8], value: &[u8]) -> Vec<u8> {
     serde_json::to_vec(&Put { key, value }).expect("plain data")
 }
 
-/// What a read found: a value and the revision of the write that it is from.
-pub(super) fn found(body: &[u8]) -> Option<Option<(Vec<u8>, u64)>> {
+/// The body of a transaction that sets a key if it holds what is expected, or else reads it.
+pub(super) fn compare_and_set(key: &[u8], expected: Option<&[u8]>, value: &[u8]) -> Vec<u8> {
+    let (key, value) = (STANDARD.encode(key), STANDARD.encode(value));
+    let compare = match expected {
+        Some(expected) => serde_json::json!({
+            "key": key, "target": "VALUE", "result": "EQUAL", "value": STANDARD.encode(expected),
+        }),
+        // A key that is not there was created at no revision.
+        None => serde_json::json!({
+            "key": key, "target": "CREATE", "result": "EQUAL", "createRevision": "0",
+        }),
+    };
+    let transaction = serde_json::json!({
+        "compare": [compare],
+        "success": [{ "requestPut": { "key": key, "value": value } }],
+        "failure": [{ "requestRange": { "key": key } }],
+    });
+    serde_json::to_vec(&transaction).expect("plain data")
+}
+
+/// What became of a compare-and-set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Compared {
+    /// It took effect, under this revision.
+    Set(u64),
+    /// The key held this instead: a value and the revision of its write.
+    Found(Option<(Vec<u8>, u64)>),
+}
+
+/// What a compare-and-set was answered with.
+pub(super) fn compared(body: &[u8]) -> Option<Compared> {
     #[derive(Deserialize)]
-    struct Found<'a> {
-        #[serde(borrow, default)]
-        kvs: Vec<Kv<'a>>,
-    }
-    #[derive(Deserialize)]
-    struct Kv<'a> {
+    struct Transacted<'a> {
         #[serde(default)]
-        value: &'a str,
-        mod_revision: &'a str,
+        succeeded: bool,
+        #[serde(borrow, default)]
+        responses: Vec<Part<'a>>,
     }
-    let found: Found<'_> = serde_json::from_slice(body).ok()?;
-    match &found.kvs[..] {
-        [] => Some(None),
-        [kv] => Some(Some((
-            STANDARD.decode(kv.value).ok()?,
-            kv.mod_revision.parse().ok()?,
-        ))),
+    #[derive(Deserialize)]
+    struct Part<'a> {
+        #[serde(borrow, default)]
+        response_range: Option<Found<'a>>,
+    }
+    let transacted: Transacted<'_> = serde_json::from_slice(body).ok()?;
+    if transacted.succeeded {
+        return revision(body).map(Compared::Set);
+    }
+    match &transacted.responses[..] {
+        [part] => part.response_range.as_ref()?.only().map(Compared::Found),
         _ => None,
     }
+}
+
+/// What a read is answered with.
+#[derive(Deserialize)]
+struct Found<'a> {
+    #[serde(borrow, default)]
+    kvs: Vec<Kv<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Kv<'a> {
+    #[serde(default)]
+    value: &'a str,
+    mod_revision: &'a str,
+}
+
+impl Found<'_> {
+    /// The one value, with its revision, or that there is none.
+    fn only(&self) -> Option<Option<(Vec<u8>, u64)>> {
+        match &self.kvs[..] {
+            [] => Some(None),
+            [kv] => Some(Some((
+                STANDARD.decode(kv.value).ok()?,
+                kv.mod_revision.parse().ok()?,
+            ))),
+            _ => None,
+        }
+    }
+}
+
+/// What a read found: a value and the revision of the write that it is from.
+pub(super) fn found(body: &[u8]) -> Option<Option<(Vec<u8>, u64)>> {
+    let found: Found<'_> = serde_json::from_slice(body).ok()?;
+    found.only()
 }
 
 /// The revision of a write.
@@ -177,6 +241,37 @@ mod tests {
         assert_eq!(leads(br#"{"header":{"member_id":"2"}}"#), Some(false));
         let failed = br#"{"error":"etcdserver: too many requests","message":"etcdserver: too many requests","code":8}"#;
         assert_eq!(error(failed), "etcdserver: too many requests");
+    }
+
+    #[test]
+    fn a_compare_and_set_says_what_it_found_instead() {
+        let set = br#"{"header":{"revision":"9"},"succeeded":true,
+            "responses":[{"response_put":{"header":{"revision":"9"}}}]}"#;
+        assert_eq!(compared(set), Some(Compared::Set(9)));
+        let other = br#"{"header":{"revision":"9"},"responses":[{"response_range":{
+            "header":{"revision":"9"},"kvs":[{"key":"azE=","mod_revision":"7","value":"djE="}],
+            "count":"1"}}]}"#;
+        let found = Compared::Found(Some((b"v1".to_vec(), 7)));
+        assert_eq!(compared(other), Some(found));
+        let nothing = br#"{"header":{"revision":"9"},"responses":[{"response_range":{
+            "header":{"revision":"9"}}}]}"#;
+        assert_eq!(compared(nothing), Some(Compared::Found(None)));
+        for other in [&b"<html>"[..], b"{}", br#"{"responses":[]}"#] {
+            assert_eq!(compared(other), None);
+        }
+    }
+
+    #[test]
+    fn a_compare_and_set_expects_a_value_or_that_the_key_was_never_created() {
+        let asked = |expected| -> serde_json::Value {
+            serde_json::from_slice(&compare_and_set(b"k1", expected, b"v2")).expect("JSON")
+        };
+        let compare = &asked(Some(&b"v1"[..]))["compare"][0];
+        assert_eq!(compare["target"], "VALUE");
+        assert_eq!(compare["value"], "djE=");
+        let compare = &asked(None)["compare"][0];
+        assert_eq!(compare["target"], "CREATE");
+        assert_eq!(compare["createRevision"], "0");
     }
 
     #[test]

@@ -22,7 +22,7 @@ const SERIALIZABLE: &str = "serializable";
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "etcd",
     operations: Operations {
-        compare_and_set: false,
+        compare_and_set: true,
     },
     // The revision of each write orders them all.
     evidence: |_| Evidence::Versions,

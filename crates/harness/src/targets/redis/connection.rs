@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use kvs_core::drive::{KEY_NAME_BYTES, Order, key_name, payload};
+use kvs_core::drive::{Ask, KEY_NAME_BYTES, NewValue, Order, key_name, payload};
 use kvs_core::protocol::{PutWitness, Response, Sibling};
 use kvs_target::{Answers, Connection, Connector, Local, NodeAddress, Outgoing, Refused};
 
@@ -29,6 +29,12 @@ const READ_BYTES: usize = 64 << 10;
 const LOOKS: u32 = 8;
 /// Rounds of reading and writing before others on the thread get a turn.
 const ROUNDS_MAX: usize = 4;
+
+/// Sets a key to the first argument if it holds the second, or if it is not there and there is no
+/// second. Answers `OK`, or what the key holds instead.
+const COMPARE_AND_SET: &[u8] = b"local found = redis.call('GET', KEYS[1]) \
+    if found == (ARGV[2] or false) then return redis.call('SET', KEYS[1], ARGV[1]) end \
+    return found";
 
 /// Connects to Redis.
 pub(super) struct RedisConnector {
@@ -155,6 +161,8 @@ struct Waiting {
 enum Expected {
     Get(u32),
     Set(u32),
+    /// A compare-and-set, whose mismatch is a value or nothing.
+    Cas(u32),
     /// The WAIT for all writes before it that are not waited for yet.
     Wait,
 }
@@ -170,24 +178,35 @@ impl Outgoing for RedisOutgoing {
         }
         let mut waiting = self.waiting.borrow_mut();
         let out = &mut waiting.bytes;
-        let expected = match order.put {
-            None => {
+        let expected = match order.ask {
+            Ask::Get => {
                 append_length(out, b'*', 2);
                 append_bulk(out, 3, |out| out.extend_from_slice(b"GET"));
                 self.append_key(out, order.key);
                 Expected::Get(id)
             }
-            Some(value) => {
+            Ask::Put(new) => {
                 append_length(out, b'*', 3);
                 append_bulk(out, 3, |out| out.extend_from_slice(b"SET"));
                 self.append_key(out, order.key);
-                append_bulk(out, value.bytes as usize, |out| {
-                    let start = out.len();
-                    out.resize(start + value.bytes as usize, 0);
-                    payload::fill_text(value.id, &mut out[start..]);
-                });
+                append_value(out, new);
                 waiting.unwaited = true;
                 Expected::Set(id)
+            }
+            Ask::Cas { expected, new } => {
+                append_length(out, b'*', 5 + usize::from(expected.is_some()));
+                append_bulk(out, 4, |out| out.extend_from_slice(b"EVAL"));
+                append_bulk(out, COMPARE_AND_SET.len(), |out| {
+                    out.extend_from_slice(COMPARE_AND_SET);
+                });
+                append_bulk(out, 1, |out| out.push(b'1'));
+                self.append_key(out, order.key);
+                append_value(out, new);
+                if let Some(expected) = expected {
+                    append_value(out, expected);
+                }
+                waiting.unwaited = true;
+                Expected::Cas(id)
             }
         };
         self.expected.borrow_mut().push_back(expected);
@@ -363,11 +382,21 @@ impl Pump<'_> {
             let answers = &mut *self.answers;
             match (expected, reply) {
                 (Expected::Get(id), Reply::Bulk(value)) => answer_get(answers, id, value),
-                (Expected::Set(id), Reply::Simple(_)) if wait > 0 => self.held.push(id),
-                (Expected::Set(id), Reply::Simple(_)) => {
+                (Expected::Cas(id), Reply::Bulk(found)) => {
+                    let found = found.map(sibling);
+                    let found = Some(found.as_slice());
+                    answers.answer(id, &Response::Mismatch { found });
+                }
+                (Expected::Set(id) | Expected::Cas(id), Reply::Simple(_)) if wait > 0 => {
+                    self.held.push(id);
+                }
+                (Expected::Set(id) | Expected::Cas(id), Reply::Simple(_)) => {
                     answers.answer(id, &Response::Put(PutWitness::None));
                 }
-                (Expected::Get(id) | Expected::Set(id), Reply::Error(error)) => {
+                (
+                    Expected::Get(id) | Expected::Set(id) | Expected::Cas(id),
+                    Reply::Error(error),
+                ) => {
                     answer_error(answers, id, meaning(error));
                 }
                 (Expected::Wait, reply) => {
@@ -381,7 +410,7 @@ impl Pump<'_> {
                         }
                     }
                 }
-                (Expected::Get(_) | Expected::Set(_), _) => {
+                (Expected::Get(_) | Expected::Set(_) | Expected::Cas(_), _) => {
                     return Err(io::Error::other("the server answers another question"));
                 }
             }
@@ -390,15 +419,29 @@ impl Pump<'_> {
 }
 
 fn answer_get(answers: &mut dyn Answers, id: u32, value: Option<&[u8]>) {
-    let sibling = value.map(|value| Sibling {
-        value,
-        witness: PutWitness::None,
-    });
+    let sibling = value.map(sibling);
     let response = Response::Get {
         vector: &[],
         siblings: sibling.as_slice(),
     };
     answers.answer(id, &response);
+}
+
+/// A value, of which nothing more is said.
+const fn sibling(value: &[u8]) -> Sibling<'_> {
+    Sibling {
+        value,
+        witness: PutWitness::None,
+    }
+}
+
+/// Appends a value as a word of a command.
+fn append_value(out: &mut Vec<u8>, value: NewValue) {
+    append_bulk(out, value.bytes as usize, |out| {
+        let start = out.len();
+        out.resize(start + value.bytes as usize, 0);
+        payload::fill_text(value.id, &mut out[start..]);
+    });
 }
 
 fn answer_error(answers: &mut dyn Answers, id: u32, meaning: Meaning) {

@@ -20,7 +20,7 @@ const WAIT_OPTION: &str = "wait";
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "redis",
     operations: Operations {
-        compare_and_set: false,
+        compare_and_set: true,
     },
     // Nothing that a reply says survives a fail-over.
     evidence: |_| Evidence::None,

@@ -59,7 +59,10 @@ pub fn facts(architecture: &Architecture, lattice: Lattice, durability: Durabili
         says: None,
         evidence: kvs_recording::evidence(architecture, lattice),
         ports: architecture.ports(),
-        operations: Operations::default(),
+        // Replicas that gossip cannot compare and set.
+        operations: Operations {
+            compare_and_set: !architecture.is_replicated(),
+        },
         payload: Payload::Bytes,
         writes: Writes::Any,
         reads: Reads::AsAsked,

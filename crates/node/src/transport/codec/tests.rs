@@ -132,7 +132,11 @@ fn every_response_survives_the_wire_and_no_prefix_of_it_does() {
             vector: &vector[..number.min(2)],
             siblings: &siblings[..number],
         });
+        check_response(&Response::Mismatch {
+            found: Some(&siblings[..number]),
+        });
     }
+    check_response(&Response::Mismatch { found: None });
 }
 
 #[test]
@@ -153,6 +157,13 @@ fn what_is_longer_than_the_protocol_allows_is_not_encoded_and_leaves_the_buffer_
         },
         Request {
             operation: Operation::Put { value: &long_value },
+            ..get
+        },
+        Request {
+            operation: Operation::Cas {
+                expected: Some(&long_value),
+                value: b"",
+            },
             ..get
         },
         Request {
@@ -247,6 +258,25 @@ proptest! {
         // All but the value has a length of its own, so that no shorter frame decodes.
         let value_bytes = value.map_or(0, |value| value.len());
         for cut in 0..payload.len() - value_bytes {
+            prop_assert!(decode_request(&payload[..cut], &mut scratch).is_err());
+        }
+    }
+
+    #[test]
+    fn every_compare_and_set_survives_the_wire(
+        id in any::<u32>(),
+        key in bytes(1),
+        expected in prop::option::of(bytes(0)),
+        value in bytes(0),
+        context in dots(),
+    ) {
+        let expected = expected.as_deref();
+        let operation = Operation::Cas { expected, value: &value };
+        let request = Request { key: &key, operation, context: &context };
+        let payload = payload_of_request(id, &request);
+        let mut scratch = vec![Dot(3)];
+        prop_assert_eq!(decode_request(&payload, &mut scratch), Ok((id, request)));
+        for cut in 0..payload.len() - value.len() {
             prop_assert!(decode_request(&payload[..cut], &mut scratch).is_err());
         }
     }

@@ -30,7 +30,14 @@ pub(super) fn time_charts(directory: &Path) -> Result<(Vec<Chart>, Vec<String>),
         return Ok((charts, notices));
     };
     let mut kinds: BTreeMap<(usize, String), Vec<Sample>> = BTreeMap::new();
-    const ORDER: [&str; 5] = ["all", "read", "update", "insert", "read-modify-write"];
+    const ORDER: [&str; 6] = [
+        "all",
+        "read",
+        "update",
+        "insert",
+        "read-modify-write",
+        "compare-and-set",
+    ];
     for row in rows {
         let place = ORDER.iter().position(|known| *known == row.kind);
         let key = (place.unwrap_or(ORDER.len()), row.kind.clone());

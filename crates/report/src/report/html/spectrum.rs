@@ -14,7 +14,13 @@ const NS_PER_MS: f64 = 1e6;
 /// A percentile distribution: 1 / (1 - quantile), and the value in ns.
 type Distribution = Vec<(f64, f64)>;
 
-const KINDS: [&str; 4] = ["read", "update", "insert", "read-modify-write"];
+const KINDS: [&str; 5] = [
+    "read",
+    "update",
+    "insert",
+    "read-modify-write",
+    "compare-and-set",
+];
 
 /// The spectrum of every kind of operation; nothing when no file is there.
 pub(super) fn latency(directory: &Path) -> Result<Option<Chart>, PageError> {
