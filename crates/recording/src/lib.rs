@@ -291,7 +291,7 @@ pub fn header(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kvs_core::drive::InFlight;
+    use kvs_core::drive::{InFlight, NewValue};
     use kvs_core::protocol::{GroupId, NodeId};
 
     #[test]
@@ -329,5 +329,83 @@ mod tests {
         witness_is(Evidence::Causal, nothing);
         witness_is(Evidence::Versions, Witness::Version(None));
         witness_is(Evidence::None, Witness::None);
+    }
+
+    /// What the row of a compare-and-set of value 7 to a new one says, after this end.
+    fn row_of_cas<T>(
+        outcome: Outcome,
+        response: Option<&Response<'_>>,
+        look: impl FnOnce(&Row<'_>) -> T,
+    ) -> T {
+        let value = |id| NewValue { id, bytes: 16 };
+        let operation = InFlight {
+            ask: Ask::Cas {
+                expected: Some(value(7)),
+                new: value(history::value_id(1, 4)),
+            },
+            key: 0,
+            index: 4,
+            intended_ns: 0,
+            invoke_ns: 0,
+            node: NodeId(0),
+            incarnation: 0,
+            group: GroupId(0),
+        };
+        let mut rows = RowMaker::new(Evidence::None);
+        look(&rows.row(&EndedOperation {
+            session: 1,
+            operation: &operation,
+            mark: Phase::Run,
+            outcome,
+            response,
+            ended_ns: 5,
+        }))
+    }
+
+    #[test]
+    fn a_compare_and_set_leaves_what_it_expected_and_wrote() {
+        let version = kvs_core::protocol::Version { time: 9, origin: 0 };
+        let done = Response::Put(PutWitness::Lww { version });
+        let unknown = Outcome::Info(Trouble::Timeout);
+        for (outcome, response, kept) in [
+            (Outcome::Ok, Some(&done), history::Outcome::Ok),
+            (unknown, None, history::Outcome::Info),
+        ] {
+            row_of_cas(outcome, response, |row| {
+                assert_eq!(
+                    (row.kind, row.outcome, row.read),
+                    (Kind::Cas, kept, &[7][..])
+                );
+                assert_eq!(row.written, history::value_id(1, 4));
+                assert_eq!(row.witness, Witness::None);
+            });
+        }
+    }
+
+    #[test]
+    fn a_mismatch_that_tells_what_it_found_is_a_read_of_that() {
+        let mut value = [0; 16];
+        payload::fill(8, &mut value);
+        let found = [Sibling {
+            value: &value,
+            witness: PutWitness::None,
+        }];
+        for (found, read) in [(&found[..], &[8][..]), (&[], &[])] {
+            let response = Response::Mismatch { found: Some(found) };
+            row_of_cas(Outcome::Ok, Some(&response), |row| {
+                assert_eq!((row.kind, row.written, row.read), (Kind::Get, 0, read));
+                assert_eq!((row.outcome, row.error), (history::Outcome::Ok, None));
+            });
+        }
+    }
+
+    #[test]
+    fn a_mismatch_that_does_not_tell_is_a_compare_and_set_that_failed() {
+        let response = Response::Mismatch { found: None };
+        row_of_cas(Outcome::Ok, Some(&response), |row| {
+            assert_eq!((row.kind, row.read), (Kind::Cas, &[7][..]));
+            let expected = (history::Outcome::Fail, Some(ErrorKind::Mismatch));
+            assert_eq!((row.outcome, row.error), expected);
+        });
     }
 }

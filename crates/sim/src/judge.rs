@@ -180,6 +180,15 @@ fn judge(history: &History) -> Report {
     checker::check(history, &options)
 }
 
+/// Whether one order in time explains all that was read, the final reads included: then no write is
+/// lost.
+fn is_linearizable(report: &Report) -> bool {
+    report
+        .checks
+        .iter()
+        .any(|check| check.property == Property::Linearizable && check.verdict.is_valid())
+}
+
 /// The verdict on what is promised.
 fn verdict_of(report: &Report, history: &History) -> SimVerdict {
     let checks = || {
@@ -196,6 +205,7 @@ fn verdict_of(report: &Report, history: &History) -> SimVerdict {
     let putless = !has_puts(history);
     let settled = |check: &checker::Check| {
         check.property == Property::CausalBlackBox && is_proved_causal(report)
+            || check.property == Property::LostWrites && is_linearizable(report)
             || check.property != Property::Integrity && check.checked == 0 && putless
     };
     // What a promise names applies to every history of a store that makes it.

@@ -23,7 +23,7 @@ const US: u64 = 1_000;
 const MS: u64 = 1_000_000;
 
 /// What the caller decides; the seed draws all else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Options {
     /// What is simulated.
     pub architecture: Architecture,
@@ -34,6 +34,10 @@ pub struct Options {
     pub promise: Option<Model>,
     /// A known mistake to build the store with.
     pub bug: Option<Bug>,
+    /// What clients do: the mix, keys and sizes of this workload, which its name finds again. Its
+    /// rate, its times and its faults are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Workload>,
     /// Steps of the workload in the safety phase; a read-modify-write is one step of two
     /// operations.
     pub steps: u64,
@@ -62,6 +66,7 @@ impl Options {
             lattice,
             promise: None,
             bug: None,
+            workload: None,
             steps: STEPS_DEFAULT,
             sessions: None,
             keys: None,
@@ -283,6 +288,14 @@ impl Plan {
             self.replays = true;
         } else {
             self.syncs = Syncs::default();
+        }
+        if let Some(workload) = &options.workload {
+            self.workload = Workload {
+                sessions: self.workload.sessions,
+                ..workload.clone()
+            };
+            self.workload.rate = None;
+            self.workload.nemesis.clear();
         }
         self.workload.sessions = options.sessions.unwrap_or(self.workload.sessions);
         self.workload.records = options.keys.unwrap_or(self.workload.records);

@@ -1,6 +1,7 @@
 //! Simulations of whole plans.
 
 mod bad_disks;
+mod compare_and_set;
 mod pinned;
 mod spreading;
 

@@ -9,15 +9,33 @@ use anyhow::anyhow;
 use clap::Args;
 
 use crate::checker::Model;
+use crate::node::Durability;
 use crate::protocol::Lattice;
+use crate::run::can_be_asked;
 use crate::server::{Architecture, fits};
 use crate::session::Routing;
 use crate::sim::{Options, STEPS_DEFAULT, SimFault, Topology};
+use crate::targets::zoo;
+use crate::workload::Workload;
 
 use crate::cli::Failure;
 use crate::cli::choice::{Choice, choice, model};
 use crate::cli::run::{Switch, usual};
 use crate::cli::simulated::SimulatedArgs;
+
+/// The workload of this name or file, if the store can be asked for what is in it.
+fn workload(
+    name: &str,
+    architecture: &Architecture,
+    lattice: Lattice,
+) -> Result<Workload, Failure> {
+    let workload = Workload::load(name).map_err(Failure::bad_arguments)?;
+    let facts = zoo::facts(architecture, lattice, Durability::default());
+    can_be_asked(&facts.name, facts.operations, &workload.mix).map_err(Failure::bad_arguments)?;
+    // The command that simulates it again has to find it.
+    let name = name.to_owned();
+    Ok(Workload { name, ..workload })
+}
 
 /// Every kind of fault, as `--without` takes it.
 const ALL: &str = "all";
@@ -49,6 +67,11 @@ pub(in crate::cli) struct SimArgs {
     /// How many steps of the workload there are while faults come. A read-modify-write is one step.
     #[arg(long, value_name = "COUNT", default_value_t = STEPS_DEFAULT)]
     steps: u64,
+
+    /// What clients do: the mix, keys and sizes of a workload, by name or as a TOML file. [default:
+    /// the seed draws it]
+    #[arg(long, value_name = "NAME|FILE")]
+    workload: Option<String>,
 
     /// How many replicas each group has. [default: what the architecture says]
     #[arg(long, value_name = "COUNT")]
@@ -117,9 +140,13 @@ impl SimArgs {
         if let Some(bug) = bug {
             fits(bug, &architecture, lattice).map_err(Failure::bad_arguments)?;
         }
+        let workload = { self.workload.as_deref() }
+            .map(|name| workload(name, &architecture, lattice))
+            .transpose()?;
         Ok(Options {
             promise: self.promise,
             bug,
+            workload,
             steps: self.steps,
             sessions: self.sessions,
             keys: self.keys,

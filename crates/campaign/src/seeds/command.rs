@@ -68,6 +68,9 @@ impl Words {
 
     /// What is decided though a seed could draw it.
     fn drawn(&mut self, options: &Options) {
+        if let Some(workload) = &options.workload {
+            self.option("workload", &workload.name);
+        }
         if let Some(sessions) = options.sessions {
             self.option("sessions", sessions);
         }

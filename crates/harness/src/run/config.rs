@@ -262,7 +262,7 @@ impl Config {
 ///
 /// # Errors
 /// When it cannot; the message says what to choose instead.
-pub(super) fn can_be_asked(store: &str, operations: Operations, mix: &Mix) -> Result<(), Unfit> {
+pub fn can_be_asked(store: &str, operations: Operations, mix: &Mix) -> Result<(), Unfit> {
     if mix.compare_and_set > 0.0 && !operations.compare_and_set {
         return Err(Unfit::NoCompareAndSet(store.to_owned()));
     }
@@ -326,5 +326,23 @@ mod tests {
         history.header.real_time = false;
         let budget = CheckBudget::AsTheRun.of(&history);
         assert_eq!(budget, Some(CHECKED_FOR_MIN));
+    }
+
+    #[test]
+    fn compare_and_set_is_refused_before_the_run_where_the_store_does_not_know_it() {
+        let check = |architecture: &str, workload| {
+            let architecture = architecture.parse().expect("an architecture");
+            Config::new(architecture, Chosen::of_catalogue(workload)).check()
+        };
+        let refused = check("replicated", "cas-register").expect_err("replicas gossip");
+        assert_eq!(
+            refused.to_string(),
+            "replicated knows no compare-and-set: choose local or sharded, or leave \
+             mix.compare_and_set out"
+        );
+        check("replicated", "contended").expect("nothing is compared");
+        for architecture in ["local", "sharded"] {
+            check(architecture, "cas-register").expect("one copy of each key");
+        }
     }
 }

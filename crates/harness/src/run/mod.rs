@@ -42,7 +42,7 @@ pub use crate::wording::one_line;
 pub use beside::add_record;
 pub use capacity::Capacity;
 pub use command::{arguments, engine_name};
-pub use config::{CheckBudget, Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE, Unfit};
+pub use config::{CheckBudget, Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE, Unfit, can_be_asked};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
 pub use find::{NoHistory, find_history};
@@ -158,6 +158,11 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     };
     let mut target = start_target(config, &directory).await?;
     let facts = target.facts().clone();
+    // An adapter says only now what it knows.
+    if let Err(unfit) = can_be_asked(&facts.name, facts.operations, &config.workload().mix) {
+        target.stop().await;
+        return Err(unfit.into());
+    }
     let price = price_of_the_pipe(config).await;
     let driver = driver(config, &facts, &directory).map_err(load_failed)?;
     let (driven, driver, nodes) = drive_and_stop(

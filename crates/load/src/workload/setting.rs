@@ -216,7 +216,7 @@ mod tests {
             "mix.read=0.25",
             "mix.update=0.25",
             "mix.read_modify_write=0.25",
-            "mix.compare_and_set=0",
+            "mix.compare_and_set=0.25",
             "mix.insert=0.25",
             "distribution=hotspot",
             "distribution.keys=0.1",

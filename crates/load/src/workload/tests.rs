@@ -289,7 +289,7 @@ fn workload(settings: &[&str]) -> Workload {
 fn kinds_follow_the_mix_and_absent_kinds_never_come() {
     let mix = |settings: &[&str]| {
         let mut generator = Generator::new(&workload(settings), 3);
-        counts(4, || {
+        counts(5, || {
             let step = generator.next();
             if step.kind == StepKind::Insert {
                 generator.insert_acknowledged(step.key);
