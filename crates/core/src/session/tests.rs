@@ -372,3 +372,57 @@ fn an_answer_that_does_not_fit_the_request_is_no_success() {
     let next = session.handle_response(fixture.view(), KEY, &NOTHING);
     assert_eq!(next, done(Outcome::Info(Trouble::Malformed), true));
 }
+
+#[test]
+fn writes_go_to_the_primary_as_last_learnt_until_one_goes_wrong_and_reads_stay_where_they_are() {
+    let policy = Policy {
+        routing: Routing::Sticky,
+        context: true,
+    };
+    let fixture = Fixture::new("replicated(3)", policy);
+    let with = |primary: u16| View {
+        primary: Some(NodeId(primary)),
+        ..fixture.view()
+    };
+    let mut session = Session::new(0);
+    let own = session.begin(with(1), KEY, Access::Read, 0).node;
+    let _ = session.handle_response(with(1), KEY, &NOTHING);
+    assert_eq!(own, NodeId(0), "a read goes to the session's own node");
+    let written = Response::Put(PutWitness::None);
+    assert_eq!(
+        session.begin(with(1), KEY, Access::Write, 0).node,
+        NodeId(1)
+    );
+    assert_eq!(
+        session.handle_response(with(1), KEY, &written),
+        done(Outcome::Ok, false)
+    );
+    // Another node has become the primary, and this session has seen nothing go wrong.
+    assert_eq!(
+        session.begin(with(2), KEY, Access::Write, 0).node,
+        NodeId(1)
+    );
+    let refused = Response::Refused(Refusal::NotPrimary);
+    let failed = Outcome::Fail(Trouble::Refused(Refusal::NotPrimary));
+    assert_eq!(
+        session.handle_response(with(2), KEY, &refused),
+        done(failed, false)
+    );
+    assert_eq!(
+        session.begin(with(2), KEY, Access::Write, 0).node,
+        NodeId(2)
+    );
+}
+
+#[test]
+fn a_store_that_does_not_know_whether_a_write_took_effect_ends_the_session_and_a_read_fails() {
+    let fixture = Fixture::new("local", Policy::default());
+    let mut session = Session::new(0);
+    let _ = session.begin(fixture.view(), KEY, Access::Write, 0);
+    let unknown = done(Outcome::Info(Trouble::Indefinite), true);
+    assert_eq!(session.handle_indefinite(), unknown);
+    let mut session = Session::new(1);
+    let _ = session.begin(fixture.view(), KEY, Access::Read, 0);
+    let failed = done(Outcome::Fail(Trouble::Indefinite), false);
+    assert_eq!(session.handle_indefinite(), failed);
+}

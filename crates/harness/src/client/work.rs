@@ -58,7 +58,7 @@ impl Plan {
         match self {
             Self::Load(_) => Phase::Load,
             Self::Run { .. } | Self::Sweep { .. } => Phase::Run,
-            Self::Final { .. } => Phase::Final,
+            Self::Final { compared, .. } => read_back_phase(*compared),
         }
     }
 }
@@ -91,7 +91,8 @@ pub(super) enum Work {
     Load(LoadSteps),
     Run(Box<Run>),
     Sweep(std::ops::Range<u64>),
-    Final(Vec<ReadBack>),
+    /// What is left to read from each node, and which phase that is.
+    Final(Vec<ReadBack>, Phase),
 }
 
 /// What is left to read from one node in the end.
@@ -123,13 +124,14 @@ impl Work {
         match plan {
             Plan::Load(steps) => Self::Load(steps),
             Plan::Sweep { keys } => Self::Sweep(keys),
-            Plan::Final { reads, .. } => {
+            Plan::Final { reads, compared } => {
                 let read_back = |(node, keys)| ReadBack {
                     node,
                     keys,
                     silent_since_ns: None,
                 };
-                Self::Final(reads.into_iter().map(read_back).collect())
+                let reads = reads.into_iter().map(read_back).collect();
+                Self::Final(reads, read_back_phase(compared))
             }
             Plan::Run {
                 start_ns,
@@ -172,10 +174,11 @@ impl Work {
             }),
             Self::Run(run) => run.next(now_ns, generator),
             Self::Sweep(keys) => Some(read(keys.next()?, now_ns, Phase::Run)),
-            Self::Final(_) => {
+            Self::Final(_, phase) => {
+                let phase = *phase;
                 let node = node.expect("lanes of the final phase are pinned");
                 let key = self.of_node(node)?.keys.pop_front()?;
-                Some(read(key, now_ns, Phase::Final))
+                Some(read(key, now_ns, phase))
             }
         }
     }
@@ -187,7 +190,7 @@ impl Work {
             Self::Load(steps) => steps.size_hint().0 == 0,
             Self::Run(run) => run.is_done(now_ns),
             Self::Sweep(keys) => keys.is_empty(),
-            Self::Final(reads) => reads.iter().all(|read| read.keys.is_empty()),
+            Self::Final(reads, _) => reads.iter().all(|read| read.keys.is_empty()),
         }
     }
 
@@ -198,7 +201,7 @@ impl Work {
                 let (_, next_ns) = run.arrivals.as_ref()?;
                 (*next_ns < run.end_ns).then_some(*next_ns)
             }
-            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(_) => None,
+            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(..) => None,
         }
     }
 
@@ -233,7 +236,7 @@ impl Work {
     /// What is left to read from `node`, in the final phase.
     fn of_node(&mut self, node: NodeId) -> Option<&mut ReadBack> {
         match self {
-            Self::Final(reads) => reads.iter_mut().find(|read| read.node == node),
+            Self::Final(reads, _) => reads.iter_mut().find(|read| read.node == node),
             Self::Nothing | Self::Load(_) | Self::Run(_) | Self::Sweep(_) => None,
         }
     }
@@ -242,7 +245,7 @@ impl Work {
     pub(super) fn stop(&mut self, now_ns: u64, generator: &mut Generator) {
         match self {
             Self::Run(run) => run.stop(now_ns, generator),
-            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(_) => {
+            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(..) => {
                 *self = Self::Nothing
             }
         }
@@ -252,7 +255,7 @@ impl Work {
     pub(super) fn end(self) -> Option<measure::Meter> {
         match self {
             Self::Run(run) => Some(run.measured),
-            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(_) => None,
+            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(..) => None,
         }
     }
 
@@ -261,7 +264,7 @@ impl Work {
     pub(super) fn within_plan(&self, now_ns: u64) -> u64 {
         match self {
             Self::Run(run) => run.within_plan(now_ns),
-            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(_) => now_ns,
+            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(..) => now_ns,
         }
     }
 
@@ -269,7 +272,7 @@ impl Work {
     pub(super) fn measured(&mut self) -> Option<&mut measure::Meter> {
         match self {
             Self::Run(run) => Some(&mut run.measured),
-            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(_) => None,
+            Self::Nothing | Self::Load(_) | Self::Sweep(_) | Self::Final(..) => None,
         }
     }
 }
@@ -358,6 +361,12 @@ impl Run {
     }
 }
 
+/// The phase of reads at each node: where replicas cannot be asked whether they agree, such a read is
+/// one at a node by itself, and says nothing of what clients are promised.
+const fn read_back_phase(compared: bool) -> Phase {
+    if compared { Phase::Local } else { Phase::Final }
+}
+
 /// A read that nobody measures.
 const fn read(key: u64, now_ns: u64, phase: Phase) -> Due<Mark> {
     Due {
@@ -379,5 +388,20 @@ pub(super) const fn kind(step: StepKind) -> OperationKind {
         StepKind::Insert => OperationKind::Insert,
         StepKind::ReadModifyWrite => OperationKind::ReadModifyWrite,
         StepKind::CompareAndSet => OperationKind::CompareAndSet,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_at_nodes_that_nobody_can_ask_say_nothing_of_what_clients_are_promised() {
+        let phase = |compared| {
+            let reads = Vec::new();
+            Plan::Final { reads, compared }.phase()
+        };
+        assert_eq!(phase(true), Phase::Local);
+        assert_eq!(phase(false), Phase::Final, "a store of the zoo is quiet");
     }
 }

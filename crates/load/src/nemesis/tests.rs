@@ -405,3 +405,35 @@ fn a_fault_of_no_length_and_a_way_that_is_not_are_refused() {
     assert!(told.contains("leave `what` out"), "{told}");
     assert_eq!(refused(SECOND, None), None, "the control");
 }
+
+#[test]
+fn a_fault_for_the_primary_meets_the_node_that_is_the_primary_when_it_comes() {
+    let groups = vec![group(0..3)];
+    for kind in [FaultKind::Kill, FaultKind::Pause, FaultKind::Partition] {
+        let plan = Plan {
+            kinds: vec![kind],
+            interval_ns: SECOND,
+            targets: vec![Target::Primary],
+            ..Plan::default()
+        };
+        let mut schedule = Schedule::new(plan, groups.clone()).expect("a schedule");
+        let event = schedule.next().expect("a fault");
+        assert!(event.at_primary, "{kind}");
+        let fault = event.aimed_at(NodeId(2), &groups).fault;
+        if let Fault::Partition { deafness, .. } = &fault {
+            let heard = |node| heard_by(NodeId(node), &groups[0], deafness);
+            assert_eq!(heard(2), [NodeId(2)], "it is cut off");
+            assert_eq!(heard(0), group(0..2), "the others hear each other");
+        } else {
+            assert_eq!(fault.nodes(), [NodeId(2)], "{kind}");
+        }
+    }
+    let plan = Plan {
+        kinds: vec![FaultKind::Kill],
+        interval_ns: SECOND,
+        ..Plan::default()
+    };
+    let mut schedule = Schedule::new(plan, groups).expect("a schedule");
+    let event = schedule.next().expect("a fault");
+    assert!(!event.at_primary, "the control");
+}

@@ -1,7 +1,8 @@
 //! Stores that nobody here wrote: a TOML file says how each is started, spoken to and broken.
 //!
 //! [`Definition`] is the file. [`Store`] brings its nodes up at a place and is the target that the
-//! harness drives. Whoever speaks to it is a row of [`BUILTINS`], or a program that the file names.
+//! harness drives. Whoever speaks to it is one of this program's
+//! own clients, or a program that the file names.
 
 mod catalogue;
 mod complaints;
