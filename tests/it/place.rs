@@ -130,6 +130,19 @@ fn a_place_that_is_dropped_leaves_no_process_however_it_forked() {
 }
 
 #[test]
+fn a_place_that_is_dropped_leaves_no_process_that_has_cleared_its_environment() {
+    on_runtime(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, nap) = (place(), nap());
+        let cleared = format!("env -i setsid sleep {nap} &");
+        let process = place.spawn(shell(folder.path(), &cleared)).await.unwrap();
+        awaited(|| sleepers(&nap).len() == 1).await;
+        drop((process, place));
+        awaited(|| sleepers(&nap).is_empty()).await;
+    });
+}
+
+#[test]
 fn a_killed_harness_leaves_no_process_of_a_store_however_it_forked() {
     let (folder, nap) = (tempfile::tempdir().unwrap(), nap());
     let file = folder.path().join("stubborn.toml");

@@ -94,7 +94,8 @@ fn run() -> io::Result<()> {
             Err(_) => break,
         }
     }
-    family::kill_all(&agent.mark, own);
+    // Also what has cleared its environment, and with it the mark: it is the agent's own to reap.
+    family::kill_all(&agent.mark, Some(own), own);
     Ok(())
 }
 
@@ -255,7 +256,7 @@ impl Agent {
         let root = lock(&self.running).get(&process).copied();
         if signal == Signal::KILL {
             family::signal(&family::members(&mark, root), signal);
-            return family::kill_all(&mark, std::process::id());
+            return family::kill_all(&mark, root, std::process::id());
         }
         family::signal(&family::members(&mark, root), signal);
     }

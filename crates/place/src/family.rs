@@ -46,10 +46,10 @@ pub(crate) fn signal(pids: &[u32], signal: Signal) {
     }
 }
 
-/// Kills what carries a mark until nothing does.
-pub(crate) fn kill_all(mark: &str, but: u32) {
+/// Kills what carries a mark, or descends from a process, until nothing does.
+pub(crate) fn kill_all(mark: &str, root: Option<u32>, but: u32) {
     for _ in 0..ROUNDS_MAX {
-        let mut left = members(mark, None);
+        let mut left = members(mark, root);
         left.retain(|&pid| pid != but);
         if left.is_empty() {
             return;

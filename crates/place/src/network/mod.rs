@@ -13,6 +13,7 @@ use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use rustix::process::{Pid, geteuid, test_kill_process};
 
@@ -85,17 +86,20 @@ pub fn can_be_had(with_faults: bool) -> Result<(), NetworkError> {
 }
 
 /// Whether this machine's kernel can delay, repeat, reorder and corrupt packets, as far as this
-/// process may find out.
+/// process may find out. It tries once, in a namespace that it removes again.
 #[must_use]
 pub fn kernel_has_netem() -> bool {
-    const PROBE: &str = "kvs-probe-netem";
-    if run("ip", &["netns", "add", PROBE], "").is_err() {
-        return false;
-    }
-    let has_netem = kernel::has_netem(PROBE);
-    // It is in nobody's way.
-    let _ = run("ip", &["netns", "delete", PROBE], "");
-    has_netem
+    static HAS_NETEM: OnceLock<bool> = OnceLock::new();
+    *HAS_NETEM.get_or_init(|| {
+        let probe = format!("kvs-probe-{}", std::process::id());
+        if run("ip", &["netns", "add", &probe], "").is_err() {
+            return false;
+        }
+        let has_netem = kernel::has_netem(&probe);
+        // It is in nobody's way.
+        let _ = run("ip", &["netns", "delete", &probe], "");
+        has_netem
+    })
 }
 
 /// A bridge and a namespace for each node. Dropped, it removes them.
