@@ -380,6 +380,7 @@ fn in_view<R>(model: &ClusterModel, look: impl FnOnce(View<'_>) -> R) -> R {
         },
         suspicion: &model.suspicion,
         primary: None,
+        reads_from_primary: false,
         now_ns: 0,
     })
 }

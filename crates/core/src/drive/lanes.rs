@@ -76,6 +76,8 @@ pub struct Lanes<T> {
     sessions_begun: u32,
     /// The node that takes writes, as it was last asked for.
     primary: Option<NodeId>,
+    /// Whether it answers reads, too, and no other node does.
+    reads_from_primary: bool,
 }
 
 /// What an operation is to do, before it has a value.
@@ -134,6 +136,7 @@ impl<T: Copy> Lanes<T> {
             deadlines: VecDeque::new(),
             sessions_begun: 0,
             primary: None,
+            reads_from_primary: false,
             settings,
         }
     }
@@ -225,6 +228,11 @@ impl<T: Copy> Lanes<T> {
         None
     }
 
+    /// Reads, too, go to the node that takes writes.
+    pub const fn read_from_primary(&mut self) {
+        self.reads_from_primary = true;
+    }
+
     /// This node takes writes, or every node does. Sessions that have another primary stay with it
     /// until a write of theirs goes wrong.
     pub const fn set_primary(&mut self, primary: Option<NodeId>) {
@@ -253,6 +261,7 @@ impl<T: Copy> Lanes<T> {
             policy: self.settings.policy,
             suspicion: &mut self.suspicions[usize::from(worker.client)],
             primary: self.primary,
+            reads_from_primary: self.reads_from_primary,
             now_ns,
         };
         (worker, view)

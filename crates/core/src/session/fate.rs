@@ -41,6 +41,8 @@ pub struct ViewMut<'a> {
     pub suspicion: &'a mut Suspicion,
     /// The node that takes writes, as it was last asked for; none where every node takes them.
     pub primary: Option<NodeId>,
+    /// Whether it answers reads, too, and no other node does.
+    pub reads_from_primary: bool,
     /// The time, in nanoseconds since the run began.
     pub now_ns: u64,
 }
@@ -54,6 +56,7 @@ impl ViewMut<'_> {
             policy: self.policy,
             suspicion: self.suspicion,
             primary: self.primary,
+            reads_from_primary: self.reads_from_primary,
             now_ns: self.now_ns,
         }
     }

@@ -172,11 +172,18 @@ pub struct View<'a> {
     pub suspicion: &'a Suspicion,
     /// The node that takes writes, as it was last asked for; none where every node takes them.
     pub primary: Option<NodeId>,
+    /// Whether it answers reads, too, and no other node does.
+    pub reads_from_primary: bool,
     /// The time, in nanoseconds since the run began.
     pub now_ns: u64,
 }
 
 impl<'a> View<'a> {
+    /// Whether an operation goes to the primary, where there is one.
+    const fn goes_to_primary(self, access: Access) -> bool {
+        access.is_write() || self.reads_from_primary
+    }
+
     fn route(self, key: &[u8], access: Access) -> &'a Group {
         let operation = match access {
             Access::Read => Operation::Get,
@@ -392,15 +399,13 @@ impl Session {
         }
     }
 
-    /// The node that takes this operation, where writes go to a primary.
+    /// The node that takes this operation, where it goes to a primary.
     fn primary_for(&mut self, view: View<'_>, access: Access) -> Option<NodeId> {
-        match access {
-            Access::Read => None,
-            Access::Write | Access::CompareAndSet => {
-                self.primary = self.primary.or(view.primary);
-                self.primary
-            }
+        if !view.goes_to_primary(access) {
+            return None;
         }
+        self.primary = self.primary.or(view.primary);
+        self.primary
     }
 
     fn pending(&self) -> &Pending {
@@ -411,7 +416,7 @@ impl Session {
 
     /// Moves the operation to a replica that was not asked yet, or ends it.
     fn elsewhere(&mut self, view: View<'_>, key: &[u8], otherwise: Outcome) -> Next {
-        let to_primary = self.primary.is_some() && self.pending().access.is_write();
+        let to_primary = self.primary.is_some() && view.goes_to_primary(self.pending().access);
         let pinned = self.pinned.is_some() || to_primary;
         let pending = self
             .pending
@@ -447,7 +452,8 @@ impl Session {
 
     fn finish(&mut self, outcome: Outcome, ends_session: bool) -> Next {
         let ended = self.pending.take();
-        if outcome != Outcome::Ok && ended.is_some_and(|ended| ended.access.is_write()) {
+        let at_primary = ended.is_some_and(|ended| Some(ended.attempt.node) == self.primary);
+        if outcome != Outcome::Ok && at_primary {
             self.primary = None;
         }
         Next::Done {

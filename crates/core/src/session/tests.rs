@@ -33,6 +33,7 @@ impl Fixture {
             policy: self.policy,
             suspicion: &self.suspicion,
             primary: None,
+            reads_from_primary: false,
             now_ns: self.now_ns,
         }
     }
@@ -425,4 +426,33 @@ fn a_store_that_does_not_know_whether_a_write_took_effect_ends_the_session_and_a
     let _ = session.begin(fixture.view(), KEY, Access::Read, 0);
     let failed = done(Outcome::Fail(Trouble::Indefinite), false);
     assert_eq!(session.handle_indefinite(), failed);
+}
+
+#[test]
+fn reads_go_to_the_primary_where_no_other_node_answers_them() {
+    let fixture = Fixture::new("replicated(3)", Policy::default());
+    let view = View {
+        primary: Some(NodeId(2)),
+        reads_from_primary: true,
+        ..fixture.view()
+    };
+    let mut session = Session::new(0);
+    for _ in 0..4 {
+        assert_eq!(session.begin(view, KEY, Access::Read, 0).node, NodeId(2));
+        let next = session.handle_response(view, KEY, &NOTHING);
+        assert_eq!(next, done(Outcome::Ok, false));
+    }
+    let _ = session.begin(view, KEY, Access::Read, 0);
+    let failed = done(Outcome::Fail(Trouble::NoConnection), false);
+    assert_eq!(
+        session.handle_unsent(view, KEY),
+        failed,
+        "nobody else may answer"
+    );
+    let moved = View {
+        primary: Some(NodeId(1)),
+        ..view
+    };
+    let next = session.begin(moved, KEY, Access::Read, 0).node;
+    assert_eq!(next, NodeId(1), "it asks again after an error");
 }

@@ -203,10 +203,16 @@ impl Driver {
         self.pacer.lanes_mut().set_primary(primary);
     }
 
-    /// Whether a write has gone wrong since this was last asked: then another node may have become
+    /// Reads, too, go to the node that takes writes.
+    pub const fn read_from_primary(&mut self) {
+        self.pacer.lanes_mut().read_from_primary();
+        self.book.reads_from_primary = true;
+    }
+
+    /// Whether something that the primary was asked has gone wrong since this was last asked: then another node may have become
     /// the primary.
-    pub const fn take_a_write_failed(&mut self) -> bool {
-        std::mem::replace(&mut self.book.a_write_failed, false)
+    pub const fn take_primary_doubted(&mut self) -> bool {
+        std::mem::replace(&mut self.book.primary_doubted, false)
     }
 
     /// What was recorded, once every phase is over.

@@ -263,6 +263,7 @@ impl Connections {
             policy: self.policy,
             suspicion,
             primary: None,
+            reads_from_primary: false,
             now_ns: self.clock.now_ns(),
         }
     }

@@ -15,7 +15,7 @@ use kvs_core::drive::{Order, Sent, Wire};
 use kvs_core::protocol::{NodeId, Response};
 use kvs_measure as measure;
 use kvs_target::{
-    Answers, Connection, Connector, Leadership, NodeAddress, Outgoing, Refused, Sessions,
+    Answers, Connection, Connector, Leadership, NodeAddress, Outgoing, Reads, Refused, Sessions,
 };
 
 use super::driver::{Driver, Progress};
@@ -212,11 +212,17 @@ impl Load {
         })
     }
 
-    /// Has writes go to the node that takes them: asks which it is, and asks again when a write has
-    /// gone wrong, as long as the load lasts.
-    pub async fn follow(&mut self, leadership: Rc<dyn Leadership>) {
+    /// Has writes go to the node that takes them, and reads where `reads` says so: asks which it is,
+    /// and asks again when something that it was asked has gone wrong, as long as the load lasts.
+    pub async fn follow(&mut self, leadership: Rc<dyn Leadership>, reads: Reads) {
         let primary = leadership.primary().await;
-        self.driver.borrow_mut().set_primary(primary);
+        {
+            let mut driver = self.driver.borrow_mut();
+            driver.set_primary(primary);
+            if reads == Reads::Primary {
+                driver.read_from_primary();
+            }
+        }
         let driver = Rc::clone(&self.driver);
         let doubted = Rc::clone(&self.primary_doubted);
         self.connections.spawn_local(async move {
@@ -252,7 +258,7 @@ impl Load {
             let wait_ns = {
                 let mut driver = self.driver.borrow_mut();
                 driver.tick(now_ns, &mut &*self.links);
-                if driver.take_a_write_failed() {
+                if driver.take_primary_doubted() {
                     self.primary_doubted.notify_one();
                 }
                 if driver.is_done(now_ns) {

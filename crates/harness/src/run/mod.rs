@@ -35,7 +35,7 @@ use kvs_core::protocol::NodeId;
 use kvs_load::workload::Generator;
 use kvs_measure::{IntervalRow, Measured, NodeRecord, RunRecord, VerdictWord};
 use kvs_node::transport;
-use kvs_target::{Facts, Target, Writes};
+use kvs_target::{Facts, Reads, Target, Writes};
 
 pub use crate::targets::zoo::{Cluster, ClusterConfig};
 pub use crate::wording::one_line;
@@ -323,10 +323,12 @@ async fn drive_and_stop(
     .await
     .context("connecting to the nodes")
     .map_err(|reason| Error::Start(strained(reason, config)))?;
-    if target.facts().writes == Writes::Primary
+    let facts = target.facts();
+    let (reads, writes) = (facts.reads, facts.writes);
+    if (reads == Reads::Primary || writes == Writes::Primary)
         && let Some(leadership) = target.leadership()
     {
-        load.follow(leadership).await;
+        load.follow(leadership, reads).await;
     }
     let driven = drive(config, &load, target, interrupt, directory, stages).await;
     stages.begin("stop");

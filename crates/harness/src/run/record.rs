@@ -85,7 +85,7 @@ pub(super) fn assemble(
 ) -> RunRecord {
     let ports = &facts.ports;
     let warnings = warnings(config, &findings);
-    let store = store_record(config, &findings);
+    let store = store_record(config, facts, &findings);
     let statistics = findings
         .measured
         .map_or_else(Statistics::default, Statistics::from);
@@ -186,12 +186,12 @@ fn configuration(
 }
 
 /// What is known of a store that nobody here wrote.
-fn store_record(config: &Config, findings: &Findings<'_>) -> Option<StoreRecord> {
+fn store_record(config: &Config, facts: &Facts, findings: &Findings<'_>) -> Option<StoreRecord> {
     let store = config.store.as_ref()?;
     let definition = &store.definition;
     Some(StoreRecord {
         version: findings.version.clone(),
-        says: definition.says.clone(),
+        says: facts.says.clone(),
         adapter: match &definition.adapter.builtin {
             Some(builtin) => builtin.clone(),
             None => definition.adapter.command.join(" "),

@@ -27,8 +27,10 @@ pub(super) struct Book {
     pub(super) keys_end: u64,
     /// Why the history cannot be recorded any further.
     pub(super) failure: Option<RecordError>,
-    /// Whether a write has gone wrong since this was last asked.
-    pub(super) a_write_failed: bool,
+    /// Whether something that the primary was asked has gone wrong since this was last asked.
+    pub(super) primary_doubted: bool,
+    /// Whether reads, too, go to the primary.
+    pub(super) reads_from_primary: bool,
     /// What each node showed of each key when it was read back last, in short: the sum of the ids.
     shown: BTreeMap<u64, BTreeMap<NodeId, u64>>,
     /// Whether it is noted now.
@@ -61,7 +63,8 @@ impl Book {
             progress: Progress::default(),
             keys_end: 0,
             failure: None,
-            a_write_failed: false,
+            primary_doubted: false,
+            reads_from_primary: false,
             shown: BTreeMap::new(),
             compares: false,
         }
@@ -115,7 +118,8 @@ impl Ledger<Mark> for Book {
             Outcome::Ok => self.progress.ok += 1,
             Outcome::Fail(_) | Outcome::Info(_) => {
                 self.progress.errors += 1;
-                self.a_write_failed |= ended.operation.ask.access().is_write();
+                self.primary_doubted |=
+                    self.reads_from_primary || ended.operation.ask.access().is_write();
             }
         }
         if self.compares && ended.outcome == Outcome::Ok {

@@ -27,8 +27,12 @@ const CLOCK_TICK_NS: u64 = 10_000_000;
 /// one comes.
 const ACTIVE_MAX: usize = 32;
 
+/// How often it is asked again which node is the primary, for a fault that waits to meet it.
+const PRIMARY_TICK_NS: u64 = 100_000_000;
+
 /// Why a fault whose time has passed was not installed.
 const NOBODY_UP: &str = "none of its nodes was running";
+const NO_PRIMARY: &str = "nobody said which node is the primary";
 const TOO_LATE: &str = "its time was over before it could be";
 
 /// When faults may come.
@@ -115,7 +119,7 @@ impl<'a> Nemesis<'a> {
             }
         }
         for event in std::mem::take(&mut self.waiting) {
-            self.miss(&event);
+            self.miss(&event).await;
         }
         while let Some(active) = self.active.pop() {
             self.heal(active).await;
@@ -131,12 +135,14 @@ impl<'a> Nemesis<'a> {
             .iter()
             .any(|active| matches!(active.fault, Fault::Clock(clock, _) if clock.moves()))
             .then(|| self.times.clock.now_ns() + CLOCK_TICK_NS);
+        let aims = { self.waiting.iter() }.any(|event| event.at_primary);
+        let ask = aims.then(|| self.times.clock.now_ns() + PRIMARY_TICK_NS);
         let given_up = self
             .waiting
             .iter()
             .map(|event| self.given_up_ns(event))
             .min();
-        [self.next_event_ns(), heal, tick, given_up]
+        [self.next_event_ns(), heal, tick, ask, given_up]
             .into_iter()
             .flatten()
             .min()
@@ -179,40 +185,29 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// Installs a fault that is due, or lets it wait until one of its nodes is running.
+    /// Installs a fault that is due, or lets it wait until one of its nodes is running, and somebody
+    /// says which is the primary if it is meant for that.
     async fn take_up(&mut self, event: ScheduledFault, now_ns: u64) {
-        let event = if event.at_primary {
-            self.aimed(event).await
-        } else {
-            event
-        };
-        if self.given_up_ns(&event) < now_ns {
-            self.miss(&event);
-        } else if event
-            .fault
-            .nodes()
-            .iter()
-            .any(|node| self.is_running(*node))
-        {
-            self.install(event).await;
-        } else {
-            self.waiting.push(event);
+        let aimed = self.aimed(&event).await;
+        let is_running = |node: &NodeId| self.is_running(*node);
+        let comes = { aimed.iter() }.any(|event| event.fault.nodes().iter().any(is_running));
+        match aimed {
+            _ if self.given_up_ns(&event) < now_ns => self.miss(&event).await,
+            Some(aimed) if comes => self.install(aimed).await,
+            _ => self.waiting.push(event),
         }
     }
 
-    /// The same fault for the node that takes the writes now, as far as somebody says which.
-    async fn aimed(&self, event: ScheduledFault) -> ScheduledFault {
-        let Some(leadership) = self.target.leadership() else {
-            return event;
-        };
-        match leadership.primary().await {
-            Some(primary) => {
-                let groups = self.target.facts().ports.groups().iter();
-                let groups: Vec<_> = groups.map(|group| group.nodes.clone()).collect();
-                event.aimed_at(primary, &groups)
-            }
-            None => event,
+    /// The fault with the nodes that it meets now; none where it is meant for the primary, and nobody
+    /// says which that is.
+    async fn aimed(&self, event: &ScheduledFault) -> Option<ScheduledFault> {
+        if !event.at_primary {
+            return Some(event.clone());
         }
+        let primary = self.target.leadership()?.primary().await?;
+        let groups = self.target.facts().ports.groups().iter();
+        let groups: Vec<_> = groups.map(|group| group.nodes.clone()).collect();
+        Some(event.clone().aimed_at(primary, &groups))
     }
 
     /// Whether the process of a node is there, stopped or not.
@@ -221,13 +216,15 @@ impl<'a> Nemesis<'a> {
     }
 
     /// A fault could not come before its time was over.
-    fn miss(&mut self, event: &ScheduledFault) {
-        let up = event
-            .fault
-            .nodes()
-            .iter()
-            .any(|node| self.is_running(*node));
-        let why = if up { TOO_LATE } else { NOBODY_UP };
+    async fn miss(&mut self, event: &ScheduledFault) {
+        let why = match self.aimed(event).await {
+            None => NO_PRIMARY,
+            Some(aimed) => {
+                let nodes = aimed.fault.nodes();
+                let up = nodes.iter().any(|node| self.is_running(*node));
+                if up { TOO_LATE } else { NOBODY_UP }
+            }
+        };
         self.coverage(event.fault.kind()).missed = Some(why.to_owned());
         self.write(
             Action::Install,
