@@ -57,7 +57,7 @@ pub(super) fn main() -> Result<ExitStatus, Failure> {
         section("Lattices (--lattice)", LATTICES.iter().copied()),
         section(
             "Workloads (--workload)",
-            workloads.map(|known| (known.name, known.stresses())),
+            workloads.map(|known| (known.name, known.about())),
         ),
         section("Routing (--routing)", ROUTINGS.iter().copied()),
         section(

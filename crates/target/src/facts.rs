@@ -19,8 +19,6 @@ pub struct Facts {
     pub ports: ServerPorts,
     /// What can be asked of it.
     pub operations: Operations,
-    /// How values are written.
-    pub payload: Payload,
     /// Where writes go.
     pub writes: Writes,
     /// Which node answers a read.
@@ -48,16 +46,6 @@ impl Facts {
 pub struct Operations {
     /// Whether it knows compare-and-set.
     pub compare_and_set: bool,
-}
-
-/// How values are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Payload {
-    /// As any bytes.
-    #[default]
-    Bytes,
-    /// As text that every store and every language can print.
-    Text,
 }
 
 /// Where the writes of a session go.

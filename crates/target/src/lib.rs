@@ -12,7 +12,7 @@ mod packets;
 mod target;
 
 pub use connection::{Answers, Connection, Connector, NodeAddress, Outgoing, Refused};
-pub use facts::{Facts, FaultSupport, Operations, Payload, Reads, Sessions, Writes};
+pub use facts::{Facts, FaultSupport, Operations, Reads, Sessions, Writes};
 pub use kvs_check::history::Evidence;
 pub use packets::packet_faults;
 pub use target::{Leadership, NodeNetwork, Quiet, Target};

@@ -6,7 +6,7 @@ use super::definition::Workload;
 use super::error::WorkloadError;
 use super::setting::{nearest, refuse_unknown_fields};
 
-/// A workload that comes with the program.
+/// A workload, or a store, that comes with the program.
 #[derive(Clone, Copy, Debug)]
 pub struct Catalogued {
     /// Its name.
@@ -16,9 +16,9 @@ pub struct Catalogued {
 }
 
 impl Catalogued {
-    /// What it stresses: the first line of its file.
+    /// What it is for: the first line of its file.
     #[must_use]
-    pub fn stresses(&self) -> &'static str {
+    pub fn about(&self) -> &'static str {
         let line = self.text.lines().next().unwrap_or_default();
         line.trim_start_matches(['#', ' '])
     }
@@ -156,7 +156,7 @@ mod tests {
         for entry in catalogue() {
             let workload = Workload::load(entry.name).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(workload.name, entry.name);
-            assert!(entry.stresses().starts_with("Stresses "), "{}", entry.name);
+            assert!(entry.about().starts_with("Stresses "), "{}", entry.name);
         }
         assert_eq!(Workload::load("YCSB_A").unwrap().name, "ycsb-a");
     }

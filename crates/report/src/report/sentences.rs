@@ -11,9 +11,13 @@ pub(super) fn workload(configuration: &Configuration) -> String {
     format!("{}: {}", workload.name, workload.summary)
 }
 
-/// Whether requests carry what their session has seen.
-pub(super) const fn context(configuration: &Configuration) -> &'static str {
-    if configuration.context { "on" } else { "off" }
+/// Whether requests carry what their session has seen, where the store takes that.
+pub(super) const fn with_context(configuration: &Configuration) -> &'static str {
+    match (&configuration.store, configuration.context) {
+        (Some(_), _) => "",
+        (None, true) => ", context on",
+        (None, false) => ", context off",
+    }
 }
 
 /// What is known of the machine, and which `program` ran on it.

@@ -50,12 +50,12 @@ fn heading(record: &RunRecord) -> Vec<String> {
     let lattice = configuration.lattice.as_ref();
     let lattice = lattice.map_or_else(String::new, |lattice| format!(", {lattice}"));
     let store = format!(
-        "{}{lattice}; {}, {}; routing {}, context {}; {}; {}",
+        "{}{lattice}; {}, {}; routing {}{}; {}; {}",
         configuration.architecture,
         plural(u64::from(configuration.nodes), "node"),
         plural(u64::from(configuration.groups), "group"),
         configuration.routing,
-        sentences::context(configuration),
+        sentences::with_context(configuration),
         sentences::stored(configuration),
         plural(u64::from(configuration.connections), "connection"),
     );

@@ -39,7 +39,6 @@ pub async fn check(
     let recipe = Recipe {
         program: program.to_owned(),
         command: command.to_vec(),
-        directory: PathBuf::new(),
         log: None,
     };
     let mut nodes: Vec<NodeWords> = { endpoints.iter().enumerate() }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 
@@ -15,10 +16,15 @@ use kvs_target::{
 };
 
 use super::lines::{Answer, Ask, Meaning, append, parse};
-use super::program::{Program, Recipe};
+use super::program::{Program, Recipe, read_line};
 use crate::targets::store::{Speech, StoreConfig, beside};
 use crate::wording::one_line;
 
+/// Requests that an adapter may leave unanswered: more than the lanes have under way at once. Beyond
+/// that it is ended.
+const UNANSWERED_MAX: usize = 2 * drive::LANES_MAX as usize;
+/// How much is written at once, in bytes.
+const WRITE_BYTES: usize = 64 << 10;
 /// Lines that are read before what they caused is written.
 const LINES_AT_ONCE: usize = 64;
 
@@ -27,7 +33,6 @@ pub(super) struct AdapterConnector {
     speech: Rc<Speech>,
     program: PathBuf,
     command: Vec<String>,
-    directory: PathBuf,
 }
 
 impl AdapterConnector {
@@ -36,7 +41,6 @@ impl AdapterConnector {
             speech: Rc::clone(speech),
             program: program.to_owned(),
             command: beside(&config.definition.adapter.command, &config.directory),
-            directory: PathBuf::new(),
         }
     }
 
@@ -54,7 +58,6 @@ impl AdapterConnector {
         let recipe = Recipe {
             program: self.program.clone(),
             command: self.command.clone(),
-            directory: self.directory.clone(),
             log: Some(speech.logs.join(log)),
         };
         let (nodes, port) = (&speech.nodes, &speech.client_port);
@@ -97,8 +100,8 @@ struct AdapterOutgoing {
     key_prefix: String,
     /// Lines that are not written yet. The lanes bound them.
     waiting: RefCell<String>,
-    /// What was asked and is not answered, late answers included: an adapter that never answers
-    /// keeps as many as the run lasts time-outs for each lane.
+    /// What was asked and is not answered, also what the lanes have given up: at most
+    /// [`UNANSWERED_MAX`].
     expected: RefCell<HashMap<u32, Asked>>,
     arrived: Notify,
     is_closed: Cell<bool>,
@@ -178,34 +181,38 @@ impl Connection for AdapterConnection {
 }
 
 impl AdapterConnection {
-    /// Moves lines until something is wrong, and says what.
+    /// Moves lines until something is wrong, and says what. It reads while it writes: an adapter whose
+    /// answers nobody takes would take no more requests.
     async fn serve(&mut self, answers: &mut dyn Answers) -> String {
         let mut line = Vec::new();
-        let mut writing = String::new();
+        let mut unwritten = BytesMut::new();
         loop {
-            std::mem::swap(&mut writing, &mut self.outgoing.waiting.borrow_mut());
-            if !writing.is_empty() {
-                let stdin = &mut self.program.stdin;
-                let written = stdin.write_all(writing.as_bytes()).await;
-                if written.and(stdin.flush().await).is_err() {
-                    return self.end().await;
-                }
-                writing.clear();
+            if unwritten.len() < WRITE_BYTES {
+                let mut waiting = self.outgoing.waiting.borrow_mut();
+                unwritten.extend_from_slice(waiting.as_bytes());
+                waiting.clear();
             }
+            if self.outgoing.expected.borrow().len() > UNANSWERED_MAX {
+                return format!("it has left more than {UNANSWERED_MAX} requests unanswered");
+            }
+            let Program { stdin, stdout, .. } = &mut self.program;
             tokio::select! {
-                biased;
-                () = self.outgoing.arrived.notified() => {}
-                read = self.program.read_line(&mut line) => match read {
-                    Ok(true) => {
-                        if let Err(wrong) = self.hand_on(&line, answers) {
-                            return wrong;
-                        }
-                        if let Err(wrong) = self.hand_on_buffered(answers) {
-                            return wrong;
-                        }
+                written = stdin.write_buf(&mut unwritten), if !unwritten.is_empty() => {
+                    if !matches!(written, Ok(1..)) {
+                        return self.end().await;
                     }
-                    Ok(false) | Err(_) => return self.end().await,
-                },
+                }
+                () = self.outgoing.arrived.notified() => {}
+                read = read_line(stdout, &mut line) => {
+                    if !matches!(read, Ok(true)) {
+                        return self.end().await;
+                    }
+                    let handed = self.hand_on(&line, answers);
+                    line.clear();
+                    if let Err(wrong) = handed.and_then(|()| self.hand_on_buffered(answers)) {
+                        return wrong;
+                    }
+                }
             }
         }
     }

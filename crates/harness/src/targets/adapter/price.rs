@@ -14,6 +14,9 @@ use crate::targets::store::NodeWords;
 
 /// How long it is measured.
 const LASTS: Duration = Duration::from_millis(300);
+/// Operations that are outstanding at most: their lines fit a pipe, so that neither side waits for the
+/// other to read.
+const OUTSTANDING_MAX: u32 = 512;
 /// The key that is asked for.
 const KEY: &str = "user000000000000";
 
@@ -26,7 +29,8 @@ pub struct Price {
     pub p50_ns: u64,
 }
 
-/// Measures an adapter that answers everything at once, with so many operations outstanding.
+/// Measures an adapter that answers everything at once, with so many operations outstanding, or
+/// [`OUTSTANDING_MAX`] where those are more.
 /// `program` is this program.
 ///
 /// # Errors
@@ -35,7 +39,6 @@ pub async fn price(program: &Path, outstanding: u32) -> anyhow::Result<Price> {
     let recipe = Recipe {
         program: program.to_owned(),
         command: vec![program.display().to_string(), NULL_ARGUMENT.to_owned()],
-        directory: PathBuf::new(),
         log: None,
     };
     let node = NodeWords {
@@ -50,7 +53,7 @@ pub async fn price(program: &Path, outstanding: u32) -> anyhow::Result<Price> {
     let mut took_ns: Vec<u64> = Vec::new();
     let mut lines = String::new();
     let mut line = Vec::new();
-    for id in 0..outstanding.max(1) {
+    for id in 0..outstanding.clamp(1, OUTSTANDING_MAX) {
         append(&mut lines, id, Ask::Read { key: KEY });
         asked.push(start);
     }
@@ -63,6 +66,7 @@ pub async fn price(program: &Path, outstanding: u32) -> anyhow::Result<Price> {
                 bail!("the adapter for nothing has ended");
             }
             let (id, _) = parse(&line).map_err(|reason| anyhow!(reason))?;
+            line.clear();
             let now = Instant::now();
             let lane = id as usize;
             took_ns.push((now - asked[lane]).as_nanos() as u64);

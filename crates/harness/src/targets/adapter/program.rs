@@ -29,8 +29,6 @@ pub(super) struct Recipe {
     /// This program, which becomes the adapter and dies with its parent.
     pub(super) program: PathBuf,
     pub(super) command: Vec<String>,
-    /// The directory that it starts in; this one when empty.
-    pub(super) directory: PathBuf,
     /// What it complains of is appended to this file; shown when absent.
     pub(super) log: Option<PathBuf>,
 }
@@ -99,9 +97,6 @@ impl Program {
         };
         let mut command = tokio::process::Command::new(&recipe.program);
         command.arg(EXEC_ARGUMENT).args(&recipe.command);
-        if !recipe.directory.as_os_str().is_empty() {
-            command.current_dir(&recipe.directory);
-        }
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -141,13 +136,22 @@ impl Program {
         Ok(ready.ops)
     }
 
-    /// The next line; false at the end of the output.
+    /// See [`read_line`].
     pub(super) async fn read_line(&mut self, line: &mut Vec<u8>) -> std::io::Result<bool> {
-        line.clear();
-        let mut bounded = (&mut self.stdout).take(LINE_BYTES_MAX as u64);
-        bounded.read_until(b'\n', line).await?;
-        Ok(!line.is_empty())
+        read_line(&mut self.stdout, line).await
     }
+}
+
+/// Appends what is missing of the next line; false at the end of the output. Safe to cancel: what has
+/// come of a line stays in `line`, which its reader clears when it is done with a whole one.
+pub(super) async fn read_line(
+    stdout: &mut BufReader<ChildStdout>,
+    line: &mut Vec<u8>,
+) -> std::io::Result<bool> {
+    let room = LINE_BYTES_MAX.saturating_sub(line.len());
+    let mut bounded = stdout.take(room as u64);
+    bounded.read_until(b'\n', line).await?;
+    Ok(!line.is_empty())
 }
 
 fn node_of(node: &NodeWords, client_port: &str) -> NodeOf {

@@ -57,6 +57,7 @@ impl Connector for EtcdConnector {
                 settings: Rc::clone(&self.settings),
                 queue: RefCell::default(),
                 arrived: Notify::new(),
+                work: Notify::new(),
                 idle: Cell::new(0),
                 is_closed: Cell::new(false),
                 closing: Notify::new(),
@@ -81,7 +82,10 @@ struct EtcdOutgoing {
     settings: Rc<Settings>,
     /// What has been asked and not been sent. The lanes bound it.
     queue: RefCell<VecDeque<Job>>,
+    /// Has jobs shared out.
     arrived: Notify,
+    /// Has an HTTP connection without a request take a job.
+    work: Notify,
     /// HTTP connections without a request.
     idle: Cell<usize>,
     is_closed: Cell<bool>,
@@ -154,6 +158,19 @@ impl Outgoing for EtcdOutgoing {
     }
 }
 
+impl EtcdOutgoing {
+    /// Has those HTTP connections that have no request take the jobs that wait, and says how many more
+    /// connections these are worth.
+    fn wanted(&self, connections: usize) -> usize {
+        let jobs = self.queue.borrow().len();
+        for _ in 0..jobs.min(self.idle.get()) {
+            self.work.notify_one();
+        }
+        let room = CONNECTIONS_MAX.saturating_sub(connections);
+        jobs.saturating_sub(self.idle.get()).min(room)
+    }
+}
+
 impl Connection for EtcdConnection {
     fn outgoing(&self) -> Rc<dyn Outgoing> {
         Rc::<EtcdOutgoing>::clone(&self.outgoing)
@@ -168,14 +185,11 @@ impl Connection for EtcdConnection {
         Box::pin(async move {
             let (tell, mut told) = mpsc::channel(DONE_MAX);
             let mut workers = JoinSet::new();
-            let mut next = Some(first);
+            let mut first = Some(first);
             loop {
-                let is_wanted = outgoing.idle.get() == 0 && !outgoing.queue.borrow().is_empty();
-                if next.is_some() || (is_wanted && workers.len() < CONNECTIONS_MAX) {
+                for _ in 0..outgoing.wanted(workers.len()) {
                     let outgoing = Rc::clone(&outgoing);
-                    workers.spawn_local(work(address, next.take(), outgoing, tell.clone()));
-                    // It takes the job that it was made for before another is made.
-                    tokio::task::yield_now().await;
+                    workers.spawn_local(work(address, first.take(), outgoing, tell.clone()));
                 }
                 tokio::select! {
                     done = told.recv() => {
@@ -205,7 +219,7 @@ async fn work(
         let job = outgoing.queue.borrow_mut().pop_front();
         let Some(Job { id, what, body }) = job else {
             outgoing.idle.set(outgoing.idle.get() + 1);
-            outgoing.arrived.notified().await;
+            outgoing.work.notified().await;
             outgoing.idle.set(outgoing.idle.get() - 1);
             continue;
         };
@@ -216,7 +230,6 @@ async fn work(
         let outcome = match connected {
             Err(_) => None,
             Ok(mut connected) => {
-                // Whoever waits for longer is told by the end of the connection.
                 let patience = outgoing.settings.patience;
                 let answer =
                     tokio::time::timeout(patience, connected.post(what.path(), body)).await;
@@ -241,6 +254,8 @@ fn hand_on(done: Done, answers: &mut dyn Answers) -> bool {
             answers.answer(id, &Response::Refused(Refusal::NotReady));
             return false;
         }
+        // The lane has lost patience as well, and this HTTP connection is replaced.
+        Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => return true,
         Some(Err(_)) => return false,
         Some(Ok(answer)) => answer,
     };

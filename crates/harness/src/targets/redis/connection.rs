@@ -107,8 +107,23 @@ pub(super) async fn authenticate(
     let mut words: Vec<&[u8]> = vec![b"AUTH"];
     words.extend(credentials.user.as_ref().map(String::as_bytes));
     words.push(password.as_bytes());
+    exchange(stream, &words, |reply| match reply {
+        Reply::Error(error) => Err(io::Error::other(
+            String::from_utf8_lossy(error).into_owned(),
+        )),
+        Reply::Simple(_) | Reply::Integer(_) | Reply::Bulk(_) | Reply::Array(_) => Ok(()),
+    })
+    .await?
+}
+
+/// Sends one command, and has its reply looked at.
+pub(super) async fn exchange<T>(
+    stream: &mut TcpStream,
+    words: &[&[u8]],
+    look: impl FnOnce(&Reply<'_>) -> T,
+) -> io::Result<T> {
     let mut bytes = Vec::new();
-    append_command(&mut bytes, &words);
+    append_command(&mut bytes, words);
     stream.write_all(&bytes).await?;
     bytes.clear();
     loop {
@@ -116,12 +131,7 @@ pub(super) async fn authenticate(
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         match parse(&bytes) {
-            Ok(Some((Reply::Error(error), _))) => {
-                return Err(io::Error::other(
-                    String::from_utf8_lossy(error).into_owned(),
-                ));
-            }
-            Ok(Some(_)) => return Ok(()),
+            Ok(Some((reply, _))) => return Ok(look(&reply)),
             Ok(None) => {}
             Err(malformed) => return Err(io::Error::other(malformed.to_string())),
         }

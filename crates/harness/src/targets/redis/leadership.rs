@@ -5,14 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use kvs_core::protocol::NodeId;
 use kvs_target::{Leadership, Local};
 
-use super::connection::authenticate;
-use super::resp::{Reply, append_command, parse};
+use super::connection::{authenticate, exchange};
+use super::resp::Reply;
 use crate::targets::store::Speech;
 
 /// The name under which the Sentinels of the catalogue watch the primary.
@@ -86,20 +85,7 @@ impl RedisLeadership {
         if self.asked == Asked::Server {
             authenticate(&mut stream, &self.speech.credentials).await?;
         }
-        let mut bytes = Vec::new();
-        append_command(&mut bytes, words);
-        stream.write_all(&bytes).await?;
-        bytes.clear();
-        loop {
-            if stream.read_buf(&mut bytes).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            match parse(&bytes) {
-                Ok(Some((reply, _))) => return Ok(texts(&reply)),
-                Ok(None) => {}
-                Err(malformed) => return Err(io::Error::other(malformed.to_string())),
-            }
-        }
+        exchange(&mut stream, words, texts).await
     }
 }
 

@@ -2,25 +2,9 @@
 
 use std::path::Path;
 
+use kvs_load::workload::Catalogued;
+
 use super::definition::{Definition, Wrong};
-
-/// A store that comes with the program.
-#[derive(Clone, Copy, Debug)]
-pub struct Catalogued {
-    /// Its name.
-    pub name: &'static str,
-    /// The text of its TOML file.
-    pub text: &'static str,
-}
-
-impl Catalogued {
-    /// What it is: the first line of its file.
-    #[must_use]
-    pub fn about(&self) -> &'static str {
-        let line = self.text.lines().next().unwrap_or_default();
-        line.trim_start_matches(['#', ' '])
-    }
-}
 
 macro_rules! embed {
     ($($name:literal),+ $(,)?) => {

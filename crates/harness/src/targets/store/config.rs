@@ -8,7 +8,7 @@ use kvs_core::protocol::{GroupId, NodeId};
 use kvs_core::server::{Group, ServerPorts};
 use kvs_load::nemesis::{FaultKind, PacketFault};
 use kvs_node::node::HostKind;
-use kvs_target::{Evidence, Facts, FaultSupport, Operations, Payload};
+use kvs_target::{Evidence, Facts, FaultSupport, Operations};
 
 use super::definition::{Definition, Wrong};
 use super::{builtin, primary_builtin};
@@ -91,10 +91,11 @@ impl StoreConfig {
     /// What may happen to packets where they run: what this kernel can do to a link.
     #[must_use]
     pub fn packets(&self) -> Vec<PacketFault> {
-        if kvs_place::network::kernel_has_netem() {
-            PacketFault::ALL.to_vec()
-        } else {
-            vec![PacketFault::Loss, PacketFault::Rate]
+        match self.host {
+            // They have no links of their own: see [`StoreConfig::support`].
+            HostKind::Process => Vec::new(),
+            HostKind::Netns if kvs_place::network::kernel_has_netem() => PacketFault::ALL.to_vec(),
+            HostKind::Netns => vec![PacketFault::Loss, PacketFault::Rate],
         }
     }
 
@@ -148,7 +149,6 @@ impl StoreConfig {
             evidence,
             ports: ServerPorts::of_group(group),
             operations,
-            payload: Payload::Text,
             writes: self.definition.writes(),
             reads: self.definition.reads(),
             sessions: self.definition.sessions(),

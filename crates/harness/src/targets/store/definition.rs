@@ -413,10 +413,11 @@ impl Definition {
         {
             return Some("[primary] needs either `builtin` or `command`".to_owned());
         }
-        if self.write.to == To::Primary && self.primary.is_none() {
+        let goes_there = self.write.to == To::Primary || self.read.from == From::Primary;
+        if goes_there && self.primary.is_none() {
             return Some(
-                "[write] goes to the primary, and nothing says how to ask which node that is: add \
-                 [primary]"
+                "[read] or [write] goes to the primary, and nothing says how to ask which node that \
+                 is: add [primary]"
                     .to_owned(),
             );
         }

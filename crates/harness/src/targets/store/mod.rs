@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use kvs_target::{Connector, Evidence, Leadership, Operations};
 
-pub use catalogue::{CATALOGUE, Catalogued};
+pub use catalogue::CATALOGUE;
 use complaints::Complaints;
 
 pub use config::StoreConfig;

@@ -13,8 +13,8 @@ use kvs_node::storage;
 use kvs_node::transport::faults::NetworkFaults;
 use kvs_place::Processes;
 use kvs_target::{
-    Connector, Facts, FaultSupport, Local, NodeAddress, NodeNetwork, Operations, Payload, Quiet,
-    Reads, Sessions, Target, Writes, packet_faults,
+    Connector, Facts, FaultSupport, Local, NodeAddress, NodeNetwork, Operations, Quiet, Reads,
+    Sessions, Target, Writes, packet_faults,
 };
 
 use super::cluster::{Cluster, ClusterConfig};
@@ -63,7 +63,6 @@ pub fn facts(architecture: &Architecture, lattice: Lattice, durability: Durabili
         operations: Operations {
             compare_and_set: !architecture.is_replicated(),
         },
-        payload: Payload::Bytes,
         writes: Writes::Any,
         reads: Reads::AsAsked,
         sessions: Sessions::Shared,

@@ -171,7 +171,7 @@ fn schedule(record: &RunRecord) -> Tile {
 /// Configuration, seed, machine.
 pub(super) fn facts(record: &RunRecord) -> Vec<(&'static str, String)> {
     let configuration = &record.configuration;
-    let context = sentences::context(configuration);
+    let context = sentences::with_context(configuration);
     let lattice = configuration.lattice.as_deref();
     let mut facts = match &configuration.store {
         Some(store) => vec![
@@ -197,10 +197,7 @@ pub(super) fn facts(record: &RunRecord) -> Vec<(&'static str, String)> {
             ),
         ),
         ("Durability", sentences::stored(configuration)),
-        (
-            "Routing",
-            format!("{}, context {context}", configuration.routing),
-        ),
+        ("Routing", format!("{}{context}", configuration.routing)),
         ("Workload", sentences::workload(configuration)),
         ("Seed", configuration.seed.to_string()),
         (
