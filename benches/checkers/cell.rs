@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use kvs_zoo::checker::{
-    Clock, Engine, JudgedBy, Model, Options, Outcome, Property, Report, Verdict, check,
+    Clock, Engine, JudgedBy, Model, Options, Property, Report, Verdict, VerdictWord, check,
 };
 use kvs_zoo::history::{ArrowFile, History, write_json_lines};
 use rustix::time::{ClockId, clock_gettime};
@@ -196,10 +196,10 @@ fn cost(shape: Shape, path: &Path) -> Cost {
 
 fn answer(shape: Shape, report: &Report) -> Answer {
     let Some(property) = property(shape.store) else {
-        return match report.outcome() {
-            Outcome::Valid => Answer::Right,
-            Outcome::Invalid => Answer::Wrong,
-            Outcome::Unknown => Answer::Unknown,
+        return match report.verdict() {
+            VerdictWord::Valid => Answer::Right,
+            VerdictWord::Invalid => Answer::Wrong,
+            VerdictWord::Unknown => Answer::Unknown,
         };
     };
     let mut checks = report.checks.iter();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kvs_zoo::checker::{
-    Agreement, Budget, JudgedBy, Model, Options, Outcome, Report, Standing, check,
+    Agreement, Budget, JudgedBy, Model, Options, Report, Standing, VerdictWord, check,
 };
 use kvs_zoo::history::{Evidence, History, write_json_lines};
 
@@ -60,7 +60,7 @@ fn wrong_with(history: &History, report: &Report) -> Option<String> {
     if matches!(report.agreement, Agreement::Disagree { .. }) {
         return Some("the engines disagree".to_owned());
     }
-    if history.is_empty() && report.outcome() == Outcome::Valid {
+    if history.is_empty() && report.verdict() == VerdictWord::Valid {
         return Some("nothing is called valid".to_owned());
     }
     if history

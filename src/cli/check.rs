@@ -7,7 +7,7 @@ use std::str::FromStr;
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
-use crate::checker::{Agreement, JudgedBy, Model, Outcome};
+use crate::checker::{Agreement, JudgedBy, Model, VerdictWord};
 use crate::history::{Dominance, FailedCas, History, ImportOptions, ReadError, edn};
 use crate::run::{self, Judging};
 
@@ -236,10 +236,10 @@ pub(super) fn main(args: &CheckArgs) -> Result<ExitStatus, Failure> {
             path.display()
         )));
     }
-    Ok(match report.outcome() {
-        Outcome::Valid => ExitStatus::Valid,
-        Outcome::Invalid => ExitStatus::Invalid,
-        Outcome::Unknown => ExitStatus::Unknown,
+    Ok(match report.verdict() {
+        VerdictWord::Valid => ExitStatus::Valid,
+        VerdictWord::Invalid => ExitStatus::Invalid,
+        VerdictWord::Unknown => ExitStatus::Unknown,
     })
 }
 

@@ -102,7 +102,7 @@ fn every_bad_history_shows_the_anomaly_that_its_name_says() {
         );
         assert!(!anomaly.sentence.is_empty());
         assert_eq!(
-            report.outcome().name(),
+            report.verdict().name(),
             "invalid",
             "{}:\n{report}",
             path.display()
@@ -216,7 +216,7 @@ fn what_broke_a_promise_is_named_where_it_is_not_the_promises_own_model() {
 #[test]
 fn evidence_of_a_part_is_said_in_the_verdicts_own_line() {
     let report = judge(&root().join("causal-black-box/ok-one-get-without-vector.jsonl"));
-    assert_eq!(report.outcome().name(), "valid", "{report}");
+    assert_eq!(report.verdict().name(), "valid", "{report}");
     let text = report.to_string();
     let line = text.lines().next().unwrap();
     assert!(line.contains("certificate: 2 of 3 operations"), "{line}");
@@ -228,7 +228,7 @@ fn evidence_of_a_part_is_said_in_the_verdicts_own_line() {
 fn a_replica_that_was_never_asked_leaves_the_verdict_open() {
     let name = "convergence/unknown-a-replica-that-acknowledged-was-never-asked.jsonl";
     let report = judge(&root().join(name));
-    assert_eq!(report.outcome().name(), "unknown", "{report}");
+    assert_eq!(report.verdict().name(), "unknown", "{report}");
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn a_tie_in_a_session_is_an_order_for_every_engine() {
             ..Options::default()
         };
         let report = check(&history, &options);
-        assert_eq!(report.outcome().name(), "invalid", "{engine:?}: {report}");
+        assert_eq!(report.verdict().name(), "invalid", "{engine:?}: {report}");
         if engine != Engine::Stateright {
             for property in [Property::Lww, Property::LwwBlackBox] {
                 let verdict = &report.check(property).unwrap().verdict;

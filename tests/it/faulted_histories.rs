@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use kvs_zoo::checker::{Clock, Engine, Options, Outcome, Property, Report, check};
+use kvs_zoo::checker::{Clock, Engine, Options, Property, Report, VerdictWord, check};
 use kvs_zoo::history::{Evidence, History};
 use kvs_zoo::protocol::Lattice;
 use kvs_zoo::sim::{self, Plan, SimFault};
@@ -103,7 +103,7 @@ fn is_verified(report: &Report, property: Property) -> bool {
 fn a_faulted_contended_history_is_valid_by_its_certificate() {
     for history in histories() {
         let report = judged(&history, None);
-        assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
         assert!(is_verified(&report, Property::Causal), "{report}");
     }
 }
@@ -114,10 +114,10 @@ fn a_faulted_contended_history_is_never_invalid_without_its_evidence() {
         let history = history.without_evidence();
         let reports = with_jumps(&history, 2 * BUDGET);
         for report in &reports {
-            assert_ne!(report.outcome(), Outcome::Invalid, "{report}");
+            assert_ne!(report.verdict(), VerdictWord::Invalid, "{report}");
             let refuted = report.checks.iter().any(|check| check.verdict.is_invalid());
             assert!(!refuted, "{report}");
-            if report.outcome() == Outcome::Valid {
+            if report.verdict() == VerdictWord::Valid {
                 let decided = is_verified(report, Property::CausalBlackBox);
                 assert!(decided, "nothing else can tell: {report}");
             } else {
@@ -132,18 +132,22 @@ fn a_budget_that_is_over_at_once_leaves_valid_only_what_the_certificate_proved_i
     for history in histories() {
         let reports = with_jumps(&history, 2 * BUDGET);
         for report in &reports {
-            match report.outcome() {
-                Outcome::Valid => {
+            match report.verdict() {
+                VerdictWord::Valid => {
                     let verified = |property: &Property| is_verified(report, *property);
                     assert!(DECISIVE.iter().all(verified), "{report}");
                 }
-                Outcome::Unknown => names_the_command(report),
-                Outcome::Invalid => panic!("{report}"),
+                VerdictWord::Unknown => names_the_command(report),
+                VerdictWord::Invalid => panic!("{report}"),
             }
         }
-        let outcomes: Vec<Outcome> = reports.iter().map(Report::outcome).collect();
-        assert_eq!(outcomes.first(), Some(&Outcome::Unknown), "over at once");
-        assert_eq!(outcomes.last(), Some(&Outcome::Valid), "in time");
+        let verdicts: Vec<VerdictWord> = reports.iter().map(Report::verdict).collect();
+        assert_eq!(
+            verdicts.first(),
+            Some(&VerdictWord::Unknown),
+            "over at once"
+        );
+        assert_eq!(verdicts.last(), Some(&VerdictWord::Valid), "in time");
     }
 }
 
@@ -157,7 +161,7 @@ fn a_black_box_without_time_leaves_a_verified_certificate_valid() {
         let is_cut = |report: &&Report| report.to_string().contains(remark);
         assert!(reports.iter().any(|report| is_cut(&report)), "never cut");
         for report in &reports {
-            assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+            assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
             assert!(is_verified(report, Property::Causal), "{report}");
         }
     }

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use kvs_zoo::checker::{Options, Outcome, Property, check};
+use kvs_zoo::checker::{Options, Property, VerdictWord, check};
 use kvs_zoo::history::{History, ImportOptions, ReadError, read_history};
 
 /// What is read of a file of this name, whatever format it has.
@@ -134,14 +134,14 @@ fn a_key_beside_the_value_is_a_register() {
                 {\"process\":\"b\",\"type\":\"ok\",\"f\":\"read\",\"key\":\"other\",\"value\":null}\n";
     let history = guessed("history.jsonl", text).unwrap();
     assert_eq!(
-        check(&history, &Options::default()).outcome(),
-        Outcome::Valid
+        check(&history, &Options::default()).verdict(),
+        VerdictWord::Valid
     );
     let same = text.replace("other", "k");
     let history = guessed("history.jsonl", same).unwrap();
     assert_eq!(
-        check(&history, &Options::default()).outcome(),
-        Outcome::Invalid
+        check(&history, &Options::default()).verdict(),
+        VerdictWord::Invalid
     );
 }
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kvs_zoo::checker::{Options, Outcome, check};
+use kvs_zoo::checker::{Options, VerdictWord, check};
 use kvs_zoo::history::{
     Format, History, ImportOptions, Places, ReadError, read_history, write_jepsen_edn,
     write_json_lines,
@@ -19,8 +19,8 @@ fn imported(text: &str, format: Format, options: &ImportOptions) -> Result<Histo
     read_history(&path, Some(format), options)
 }
 
-fn verdict(history: &History) -> Outcome {
-    check(history, &Options::default()).outcome()
+fn verdict(history: &History) -> VerdictWord {
+    check(history, &Options::default()).verdict()
 }
 
 fn corpus(format: &str) -> Vec<PathBuf> {
@@ -64,9 +64,9 @@ fn what_is_imported_exported_and_imported_again_has_the_same_keys_values_and_ver
         );
         assert_eq!(verdict(&again), verdict(&history), "{shown}");
         match verdict(&history) {
-            Outcome::Valid => good += 1,
-            Outcome::Invalid => bad += 1,
-            Outcome::Unknown => panic!("{shown}"),
+            VerdictWord::Valid => good += 1,
+            VerdictWord::Invalid => bad += 1,
+            VerdictWord::Unknown => panic!("{shown}"),
         }
     }
     assert!(good >= 10 && bad >= 8, "{good} good, {bad} bad");
@@ -113,17 +113,17 @@ fn an_export_shows_each_key_and_value_in_its_type() {
 fn an_initial_value_has_a_type() {
     let text = "{:process 0, :type :invoke, :f :read, :value nil}\n\
                 {:process 0, :type :ok, :f :read, :value \"0\"}\n";
-    for (initial, outcome) in [
-        ("0", Outcome::Invalid),
-        ("\"0\"", Outcome::Valid),
-        ("nil", Outcome::Invalid),
+    for (initial, expected) in [
+        ("0", VerdictWord::Invalid),
+        ("\"0\"", VerdictWord::Valid),
+        ("nil", VerdictWord::Invalid),
     ] {
         let options = ImportOptions {
             initial: Some(initial.parse().unwrap()),
             ..ImportOptions::default()
         };
         let history = imported(text, Format::JepsenEdn, &options).unwrap();
-        assert_eq!(verdict(&history), outcome, "{initial}");
+        assert_eq!(verdict(&history), expected, "{initial}");
     }
     let ended = bench(&["check", "-", "--initial", "\"0"]);
     assert_eq!(ended.code(), 254);
@@ -142,7 +142,7 @@ fn an_explanation_tells_a_number_from_its_text() {
                 {:process 1 :type :ok :f :read :value [0 \"3\"]}\n";
     let history = imported(text, Format::JepsenEdn, &ImportOptions::default()).unwrap();
     let report = check(&history, &Options::default());
-    assert_eq!(report.outcome(), Outcome::Invalid);
+    assert_eq!(report.verdict(), VerdictWord::Invalid);
     assert!(report.to_string().contains("\"3\""), "{report}");
 }
 
@@ -197,7 +197,7 @@ fn a_process_of_any_number_is_a_session_of_its_own() {
     }
     let history = imported(&text, Format::JepsenEdn, &ImportOptions::default()).unwrap();
     assert_eq!(history.columns.session, [0, 1, 2, 3]);
-    assert_eq!(verdict(&history), Outcome::Valid);
+    assert_eq!(verdict(&history), VerdictWord::Valid);
 }
 
 #[test]

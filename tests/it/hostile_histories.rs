@@ -1,7 +1,7 @@
 //! Histories that nobody should have made: each is refused with its place, or judged, and never
 //! called valid for work that was not done.
 
-use kvs_zoo::checker::{Agreement, Engine, Options, Outcome, Report, check};
+use kvs_zoo::checker::{Agreement, Engine, Options, Report, VerdictWord, check};
 use kvs_zoo::history::{History, Kind, LINE_BYTES_MAX, Model, Row, Witness, dot, value_id};
 
 use crate::handed_in::{self, file, read};
@@ -50,7 +50,7 @@ fn a_session_that_goes_on_after_a_write_of_unknown_outcome_is_refused() {
     let history = lines(&[unknown, put(0, 1, 6), get(0, 2, 9, "0:0"), put(1, 0, 1)]);
     for promise in PROMISES {
         let report = judged(&history, promise);
-        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
         let text = report.to_string();
         assert!(text.contains("session 0 goes on after #0, a put"), "{text}");
     }
@@ -68,7 +68,7 @@ fn nothing_is_not_valid() {
     ] {
         let history = read(nothing).unwrap();
         for promise in PROMISES {
-            assert_eq!(judged(&history, promise).outcome(), Outcome::Unknown);
+            assert_eq!(judged(&history, promise).verdict(), VerdictWord::Unknown);
         }
     }
 }
@@ -87,12 +87,12 @@ fn lines_in_another_order_are_judged_alike() {
         get(1, 0, 30, "0:1"),
         get(1, 1, 40, "0:0"),
     ];
-    for (history, outcome) in [(good, Outcome::Valid), (bad, Outcome::Invalid)] {
+    for (history, expected) in [(good, VerdictWord::Valid), (bad, VerdictWord::Invalid)] {
         for turn in 0..history.len() {
             let mut history = history.clone();
             history.rotate_left(turn);
             let report = judged(&lines(&history), Model::Linearizable);
-            assert_eq!(report.outcome(), outcome, "turned by {turn}: {report}");
+            assert_eq!(report.verdict(), expected, "turned by {turn}: {report}");
         }
     }
 }
@@ -106,12 +106,12 @@ fn a_clock_that_never_ticks_is_judged_by_what_sessions_say() {
         get(3, 0, 7, "1:0"),
     ];
     let report = judged(&lines(&together), Model::Linearizable);
-    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
     let backwards = [put(0, 0, 6), put(0, 1, 7), get(0, 2, 7, "0:0")];
     for promise in PROMISES {
         // What one session does in one instant is still one after another.
-        let outcome = judged(&lines(&backwards), promise).outcome();
-        assert_ne!(outcome, Outcome::Valid, "{promise}");
+        let verdict = judged(&lines(&backwards), promise).verdict();
+        assert_ne!(verdict, VerdictWord::Valid, "{promise}");
     }
 }
 
@@ -140,7 +140,7 @@ fn what_sessions_do_in_one_instant_stays_in_their_order_however_much_it_is() {
     let histories = [&chain[..], &between, &two_chains, &through_a_failure];
     for history in histories {
         let report = judged(&lines(history), Model::Linearizable);
-        assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Invalid, "{report}");
     }
     let good = [
         put(0, 0, 7),
@@ -150,14 +150,14 @@ fn what_sessions_do_in_one_instant_stays_in_their_order_however_much_it_is() {
         get(1, 1, 7, "0:1"),
     ];
     let report = judged(&lines(&good), Model::Linearizable);
-    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
 }
 
 #[test]
 fn both_engines_judge_what_times_cannot_tell_them() {
     let bad = lines(&[put(0, 0, 7), put(0, 1, 7), get(0, 2, 7, "0:0")]);
     let good = lines(&[put(0, 0, 7), put(0, 1, 7), get(0, 2, 7, "0:1")]);
-    for (history, outcome) in [(bad, Outcome::Invalid), (good, Outcome::Valid)] {
+    for (history, expected) in [(bad, VerdictWord::Invalid), (good, VerdictWord::Valid)] {
         for engine in [Engine::Both, Engine::Stateright] {
             let options = Options {
                 promise: Some(Model::Linearizable),
@@ -165,7 +165,7 @@ fn both_engines_judge_what_times_cannot_tell_them() {
                 ..Options::default()
             };
             let report = check(&history, &options);
-            assert_eq!(report.outcome(), outcome, "{report}");
+            assert_eq!(report.verdict(), expected, "{report}");
             let agrees = report.agreement == Agreement::Agree;
             assert_eq!(agrees, engine == Engine::Both, "{report}");
         }
@@ -176,7 +176,7 @@ fn both_engines_judge_what_times_cannot_tell_them() {
 fn times_that_cannot_be_compared_are_never_valid() {
     for at in [1 << 62, (1 << 63) - 1, u64::MAX - 1] {
         let report = judged(&lines(&[put(0, 0, at)]), Model::Linearizable);
-        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
         assert!(report.to_string().contains("a time beyond"), "{report}");
     }
 }
@@ -189,7 +189,7 @@ fn a_place_that_occurs_twice_is_reported_as_such() {
     for id in ["3:5", "9:9"] {
         let history = lines(&[put_of(id, 10), put_of(id, 20)]);
         let report = judged(&history, Model::Linearizable);
-        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
         assert!(
             report
                 .to_string()
@@ -215,7 +215,7 @@ fn an_operation_recorded_twice_is_never_valid() {
     let twice = lines(&[put(0, 0, 10), put(0, 0, 20), get(1, 0, 30, "0:0")]);
     for promise in PROMISES {
         let report = judged(&twice, promise);
-        assert_ne!(report.outcome(), Outcome::Valid, "{report}");
+        assert_ne!(report.verdict(), VerdictWord::Valid, "{report}");
     }
 }
 
@@ -227,10 +227,10 @@ fn ids_that_do_not_name_their_places_are_found_all_the_same() {
     for id in ["1:0", "9:9"] {
         let history = lines(&[written(id), get(1, 0, 30, id)]);
         let report = judged(&history, Model::Linearizable);
-        assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
         let wrong = lines(&[written(id), get(1, 0, 30, "0:0")]);
         let report = judged(&wrong, Model::Linearizable);
-        assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Invalid, "{report}");
     }
 }
 
@@ -238,13 +238,13 @@ fn ids_that_do_not_name_their_places_are_found_all_the_same() {
 fn sessions_with_gaps_and_late_starts_keep_their_puts() {
     let history = lines(&[put(3, 70, 10), put(3, 90, 20), get(4, 5, 30, "3:90")]);
     assert_eq!(
-        judged(&history, Model::Linearizable).outcome(),
-        Outcome::Valid
+        judged(&history, Model::Linearizable).verdict(),
+        VerdictWord::Valid
     );
     let absent = lines(&[put(3, 70, 10), put(3, 90, 20), get(4, 5, 30, "3:80")]);
     assert_ne!(
-        judged(&absent, Model::Linearizable).outcome(),
-        Outcome::Valid
+        judged(&absent, Model::Linearizable).verdict(),
+        VerdictWord::Valid
     );
 }
 
@@ -257,11 +257,11 @@ fn ten_thousand_sessions_are_judged() {
         rows.push(get(session, 1, at + 5, &format!("{session}:0")));
     }
     let report = judged(&lines(&rows), Model::Linearizable);
-    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
     rows.push(get(10_000, 0, 200_000, "0:0"));
     assert_eq!(
-        judged(&lines(&rows), Model::Linearizable).outcome(),
-        Outcome::Invalid
+        judged(&lines(&rows), Model::Linearizable).verdict(),
+        VerdictWord::Invalid
     );
 }
 
@@ -329,7 +329,11 @@ fn damaged_lines_never_panic_and_are_never_valid_unless_they_are_whole() {
             assert!(history.end.is_none());
             for promise in PROMISES {
                 let report = judged(&history, promise);
-                assert_ne!(report.outcome(), Outcome::Valid, "cut at {at}: {report}");
+                assert_ne!(
+                    report.verdict(),
+                    VerdictWord::Valid,
+                    "cut at {at}: {report}"
+                );
             }
         }
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kvs_zoo::checker::{JudgedBy, Model, Options, Outcome, Property, Report, Verdict, check};
+use kvs_zoo::checker::{JudgedBy, Model, Options, Property, Report, Verdict, VerdictWord, check};
 use kvs_zoo::history::{
     ArrowFile, FailedCas, Format, Header, History, ImportOptions, Kind, ReadError, Row,
     read_history, write_csv, write_jepsen_edn,
@@ -38,15 +38,15 @@ fn stem(path: &Path) -> &str {
 }
 
 /// The verdict on the strongest model that the format can be held to.
-fn verdict(history: &History) -> Outcome {
+fn verdict(history: &History) -> VerdictWord {
     if history.header.real_time {
-        return check(history, &Options::default()).outcome();
+        return check(history, &Options::default()).verdict();
     }
     let options = Options {
         judged_by: JudgedBy::Model(Model::Sequential),
         ..Options::default()
     };
-    check(history, &options).outcome()
+    check(history, &options).verdict()
 }
 
 fn judged(text: &str, format: Format, options: &ImportOptions) -> Report {
@@ -79,10 +79,10 @@ fn every_foreign_history_gets_the_verdict_of_its_name_and_is_recognised() {
         let guessed = read_history(&path, None, &ImportOptions::default()).unwrap();
         assert_eq!(guessed, history, "{}", path.display());
         if stem(&path).starts_with("ok-") {
-            assert_eq!(verdict, Outcome::Valid, "{}", path.display());
+            assert_eq!(verdict, VerdictWord::Valid, "{}", path.display());
             good += 1;
         } else {
-            assert_eq!(verdict, Outcome::Invalid, "{}", path.display());
+            assert_eq!(verdict, VerdictWord::Invalid, "{}", path.display());
             bad += 1;
         }
     }
@@ -97,7 +97,7 @@ fn a_stale_read_of_values_written_once_is_found_and_shown_among_many_that_repeat
     let report = check(&history, &Options::default());
     let linearizable = report.check(Property::Linearizable).unwrap();
     let anomalies = linearizable.verdict.anomalies();
-    assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Invalid, "{report}");
     assert!(anomalies[0].operations.len() <= 4, "{report}");
 }
 
@@ -178,7 +178,7 @@ fn ten_thousand_sessions_are_judged() {
         text += &format!("{{:process {process}, :type :ok, :f :write, :value {process}}}\n");
     }
     let report = judged(&text, Format::JepsenEdn, &ImportOptions::default());
-    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
     assert_eq!(report.totals.ok, 10_000);
 }
 
@@ -190,13 +190,13 @@ fn registers_start_with_what_the_caller_says() {
         initial: value.map(|value| value.parse().unwrap()),
         ..ImportOptions::default()
     };
-    for (value, outcome) in [
-        (None, Outcome::Invalid),
-        (Some("0"), Outcome::Valid),
-        (Some("1"), Outcome::Invalid),
+    for (value, expected) in [
+        (None, VerdictWord::Invalid),
+        (Some("0"), VerdictWord::Valid),
+        (Some("1"), VerdictWord::Invalid),
     ] {
         let report = judged(text, Format::JepsenEdn, &initial(value));
-        assert_eq!(report.outcome(), outcome, "{value:?}: {report}");
+        assert_eq!(report.verdict(), expected, "{value:?}: {report}");
     }
 }
 
@@ -211,10 +211,10 @@ fn a_read_of_nil_matches_anything_only_when_told() {
         ..ImportOptions::default()
     };
     let untold = judged(text, Format::JepsenEdn, &ImportOptions::default());
-    assert_eq!(untold.outcome(), Outcome::Invalid);
+    assert_eq!(untold.verdict(), VerdictWord::Invalid);
     assert_eq!(
-        judged(text, Format::JepsenEdn, &told).outcome(),
-        Outcome::Valid
+        judged(text, Format::JepsenEdn, &told).verdict(),
+        VerdictWord::Valid
     );
 }
 
@@ -224,9 +224,9 @@ fn what_a_failed_compare_and_set_means_can_be_told() {
     let edn = root.join("jepsen-edn/ok-a-failed-cas-says-nothing.edn");
     let log = root.join("jepsen-log/bad-a-failed-cas-would-have-matched.log");
     for path in [edn, log] {
-        for (meaning, outcome) in [
-            (FailedCas::Mismatch, Outcome::Invalid),
-            (FailedCas::NoEffect, Outcome::Valid),
+        for (meaning, expected) in [
+            (FailedCas::Mismatch, VerdictWord::Invalid),
+            (FailedCas::NoEffect, VerdictWord::Valid),
         ] {
             let options = ImportOptions {
                 failed_cas: Some(meaning),
@@ -234,7 +234,7 @@ fn what_a_failed_compare_and_set_means_can_be_told() {
             };
             let history = read_history(&path, None, &options).unwrap();
             let report = check(&history, &Options::default());
-            assert_eq!(report.outcome(), outcome, "{}: {report}", path.display());
+            assert_eq!(report.verdict(), expected, "{}: {report}", path.display());
         }
     }
 }
@@ -250,7 +250,7 @@ fn a_model_that_needs_real_time_does_not_judge_a_history_without_it() {
     let report = check(&history, &options);
     let verdict = &report.check(Property::Linearizable).unwrap().verdict;
     assert!(matches!(verdict, Verdict::NotApplicable { .. }), "{report}");
-    assert_eq!(report.outcome(), Outcome::Unknown);
+    assert_eq!(report.verdict(), VerdictWord::Unknown);
 }
 
 fn exported(history: &History) -> String {
@@ -277,8 +277,8 @@ fn a_history_exported_to_edn_and_imported_again_has_the_same_verdict() {
         let again = judged(&text, Format::JepsenEdn, &options);
         let first = check(&history, &Options::default());
         assert_eq!(
-            again.outcome(),
-            first.outcome(),
+            again.verdict(),
+            first.verdict(),
             "{}:\n{text}\n{again}",
             path.display()
         );

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kvs_zoo::checker::{JudgedBy, Model, Options, Outcome, Report};
+use kvs_zoo::checker::{JudgedBy, Model, Options, Report, VerdictWord};
 use kvs_zoo::history::{
     ArrowFile, Header, History, Kind, Limit, Row, dot, value_id, write_json_lines,
 };
@@ -178,8 +178,8 @@ fn what_an_end_record_says_was_left_out_needs_a_limit_that_was_reached() {
         "{report}"
     );
     assert_eq!(
-        report.outcome(),
-        Outcome::Valid,
+        report.verdict(),
+        VerdictWord::Valid,
         "a declared sample is judged: {report}"
     );
 
@@ -256,20 +256,20 @@ fn rows_agree_with_what_the_header_declares() {
 fn contexts_that_nothing_declares_are_said() {
     let row = PUT.replace(r#""invoke""#, r#""context":[],"invoke""#);
     let history = |header: &str| read(lines(&[header, &row, GET, END])).unwrap();
-    for (header, outcome) in [
-        (r#"{"schema":1}"#, Outcome::Unknown),
-        (r#"{"schema":1,"dominance":"context"}"#, Outcome::Valid),
-        (r#"{"schema":1,"dominance":"applied"}"#, Outcome::Valid),
+    for (header, expected) in [
+        (r#"{"schema":1}"#, VerdictWord::Unknown),
+        (r#"{"schema":1,"dominance":"context"}"#, VerdictWord::Valid),
+        (r#"{"schema":1,"dominance":"applied"}"#, VerdictWord::Valid),
     ] {
         let report = judged(&history(header), Model::Causal);
-        assert_eq!(report.outcome(), outcome, "{header}: {report}");
+        assert_eq!(report.verdict(), expected, "{header}: {report}");
         let says = report
             .to_string()
             .lines()
             .next()
             .unwrap()
             .contains("--dominance");
-        assert_eq!(says, outcome == Outcome::Unknown, "{report}");
+        assert_eq!(says, expected == VerdictWord::Unknown, "{report}");
     }
 }
 
@@ -296,9 +296,9 @@ fn good_histories() -> Vec<(PathBuf, History, Vec<u8>)> {
 fn a_history_cut_at_any_line_is_never_valid_and_breaks_nothing_that_the_whole_does_not() {
     let mut unknown = 0;
     for (path, whole, text) in good_histories() {
-        let of_whole: Vec<Outcome> = Model::ALL
+        let of_whole: Vec<VerdictWord> = Model::ALL
             .iter()
-            .map(|model| judged(&whole, *model).outcome())
+            .map(|model| judged(&whole, *model).verdict())
             .collect();
         let ends: Vec<usize> = (0..text.len()).filter(|at| text[*at] == b'\n').collect();
         // The header's line stays; the last line is the end record.
@@ -308,9 +308,9 @@ fn a_history_cut_at_any_line_is_never_valid_and_breaks_nothing_that_the_whole_do
             for (model, whole) in Model::ALL.iter().zip(&of_whole) {
                 let report = judged(&cut, *model);
                 let context = format!("{} cut at {end}: {report}", path.display());
-                assert_ne!(report.outcome(), Outcome::Valid, "{context}");
-                if *whole != Outcome::Invalid {
-                    assert_ne!(report.outcome(), Outcome::Invalid, "{context}");
+                assert_ne!(report.verdict(), VerdictWord::Valid, "{context}");
+                if *whole != VerdictWord::Invalid {
+                    assert_ne!(report.verdict(), VerdictWord::Invalid, "{context}");
                 }
                 let first = report.to_string().lines().next().unwrap().to_owned();
                 assert!(
@@ -356,7 +356,11 @@ fn an_arrow_stream_cut_at_any_byte_is_refused_or_unknown_under_every_model() {
         if seen.insert((history.len(), damage)) {
             for model in Model::ALL {
                 let report = judged(&history, *model);
-                assert_eq!(report.outcome(), Outcome::Unknown, "cut at {end}: {report}");
+                assert_eq!(
+                    report.verdict(),
+                    VerdictWord::Unknown,
+                    "cut at {end}: {report}"
+                );
                 assert!(report.to_string().contains("cut short"), "{report}");
             }
         }
@@ -379,7 +383,7 @@ fn a_cut_history_stays_invalid_where_nothing_that_is_missing_explains_it() {
         r#"{"session":1,"kind":"get","key":"x","read":["0:0"],"invoke":5,"return":6}"#,
     ];
     let report = judged(&read(lines(&stale)).unwrap(), Model::Linearizable);
-    assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Invalid, "{report}");
     let path = file("cut.jsonl", lines(&stale));
     let ended = bench(&["check", path.1.to_str().unwrap()]);
     assert_eq!(ended.code(), 1, "{}", ended.stdout);
@@ -400,14 +404,22 @@ fn final_reads_that_are_missing_may_have_found_what_earlier_ones_missed() {
     ];
     let cut = lines(&[header, PUT, &rows[0], &rows[1]]);
     let report = judged(&read(&cut).unwrap(), Model::Eventual);
-    assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
     let end = r#"{"end":{"operations":3}}"#;
     let report = judged(&read(cut + end).unwrap(), Model::Eventual);
-    assert_eq!(report.outcome(), Outcome::Invalid, "the control: {report}");
+    assert_eq!(
+        report.verdict(),
+        VerdictWord::Invalid,
+        "the control: {report}"
+    );
     let end = r#"{"end":{"operations":4}}"#;
     let whole = lines(&[header, PUT, &rows[0], &rows[1], &rows[2], end]);
     let report = judged(&read(whole).unwrap(), Model::Eventual);
-    assert_eq!(report.outcome(), Outcome::Valid, "the control: {report}");
+    assert_eq!(
+        report.verdict(),
+        VerdictWord::Valid,
+        "the control: {report}"
+    );
 }
 
 #[test]
@@ -415,11 +427,15 @@ fn values_of_sessions_of_which_no_row_is_left_are_not_from_thin_air() {
     let of_nobody = r#"{"session":1,"kind":"get","key":"x","read":["9:7"],"invoke":3,"return":4}"#;
     for model in Model::ALL {
         let report = judged(&read(lines(&[HEADER, of_nobody])).unwrap(), *model);
-        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
     }
     let whole = lines(&[HEADER, of_nobody, r#"{"end":{"operations":1}}"#]);
     let report = judged(&read(whole).unwrap(), Model::Linearizable);
-    assert_eq!(report.outcome(), Outcome::Invalid, "the control: {report}");
+    assert_eq!(
+        report.verdict(),
+        VerdictWord::Invalid,
+        "the control: {report}"
+    );
 }
 
 #[test]
@@ -440,11 +456,15 @@ fn missing_operations_may_have_written_values_that_repeat() {
             .chain(rows.iter().map(String::as_str))
             .collect();
         let report = judged(&read(lines(&rows)).unwrap(), Model::Linearizable);
-        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
         let end = format!(r#"{{"end":{{"operations":{}}}}}"#, rows.len() - 1);
         let whole: Vec<&str> = rows.iter().copied().chain([end.as_str()]).collect();
         let report = judged(&read(lines(&whole)).unwrap(), Model::Linearizable);
-        assert_eq!(report.outcome(), Outcome::Invalid, "the control: {report}");
+        assert_eq!(
+            report.verdict(),
+            VerdictWord::Invalid,
+            "the control: {report}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 //! bugs of the store, and evidence that was changed by hand where only some replies carry any.
 
 use kvs_zoo::bug::Bug;
-use kvs_zoo::checker::{Engine, Options, Outcome, Report, check};
+use kvs_zoo::checker::{Engine, Options, Report, VerdictWord, check};
 use kvs_zoo::history::{Evidence, History, Kind, Row, Siblings, Witness};
 use kvs_zoo::protocol::Lattice;
 use kvs_zoo::server::Architecture;
@@ -62,18 +62,18 @@ fn every_planted_bug_makes_a_history_under_faults_invalid() {
         let architecture = || Architecture::from(facts.store);
         let shows = SEEDS.into_iter().find(|seed| {
             let (run, has_faults) = recorded(*seed, (architecture(), lattice, Some(bug)), false);
-            let outcome = judged(&run.history).outcome();
+            let verdict = judged(&run.history).verdict();
             if never_rests(&bug) && run.verdict.way() == "liveness" {
-                assert_ne!(outcome, Outcome::Valid, "{bug}, seed {seed}");
+                assert_ne!(verdict, VerdictWord::Valid, "{bug}, seed {seed}");
                 return has_faults;
             }
-            has_faults && outcome == Outcome::Invalid
+            has_faults && verdict == VerdictWord::Invalid
         });
         let seed = shows.unwrap_or_else(|| panic!("no history shows {bug}"));
         let (control, _) = recorded(seed, (architecture(), lattice, None), false);
         let report = judged(&control.history);
-        let outcome = report.outcome();
-        assert_eq!(outcome, Outcome::Valid, "{bug}, seed {seed}: {report}");
+        let verdict = report.verdict();
+        assert_eq!(verdict, VerdictWord::Valid, "{bug}, seed {seed}: {report}");
     }
 }
 
@@ -172,7 +172,7 @@ fn partly_evident(lattice: Lattice) -> History {
                 Changed::Kept
             }
         });
-        let is_valid = judged(&some).outcome() == Outcome::Valid;
+        let is_valid = judged(&some).verdict() == VerdictWord::Valid;
         (has_faults && is_valid).then_some(some)
     });
     histories.next().expect("other seeds are needed")
@@ -199,9 +199,13 @@ fn each_is_seen(what: &str, history: &History, lie: impl Fn(&Row<'_>) -> Option<
             Some(_) | None => Changed::Kept,
         });
         let report = judged(&changed);
-        let outcome = report.outcome();
-        assert_ne!(outcome, Outcome::Valid, "{what}, row {chosen}: {report}");
-        invalid += usize::from(outcome == Outcome::Invalid);
+        let verdict = report.verdict();
+        assert_ne!(
+            verdict,
+            VerdictWord::Valid,
+            "{what}, row {chosen}: {report}"
+        );
+        invalid += usize::from(verdict == VerdictWord::Invalid);
     }
     assert!(invalid > 0, "{what}: a lie that is never refuted");
 }

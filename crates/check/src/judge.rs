@@ -1,6 +1,6 @@
 //! The short way from a history to a verdict, for a test.
 
-use crate::checker::{Engine, JudgedBy, Model, Options, Outcome, Report, Standing, check};
+use crate::checker::{Engine, JudgedBy, Model, Options, Report, Standing, VerdictWord, check};
 use crate::history::{History, NEVER, Phase};
 
 /// What a verdict says of a history of several processes that did one thing after another.
@@ -124,7 +124,7 @@ impl Report {
     /// ```
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.outcome() == Outcome::Valid
+        self.verdict() == VerdictWord::Valid
     }
 
     /// Whether the verdict is `invalid`: there are operations that prove it.
@@ -138,7 +138,7 @@ impl Report {
     /// ```
     #[must_use]
     pub fn is_invalid(&self) -> bool {
-        self.outcome() == Outcome::Invalid
+        self.verdict() == VerdictWord::Invalid
     }
 
     /// How the history stands to a model; `Unknown` where it was not held to that.
@@ -274,10 +274,10 @@ mod tests {
         alice.invoke(Put(1, 1)).ok(());
         alice.invoke(Get(1)).ok(Some(1));
         let history = recorder.finish();
-        for (engine, outcome) in [
-            (Engine::Stateright, Outcome::Unknown),
-            (Engine::Both, Outcome::Valid),
-            (Engine::Direct, Outcome::Valid),
+        for (engine, expected) in [
+            (Engine::Stateright, VerdictWord::Unknown),
+            (Engine::Both, VerdictWord::Valid),
+            (Engine::Direct, VerdictWord::Valid),
         ] {
             let options = Options {
                 judged_by: JudgedBy::Model(Model::Linearizable),
@@ -285,7 +285,7 @@ mod tests {
                 ..Options::default()
             };
             let report = check(&history, &options);
-            assert_eq!(report.outcome(), outcome, "{report}");
+            assert_eq!(report.verdict(), expected, "{report}");
             let text = report.to_string();
             let verdict = text.lines().next().unwrap_or_default();
             let names_it = verdict.contains("without its feature `stateright`");

@@ -100,7 +100,7 @@ pub use protocol_testers::{
     CausalReturn, CausalSibling, CausalStore, CausalTester, LwwReturn, LwwStore, LwwTester, Reply,
     StoreOp, StoreTester,
 };
-pub use report::{Agreement, Elapsed, Explained, Outcome, Report, Totals};
+pub use report::{Agreement, Elapsed, Explained, Report, Totals, VerdictWord};
 pub use searched::{Found, Search};
 pub use shown::Shown;
 pub use time::{Progress, ProgressSink};

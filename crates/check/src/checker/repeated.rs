@@ -8,7 +8,7 @@ use super::options::{Budget, Clock, Engine, Options};
 use super::ordering::Limits;
 use super::prefix;
 use super::property::Property;
-use super::report::{Agreement, Outcome, Report};
+use super::report::{Agreement, Report, VerdictWord};
 use super::search::values;
 use super::searched::{Found, Search};
 use super::second_opinion::{PREFIX_SHRINK, PREFIXES_MAX, compare, limit};
@@ -51,8 +51,8 @@ impl Refused<'_> {
         }
         cut::withdraw(&mut report.checks, self.history, has_open, None);
         judge(self.checkers, report, options.judged_by, &[]);
-        let by_search = matches!(report.outcome(), Outcome::Valid | Outcome::Invalid)
-            && report.direct_outcome() == Outcome::Unknown
+        let by_search = matches!(report.verdict(), VerdictWord::Valid | VerdictWord::Invalid)
+            && report.direct_verdict() == VerdictWord::Unknown
             && !matches!(report.agreement, Agreement::Disagree { .. });
         if by_search && options.engine == Engine::Both {
             let remark = "decided by stateright, which judged all of it";
@@ -247,32 +247,32 @@ mod tests {
     fn stateright_alone_judges_histories_with_compare_and_set() {
         for model in [None, Some(Model::Linearizable)] {
             let good = report(&history(&[NEW]), Engine::Stateright, model);
-            assert_eq!(good.outcome(), Outcome::Valid, "{good}");
+            assert_eq!(good.verdict(), VerdictWord::Valid, "{good}");
             assert!(good.checks.is_empty(), "{good}");
             let stale = report(&history(&[OLD]), Engine::Stateright, model);
-            assert_eq!(stale.outcome(), Outcome::Invalid, "{stale}");
+            assert_eq!(stale.verdict(), VerdictWord::Invalid, "{stale}");
         }
         let model = Some(Model::Sequential);
         let good = report(&history(&[OLD]), Engine::Stateright, model);
-        assert_eq!(good.outcome(), Outcome::Valid, "{good}");
+        assert_eq!(good.verdict(), VerdictWord::Valid, "{good}");
         let thin = report(&history(&[77]), Engine::Stateright, model);
-        assert_eq!(thin.outcome(), Outcome::Invalid, "{thin}");
+        assert_eq!(thin.verdict(), VerdictWord::Invalid, "{thin}");
     }
 
     #[test]
     fn both_engines_say_what_they_covered_of_a_history_with_compare_and_set() {
-        for (read, outcome) in [(NEW, Outcome::Valid), (OLD, Outcome::Invalid)] {
+        for (read, expected) in [(NEW, VerdictWord::Valid), (OLD, VerdictWord::Invalid)] {
             for model in [None, Some(Model::Sequential)] {
                 let both = report(&history(&[read]), Engine::Both, model);
                 assert_eq!(both.agreement, Agreement::Agree, "{both}");
                 let search = both.search.as_ref().unwrap();
                 assert_eq!((search.operations, search.of), (3, 3), "{both}");
                 let expected = if model.is_some() {
-                    Outcome::Valid
+                    VerdictWord::Valid
                 } else {
-                    outcome
+                    expected
                 };
-                assert_eq!(both.outcome(), expected, "{both}");
+                assert_eq!(both.verdict(), expected, "{both}");
             }
         }
     }
@@ -301,7 +301,7 @@ mod tests {
         ));
         let mut wrong = report(&good, Engine::Both, None);
         wrong.agreement = compare(&search, direct);
-        assert_eq!(wrong.outcome(), Outcome::Invalid);
+        assert_eq!(wrong.verdict(), VerdictWord::Invalid);
     }
 
     #[test]
@@ -315,7 +315,7 @@ mod tests {
             ..Options::default()
         };
         let report = super::super::check(&history(&[NEW]), &options);
-        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
         let text = report.to_string();
         assert!(text.contains("the first 2 of 3 operations"), "{text}");
     }
@@ -328,10 +328,10 @@ mod tests {
             clock: Some(stopped),
             ..Options::default()
         };
-        for (read, outcome) in [(NEW, Outcome::Valid), (OLD, Outcome::Invalid)] {
+        for (read, expected) in [(NEW, VerdictWord::Valid), (OLD, VerdictWord::Invalid)] {
             let report = super::super::check(&history(&[read]), &options);
-            assert_eq!(report.direct_outcome(), Outcome::Unknown, "{report}");
-            assert_eq!(report.outcome(), outcome, "{report}");
+            assert_eq!(report.direct_verdict(), VerdictWord::Unknown, "{report}");
+            assert_eq!(report.verdict(), expected, "{report}");
             assert!(
                 report.to_string().contains("decided by stateright"),
                 "{report}"

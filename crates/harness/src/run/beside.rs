@@ -86,7 +86,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use kvs_check::checker::{Options, Outcome, check};
+    use kvs_check::checker::{Options, VerdictWord, check};
     use kvs_measure::FaultCoverage;
 
     /// A valid history of one put and the read of it.
@@ -125,7 +125,11 @@ mod tests {
     fn judged(given: &Path, path: &Path) -> Report {
         let history = History::read(path).expect("a history");
         let mut report = check(&history, &Options::default());
-        assert_eq!(report.outcome(), Outcome::Valid, "the control: {report}");
+        assert_eq!(
+            report.verdict(),
+            VerdictWord::Valid,
+            "the control: {report}"
+        );
         add_record(&mut report, given, path, &history);
         report
     }
@@ -135,7 +139,7 @@ mod tests {
     fn gap(record: Option<&RunRecord>) -> String {
         let (directory, path) = directory(record);
         let report = judged(directory.path(), &path);
-        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
         assert_eq!(judged(&path, &path), report, "the file is as the directory");
         report.gaps.join("; ")
     }
@@ -154,7 +158,11 @@ mod tests {
         run.faults.coverage = vec![kills(2)];
         let (directory, path) = directory(Some(&run));
         let report = judged(directory.path(), &path);
-        assert_eq!(report.outcome(), Outcome::Valid, "the control: {report}");
+        assert_eq!(
+            report.verdict(),
+            VerdictWord::Valid,
+            "the control: {report}"
+        );
         assert_eq!(report.remarks, ["faults: 2 kills"]);
         run.faults.failures = vec!["could not heal".to_owned()];
         assert!(gap(Some(&run)).ends_with("the nemesis failed: could not heal"));
@@ -166,7 +174,7 @@ mod tests {
         let (directory, path) = directory(None);
         fs::write(directory.path().join(RunRecord::FILE_NAME), "{\"version\":").expect("written");
         let report = judged(directory.path(), &path);
-        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
         assert!(report.gaps[0].contains("is not a run record"), "{report}");
     }
 
@@ -186,7 +194,7 @@ mod tests {
         let path = directory.path().join("mine.jsonl");
         fs::write(&path, HISTORY).expect("written");
         let report = judged(&path, &path);
-        assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
         assert!(report.gaps.is_empty() && report.remarks.is_empty());
     }
 }

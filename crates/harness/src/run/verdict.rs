@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kvs_check::checker::{
-    Agreement, Anomaly, Budget, Clock, Engine, Found, JudgedBy, Options, Outcome, ProgressSink,
+    self, Agreement, Anomaly, Budget, Clock, Engine, Found, JudgedBy, Options, ProgressSink,
     Report, Search, Shown, Standing, Verdict,
 };
 use kvs_check::history::{self, History, ReadError, Staleness, staleness};
@@ -76,7 +76,7 @@ pub fn check_history(history: &History, judging: &Judging) -> Report {
         clock: Some(Clock::new(move || start.elapsed())),
         ..Options::default()
     };
-    kvs_check::checker::check(history, &options)
+    checker::check(history, &options)
 }
 
 /// Judges a run's history and measures how stale its reads were.
@@ -96,7 +96,7 @@ pub(super) fn judge(path: &Path, judging: &Judging) -> Result<Judged, ReadError>
 /// the anomaly in words as comments, then the operations as JSON lines.
 fn proofs(history: &History, report: &Report) -> Vec<Attachment> {
     let anomalies: Vec<Anomaly> = report.anomalies().take(ANOMALIES_MAX).cloned().collect();
-    let histories = kvs_check::checker::proofs(history, &anomalies);
+    let histories = checker::proofs(history, &anomalies);
     (1..)
         .zip(anomalies.iter().zip(&histories))
         .map(|(number, (anomaly, history))| {
@@ -144,7 +144,7 @@ fn verdict_record(report: &Report) -> VerdictRecord {
     VerdictRecord {
         disagreement: matches!(report.agreement, Agreement::Disagree { .. }),
         promise: report.held_to().to_owned(),
-        verdict: word(report.outcome()),
+        verdict: word(report.verdict()),
         reason,
         gaps: report.gaps.clone(),
         remarks: report.remarks.clone(),
@@ -168,11 +168,12 @@ fn verdict_record(report: &Report) -> VerdictRecord {
     }
 }
 
-const fn word(outcome: Outcome) -> VerdictWord {
-    match outcome {
-        Outcome::Valid => VerdictWord::Valid,
-        Outcome::Invalid => VerdictWord::Invalid,
-        Outcome::Unknown => VerdictWord::Unknown,
+/// The word of a check, as a run's record writes it.
+const fn word(of_check: checker::VerdictWord) -> VerdictWord {
+    match of_check {
+        checker::VerdictWord::Valid => VerdictWord::Valid,
+        checker::VerdictWord::Invalid => VerdictWord::Invalid,
+        checker::VerdictWord::Unknown => VerdictWord::Unknown,
     }
 }
 
@@ -198,7 +199,7 @@ fn direct_record(report: &Report) -> EngineRecord {
     });
     EngineRecord {
         name: "direct".to_owned(),
-        verdict: word(report.direct_outcome()),
+        verdict: word(report.direct_verdict()),
         covered: total,
         total,
         seconds: report.elapsed.direct.as_secs_f64(),

@@ -35,10 +35,11 @@ pub enum Agreement {
     },
 }
 
-/// The verdict of a whole run.
+/// The verdict on a whole history, in a word. `run.json` has an enum of its own with this meaning
+/// and this name, since `kvs-measure` does not know this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum VerdictWord {
     /// The promise was kept.
     Valid,
     /// It could not be decided.
@@ -47,7 +48,7 @@ pub enum Outcome {
     Invalid,
 }
 
-impl Outcome {
+impl VerdictWord {
     /// The word for it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -141,18 +142,20 @@ impl Report {
     /// the engines disagree; where it has none, stateright's on the whole of a register's history.
     /// With gaps no history is valid.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
+    pub fn verdict(&self) -> VerdictWord {
         let judged = match (&self.agreement, self.engine) {
-            (Agreement::Disagree { .. }, _) => Outcome::Invalid,
-            (_, Engine::Stateright) => self.search_outcome(),
-            (_, Engine::Direct) => self.direct_outcome(),
-            (_, Engine::Both) => match self.direct_outcome() {
-                Outcome::Unknown if self.is_searched_alone() => self.search_outcome(),
-                direct @ (Outcome::Valid | Outcome::Invalid | Outcome::Unknown) => direct,
+            (Agreement::Disagree { .. }, _) => VerdictWord::Invalid,
+            (_, Engine::Stateright) => self.search_verdict(),
+            (_, Engine::Direct) => self.direct_verdict(),
+            (_, Engine::Both) => match self.direct_verdict() {
+                VerdictWord::Unknown if self.is_searched_alone() => self.search_verdict(),
+                direct @ (VerdictWord::Valid | VerdictWord::Invalid | VerdictWord::Unknown) => {
+                    direct
+                }
             },
         };
-        if judged == Outcome::Valid && !self.gaps.is_empty() {
-            return Outcome::Unknown;
+        if judged == VerdictWord::Valid && !self.gaps.is_empty() {
+            return VerdictWord::Unknown;
         }
         judged
     }
@@ -169,30 +172,30 @@ impl Report {
     }
 
     /// Stateright's verdict: an order of a part of the history proves nothing of the whole.
-    fn search_outcome(&self) -> Outcome {
+    fn search_verdict(&self) -> VerdictWord {
         match &self.search {
             Some(search) => match search.found {
-                Found::NoOrder { .. } => Outcome::Invalid,
+                Found::NoOrder { .. } => VerdictWord::Invalid,
                 Found::Order if search.operations == search.of && search.steps > 0 => {
-                    Outcome::Valid
+                    VerdictWord::Valid
                 }
-                Found::Order | Found::Budget | Found::NotApplicable { .. } => Outcome::Unknown,
+                Found::Order | Found::Budget | Found::NotApplicable { .. } => VerdictWord::Unknown,
             },
-            None => Outcome::Unknown,
+            None => VerdictWord::Unknown,
         }
     }
 
     /// The direct engine's verdict: that on the model, or the worst on what is promised.
     #[must_use]
-    pub fn direct_outcome(&self) -> Outcome {
+    pub fn direct_verdict(&self) -> VerdictWord {
         let worst = self.judged().map(|rung| match rung.standing {
-            Standing::Held => Outcome::Valid,
-            Standing::Broken => Outcome::Invalid,
+            Standing::Held => VerdictWord::Valid,
+            Standing::Broken => VerdictWord::Invalid,
             // What can be left out of a promise where it has no evidence; its namesake cannot.
-            Standing::NotApplicable if !self.is_namesake(rung.model) => Outcome::Valid,
-            Standing::NotApplicable | Standing::Unknown => Outcome::Unknown,
+            Standing::NotApplicable if !self.is_namesake(rung.model) => VerdictWord::Valid,
+            Standing::NotApplicable | Standing::Unknown => VerdictWord::Unknown,
         });
-        worst.max().unwrap_or(Outcome::Unknown)
+        worst.max().unwrap_or(VerdictWord::Unknown)
     }
 
     fn is_namesake(&self, model: Model) -> bool {
@@ -212,8 +215,8 @@ impl Report {
 
     /// The models that the verdict rests on and that the check's budget left undecided.
     pub(super) fn out_of_budget(&self) -> Vec<&'static str> {
-        let is_searched = self.is_searched_alone() && self.outcome() == Outcome::Valid;
-        if is_searched || self.outcome() == Outcome::Invalid {
+        let is_searched = self.is_searched_alone() && self.verdict() == VerdictWord::Valid;
+        if is_searched || self.verdict() == VerdictWord::Invalid {
             return Vec::new();
         }
         let is_cut = |rung: &&Rung| {

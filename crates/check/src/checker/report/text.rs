@@ -47,7 +47,7 @@ impl Report {
     /// One line a check, and the ladder.
     fn judgement(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Totals { ok, fail, info } = self.totals;
-        write!(f, "{}, held to: {}", self.outcome().name(), self.held_to())?;
+        write!(f, "{}, held to: {}", self.verdict().name(), self.held_to())?;
         for clause in self.gaps.iter().chain(&self.remarks) {
             write!(f, "; {clause}")?;
         }

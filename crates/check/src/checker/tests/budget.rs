@@ -14,7 +14,7 @@ use super::super::table::CHECKERS;
 use super::super::time::Time;
 use super::super::verdict::{Check, Findings, Verdict};
 use super::super::{
-    Agreement, Budget, Clock, Engine, JudgedBy, Model, Options, Outcome, Report, Standing,
+    Agreement, Budget, Clock, Engine, JudgedBy, Model, Options, Report, Standing, VerdictWord,
     bad_patterns, causal, check, dominance, explain, integrity, linearizable, lost_writes, lww,
     lww_black_box, sequential, wing_gong,
 };
@@ -141,7 +141,11 @@ fn a_budget_of_nothing_makes_no_history_valid() {
                         ..Options::default()
                     };
                     let report = check(&history, &options);
-                    assert_eq!(report.outcome(), Outcome::Unknown, "{store:?}: {report}");
+                    assert_eq!(
+                        report.verdict(),
+                        VerdictWord::Unknown,
+                        "{store:?}: {report}"
+                    );
                 }
             }
         }
@@ -186,7 +190,7 @@ fn causal_within(history: &History, seconds: u64) -> Report {
 fn a_certificate_that_verifies_is_valid_though_the_black_box_is_unfinished() {
     let history = causal_history(3, 5_000);
     let report = causal_within(&history, 10_000);
-    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
     let black_box = report.check(Property::CausalBlackBox).unwrap();
     let unfinished = matches!(black_box.verdict, Verdict::Unknown { .. });
     assert!(
@@ -207,10 +211,10 @@ fn a_certificate_that_verifies_is_valid_though_the_black_box_is_unfinished() {
 fn what_the_budget_left_undecided_is_unknown_and_names_the_command_that_goes_on() {
     let history = causal_history(3, 5_000).without_evidence();
     let all = causal_within(&history, 1_000_000);
-    assert_eq!(all.outcome(), Outcome::Valid, "{all}");
+    assert_eq!(all.verdict(), VerdictWord::Valid, "{all}");
     assert!(all.remarks.is_empty(), "{all}");
     let cut = causal_within(&history, 10);
-    assert_eq!(cut.outcome(), Outcome::Unknown, "{cut}");
+    assert_eq!(cut.verdict(), VerdictWord::Unknown, "{cut}");
     let text = cut.to_string();
     let command = "`kvs-bench check here --check-budget none`";
     let line = text.lines().next().unwrap();
@@ -232,7 +236,7 @@ fn what_a_verified_certificate_proves_no_weaker_model_searches_for() {
         ..Options::default()
     };
     let report = check(&history, &options);
-    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
     assert!(report.check(Property::CausalBlackBox).is_none(), "{report}");
     let held = |model: &Model| report.ladder[*model as usize].standing == Standing::Held;
     assert!(
@@ -290,7 +294,7 @@ fn a_black_box_that_refutes_a_verified_certificate_is_a_disagreement() {
     report.agreement = Agreement::Disagree {
         detail: "planted".to_owned(),
     };
-    assert_eq!(report.outcome(), Outcome::Invalid);
+    assert_eq!(report.verdict(), VerdictWord::Invalid);
 }
 
 #[test]
@@ -332,5 +336,5 @@ fn a_promise_that_the_certificate_keeps_needs_no_second_attempt() {
         ..Options::default()
     };
     let report = check(&history, &options);
-    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
 }

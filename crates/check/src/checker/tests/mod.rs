@@ -29,7 +29,7 @@ use generate::Store;
 
 use super::index::Index;
 use super::search::{self, Found, Searchable};
-use super::{Options, Outcome, check};
+use super::{Options, VerdictWord, check};
 use crate::history::{Header, History, Kind, Model, Row};
 
 /// What clients of a store that keeps siblings saw.
@@ -101,7 +101,7 @@ fn nothing_checked_is_unknown_and_never_valid() {
             [],
         );
         let report = check(&history, &Options::default());
-        assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+        assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
     }
 }
 
@@ -126,7 +126,7 @@ fn ids_that_repeat_leave_the_verdict_open() {
         &History::from_rows(Header::default(), rows),
         &Options::default(),
     );
-    assert_eq!(report.outcome(), Outcome::Unknown);
+    assert_eq!(report.verdict(), VerdictWord::Unknown);
     assert!(report.to_string().contains("not unique"), "{report}");
 }
 
@@ -153,7 +153,7 @@ fn a_bug_in_the_explanations_leaves_the_anomalies_and_is_said() {
         panic!("for the test");
     });
     assert_eq!(report.checks, before);
-    assert_eq!(report.outcome(), Outcome::Invalid);
+    assert_eq!(report.verdict(), VerdictWord::Invalid);
     let text = report.to_string();
     assert!(
         text.contains("failed") && text.contains("for the test"),

@@ -9,7 +9,7 @@ use crate::checker::convergence::Final;
 use crate::checker::index::Index;
 use crate::checker::lost_writes;
 use crate::checker::search::{self, Found, Searchable};
-use crate::checker::{Agreement, Options, Outcome, check, lww, lww_black_box};
+use crate::checker::{Agreement, Options, VerdictWord, check, lww, lww_black_box};
 use crate::history::{Header, History, Kind, Model, Witness};
 
 /// The history with the evidence erased of the rows for which `is_erased` holds.
@@ -70,16 +70,16 @@ fn no_evidence_that_is_missing_refutes_a_valid_history() {
             coarse(&mut random, &mut ops);
         }
         let whole = generate::with_nodes(generate::history(store, &ops), nodes);
-        let whole_outcome = check(&whole, &Options::default()).outcome();
-        if whole_outcome == Outcome::Invalid {
+        let of_whole = check(&whole, &Options::default()).verdict();
+        if of_whole == VerdictWord::Invalid {
             // A store that had not heard all of itself when it was asked in the end.
             continue;
         }
         let history = erased_somewhere(&mut random, &whole);
         let report = check(&history, &Options::default());
         assert_ne!(
-            report.outcome(),
-            Outcome::Invalid,
+            report.verdict(),
+            VerdictWord::Invalid,
             "seed {seed}: {report}\n{}",
             text(&history)
         );
@@ -87,7 +87,7 @@ fn no_evidence_that_is_missing_refutes_a_valid_history() {
             !matches!(report.agreement, Agreement::Disagree { .. }),
             "seed {seed}: {report}"
         );
-        valid += u32::from(report.outcome() == Outcome::Valid);
+        valid += u32::from(report.verdict() == VerdictWord::Valid);
     }
     assert!(valid > 1_500, "{valid}");
 }
@@ -109,8 +109,8 @@ fn what_evidence_refutes_stays_refuted_when_the_evidence_of_everything_else_is_e
             });
             let again = check(&rest, &Options::default());
             assert_eq!(
-                again.outcome(),
-                Outcome::Invalid,
+                again.verdict(),
+                VerdictWord::Invalid,
                 "seed {seed}: {anomaly}\n{again}\n{}",
                 text(&rest)
             );

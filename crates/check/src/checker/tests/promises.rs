@@ -3,7 +3,7 @@
 use super::generate::{self, Random, Store};
 use super::op;
 use crate::checker::{
-    AnomalyKind, JudgedBy, Model, Options, Outcome, Property, Report, Standing, check,
+    AnomalyKind, JudgedBy, Model, Options, Property, Report, Standing, VerdictWord, check,
 };
 use crate::history::{End, Group, Header, History, Kind, Phase, Row, Version, Witness, value_id};
 
@@ -52,7 +52,7 @@ fn a_promise_of_one_model_is_judged_as_the_model_is() {
         };
         let by_promise = judged(&history, Some(model), JudgedBy::Promise);
         let by_model = judged(&history, None, JudgedBy::Model(model));
-        assert_eq!(by_promise.outcome(), by_model.outcome(), "{model}");
+        assert_eq!(by_promise.verdict(), by_model.verdict(), "{model}");
         assert_eq!(by_promise.checks, by_model.checks, "{model}");
         assert_eq!(by_promise.agreement, by_model.agreement, "{model}");
         assert_eq!(by_promise.held_to(), by_model.held_to());
@@ -109,13 +109,13 @@ fn found(report: &Report) -> Vec<AnomalyKind> {
 #[test]
 fn versions_that_agree_with_real_time_are_valid() {
     let report = check(&versioned([7, 9], 9), &Options::default());
-    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
 }
 
 #[test]
 fn versions_against_real_time_break_a_promise_of_linearizability() {
     let report = check(&versioned([9, 7], 7), &Options::default());
-    assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Invalid, "{report}");
     assert_eq!(found(&report), [AnomalyKind::NotLinearizable]);
     let shown = report.anomalies().next().unwrap().operations.len();
     assert_eq!(shown, 2, "{report}");
@@ -141,7 +141,7 @@ fn versions_of_a_store_that_promises_less_say_nothing_of_linearizability() {
             Some(promise),
             JudgedBy::Model(Model::Linearizable),
         );
-        assert_eq!(report.outcome(), Outcome::Valid, "{promise}: {report}");
+        assert_eq!(report.verdict(), VerdictWord::Valid, "{promise}: {report}");
     }
 }
 
@@ -186,7 +186,7 @@ fn a_stale_local_read_breaks_eventual_and_no_other_model() {
         assert_eq!(standing, expected, "{model}: {report}");
     }
     let report = judged(&history, Some(Model::Eventual), JudgedBy::Promise);
-    assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Invalid, "{report}");
     let kinds = found(&report);
     assert!(kinds.contains(&AnomalyKind::Divergence), "{report}");
     assert!(kinds.contains(&AnomalyKind::LostWrite), "{report}");
@@ -196,7 +196,7 @@ fn a_stale_local_read_breaks_eventual_and_no_other_model() {
 fn the_same_read_in_the_final_phase_breaks_linearizability_too() {
     let history = stale_at_a_node(Phase::Final);
     let report = judged(&history, Some(Model::Linearizable), JudgedBy::Promise);
-    assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Invalid, "{report}");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_stale_local_read_counts_for_no_search_where_values_repeat() {
     history.end = Some(End::of(5));
     for model in [Model::Linearizable, Model::Sequential] {
         let report = judged(&history, Some(model), JudgedBy::Promise);
-        assert_eq!(report.outcome(), Outcome::Valid, "{model}: {report}");
+        assert_eq!(report.verdict(), VerdictWord::Valid, "{model}: {report}");
     }
 }
 
@@ -225,5 +225,5 @@ fn local_reads_alone_judge_nothing_but_convergence() {
     let report = judged(&history, None, JudgedBy::Model(Model::Linearizable));
     let check = report.check(Property::Linearizable).unwrap();
     assert_eq!(check.checked, 0);
-    assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
 }

@@ -7,7 +7,8 @@ use crate::checker::property::{AnomalyKind, Property};
 use crate::checker::table::{Ask, CHECKERS, Checker, Checkers, Cost};
 use crate::checker::verdict::{Check, Findings};
 use crate::checker::{
-    Engine, JudgedBy, Model, Options, Outcome, Report, Standing, check_by, integrity, linearizable,
+    Engine, JudgedBy, Model, Options, Report, Standing, VerdictWord, check_by, integrity,
+    linearizable,
 };
 use crate::history::{Header, History, Kind, value_id};
 
@@ -85,7 +86,7 @@ fn judged(checkers: Checkers, first_read: &[u64]) -> Report {
 #[test]
 fn a_model_that_is_a_row_of_the_table_is_judged_laddered_and_explained() {
     let report = judged(TOYS, &[]);
-    assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Invalid, "{report}");
     let standing = |model: Model| report.ladder[model as usize].standing;
     assert_eq!(standing(Model::Sequential), Standing::Broken, "{report}");
     // What implies it is broken too, and what has no row is not known.
@@ -95,14 +96,14 @@ fn a_model_that_is_a_row_of_the_table_is_judged_laddered_and_explained() {
     assert_eq!(anomaly.operations.len(), 1, "{anomaly}");
     assert!(anomaly.sentence.contains("found nothing"), "{anomaly}");
     assert_eq!(anomaly.proof().len(), 2, "a picture and a line: {anomaly}");
-    assert_eq!(judged(CHECKERS, &[]).outcome(), Outcome::Valid);
+    assert_eq!(judged(CHECKERS, &[]).verdict(), VerdictWord::Valid);
 }
 
 #[test]
 fn a_model_that_is_a_row_of_the_table_is_held_where_nothing_breaks_it() {
     let first = [value_id(0, 0)];
     let report = judged(TOYS, &first);
-    assert_eq!(report.outcome(), Outcome::Valid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Valid, "{report}");
     let of = |model: Model| &report.ladder[model as usize];
     assert_eq!(of(Model::Sequential).standing, Standing::Held, "{report}");
     let implied = of(Model::CausalConsistency).reason.as_deref();
@@ -112,7 +113,7 @@ fn a_model_that_is_a_row_of_the_table_is_held_where_nothing_breaks_it() {
 #[test]
 fn a_row_of_the_table_takes_no_other_rows_place() {
     let report = judged(WITH_A_STRONGER, &[]);
-    assert_eq!(report.outcome(), Outcome::Invalid, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Invalid, "{report}");
     let linearizable = report.check(Property::Linearizable).unwrap();
     assert!(linearizable.verdict.is_valid(), "{report}");
 }
@@ -120,7 +121,7 @@ fn a_row_of_the_table_takes_no_other_rows_place() {
 #[test]
 fn a_row_of_the_table_that_panics_leaves_its_own_model_open() {
     let report = judged(BROKEN, &[]);
-    assert_eq!(report.outcome(), Outcome::Unknown, "{report}");
+    assert_eq!(report.verdict(), VerdictWord::Unknown, "{report}");
     let check = report.check(Property::Sequential).unwrap();
     assert!(check.to_string().contains("for the test"), "{check}");
     assert!(
