@@ -2,9 +2,11 @@
 # What takes too long for every commit: every model's checkers against a brute force that
 # enumerates its definition, on many random histories, and a table of how many were valid and
 # invalid; 1,000 simulated seeds of every architecture and lattice; the large protocol models,
-# explored to the end (scripts/models.sh); then each fuzz target for some minutes, where cargo-fuzz
-# is installed. Fails when two checkers disagree (the history, shrunk, is printed as JSON lines),
-# when a simulated store breaks its promise, when a model is broken, or when a target crashes.
+# explored to the end (scripts/models.sh); twenty runs of each store of the catalogue
+# (scripts/false-alarms.sh), whose counts results/false-alarms.tsv adds up over the nights; then each
+# fuzz target for some minutes, where cargo-fuzz is installed. Fails when two checkers disagree (the
+# history, shrunk, is printed as JSON lines), when a simulated store breaks its promise, when a model
+# is broken, when a run of a store is not valid, or when a target crashes.
 #
 #   scripts/nightly.sh [HISTORIES [SEED [MINUTES]]]
 #
@@ -33,6 +35,14 @@ scripts/simulate.sh 1000 "$KVS_ORACLE_SEED"
 
 echo "the large protocol models"
 scripts/models.sh large
+
+echo "twenty runs of every store of the catalogue: each must be VALID"
+if scripts/install-stores.sh; then
+  mkdir -p results
+  scripts/false-alarms.sh 20 "$(date -u +%Y%m%d)000" results/false-alarms.tsv
+else
+  echo "Redis and etcd are not run: they cannot be had here"
+fi
 
 if ! command -v cargo-fuzz >/dev/null; then
   echo "not fuzzed: cargo install cargo-fuzz"
