@@ -1,6 +1,7 @@
 //! Judges the history of a key-value store, whoever recorded it.
 //!
-//! Record what the threads or tasks of a test do to your store, and hold it to a model:
+//! Record what the threads or tasks of a test do to your store, and ask whether that satisfies a
+//! model:
 //!
 //! ```
 //! use kvs_check::{Get, Model, Put, Recorder};
@@ -25,10 +26,10 @@
 //! recorder.finish().check(Model::Linearizable).assert_valid();
 //! ```
 //!
-//! [`Recorder`] records. [`Model`] is what a history can be held to. The [`Report`] has the verdict:
-//! `valid`, `invalid` with the operations that prove it, or `unknown` with what is missing. Write
-//! each value once if you can: such histories are judged without a search. Let each thread do enough
-//! to meet the others: [`History::overlapping`] counts the operations that did.
+//! [`Recorder`] records. [`Model`] is what a history can be held to. The [`Report`] has the
+//! verdict: `valid`, `invalid` with the operations that prove it, or `unknown` with what is
+//! missing. Write each value once if you can: such histories need no search. Let each thread do
+//! enough to meet the others: [`History::overlapping`] counts the operations that did.
 //!
 //! The operations are [`Put`], [`Get`], [`Cas`] and [`Append`]. [`history`] reads and writes histories,
 //! also in the formats of other tools. [`checker`] has everything that you can choose about a check.

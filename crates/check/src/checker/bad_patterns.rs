@@ -2,17 +2,18 @@
 //! the bad patterns of Bouajjani, Enea, Guerraoui and Hamza, *On verifying causal consistency*,
 //! POPL 2017, judged by what clients saw and nothing else.
 //!
-//! With unique values a history is CC exactly when happens-before is no circle (`cyclic-co`), no
-//! get returned the initial value after a put on its key (`write-co-init-read`), and none returned
-//! a put that an other one, which it had seen too, follows (`write-co-read`). It is CCv when
-//! besides the conflicts make no circle (`cyclic-cf`): a get that had seen two puts and returned
-//! the second orders the first before it. Reads out of thin air are the integrity check's.
+//! With unique values a history is CC exactly when three things hold: happens-before has no circle
+//! (`cyclic-co`); no get returned the initial value after a put on its key (`write-co-init-read`);
+//! and no get returned a put although it had seen a later put on the key (`write-co-read`). The
+//! history is CCv if also the conflicts make no circle (`cyclic-cf`): a get that had seen two puts
+//! and returned the second orders the first before it. The integrity check finds reads out of thin
+//! air.
 //!
-//! O(n·k) for k live sessions that wrote: clocks for puts only, and for each get and session only the
-//! last put on the key that it had seen. A conflict that happens-before contains anyway is not
-//! kept. When there is no circle with the conflicts then no get returned what was overwritten
-//! either, since both together are a circle of two; so the second pass, which asks each overwritten
-//! put whether it knew its winner, is for histories that have one.
+//! O(n·k) for k live sessions that wrote: clocks for puts only, and for each get and session only
+//! the last put on the key that it had seen. The pass does not keep a conflict that happens-before
+//! already contains. If there is no circle with the conflicts, then no get returned an overwritten
+//! value either, since both together are a circle of two. So only histories with a circle need the
+//! second pass, which asks each overwritten put whether it knew its winner.
 
 use super::happens_before::{
     Clocks, Conflict, Conflicts, Graph, LastSeen, NONE, Order, PATIENCE, TooMany, order,

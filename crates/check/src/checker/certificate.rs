@@ -1,9 +1,9 @@
 //! The certificate that a causal store gives, laid out for checking: every put whose dot and
 //! vector are known, by origin and by key.
 //!
-//! It may cover a part of the history: replies that say nothing, unknown puts that nobody read. A
-//! put's evidence is its own reply's or that of a get which returned it, so that whatever a get with
-//! evidence returned has evidence too.
+//! It may cover only a part of the history, since replies may carry no evidence and nobody may have
+//! read a put of unknown outcome. A put has the evidence of its own reply or of a get which
+//! returned it. So every put that a get with evidence returned has evidence too.
 
 use std::ops::Range;
 

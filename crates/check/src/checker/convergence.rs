@@ -1,9 +1,9 @@
 //! Convergence: after the run, with faults healed and the cluster quiet, every replica of a group
-//! answers every touched key with the same set of ids. That no acknowledged put has vanished is
+//! answers every touched key with the same set of ids. Whether an acknowledged put has vanished is
 //! another question (`lost_writes/`).
 //!
-//! The evidence is the gets of the final phase and the local ones. A replica that did not answer makes the verdict
-//! unknown, never valid, and every node that acknowledged anything is one.
+//! The evidence is the gets of the final phase and the local ones. Every node that acknowledged
+//! anything is a replica. One that did not answer makes the verdict unknown, never valid.
 
 use super::index::{Index, Table, is_whole};
 use super::property::{AnomalyKind, Property};

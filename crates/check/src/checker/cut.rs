@@ -1,9 +1,9 @@
-//! What is missing of a history, and what of a judgement stands without it.
+//! What a cut history lacks, and which parts of a judgement are certain all the same.
 //!
-//! A recording that was cut short holds what had ended by then, each session as far as it had got.
-//! What it lacks cannot undo what two of its operations show of each other, with three exceptions.
-//! A later final read may have found what an earlier one missed. A put that was read and not
-//! recorded superseded what its context named. Where values repeat, or more than puts change a
+//! A recording that was cut short holds every operation that had ended by then. What it lacks
+//! cannot undo what two of its operations show about each other, with three exceptions. A later
+//! final read may have found what an earlier one missed. A put that was read and not recorded
+//! superseded what its context named. If values repeat, or operations other than puts change a
 //! register, missing operations can explain anything.
 
 use super::index::is_sampled;

@@ -1,12 +1,12 @@
 //! The direct engine: which checks a history gets, and in which order.
 //!
-//! What decides the verdict is always checked. The rest of the ladder is checked where that is
-//! cheap, or where no stronger model has already settled it.
+//! The engine always checks what decides the verdict. It checks the rest of the ladder if that is
+//! cheap, or if no stronger model has already settled it.
 //!
-//! The most certain and cheapest comes first: integrity and the certificate, then the passes over
-//! the history, then what has to search; of each what the verdict asks for comes before the rest.
-//! A certificate that verifies is the proof, so that the black box after it looks for mistakes of
-//! the checkers only, and for no longer than [`AFTER_PROOF`].
+//! The cheapest and most certain checks come first: integrity and the certificate, then the checks
+//! that pass over the history, then those that search. Within each of these, the checks that the
+//! verdict needs come before the rest. A certificate that verifies is a proof. The black box after
+//! it only looks for mistakes of the checkers, for no longer than [`AFTER_PROOF`].
 
 use std::time::Duration;
 

@@ -1,10 +1,11 @@
 //! Registers on several keys where sessions went from one to another without a tick of the clock.
 //!
-//! Linearizability is local (Herlihy and Wing 1990): orders of single keys make up one of all, since
-//! real time is an interval order. What sessions did in order at one instant is in no interval order.
-//! Two sessions that go from `x` to `y` and from `y` to `x` at one instant close a circle when both
-//! keys can only be ordered by having something that began at that instant come before something
-//! that ended there. A key that has an order without that never closes one.
+//! Linearizability is local (Herlihy and Wing 1990): orders of single keys fit together into one
+//! order of all, since real time is an interval order. But no interval order holds what sessions
+//! did in order at one instant. Two sessions that go from `x` to `y` and from `y` to `x` at one
+//! instant close a circle when both keys can only be ordered by having something that began at that
+//! instant come before something that ended there. A key that has an order without that never
+//! closes one.
 
 use super::index::{Index, Table};
 

@@ -5,12 +5,12 @@
 //! latest invoke: when `f < s` the value was certainly current from `f` to `s` (forward zone),
 //! otherwise it was current at some instant between `s` and `f` (backward zone). A key is
 //! linearizable iff no two forward zones overlap and no backward zone lies inside a forward one,
-//! and no get returns before its put is invoked. Comparisons are strict: at ties the closed
-//! forms reject valid histories, except that what one session does next comes after even if the
-//! clock has not ticked. Where times cannot say that, the key is searched (`wing_gong/`). The
-//! initial value was put before time began. That keys may be judged one by one has a limit at ties
-//! of sessions that go from key to key (`instants.rs`). Where the store gives versions that order its
-//! puts, these are held against real time too (`by_versions.rs`).
+//! and no get returns before its put is invoked. Comparisons are strict, since at ties the closed
+//! forms reject valid histories. Within a session, though, the later operation comes after the
+//! earlier one even if the clock has not ticked. If times cannot express that, the key is searched
+//! (`wing_gong/`). The initial value was put before time began. Keys are judged one by one, which
+//! is right except at ties of sessions that go from key to key (`instants.rs`). If the store gives
+//! versions that order its puts, these are compared with real time too (`by_versions.rs`).
 
 mod by_versions;
 

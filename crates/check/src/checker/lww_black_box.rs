@@ -1,5 +1,5 @@
-//! Last write wins, judged by what replicas showed and nothing else: for each key the orders in
-//! which they exposed values have to fit into one arbitration order. O(n log n).
+//! Last write wins, judged only by what replicas showed: for each key the orders in which they
+//! exposed values have to fit into one arbitration order. O(n log n).
 //!
 //! A replica exposes a value when it acknowledges its put or answers a get with it, and never goes
 //! back: if one exposure had returned before another was invoked at the same replica, then the

@@ -1,6 +1,6 @@
-//! Leaving out of a set whatever it can spare of what it shows: half of it at a time, then a
-//! quarter, and so on down to single items (Zeller and Hildebrandt, *Simplifying and isolating
-//! failure-inducing input*, 2002, without its test of subsets).
+//! Makes a set small that shows something: leaves out half of it at a time, then a quarter, and so
+//! on down to single items, as long as the rest still shows it (Zeller and Hildebrandt,
+//! *Simplifying and isolating failure-inducing input*, 2002, without its test of subsets).
 
 /// What came of leaving some items out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

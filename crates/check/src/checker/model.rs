@@ -2,7 +2,7 @@
 //! ladder.
 //!
 //! A model is a set of properties, each with one check. A store promises one model by name, and
-//! some of these names promise weaker models too: which is stated here and nowhere else.
+//! some of these names promise weaker models too. Only this file says which.
 
 use super::property::Property;
 use crate::history::Dominance;

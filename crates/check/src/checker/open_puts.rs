@@ -1,4 +1,5 @@
-//! Puts that were read and are not recorded, since the recording ended or had left their key.
+//! Puts that were read but not recorded, because the recording had ended or no longer covered their
+//! key.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What the verdict's own line says beside the word.
+//! What the verdict's own line says after the word.
 
 use super::asked;
 use super::index::Index;

@@ -1,5 +1,6 @@
-//! Histories that the algorithms by unique values refuse: values repeat, or there is more than puts
-//! and gets. Both engines search for an order of them, each in its own way, and are compared.
+//! Histories that the algorithms for unique values cannot judge: values repeat, or there are other
+//! operations than puts and gets. Both engines search for an order, each in its own way, and their
+//! answers are compared.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the second engine answers, whether or not it is part of this build.
+//! The second engine's answer, whether or not that engine is part of this build.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! The second engine's word on histories of unique values: on the longest prefix that its budget
-//! allows, beside the direct engine's on the same.
+//! The second engine's answer on histories of unique values: on the longest prefix that its budget
+//! allows, compared with the direct engine's answer on the same prefix.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The time that a check has, and how far it has got.
 //!
-//! Every loop whose length nothing bounds asks a [`Ticker`] whether the time is over, and then ends
+//! Every loop without a bound asks a [`Ticker`] whether the time is over. If it is, the loop ends
 //! without an answer: [`OVER`]. The clock is the caller's ([`Options::clock`]); without one no time
 //! is ever over.
 //!

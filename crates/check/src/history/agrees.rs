@@ -1,4 +1,5 @@
-//! Whether rows and the end record agree with the header: what nothing declares cannot be judged.
+//! Whether rows and the end record agree with the header. The checkers cannot judge what the header
+//! does not declare.
 
 use std::collections::BTreeSet;
 

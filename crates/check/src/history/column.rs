@@ -1,5 +1,4 @@
-//! Columns that cost nothing while they have nothing to say: most histories use a part of the
-//! schema only, and what they leave blank should take no memory.
+//! Columns that take no memory while they are blank: most histories use only a part of the schema.
 
 use std::ops::Index;
 

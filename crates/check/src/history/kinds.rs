@@ -1,4 +1,5 @@
-//! Files that somebody hands in as histories and that are none. Their first bytes tell what they are.
+//! Files that are no histories, though somebody gives them as such. Their first bytes tell what
+//! they are.
 
 /// A kind of file: what it begins with, what it is, and what to do instead.
 struct Kind {

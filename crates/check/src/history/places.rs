@@ -1,5 +1,5 @@
-//! Whose the operations of a history are, and where they stand in the file that they came from, so
-//! that its owner finds what an explanation speaks of.
+//! Which process each operation of a history belongs to, and where it stands in the user's file. So
+//! the user finds what an explanation is about.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! Screens an Arrow stream before the Arrow reader sees it.
 //!
-//! The reader trusts the lengths that a message gives, and a damaged one makes it ask for more
-//! memory than there is, which ends the process. So each message is read here first, and passed
-//! on only when its lengths fit the file and LZ4's largest ratio.
+//! The Arrow reader trusts the lengths in a message. A damaged length makes it ask for more memory
+//! than there is, which ends the process. So each message is read here first, and passed on only
+//! when its lengths fit the file and LZ4's largest ratio.
 
 use std::io::{Error, ErrorKind, Read, Result};
 

@@ -1,4 +1,4 @@
-//! How eventual is eventual: staleness of gets and visibility lag of puts, from a history alone.
+//! Staleness of gets and visibility lag of puts, from a history alone.
 //!
 //! Δ-staleness and k-staleness (after Bailis et al., *Probabilistically bounded staleness*, VLDB
 //! 2012) compare a get with what a linearizable store would have had to show: it missed a put

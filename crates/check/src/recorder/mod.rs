@@ -1,9 +1,8 @@
 //! Records what the threads or tasks of a test did to a store.
 //!
-//! Each thread has a [`Process`] of its own and writes to a log of its own, so that recording takes
-//! little of the races which a test is after: all that processes share is one atomic clock.
-//! `log.rs` holds the logs, `naming.rs` makes a [`History`] of them, and `lists.rs` gives lists their
-//! texts.
+//! Each thread has a [`Process`] of its own and writes to a log of its own, so that recording hides
+//! few of the races that a test is after: processes share nothing but one atomic clock. `log.rs`
+//! holds the logs, `naming.rs` makes a [`History`] of them, and `lists.rs` gives lists their texts.
 
 mod lists;
 mod log;

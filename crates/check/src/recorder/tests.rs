@@ -1,4 +1,4 @@
-//! The recorder, with stores that are right and stores that are not.
+//! The recorder, with correct stores and wrong ones.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Barrier, Mutex};

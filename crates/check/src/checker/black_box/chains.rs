@@ -1,10 +1,11 @@
-//! Chains: sequences of puts each of which comes before the next, so that a number says how many
-//! of them an operation has seen. A session's puts are one; when it is over, another session
-//! whose first put comes after its last goes on with it, so that chains are as many as sessions
-//! that live at one time. Silent puts are in no chain: nobody would ever come after them.
+//! Chains: sequences of puts each of which comes before the next, so that a number says how many of
+//! them an operation has seen. A session's puts are a chain. When the session is over, another
+//! session whose first put comes after its last one continues that chain. So there are as many
+//! chains as sessions that live at one time. Silent puts are in no chain, since nothing ever comes
+//! after them.
 //!
-//! A session that puts before it has read comes after nothing. Where a session may be presumed to
-//! come after another one it goes on with that one's chain all the same (`presumption.rs`).
+//! A session that puts before it has read comes after nothing. If it may be presumed to come after
+//! another session, it continues that session's chain all the same (`presumption.rs`).
 
 use super::clock::{Clocks, Stamp};
 use super::world::NONE;

@@ -1,10 +1,10 @@
 //! Questions that saturation leaves open: which of several returned puts superseded one.
 //!
-//! An answer to all that contradicts nothing is a visibility order, which proves the history
-//! valid; a question of which each answer contradicts something refutes it. First the likeliest
-//! answers are tried one after another; then each answer to each question by itself (probing), and
-//! what contradicts is discarded; what is left is searched with backtracking. Every attempt is
-//! saturated, so that few choices are free.
+//! If all questions have answers that contradict nothing, these are a visibility order, which
+//! proves the history valid. If every answer to some question contradicts something, the history is
+//! refuted. The search first tries the likeliest answers one after another. Then it tries each
+//! answer to each question by itself (probing), and discards those that contradict something. Then
+//! it searches what is left with backtracking. It saturates every attempt, so few choices are free.
 
 use std::ops::Range;
 

@@ -1,9 +1,10 @@
-//! What all sessions that go on have seen, so that it need not be looked for again.
+//! What all sessions that still live have seen, so that no get need be asked about it again.
 //!
-//! Now and then the smallest of their heads' clocks is the new *frontier*, and an epoch begins. A
-//! node of an epoch comes after the frontier of that epoch, whatever it grows to, so that a get
-//! which returned it has missed nothing up to there. Sessions that did nothing lately do not hold
-//! the frontier up; what they do then is of an older epoch, until they have caught up.
+//! Now and then the smallest of the clocks of their last operations becomes the new *frontier*, and
+//! an epoch begins. A node of an epoch comes after the frontier of that epoch, whatever it grows
+//! to. So a get which returned it has missed nothing up to there. Sessions that did nothing lately
+//! do not hold the frontier up. What they do next belongs to an older epoch, until they have caught
+//! up.
 
 use super::chains::Chains;
 use super::saturation::{Head, Saturation};

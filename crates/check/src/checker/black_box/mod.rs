@@ -1,15 +1,16 @@
-//! Causal consistency of multi-value registers, judged by what clients saw and nothing else.
+//! Causal consistency of multi-value registers, judged only by what clients saw.
 //!
 //! Visibility has to contain happens-before (session order and reads-from). A get is refuted when
 //! it returned a put that a later visible one on the key follows (`stale-read`), or when a visible
 //! put is missing that no returned one can supersede (`missed-write`). A returned put `m` cannot
-//! supersede `w` if `m` comes before `w`, or if somebody read `w` while `m` was visible to it.
-//! Where only one can, it must: that edge joins visibility, to the fixed point (`saturation.rs`,
-//! `propagation.rs`; bad patterns and saturation after Bouajjani et al., *On verifying causal
-//! consistency*, POPL 2017, carried over to multi-value registers). Where several can, each is
-//! tried (`choice.rs`). When all is answered visibility explains every get. O(n·k) and what forced
-//! edges change, for k chains of puts that have not been seen to their ends. Only the puts that not
-//! all sessions have seen are asked whether a get missed them (`frontier.rs`).
+//! supersede `w` if `m` comes before `w`, or if somebody read `w` while `m` was visible to it. If
+//! only one returned put can supersede it, that one must, and this edge joins visibility, up to the
+//! fixed point (`saturation.rs`, `propagation.rs`; bad patterns and saturation after Bouajjani et
+//! al., *On verifying causal consistency*, POPL 2017, carried over to multi-value registers). If
+//! several can, the search tries each (`choice.rs`). When every question has an answer, visibility
+//! explains every get. O(n·k), plus what forced edges change, for k chains of puts that not all
+//! sessions have seen to their ends. The check asks only of puts that not all sessions have seen
+//! whether a get missed them (`frontier.rs`).
 
 mod attempt;
 mod chains;

@@ -1,4 +1,4 @@
-//! Each key's puts but the silent ones: by time, and by chain from the last one back.
+//! The puts on each key, without the silent ones: by time, and by chain from the last one back.
 
 use super::super::index::Table;
 use super::world::{NONE, World};

@@ -1,19 +1,21 @@
-//! What is presumed, and taken back when it explains nothing.
+//! Edges that are presumed, and taken back if they do not help to explain the history.
 //!
-//! A client that goes on under a new session knows nothing there, and what it puts before it reads
-//! comes after nothing: a chain of its own for as long as the history lasts. But a replica that has
-//! shown what it applied does not forget it. So the put is presumed to come after the last put of a
-//! session that was over at the same replica, which the put's replica had applied by then.
+//! A client that goes on under a new session knows nothing at first. What it puts before it reads
+//! comes after nothing, and would be a chain of its own for as long as the history lasts. But a
+//! replica does not forget what it has applied. So such a put is presumed to come after the last
+//! put of a session that was over at the same replica, since the replica had applied that one by
+//! then.
 //!
-//! And what a replica had shown it had applied, so that a put there comes after all of that
-//! (`replicas.rs`).
+//! A replica had also applied whatever it had shown. So a put there is presumed to come after all
+//! of that (`replicas.rs`).
 //!
-//! And where many questions are open which of several returned puts superseded another, the next
-//! ones get their likeliest answer at once: questions that are kept breed others, since whoever sees
-//! a put that nothing supersedes asks again, as sessions do by the hundred on one key.
+//! When many questions are open (which of several returned puts superseded another), further ones
+//! get their likeliest answer at once. Open questions breed others: whoever sees a put that nothing
+//! supersedes yet asks again, as hundreds of sessions on one key do.
 //!
-//! Those are edges that nothing asks for. Visibility may be larger than happens-before, so a history
-//! that is explained with such edges is valid; one that is not is judged again without.
+//! The definition does not ask for any of these edges. But visibility may be larger than
+//! happens-before. So a history is valid if it is explained with such edges. If it is not, it is
+//! judged again without them.
 
 use super::Limits;
 use super::choice;

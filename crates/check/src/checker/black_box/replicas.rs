@@ -3,9 +3,9 @@
 //! A replica that answered a get with a value had applied it, and a replica that acknowledged a put
 //! had applied that. It does not forget, unless it loses its state and goes on as another
 //! incarnation. So a put is presumed to come after what its replica had shown before the put was
-//! invoked. Stores for which a put supersedes all that its replica had applied do just that, so that
-//! few questions are left open of what they did, under faults and on few keys too. Those are edges
-//! that nothing asks for (`presumption.rs`).
+//! invoked. That is true of stores in which a put supersedes all that its replica had applied. So
+//! few questions about them stay open, also under faults and on few keys. The definition does not
+//! ask for these edges (`presumption.rs`).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

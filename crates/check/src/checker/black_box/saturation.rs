@@ -1,9 +1,9 @@
 //! The least visibility that happens-before and the reads force.
 //!
-//! Operations are visited causes first. A visible put that a get did not return, and that only one
-//! of the returned can have superseded, gives an edge that joins visibility at once; what had
-//! already been visited is visited again where its clock grows, and nowhere else. Nothing is ever
-//! taken back but by [`Saturation::undo`], which forgets an attempt (`attempt.rs`).
+//! Operations are visited with causes first. If a get did not return a visible put, and only one of
+//! the returned puts can have superseded it, that edge joins visibility at once. An operation that
+//! has already been visited is visited again only if its clock grows. Only [`Saturation::undo`]
+//! takes edges back: it forgets an attempt (`attempt.rs`).
 
 use super::super::index::Table;
 use super::super::property::Property;

@@ -1,8 +1,8 @@
-//! The order in which what has grown is passed on.
+//! The order in which grown clocks are passed on.
 //!
-//! Nodes are swept in the order of their rank, each once for all that has grown before it. What a
-//! get then forces lies mostly far back, and waits for the next sweep: going back at once would
-//! follow it up to the present again and again.
+//! A sweep takes nodes in the order of their rank, each once for all that has grown before it.
+//! Edges that a get then forces mostly lie far back. They wait for the next sweep: to go back at
+//! once would be to follow each of them up to the present.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

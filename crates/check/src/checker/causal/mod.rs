@@ -18,9 +18,10 @@
 //! - A8 a put covers what its context names.
 //!
 //! A certificate of a part of the history can be refuted and proves nothing: each axiom is asked of
-//! the operations whose evidence is known. None of them is broken by what is missing. That needs a
-//! word for A4: what superseded a put that a get covers and did not return may have given no evidence,
-//! but then a put that the get returned follows it, and the get gives the evidence of that.
+//! the operations whose evidence is known. Missing evidence breaks none of them. For A4 that needs
+//! an argument: a get covers a put and did not return it, and whatever superseded that put may have
+//! given no evidence. But then a put that the get returned follows it, and the get gives the
+//! evidence of that put.
 
 mod siblings;
 

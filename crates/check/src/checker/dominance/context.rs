@@ -1,9 +1,9 @@
 //! What puts supersede by their contexts, laid out for asking what a get had to return.
 //!
 //! The puts on a key stand in runs: those of one session, or of one origin, in an order in which
-//! whoever saw one saw all before it. A put that was seen is superseded when some put that has it
-//! in its context was seen too: contexts of contexts need not be followed, since what they name
-//! was seen as well.
+//! whoever saw one saw all before it. A seen put is superseded when a put that has it in its
+//! context was seen too. The check need not follow contexts of contexts, since what they name was
+//! seen as well.
 
 use super::super::index::{Index, Table};
 

@@ -1,13 +1,13 @@
 //! Causal consistency of multi-value registers by what clients saw, under either rule of dominance.
 //!
-//! Where a put supersedes all that its replica had applied, visibility decides what superseded
-//! what: `black_box/`. Where it supersedes its context only (Dynamo, Riak; Almeida et al., *Dotted
-//! version vectors*, 2012), the contexts do, whatever visibility is. Then the least visibility is
-//! the best one: less of it leaves each value that a get returned a maximum, and what superseded
-//! the others was returned. So it is happens-before, from contexts too, and nothing has to be
-//! guessed. A get is refuted when it returned a put that a visible one supersedes (`stale-read`),
-//! or when a visible put is missing that no visible one supersedes (`missed-write`). O(n·k) for k
-//! sessions that wrote.
+//! If a put supersedes all that its replica had applied, visibility decides what superseded what:
+//! `black_box/`. If it supersedes its context only (Dynamo, Riak; Almeida et al., *Dotted version
+//! vectors*, 2012), the contexts decide that, whatever visibility is. Then the least visibility is
+//! the best one: with less of it each value that a get returned stays a maximum, and what
+//! superseded the others was returned. The least visibility is happens-before, contexts included,
+//! so the check has nothing to guess. A get is refuted when it returned a put that a visible one
+//! supersedes (`stale-read`), or when a visible put is missing that no visible one supersedes
+//! (`missed-write`). O(n·k) for k sessions that wrote.
 
 mod context;
 

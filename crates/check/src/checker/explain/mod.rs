@@ -1,13 +1,16 @@
-//! Explanations: every anomaly that a check kept, as the smallest set of operations that shows it.
+//! Explanations: they reduce every anomaly that a check kept to a smallest set of operations that
+//! shows it.
 //!
 //! The evidence that a check names is made a history of its own ([`part`]), and the same check
-//! judges that. Where it does not show the anomaly by itself, it is grown ([`Case::grown`]). Then
-//! operations are removed as long as what is left still shows the anomaly ([`Case::shrink`]). A put
-//! is removed together with the gets that read it, since those gets say that it took effect. So
-//! what is left proves the anomaly alone, and nothing of it can be spared. Histories only lose
-//! constraints by that, so no correct one becomes incorrect.
+//! judges that. If that does not show the anomaly by itself, operations are added
+//! ([`Case::grown`]). Then operations are removed as long as what is left still shows the anomaly
+//! ([`Case::shrink`]). A put is removed together with the gets that read it, since those gets say
+//! that it took effect. So what is left proves the anomaly by itself, and every operation of it is
+//! needed. A history only loses constraints when operations are removed, so no correct history
+//! becomes incorrect.
 //!
-//! Only the anomalies that are kept are treated so, and all of them together within [`WORK_MAX`].
+//! This is done only for the anomalies that are kept, and for all of them together within
+//! [`WORK_MAX`].
 
 mod grow;
 mod part;

@@ -1,9 +1,10 @@
 //! Operations drawn as boxes on a time line, one line a session.
 //!
 //! Times are ranked, not scaled: a run's operations take microseconds and lie seconds apart. Two
-//! boxes share a column exactly when the operations overlapped, ends that touch included, except
-//! that what a session did next is after what it did before; where several sessions did one thing
-//! after another at one instant, no picture can show all of that. An end that is unknown stays open.
+//! boxes share a column exactly when the operations overlapped, also when their ends touch. Within
+//! a session, though, the later operation always stands after the earlier one. If several sessions
+//! did one thing after another at one instant, no picture can show all of that. An end that is
+//! unknown stays open.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Happens-before as clocks, one pass over the operations with causes first.
 //!
-//! A clock says for each session that wrote how many of its puts came before. A put's clock is
-//! kept only while gets that read it are still to come, and a session's only until its last
-//! operation, so that memory follows what is live and not the length of the history. Sessions that
+//! A clock says for each session that wrote how many of its puts came before. The pass keeps a
+//! put's clock only while gets that read it are still to come, and a session's only until its last
+//! operation. So memory depends on what is live and not on the length of the history. Sessions that
 //! are over are folded (`lanes.rs`), so that the clocks count live ones only.
 
 use super::graph::{Graph, NONE};

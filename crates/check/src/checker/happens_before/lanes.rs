@@ -1,10 +1,11 @@
 //! Which entry of the clocks counts which session.
 //!
-//! A session has a lane from its first put on. When it is over and every clock that knows some of
-//! it knows as much of it as any, it is folded: from then on it takes an epoch instead of an entry to
-//! know it. Epochs are counted for each replica group, and a clock that has one covers all sessions
-//! that were folded up to it; so a session is folded only when those who know it have the latest one.
-//! What no clock knows any more nobody will ever know. The lane goes to the next session that writes.
+//! A session has a lane from its first put on. A session is folded when it is over and all clocks
+//! that know some of it know equally much of it. From then on clocks need no entry for it, only an
+//! epoch. Epochs are counted for each replica group, and a clock with an epoch covers all sessions
+//! that were folded up to it. So a session is folded only when the clocks that know it have the
+//! latest epoch. What no clock knows any more, no clock will ever know. The lane goes to the next
+//! session that writes.
 
 use super::graph::{Graph, NONE};
 use super::live_runs::LiveRuns;

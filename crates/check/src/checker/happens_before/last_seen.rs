@@ -1,5 +1,5 @@
-//! Up to where a run of puts has been seen: asked for every get, and mostly a little further on than
-//! the time before.
+//! How far a run of puts has been seen. Every get asks for that, and mostly a little further on
+//! than the get before.
 
 use super::graph::Graph;
 

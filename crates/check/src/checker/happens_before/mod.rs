@@ -1,4 +1,4 @@
-//! Happens-before of a whole history, for the checks that ask what an operation had seen.
+//! Happens-before of a whole history, for the checks that need to know what an operation had seen.
 //!
 //! An operation happens before another one when its session did it earlier, when the other one read
 //! what it had put, or through any number of such steps. Where contexts decide what a put
@@ -13,7 +13,8 @@
 //! | [`LastSeen`] | the last put of a run that somebody had seen, asked again and again a little further on |
 //!
 //! Sessions that are over are folded (`lanes.rs`), so that k counts live ones; `live_runs.rs` knows
-//! whose puts on a key are left. Causality is owed within a replica group: see [`spread`].
+//! whose puts on a key are left. A store promises causality within a replica group only: see
+//! [`spread`].
 //!
 //! It serves the bad patterns of registers (`bad_patterns.rs`), the session guarantees by what
 //! clients saw (`session/`), siblings where contexts decide (`dominance/`) and writes that were

@@ -1,6 +1,6 @@
-//! Versions as evidence of the order of the puts on a key, where a store that promises linearizable
-//! registers gives them. The evidence is held against real time, against what was read, and against
-//! itself, and is never trusted.
+//! Versions as evidence of the order of the puts on a key, from a store that promises linearizable
+//! registers. The check never trusts them: it compares them with real time, with what was read, and
+//! with each other.
 //!
 //! Values in the order of their versions leave one order of their clusters. It is right iff no
 //! operation of a later cluster was over before one of an earlier cluster was invoked. The initial

@@ -1,4 +1,4 @@
-//! The order of puts that last write wins forces, whatever versions its store gave.
+//! The order of puts that last write wins forces, whatever versions the store gave.
 //!
 //! A replica incarnation never goes back on a key: what it showed or acknowledged comes before what
 //! it showed later, and before what was put there later. And what an origin put later has the larger
@@ -9,9 +9,9 @@
 //! alone says nothing.
 //!
 //! One order of all puts that keeps every view is found by taking puts away (as in
-//! `lww_black_box.rs`), the earliest invoked first. Whatever stands before a final value in it is not
-//! above that. The few others are looked for from the final value on, as far as they stand behind it.
-//! O(n log n), and what lies between.
+//! `lww_black_box.rs`), the earliest invoked first. A put that stands before a final value in that
+//! order is not above it. The few others are searched from the final value on, as far as they stand
+//! behind it. O(n log n), plus what lies between.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

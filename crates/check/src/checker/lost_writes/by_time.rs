@@ -1,4 +1,4 @@
-//! What cannot supersede a put because of when it was.
+//! What cannot supersede a put because of its time.
 //!
 //! Nothing is visible to what was over before it began. So a put `w` is not visible to a final value
 //! `f` when `f`, or something that `f` happened before, had returned before `w` was invoked: of all

@@ -1,10 +1,10 @@
 //! Lost writes: whether the final value of each key holds every put that took effect, or one that
 //! supersedes it.
 //!
-//! Evidence says what supersedes what: versions, vectors, contexts. Where it does not, a put is lost
-//! when no put of the final value can supersede it, and what can is a matter of what the history is
-//! held to: causal (`by_time.rs`), last write wins (`arbitration.rs`), or neither. Then a final value
-//! that is over before the put began, in real time or in its session, cannot.
+//! Evidence (versions, vectors, contexts) says what supersedes what. Without evidence a put is lost
+//! when no put of the final value can supersede it. What can depends on what the history is held
+//! to: causal (`by_time.rs`), last write wins (`arbitration.rs`), or neither. With neither, a final
+//! value that was over before the put began, in real time or in its session, cannot supersede it.
 
 mod arbitration;
 mod by_time;

@@ -1,11 +1,11 @@
-//! Circles that nothing but the order of sessions at one instant closes.
+//! Circles that only the order of sessions at one instant closes.
 //!
 //! What a session did in order is in order, also where one operation returned at the instant at
 //! which the next was invoked. The walk compares times, which are equal there. A circle with an
 //! edge of real time in it has one with no other edge that times do not tell (the precedences of a
 //! history without such ties are an interval order), and the walk finds it. What is left are
-//! circles of version order and of ties at one instant: they are looked for here, in the graph of
-//! both, O(n) for n operations.
+//! circles of version order and of ties at one instant. This module searches the graph of both for
+//! them, in O(n) for n operations.
 
 use std::collections::VecDeque;
 

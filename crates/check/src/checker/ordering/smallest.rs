@@ -1,11 +1,12 @@
 //! Makes a set of operations that has no order small.
 //!
-//! Every step keeps this true: were the whole history in order, so would be what is left. A prefix
-//! by return time keeps it, with what was open at its end pending. So does leaving out what only
-//! observes. So does leaving out a value: all that wrote or observed it, and what those wrote in
-//! turn; unless a mismatch or an append is there, which observe what they do not name. So does
-//! leaving out one write, together with whatever may have observed it ([`Links::with_observers`]).
-//! That is repeated until nothing more can be left out, as far as the tries go.
+//! Every step keeps this true: if the whole history has an order, so has what is left. Four steps
+//! do. The first takes a prefix by return time, in which what was open at its end is pending. The
+//! second leaves out operations that only observe. The third leaves out a value: all that wrote or
+//! observed it, and what those wrote in turn; not if there is a mismatch or an append, which
+//! observe what they do not name. The fourth leaves out one write, together with whatever may have
+//! observed it ([`Links::with_observers`]). The steps are repeated until nothing more can be left
+//! out or the tries are used up.
 
 use super::super::index::Table;
 use super::super::minimise::{Shrinking, Tried, halve, minimise};

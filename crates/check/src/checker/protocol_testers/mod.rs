@@ -3,7 +3,7 @@
 //! is used.
 //!
 //! The verdict is the direct engine's, so a model and a run are held to the same definitions. The
-//! replies carry evidence; without it the question is exponential, and models ask it often.
+//! replies carry evidence. Without it an answer takes exponential time, and models ask often.
 
 mod causal;
 mod log;

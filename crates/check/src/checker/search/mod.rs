@@ -1,14 +1,14 @@
 //! The second engine: a history as a [`stateright::Model`].
 //!
-//! A state is how far each session has got and what the specification has to remember; a step
-//! lets one session take its next operation when no untaken operation had returned before it was
-//! invoked, and the specification allows its result. Reaching the end is the proof; a space that
-//! is exhausted without it is the violation. Where a step loses no other, only that one is taken,
-//! so that a valid history of n operations costs n steps. Runs of such steps are one transition,
-//! because the checker keeps the path to every pending state.
+//! A state is how far each session has got and what the specification has to remember; a step lets
+//! one session take its next operation when no untaken operation had returned before it was
+//! invoked, and the specification allows its result. Reaching the end is the proof; a space that is
+//! exhausted without it is the violation. If a step excludes no other, only that one is taken. So a
+//! valid history of n operations costs n steps. Runs of such steps are one transition, because the
+//! checker keeps the path to every pending state.
 //!
 //! Causal histories without evidence have choices of their own: `siblings.rs`. So have registers on
-//! which the order of a session is in no time: `ties.rs`.
+//! which times do not give the order of a session: `ties.rs`.
 
 mod counting;
 mod progress;

@@ -1,10 +1,10 @@
 //! Linearizable registers as a specification: one part a key, since operations touch one key.
 //!
-//! Values are unique, so a put may only come once every get of the current value has been taken.
-//! A put is taken at once when it and all the gets that read it may come now: the whole block
-//! moves forward past nothing that had to precede it. Otherwise the next put is the one whose
-//! value the earliest return waits for: any other would have to be finished before that return,
-//! and would then have been taken already.
+//! Values are unique, so a put may only come once every get of the current value has been taken. A
+//! put is taken at once when it and all the gets that read it may come now: the whole block moves
+//! forward past nothing that had to precede it. Otherwise the next put is the one whose value the
+//! earliest return waits for: any other would have had to be finished before that return, and would
+//! have been taken already.
 
 use super::super::index::Index;
 use super::{Part, Specification, Step};

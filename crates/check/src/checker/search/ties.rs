@@ -1,5 +1,5 @@
 //! Linearizable registers on keys where sessions did several operations at one instant, so that
-//! times alone do not give their order: sessions do. The steps that lose nothing on other keys
+//! sessions give their order and times do not. The steps that lose nothing on other keys
 //! (`register.rs`) rest on times, so here every operation that may come next is tried. Exponential
 //! in what is concurrent, and only such keys are judged so.
 

@@ -1,4 +1,4 @@
-//! What was found of the four guarantees by what clients saw.
+//! What the checks by what clients saw found about the four guarantees.
 
 use super::super::happens_before::Graph;
 use super::super::property::AnomalyKind;

@@ -2,9 +2,9 @@
 //! replicated data*, 1994), each on its own, by the best evidence that a history has: vectors,
 //! versions, or only what clients saw. Contexts are per replica group.
 //!
-//! Evidence of a part of the history refutes what it can, and what clients saw is asked of all of it.
-//! Where versions are that evidence the guarantee stays open: what clients saw does not tell whether
-//! a store in which the last write wins has kept it.
+//! If evidence covers only a part of the history, it refutes what it can, and the check by what
+//! clients saw judges the whole. If that evidence is versions, the guarantee stays open: what
+//! clients saw does not tell whether a store in which the last write wins has kept it.
 
 mod along;
 mod applied;

@@ -1,5 +1,5 @@
 //! The time of a check: every check ends when it is over, and nothing that it cut short is valid.
-//! The clocks are made for the test: they go on when they are read, by as much as the test says.
+//! The clocks are made for the test: each reading moves them on by as much as the test says.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

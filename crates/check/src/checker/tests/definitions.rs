@@ -1,4 +1,4 @@
-//! The brute forces by property. Each row of the table of checkers is held against the definition
+//! The brute forces by property. Each row of the table of checkers is compared with the definition
 //! of what it judges, on histories that integrity does not refute.
 
 use std::ops::Range;

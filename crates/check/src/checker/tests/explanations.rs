@@ -1,4 +1,4 @@
-//! Explanations prove their anomaly, and nothing of them can be spared.
+//! Explanations prove their anomaly, and every operation of them is needed.
 
 use super::generate::{self, Random, Store};
 use crate::checker::explain::{judge, picture, proofs};

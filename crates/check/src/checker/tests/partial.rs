@@ -1,5 +1,5 @@
-//! Evidence of a part of a history: what is erased never refutes a valid history, and never lets a
-//! broken one pass whose refuting part is untouched.
+//! Evidence on a part of a history: erasing evidence never refutes a valid history, and never lets
+//! a broken one pass if the part that refutes it is untouched.
 
 use super::brute;
 use super::contest::{Contest, Judge, Rival, text};

@@ -1,5 +1,5 @@
-//! What a row of the table is enough for: a model that is nothing else goes through the whole
-//! machine.
+//! One row of the table is enough: a model that consists of nothing else goes through the whole
+//! machinery.
 
 use super::op;
 use crate::checker::index::Index;

@@ -1,5 +1,5 @@
-//! What of a configuration still matters: what nothing can tell any more is forgotten, and one that
-//! has lost what must be observed is given up.
+//! What still matters of a configuration. What no operation can observe any more is forgotten. A
+//! configuration that has lost what must be observed is dropped.
 
 use super::super::index::Table;
 use super::super::ordering::operation::{Action, Token};

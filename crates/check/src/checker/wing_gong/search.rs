@@ -6,7 +6,7 @@
 //! idea that an operation may come between its invoke and its return in any place is Wing and
 //! Gong's, 1993). When no configuration is left the operations up to that return have no order.
 //!
-//! What loses nothing and saves most of the work:
+//! These rules lose no order and save most of the work:
 //! - An operation that may come and only observes comes at once.
 //! - A put that another put follows need not have been seen: it is free, whether it is ever taken
 //!   for its effect or not. So is one of the value that the register holds.

@@ -1,7 +1,7 @@
 //! Which format a file has, from its first records and its name.
 //!
-//! What the records say comes first. The name decides where they do not say it: a log may begin
-//! with more lines of something else than are looked at.
+//! The records decide first. If they do not tell, the name decides: a log may begin with more lines
+//! of something else than the reader looks at.
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! The leaves of clocks: a cache line of entries each.
 //!
-//! Entries of 16 bits put 32 chains in a line, which many sessions need; a chain then counts to
-//! 65,535, and its session begins another. Where a session puts more, entries have 32 bits:
-//! chains that were ended make clocks higher, which costs more than that a line has half of them.
+//! With entries of 16 bits a line holds 32 chains, which many sessions need. A chain then counts to
+//! 65,535, after which its session begins another one. If a session puts more than that, entries
+//! have 32 bits: further chains would make clocks higher, which costs more than lines that hold
+//! half as many.
 
 use std::ops::{BitOr, BitXor};
 

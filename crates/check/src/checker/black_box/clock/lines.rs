@@ -1,7 +1,7 @@
 //! Lines that never move: a vector in pieces.
 //!
-//! A vector of a gigabyte that grows is copied, and is there twice while that goes on. In pieces
-//! it costs one look at a short table more.
+//! A vector of a gigabyte is copied when it grows, and takes its memory twice meanwhile. In pieces
+//! it costs one more look at a short table instead.
 
 use std::ops::{Index, IndexMut};
 

@@ -2,11 +2,11 @@
 //!
 //! A clock says of each chain how many of its puts come before. Clocks share what they have in
 //! common (Driscoll et al., *Making data structures persistent*, 1989): a chain that everybody has
-//! seen to its end lies in a leaf that all later clocks share, so that a clock costs what changed
-//! and not what there is. Taking the larger of two clocks skips what they share.
+//! seen to its end lies in a leaf that all later clocks share. So a clock costs as much as has
+//! changed, and not as much as there is. Taking the larger of two clocks skips what they share.
 //!
-//! Clocks that grow leave lines behind that nobody refers to any more. Once those are more than
-//! what is in use, what is in use moves together ([`Clocks::collect`]).
+//! Clocks that grow leave lines behind that no clock refers to any more. When these outnumber the
+//! lines in use, the lines in use move together ([`Clocks::collect`]).
 
 mod collect;
 mod leaves;
