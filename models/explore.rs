@@ -1,4 +1,4 @@
-//! Exploring a model to the end, and what was found on the way.
+//! Explores a model to the end, and says what it found on the way.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -1,4 +1,4 @@
-//! `kvs-models`: the replicas of the zoo, explored exhaustively with stateright.
+//! `kvs-models`: explores the replicas of the zoo exhaustively with stateright.
 //!
 //! Succeeds when every property of the model holds in every state that can be reached. To try:
 //! `kvs-models check replicated-causal`.

@@ -1,8 +1,8 @@
 //! A zoo of key-value store architectures built from one small set of composable parts, and the
 //! harness that measures and verifies them.
 //!
-//! This is the façade: every module lives in a crate of its own under `crates/`, and is known here by
-//! the name that examples and users know. They stand in the order in which data flows.
+//! This is the façade: every module lives in a crate of its own under `crates/`, and is known here
+//! by the name that examples and users know. They stand in the order in which data flows.
 
 // What is asked.
 pub use kvs_load::workload;

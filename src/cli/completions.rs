@@ -8,7 +8,8 @@ use super::{Cli, ExitStatus, Failure};
 /// The arguments of `kvs-bench completions`.
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {
-    /// The shell; for bash: `kvs-bench completions bash > ~/.local/share/bash-completion/completions/kvs-bench`.
+    /// The shell; for bash: `kvs-bench completions bash >
+    /// ~/.local/share/bash-completion/completions/kvs-bench`.
     shell: Shell,
 }
 

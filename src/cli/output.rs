@@ -6,7 +6,8 @@ use anyhow::Context;
 
 use crate::measure::Versions;
 
-/// Prints to standard output. A reader who has seen enough, or whose terminal is gone, is no failure.
+/// Prints to standard output. A reader who has seen enough, or whose terminal is gone, is no
+/// failure.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let gone = Some(rustix::io::Errno::IO.raw_os_error());
     match writeln!(io::stdout().lock(), "{}", text.trim_end()) {

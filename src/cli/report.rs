@@ -77,8 +77,8 @@ pub(super) fn write_page(record: &RunRecord) -> anyhow::Result<PathBuf> {
 
 /// How a run with this record ends: by its verdict; a valid run whose numbers are void is unknown.
 /// Engines that disagree are the harness's mistake, whatever the verdicts; a nemesis that failed is
-/// so unless the store broke its promise all the same. A run that missed an objective has failed, and
-/// one of whose objectives nobody can tell is unknown.
+/// so unless the store broke its promise all the same. A run that missed an objective has failed,
+/// and one of whose objectives nobody can tell is unknown.
 pub(super) fn exit_status(record: &RunRecord) -> ExitStatus {
     if record.verdict.disagreement {
         return ExitStatus::HarnessFailure;

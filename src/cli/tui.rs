@@ -71,8 +71,8 @@ impl Tui {
     }
 }
 
-/// Ends the run as Ctrl-C does when `q`, Escape or Ctrl-C is typed: in this mode the terminal sends no
-/// signal itself.
+/// Ends the run as Ctrl-C does when `q`, Escape or Ctrl-C is typed: in this mode the terminal sends
+/// no signal itself.
 fn listen(ended: &AtomicBool) {
     while !ended.load(Ordering::Relaxed) {
         if !event::poll(KEY_WAIT).unwrap_or(false) {

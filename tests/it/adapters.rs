@@ -80,7 +80,8 @@ fn screen(ended: &Ended) -> String {
         .join(" ")
 }
 
-/// That a run with this adapter finds nothing wrong with the store, and says `words` of the adapter.
+/// That a run with this adapter finds nothing wrong with the store, and says `words` of the
+/// adapter.
 #[track_caller]
 fn is_told(mode: &str, words: &[&str]) {
     let Some(ended) = run(mode) else { return };

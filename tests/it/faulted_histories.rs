@@ -20,7 +20,8 @@ const SEEDS: std::ops::Range<u64> = 0..40;
 /// So many times a lent clock jumps, each time somewhat later.
 const JUMPS: u64 = 24;
 const BUDGET: Duration = Duration::from_secs(1_000);
-/// What a verdict of `causal` rests on beside the session guarantees, which the certificate implies.
+/// What a verdict of `causal` rests on beside the session guarantees, which the certificate
+/// implies.
 const DECISIVE: [Property; 4] = [
     Property::Integrity,
     Property::Convergence,

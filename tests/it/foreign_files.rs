@@ -1,5 +1,5 @@
-//! Files of other tools as they are in the wild: how their formats are recognised, what is refused by
-//! its name, and how explanations name what stands in them.
+//! Files of other tools as they are in the wild: how their formats are recognised, what is refused
+//! by its name, and how explanations name what stands in them.
 
 use std::fs;
 

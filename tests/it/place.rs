@@ -49,8 +49,8 @@ fn sleepers(nap: &str) -> String {
         .collect()
 }
 
-/// A script whose processes do all that makes them hard to end: one is a child, one has a session of
-/// its own and has lost its parent, and none listens to SIGTERM.
+/// A script whose processes do all that makes them hard to end: one is a child, one has a session
+/// of its own and has lost its parent, and none listens to SIGTERM.
 fn stubborn(nap: &str) -> String {
     format!(
         "trap '' TERM; setsid sh -c 'sleep {nap} & exit' & sleep {nap} & wait; wait; sleep {nap}"

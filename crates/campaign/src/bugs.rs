@@ -1,4 +1,4 @@
-//! The planted bugs, and whether the views catch them.
+//! Looks for the planted bugs through every view, and says whether the views catch them.
 
 mod listing;
 mod model;

@@ -1,8 +1,8 @@
 //! Many runs with one question.
 //!
-//! A campaign takes typed values, does its runs, and returns what it found. It reads no command line
-//! and prints nothing: an [`Observer`] is told how far it has got. Neighbours: `cli` asks for it,
-//! `run` and `sim` do the work.
+//! A campaign takes typed values, does its runs, and returns what it found. It reads no command
+//! line and prints nothing: an [`Observer`] is told how far it has got. Neighbours: `cli` asks for
+//! it, `run` and `sim` do the work.
 
 pub mod bugs;
 mod error;

@@ -1,4 +1,4 @@
-//! Every store under every fault, with what theory says must come of it beside what came.
+//! Runs every store under every fault, and compares the outcome with what theory says.
 
 mod cell;
 mod table;

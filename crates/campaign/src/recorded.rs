@@ -8,8 +8,8 @@ use kvs_report::report;
 
 use crate::Observer;
 
-/// Runs it, and saves the result. None when it was interrupted; `name` is what it is called where it
-/// fails.
+/// Runs it, and saves the result. None when it was interrupted; `name` is what it is called where
+/// it fails.
 pub(crate) fn recorded(
     config: &Config,
     name: &str,

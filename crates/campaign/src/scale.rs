@@ -1,5 +1,5 @@
-//! How updates spread among more replicas than a machine can hold as processes, measured in the
-//! simulator and put beside what the theory of epidemics says.
+//! Measures in the simulator how updates spread among more replicas than a machine can hold as
+//! processes, and compares that with the theory of epidemics.
 
 mod grid;
 mod plot;

@@ -11,8 +11,8 @@ use crate::{Observer, parallel};
 
 pub use command::{command, replay};
 
-/// Of so many seeds every kind of fault must have come, each being in every other seed; of fewer, the
-/// draw may have left some out.
+/// Of so many seeds every kind of fault must have come, each being in every other seed; of fewer,
+/// the draw may have left some out.
 pub const SEEDS_WITH_EVERY_FAULT: u64 = 32;
 /// How many seeds run before a failure is looked for; twice as many the next time.
 const BATCH_FIRST: u64 = 8;
@@ -106,8 +106,8 @@ pub fn search(
     }
 }
 
-/// Does it without printing what panics say: a panic of the store is a result, which is told with its
-/// seed.
+/// Does it without printing what panics say: a panic of the store is a result, which is told with
+/// its seed.
 pub fn quietly<T>(work: impl FnOnce() -> T) -> T {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| ()));

@@ -1,4 +1,4 @@
-//! Latency against offered load: which rates are tried, and what came of them, store by store.
+//! Latency against offered load: the rates that the sweep tries for each store, and their results.
 
 mod kept;
 mod search;
@@ -100,8 +100,8 @@ impl Sweep {
     /// Sweeps store by store, and saves what there is after each.
     ///
     /// # Errors
-    /// When a try cannot be had, which is said before any is run, when one fails, or when the result
-    /// cannot be saved.
+    /// When a try cannot be had, which is said before any is run, when one fails, or when the
+    /// result cannot be saved.
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
         for store in &self.stores {
             self.config(store, self.range.low).check()?;
@@ -203,9 +203,9 @@ fn attempt(
     Ok(one)
 }
 
-/// How a sweep ends: by the worst verdict of its tries, and by whether each store has an answer. A store
-/// that misses the objectives at the lowest rate has failed them; of one whose every try is void, or
-/// whose objectives nobody can judge, nothing is known.
+/// How a sweep ends: by the worst verdict of its tries, and by whether each store has an answer. A
+/// store that misses the objectives at the lowest rate has failed them; of one whose every try is
+/// void, or whose objectives nobody can judge, nothing is known.
 #[must_use]
 pub fn verdict(swept: &SweepRecord) -> VerdictWord {
     let any = |is: fn(&StoreSweep) -> bool| swept.stores.iter().any(is);

@@ -1,8 +1,8 @@
 //! Judges two stores that tasks of tokio share: `cargo run -p kvs-check --example tokio`.
 //!
 //! One task is cancelled while it waits for an answer. Its call is dropped with it and recorded as
-//! `info`: nobody knows whether the operation took effect. Here it did, and the other tasks count on
-//! from there. The verdict explains what they saw by the unknown operation.
+//! `info`: nobody knows whether the operation took effect. Here it did, and the other tasks count
+//! on from there. The verdict explains what they saw by the unknown operation.
 //!
 //! Prints both verdicts. Ends with 0 when the right store is valid, the wrong one is not, and each
 //! history has its unknown operation.

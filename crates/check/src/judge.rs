@@ -7,7 +7,8 @@ use crate::history::{History, NEVER, Phase};
 const NO_RACE: &str = "no operations of different processes overlapped, so that nothing raced";
 
 impl History {
-    /// Holds the history to one model and to no other, by the direct algorithms. [`check`] has more to choose.
+    /// Holds the history to one model and to no other, by the direct algorithms. [`check`] has more
+    /// to choose.
     ///
     /// ```
     /// use kvs_check::{Get, Model, Put, Recorder};
@@ -68,8 +69,9 @@ impl History {
 impl History {
     /// How many operations had one of another process under way at the same time, on whatever key.
     ///
-    /// A test in which few have raced little: its threads may have run one after another, and then a
-    /// store that goes wrong under concurrency passes. Operations whose end nobody knows do not count.
+    /// A test in which few have raced little: its threads may have run one after another, and then
+    /// a store that goes wrong under concurrency passes. Operations whose end nobody knows do not
+    /// count.
     ///
     /// ```
     /// use kvs_check::{Get, Put, Recorder};

@@ -31,9 +31,9 @@
 //! missing. Write each value once if you can: such histories need no search. Let each thread do
 //! enough to meet the others: [`History::overlapping`] counts the operations that did.
 //!
-//! The operations are [`Put`], [`Get`], [`Cas`] and [`Append`]. [`history`] reads and writes histories,
-//! also in the formats of other tools. [`checker`] has everything that you can choose about a check.
-//! Nothing here knows the stores of the zoo.
+//! The operations are [`Put`], [`Get`], [`Cas`] and [`Append`]. [`history`] reads and writes
+//! histories, also in the formats of other tools. [`checker`] has everything that you can choose
+//! about a check. Nothing here knows the stores of the zoo.
 //!
 //! Features, both on by default: `arrow` reads and writes histories as Arrow streams, `stateright`
 //! is the second engine ([`Engine`]) and the testers for models.

@@ -10,8 +10,8 @@ use crate::bug::Bug;
 
 /// What may not leave yet, behind the changes that it may show.
 ///
-/// Its equality and its hash are of the state: two barriers are equal when the same waits behind the
-/// same.
+/// Its equality and its hash are of the state: two barriers are equal when the same waits behind
+/// the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Barrier<T> {
     /// How many changes there were, and how many of them are durable.

@@ -1,4 +1,4 @@
-//! Errors in words.
+//! Errors in one line of words.
 
 /// An error and its causes on one line. A cause that the text before it tells already is not told
 /// again, and line breaks (the end of a node's log) become spaces.

@@ -131,8 +131,8 @@ pub struct FaultWindow {
     /// From its end until operations succeed again as before it (docs/reference/faults.md has the
     /// definition), in ns; absent when that was not before the next fault or the end.
     pub recovery_ns: Option<u64>,
-    /// Operations that were under way when it was healed; absent in records of programs that did not
-    /// count them.
+    /// Operations that were under way when it was healed; absent in records of programs that did
+    /// not count them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub under_way: Option<u64>,
 }

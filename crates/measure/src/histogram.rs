@@ -1,4 +1,5 @@
-//! Histograms of latencies (and of other whole numbers), and what is quoted of them.
+//! Histograms of latencies (and of other whole numbers), and the numbers that reports take from
+//! them.
 
 use serde::{Deserialize, Serialize};
 
@@ -68,8 +69,8 @@ impl Histogram {
         summarise(&self.0)
     }
 
-    /// What would be quoted of it with `beyond` more values, of which nothing is known but that each
-    /// may be larger than all others: a quantile that falls among them is absent.
+    /// What would be quoted of it with `beyond` more values, of which nothing is known but that
+    /// each may be larger than all others: a quantile that falls among them is absent.
     #[must_use]
     pub(super) fn summary_below(&self, beyond: u64) -> Summary {
         let known = self.0.len();

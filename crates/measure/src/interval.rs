@@ -24,8 +24,9 @@ pub const INTERVALS_QUEUED_MAX: usize = 4;
 /// A histogram of one interval: 32-bit counts halve the memory, and a second holds fewer.
 pub(super) type Counts = hdrhistogram::Histogram<u32>;
 
-/// The last interval of a run is a fragment when it is shorter than one in so many of the others: the
-/// answers to what was under way come some microseconds after the end. It counts with the one before.
+/// The last interval of a run is a fragment when it is shorter than one in so many of the others:
+/// the answers to what was under way come some microseconds after the end. It counts with the one
+/// before.
 const FRAGMENTS_PER_INTERVAL: u64 = 10;
 
 /// The shortest length that the interval log states: its times have three digits after the point.

@@ -1,4 +1,4 @@
-//! The kinds of operation that are measured apart.
+//! The kinds of operation that are measured separately.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What the run ran on.
+//! The machine that the run ran on.
 
 use std::fs;
 

@@ -20,8 +20,8 @@ impl Measured {
     /// What the nodes' processes used of the machine; the run writes it.
     pub const USAGE_FILE_NAME: &'static str = "usage.csv";
 
-    /// Writes `timeseries.csv`, `nodes.csv` and, for each kind of operation and of time that was measured,
-    /// `<kind>.<time>.hgrm` into `directory`.
+    /// Writes `timeseries.csv`, `nodes.csv` and, for each kind of operation and of time that was
+    /// measured, `<kind>.<time>.hgrm` into `directory`.
     ///
     /// # Errors
     /// When a file cannot be written.

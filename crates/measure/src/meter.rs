@@ -15,8 +15,8 @@ use super::pulse::Pulse;
 use super::schedule::Schedule;
 use super::series::{IntervalRow, IntervalSeries};
 
-/// The error of an arrival that was meant to start and never did, since every session waited for the
-/// store until the run was over.
+/// The error of an arrival that was meant to start and never did, since every session waited for
+/// the store until the run was over.
 pub const NOT_STARTED: &str = "not-started";
 
 /// How a [`Meter`] counts.
@@ -30,8 +30,8 @@ pub struct MeterSettings {
     pub open_loop: bool,
     /// The wall-clock time at which the run began (time 0), for the interval log.
     pub began_at: SystemTime,
-    /// The replica group of each node, counted from 0, by the node's id. What nodes did that are not
-    /// in it is not told apart.
+    /// The replica group of each node, counted from 0, by the node's id. What nodes did that are
+    /// not in it is not told apart.
     pub groups: Vec<u32>,
     /// Takes each interval as soon as it is over; those that it has no room for are left out.
     pub live: Option<SyncSender<IntervalRow>>,
@@ -77,8 +77,8 @@ pub struct Measured {
     pub service: [Histogram; OperationKind::COUNT],
     /// Response times by kind; empty in a closed loop, where they are the service times.
     pub response: [Histogram; OperationKind::COUNT],
-    /// How long arrivals that never started had waited when the run ended, by kind, in ns: they would
-    /// have been answered later than that. A kind that has none is left out.
+    /// How long arrivals that never started had waited when the run ended, by kind, in ns: they
+    /// would have been answered later than that. A kind that has none is left out.
     pub unstarted: BTreeMap<OperationKind, Histogram>,
     /// The course of the run.
     pub series: IntervalSeries,
@@ -186,8 +186,8 @@ impl Meter {
         }
     }
 
-    /// Counts an operation that was meant for `node`, if it had one yet, and did not succeed. There are as many names of errors as the program
-    /// has, so the list stays short.
+    /// Counts an operation that was meant for `node`, if it had one yet, and did not succeed. There
+    /// are as many names of errors as the program has, so the list stays short.
     pub fn error(
         &mut self,
         at_ns: u64,
@@ -218,9 +218,9 @@ impl Meter {
         }
     }
 
-    /// What an open loop offers: the intended starts of all arrivals, ascending, in ns since the run
-    /// began. Of those in the measured part `operations` count at most. Each counts in the interval
-    /// that it is meant for, whether or not the store lets it start then.
+    /// What an open loop offers: the intended starts of all arrivals, ascending, in ns since the
+    /// run began. Of those in the measured part `operations` count at most. Each counts in the
+    /// interval that it is meant for, whether or not the store lets it start then.
     pub fn offers(
         &mut self,
         schedule: impl Iterator<Item = u64> + Send + 'static,
@@ -230,15 +230,15 @@ impl Meter {
         self.schedule = Some(Schedule::new(Box::new(schedule), from_ns, operations));
     }
 
-    /// Arrivals are meant for times before `end_ns` only; the earliest end that was given holds. What
-    /// the store takes later, since it could not keep up, lengthens the measured part but not the time
-    /// that was offered over.
+    /// Arrivals are meant for times before `end_ns` only; the earliest end that was given holds.
+    /// What the store takes later, since it could not keep up, lengthens the measured part but not
+    /// the time that was offered over.
     pub fn offers_until(&mut self, end_ns: u64) {
         self.offers_until_ns = self.offers_until_ns.min(end_ns);
     }
 
-    /// Counts an arrival that was meant to start and never did: an error at `at_ns`. It had waited for
-    /// `waited_ns` when the run ended.
+    /// Counts an arrival that was meant to start and never did: an error at `at_ns`. It had waited
+    /// for `waited_ns` when the run ended.
     pub fn never_started(&mut self, at_ns: u64, kind: OperationKind, waited_ns: u64) {
         self.error(at_ns, kind, None, NOT_STARTED, ErrorOutcome::Fail);
         self.unstarted.entry(kind).or_default().record(waited_ns);
@@ -250,7 +250,8 @@ impl Meter {
         self.current.late += 1;
     }
 
-    /// A fault begins or ends now: what clients notice of it is counted apart from what was before.
+    /// A fault begins or ends now: what clients notice of it is counted separately from what came
+    /// before.
     pub fn mark(&mut self, now_ns: u64) {
         self.pulse.mark(now_ns);
     }

@@ -1,13 +1,13 @@
-//! How many operations succeeded in each tenth of a second: what was available, and how soon a store
-//! recovers from a fault.
+//! Counts how many operations succeeded in each tenth of a second. From that follow availability
+//! and how soon a store recovers from a fault.
 
 use super::fault::{FaultWindow, PeriodRecord};
 use super::series::IntervalSeries;
 
 /// The length of a tick, in ns.
 pub(super) const TICK_NS: u64 = 100_000_000;
-/// Stretches that are counted: ticks of a little more than a day, or somewhat fewer where faults cut
-/// them. What comes later is in the series alone.
+/// Stretches that are counted: ticks of a little more than a day, or somewhat fewer where faults
+/// cut them. What comes later is in the series alone.
 const STRETCHES_MAX: usize = 1 << 20;
 /// A store has recovered when its ticks have this share of the successes that they have without
 /// faults,
@@ -59,7 +59,7 @@ impl Pulse {
         }
     }
 
-    /// A fault begins or ends now: what comes from now on is counted apart from what was before.
+    /// A fault begins or ends now: what follows is counted separately from what came before.
     pub(super) fn mark(&mut self, now_ns: u64) {
         let from_ns = now_ns.saturating_sub(self.start_ns);
         if now_ns < self.start_ns || self.stretches.len() >= STRETCHES_MAX {
@@ -173,7 +173,8 @@ impl Pulse {
         quiet.get(quiet.len() / 2).copied().unwrap_or(0)
     }
 
-    /// The whole stretches between two times; up to the end of the measured part, all that are left.
+    /// The whole stretches between two times; up to the end of the measured part, all that are
+    /// left.
     fn between(&self, from_ns: u64, to_ns: u64, end_ns: u64) -> &[Stretch] {
         let to_ns = if to_ns < end_ns { to_ns } else { u64::MAX };
         let since_start = |ns: u64| ns.saturating_sub(self.start_ns);

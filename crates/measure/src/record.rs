@@ -54,7 +54,7 @@ pub struct RunRecord {
     pub verdict: VerdictRecord,
     /// What was recorded.
     pub history: HistoryRecord,
-    /// What a reader should know beside it, each with what to do about it.
+    /// Warnings for the reader, each with what to do about it.
     pub warnings: Vec<String>,
 }
 
@@ -115,8 +115,8 @@ pub struct StoreRecord {
     pub pipe: Option<PipeRecord>,
 }
 
-/// What the pipe to an adapter costs: an adapter that answers everything at once, measured in the same
-/// run with as many operations outstanding as there are sessions.
+/// What the pipe to an adapter costs: an adapter that answers everything at once, measured in the
+/// same run with as many operations outstanding as there are sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PipeRecord {

@@ -4,7 +4,8 @@
 use std::fmt;
 use std::iter::Peekable;
 
-/// The intended starts of all arrivals, in ns since the run began, ascending; and which of them count.
+/// The intended starts of all arrivals, in ns since the run began, ascending; and which of them
+/// count.
 pub(super) struct Schedule {
     times: Peekable<Box<dyn Iterator<Item = u64> + Send>>,
     /// Arrivals before this are of the warm-up.

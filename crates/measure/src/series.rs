@@ -1,4 +1,4 @@
-//! The course of a run, interval by interval.
+//! The measurements of a run, interval by interval.
 
 use std::io::{self, Write};
 
@@ -19,8 +19,8 @@ pub struct IntervalRow {
     pub start_ns: u64,
     /// Its end. Longer than asked for when the collecting thread fell behind.
     pub end_ns: u64,
-    /// Arrivals whose intended time lies in it, by the schedule: whether or not they started then, or
-    /// ever. Absent in a closed loop.
+    /// Arrivals whose intended time lies in it, by the schedule: whether or not they started then,
+    /// or ever. Absent in a closed loop.
     pub offered: Option<u64>,
     /// Arrivals that the generator started late though a session was free.
     pub late: u64,
@@ -48,8 +48,8 @@ pub struct KindRow {
 /// One node, or one replica group, in one interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PlaceRow {
-    /// Latency of the operations that succeeded there, to two digits: response time in an open loop,
-    /// service time in a closed one.
+    /// Latency of the operations that succeeded there, to two digits: response time in an open
+    /// loop, service time in a closed one.
     pub latency: Summary,
     /// Operations sent there that failed or whose outcome is unknown.
     pub errors: u64,
@@ -62,8 +62,8 @@ impl IntervalRow {
         (self.end_ns - self.start_ns) as f64 / 1e9
     }
 
-    /// So many of its operations as a rate; none where it is shorter than a tenth of a second, since a
-    /// rate would say nothing.
+    /// So many of its operations as a rate; none where it is shorter than a tenth of a second,
+    /// since a rate would say nothing.
     #[must_use]
     pub fn per_second(&self, operations: u64) -> Option<f64> {
         let has_rate = self.end_ns - self.start_ns >= RATE_NS_MIN;

@@ -1,4 +1,4 @@
-//! Commands as a shell takes them.
+//! Writes commands so that a shell takes them.
 
 /// A word as a shell takes it.
 #[must_use]

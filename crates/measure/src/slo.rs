@@ -1,4 +1,4 @@
-//! Service level objectives: what the measurements must be, `p99<5ms` say.
+//! Service level objectives: bounds on the measurements, such as `p99<5ms`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -67,7 +67,8 @@ pub struct ObjectiveRecord {
     pub objective: String,
     /// What was measured; absent when there is no such number.
     pub measured: Option<f64>,
-    /// Whether it is more than what was measured, and nobody knows how much: arrivals never started.
+    /// Whether it is more than what was measured, and nobody knows how much: arrivals never
+    /// started.
     #[serde(default, skip_serializing_if = "is_false")]
     pub at_least: bool,
     /// Its unit.
@@ -174,9 +175,9 @@ impl Bounds {
 impl Slo {
     /// Holds the measured part to it. When its numbers are `void` nobody can tell.
     ///
-    /// Arrivals that never started count twice: as if they had never been answered, and as if they had
-    /// been answered when the run ended. An objective that is met either way is met, one that is
-    /// missed either way is missed, and of any other nobody can tell.
+    /// Arrivals that never started count twice: as if they had never been answered, and as if they
+    /// had been answered when the run ended. An objective that is met either way is met, one that
+    /// is missed either way is missed, and of any other nobody can tell.
     #[must_use]
     pub fn judge(&self, statistics: &Statistics, void: bool) -> Vec<ObjectiveRecord> {
         let objectives = self.0.iter();
@@ -249,8 +250,8 @@ impl Measure {
         match self {
             Self::Throughput => throughput.achieved_per_s.map(Bounds::exactly),
             Self::Errors => {
-                // What never started has failed: whoever wanted it waited longer than an answer may
-                // take.
+                // An operation that never started has failed: its user waited longer than an answer
+                // may take.
                 let all = throughput.operations + throughput.errors;
                 (all > 0).then(|| Bounds::exactly(throughput.errors as f64 / all as f64))
             }

@@ -1,4 +1,4 @@
-//! What is quoted of the measured part: throughput, latencies by kind, errors.
+//! The numbers of the measured part: throughput, latencies by kind, errors.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,8 @@ pub struct Statistics {
     /// Service times of all kinds together; absent when nothing succeeded.
     #[serde(default)]
     pub service: Option<Summary>,
-    /// What arrivals that never started make of the response times of all kinds together; absent when
-    /// there are none.
+    /// What arrivals that never started make of the response times of all kinds together; absent
+    /// when there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unstarted: Option<Unstarted>,
     /// Latencies by kind of operation; a kind that did nothing is left out.
@@ -46,8 +46,8 @@ pub struct Throughput {
     pub offered: Option<u64>,
     /// Arrivals that the generator started late though a session was free.
     pub late: u64,
-    /// Arrivals that never started, since every session waited for the store until the run was over.
-    /// They are among the errors.
+    /// Arrivals that never started, since every session waited for the store until the run was
+    /// over. They are among the errors.
     #[serde(default)]
     pub not_started: u64,
 }
@@ -192,8 +192,8 @@ const LATE_SHARE_MAX: f64 = 0.01;
 const NOT_STARTED_SHARE_MAX: f64 = 0.5;
 
 impl Throughput {
-    /// Why the performance numbers must not be used: the generator itself spoiled them, the store took
-    /// less than half of the load, or nothing was measured. Empty when they may be used.
+    /// Why the performance numbers must not be used: the generator itself spoiled them, the store
+    /// took less than half of the load, or nothing was measured. Empty when they may be used.
     #[must_use]
     pub fn void_reasons(&self) -> Vec<String> {
         let overload = self.overload();

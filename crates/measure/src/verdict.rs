@@ -25,8 +25,8 @@ pub struct VerdictRecord {
     /// Why there is none, where no engine was asked; or which model broke it, where that is not the
     /// one that the promise is named after.
     pub reason: Option<String>,
-    /// What keeps the run from being called valid, though nothing that was judged refutes it: each a
-    /// clause for the verdict's own line.
+    /// What keeps the run from being called valid, though nothing that was judged refutes it: each
+    /// a clause for the verdict's own line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<String>,
     /// What the verdict's own line says beside the word, and what changes no verdict.

@@ -1,4 +1,4 @@
-//! The agent: carries orders out until its standard input closes, and leaves nothing behind.
+//! The agent: carries out orders until its standard input closes, and leaves nothing behind.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

@@ -1,8 +1,9 @@
-//! The processes of a program: the first one and all that it has started, as far as the system tells.
+//! The processes of a program: the first one and all that it has started, as far as the system
+//! tells.
 //!
-//! A process inherits its environment, so each program gets a variable that names it. A process that
-//! forked away from its parent still carries it. Processes that are gone but for their entry in the
-//! system's table (zombies) do not count.
+//! A process inherits its environment, so each program gets a variable that names it. A process
+//! that forked away from its parent still carries it. Zombies, of which only the entry in the
+//! system's table is left, do not count.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -4,11 +4,11 @@
 //! them, says when they end, writes and fetches files, and runs commands to their end. Whoever uses
 //! a place talks to its agent over the agent's standard input and output, one JSON value a line
 //! ([`channel`]). When that channel closes, for whatever reason, the agent kills all that it has
-//! started, programs that forked away included, and exits. So a harness that is killed leaves nothing
-//! behind.
+//! started, programs that forked away included, and exits. So a harness that is killed leaves
+//! nothing behind.
 //!
-//! The agent knows nothing of stores. A command in front of it (a remote shell, a container's) would
-//! put it on another machine.
+//! The agent knows nothing of stores. A command in front of it (a remote shell, a container's)
+//! would put it on another machine.
 
 mod agent;
 pub mod channel;

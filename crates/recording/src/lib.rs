@@ -52,8 +52,8 @@ impl<R: Rows, T: Copy + Into<Phase>> Ledger<T> for Recording<R> {
 /// Makes rows. Buffers for the lists of one are used again for the next.
 #[derive(Debug, Default)]
 struct RowMaker {
-    /// What the store's answers prove: that a replica has applied nothing yet, or that a key holds no
-    /// version, looks the same as no evidence at all.
+    /// What the store's answers prove: that a replica has applied nothing yet, or that a key holds
+    /// no version, looks the same as no evidence at all.
     evidence: Evidence,
     read: Vec<u64>,
     vector: Vec<u64>,

@@ -1,4 +1,4 @@
-//! What a simulation counts: so that one that is too tame is noticed, and for measurements.
+//! What a simulation counts, for measurements and to notice a simulation that is too tame.
 
 use std::collections::BTreeMap;
 

@@ -122,7 +122,8 @@ impl Disk {
         (damage, self.barrier.crash(kept as u64))
     }
 
-    /// Has the replica, which is new, take back the changes, and cuts off one that is there in part.
+    /// Has the replica, which is new, take back the changes, and cuts off one that is there in
+    /// part.
     pub(super) fn restore(&mut self, replica: &mut Replica) {
         for (place, bytes) in self.changes.iter().enumerate() {
             let Ok(change) = postcard::from_bytes::<Persist<'_>>(bytes) else {

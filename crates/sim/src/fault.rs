@@ -68,8 +68,8 @@ impl SimFault {
         self as usize
     }
 
-    /// Whether a store of this architecture can have it: where no key has more than one replica, there
-    /// is no message between replicas, and nothing else that keeps a node's state.
+    /// Whether a store of this architecture can have it: where no key has more than one replica,
+    /// there is no message between replicas, and nothing else that keeps a node's state.
     #[must_use]
     pub fn can_meet(self, architecture: &Architecture) -> bool {
         match self {

@@ -1,5 +1,5 @@
-//! How the lanes of clients get on in the simulated world: the lanes that the load generator drives,
-//! over simulated links, with a pause for thought after each step.
+//! The lanes of clients in the simulated world: those that the load generator drives, over
+//! simulated links, with a pause after each step.
 
 use kvs_check::history::Phase;
 use kvs_core::drive::{self, EndedOperation, Hands, InFlight, Ledger, Order, Pacer, Wake, Wire};

@@ -1,11 +1,12 @@
 //! The simulator: the production replicas and sessions in a world of virtual time that one seed
 //! decides, from the workload to the faults.
 //!
-//! A [`Plan`] is drawn from a seed and what the caller decides ([`Options`]). [`run`] lets it
-//! happen: a safety phase with faults, then everything is healed, and within a bounded time every
-//! session has to end and the replicas of each group have to agree (liveness); then every key is
-//! read from every replica, and the checker judges the history. The same plan is the same history,
-//! byte for byte. docs/reference/simulation.md says what is simulated and what is not.
+//! A [`Plan`] is drawn from a seed and what the caller decides ([`Options`]). [`run`] simulates it
+//! in three phases. In the safety phase faults come. In the liveness phase everything is healed,
+//! and within a bounded time every session has to end and the replicas of each group have to agree.
+//! Then every key is read from every replica, and the checker judges the history. The same plan
+//! gives the same history, byte for byte. docs/reference/simulation.md says what is simulated and
+//! what is not.
 //!
 //! Nothing here does I/O: `cli` runs seeds in parallel, shows progress and prints.
 

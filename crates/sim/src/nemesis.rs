@@ -1,4 +1,4 @@
-//! What goes wrong in a simulated world, and how it is put right again.
+//! The faults of a simulated world: how they come, and how they are healed.
 
 use kvs_core::protocol::Origin;
 use kvs_core::replica::ReplicaKind;

@@ -1,4 +1,4 @@
-//! What came of a simulation.
+//! The result of a simulation.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use kvs_check::history::History;
 
 use super::counters::Counters;
 
-/// What came of a simulation.
+/// The result of a simulation.
 #[derive(Clone, Debug)]
 pub struct Simulated {
     /// Whether the store kept its promise.

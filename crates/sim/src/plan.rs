@@ -1,4 +1,4 @@
-//! What a seed decides before anything happens.
+//! Everything that a seed decides before the simulation begins.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +88,7 @@ impl Options {
     }
 }
 
-/// All that decides a simulation: the same plan is the same history, byte for byte.
+/// Everything that decides a simulation: the same plan gives the same history, byte for byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Decides every draw.
@@ -134,7 +134,8 @@ pub struct Plan {
     pub replays: bool,
     /// How long disks take to make changes durable, and how often they fail to.
     pub syncs: Syncs,
-    /// Whether it is watched how updates spread: sessions begin after a pause, and nothing is healed.
+    /// Whether it is watched how updates spread: sessions begin after a pause, and nothing is
+    /// healed.
     pub watched: bool,
     /// Whether all that happens is written down.
     pub trace: bool,

@@ -1,4 +1,4 @@
-//! What is going to happen, in the order of virtual time, and the messages that are on their way.
+//! The events to come, in the order of virtual time, and the messages that are on their way.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;

@@ -1,5 +1,5 @@
-//! The final reads: each replica is asked for every key that it has, by a lane that is pinned to it,
-//! and answers at once.
+//! The final reads: each replica is asked for every key that it has, by a lane that is pinned to
+//! it, and answers at once.
 
 use kvs_check::history::Phase;
 use kvs_core::drive::{self, Due, EndedStep, Hands, Order, Step, StepKind, Steps, Wire, key_name};

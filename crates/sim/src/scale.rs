@@ -1,5 +1,5 @@
 //! How updates spread among any number of replicas: a plan whose every parameter is given, and a
-//! world that is watched instead of judged.
+//! simulation that is watched instead of judged.
 
 use std::collections::BTreeMap;
 
@@ -26,8 +26,8 @@ const WAN_JITTER_NS: u64 = 1_000_000;
 const BATCH_NS: u64 = 20_000;
 /// How many keys there are.
 const KEYS: u64 = 1_000;
-/// How long after the last put the replicas may take, in rounds of anti-entropy: what has not spread
-/// by then does not spread.
+/// How long after the last put the replicas may take, in rounds of anti-entropy: what has not
+/// spread by then does not spread.
 const ROUNDS_MAX: u64 = 100;
 /// How long a client waits: longer than any answer takes here.
 const TIMEOUT_NS: u64 = 60_000 * MS;

@@ -1,11 +1,13 @@
-//! What the theory of epidemics says of rumours and of anti-entropy, to put beside what is measured.
+//! What the theory of epidemics says of rumours and of anti-entropy, to put beside what is
+//! measured.
 //!
 //! A rumour here is *infect and die*: who hears it first passes it on once, to `fanout` peers drawn
-//! at random (Demers et al., *Epidemic algorithms for replicated database maintenance*, 1987; Eugster,
-//! Guerraoui, Kermarrec and Massoulié, *Epidemic information dissemination in distributed systems*,
-//! 2004). In a large group it reaches the fraction s with 1 - s = exp(-fanout s), and everybody with
-//! probability exp(-exp(-c)) where fanout = ln n + c (Kermarrec, Massoulié and Ganesh, *Probabilistic
-//! reliable dissemination in large-scale systems*, 2003). The numbers here are exact for any size.
+//! at random (Demers et al., *Epidemic algorithms for replicated database maintenance*, 1987;
+//! Eugster, Guerraoui, Kermarrec and Massoulié, *Epidemic information dissemination in distributed
+//! systems*, 2004). In a large group it reaches the fraction s with 1 - s = exp(-fanout s), and
+//! everybody with probability exp(-exp(-c)) where fanout = ln n + c (Kermarrec, Massoulié and
+//! Ganesh, *Probabilistic reliable dissemination in large-scale systems*, 2003). The numbers here
+//! are exact for any size.
 
 /// Probabilities below this are left out.
 const NEGLIGIBLE: f64 = 1e-14;
@@ -59,9 +61,9 @@ impl Rumour {
 
 /// The mean fraction that hears a rumour, and the probability that all do: exact.
 ///
-/// In which order those who have heard it pass it on does not change who hears it in the end. So they
-/// do one after another, and the number who have heard is a Markov chain; it ends when all of them
-/// have passed the rumour on.
+/// In which order those who have heard it pass it on does not change who hears it in the end. So
+/// they do one after another, and the number who have heard is a Markov chain; it ends when all of
+/// them have passed the rumour on.
 fn final_size(replicas: usize, fanout: usize, loss: f64) -> (f64, f64) {
     let arrivals = binomial(fanout, 1.0 - loss);
     let mut heard = vec![0.0; replicas + 1];
@@ -160,7 +162,8 @@ impl Repair {
     ///
     /// A replica still lacks it after an interval if the one it asked lacks it as well, or if that
     /// exchange failed, and no replica that has it came by: of 1 - x of them, as many as a Poisson
-    /// variable says (pull and push of Demers et al. 1987; Karp, Schindelhauer, Shenker and Vöcking,
+    /// variable says (pull and push of Demers et al. 1987; Karp, Schindelhauer, Shenker and
+    /// Vöcking,
     /// *Randomized rumor spreading*, 2000).
     #[must_use]
     pub fn new(replicas: u32, missing: f64, loss: f64) -> Self {

@@ -54,7 +54,7 @@ pub trait Answers {
     /// The answer to the request of that number.
     fn answer(&mut self, id: u32, response: &Response<'_>);
 
-    /// The store answered the request of that number with the word that it does not know whether the
+    /// The store answered the request of that number, and said that it does not know whether the
     /// operation took effect.
     fn indefinite(&mut self, id: u32);
 }
@@ -64,8 +64,9 @@ pub trait Outgoing: fmt::Debug {
     /// Whether the connection has ended.
     fn is_closed(&self) -> bool;
 
-    /// Queues a request; its answer will carry `id`. On a connection that has ended it is discarded.
-    /// Whoever asks bounds how much: what the lanes have outstanding is what can wait there.
+    /// Queues a request; its answer will carry `id`. On a connection that has ended it is
+    /// discarded. Whoever asks bounds how much: what the lanes have outstanding is what can wait
+    /// there.
     fn request(&self, id: u32, order: &Order<'_>);
 
     /// Ends the connection, without waiting for what is under way.

@@ -1,4 +1,4 @@
-//! A store as the harness sees it, whoever wrote it.
+//! A store as the harness sees it, whether of the zoo or foreign.
 //!
 //! A [`Target`] is a deployment: its [`Facts`] say what it promises and what can be asked of it; it
 //! is started, connected to, looked at, broken and stopped. A [`Connection`] is the wire below the

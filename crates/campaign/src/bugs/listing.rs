@@ -1,4 +1,4 @@
-//! Which views must catch which bug, and the commands that have them do it.
+//! Which views must catch which bug, and the commands that make them look.
 
 use kvs_core::bug::Bug;
 use kvs_core::server::Architecture;

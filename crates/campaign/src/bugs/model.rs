@@ -1,4 +1,4 @@
-//! The view of the models: the program that explores them, which stands beside this one.
+//! The view of the models: runs `kvs-models`, the program beside this one that explores them.
 
 use std::process::{Command, Stdio};
 

@@ -173,8 +173,9 @@ impl Hunt {
         self.looks.iter().filter(caught).count()
     }
 
-    /// Whether every view that was asked and must catch the bug has caught it. Of many bugs, those
-    /// that no view which was asked can show are not judged; one alone is missed.
+    /// Whether every view that was asked and must catch the bug has caught it. When several bugs
+    /// were asked for, one that none of these views can show is not judged. When it is the only
+    /// bug, it counts as missed.
     fn is_caught(&self, bug: Bug) -> bool {
         let wanted = self.wanted(bug);
         self.caught_by(bug) == wanted && (wanted > 0 || self.bugs.len() > 1)

@@ -31,8 +31,9 @@ fn reason(verdict: &VerdictRecord) -> String {
     reason.cloned().unwrap_or_default()
 }
 
-/// What kind of anomaly shows that the store of an invalid run has a bug. What a killed node alone
-/// had in its memory is lost without any: theory has it so (docs/measured/fault-matrix.md).
+/// Which kinds of anomaly show that the store of an invalid run has a bug. A lost write may not: a
+/// killed node loses what no other node has, also in a store without a bug
+/// (docs/measured/fault-matrix.md).
 fn sign(record: &RunRecord, durability: Durability) -> Option<String> {
     let is_kill =
         |window: &FaultWindow| FaultKind::from_word(&window.kind) == Some(FaultKind::Kill);

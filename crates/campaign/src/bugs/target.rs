@@ -1,4 +1,4 @@
-//! What a view is told to look at, with a bug and without, and what it finds.
+//! What a view looks at, with a bug and without, and what it finds.
 
 use std::num::NonZero;
 
@@ -43,8 +43,8 @@ impl Target {
         Some(target)
     }
 
-    /// The same without the bug; none when the view cannot show the bug, and in models, which the
-    /// tests explore to the end without one.
+    /// The same without the bug. None when the view cannot show the bug, and none for models, which
+    /// the tests explore to the end without a bug.
     pub(super) fn unbroken(view: View, bug: Bug) -> Option<Self> {
         let facts = bug.facts();
         if !view.must_catch(facts) {

@@ -1,4 +1,4 @@
-//! The cells: a store, what it acknowledges, what is done to it, and what theory says of that.
+//! The cells of the matrix: a store, its durability, a fault, and the outcome that theory expects.
 
 use std::time::Duration;
 
@@ -85,8 +85,8 @@ pub enum Expected {
     Kept,
     /// Acknowledged puts are lost, and the checker finds that out: the only copy was in memory.
     Loses,
-    /// Acknowledged puts may be lost, those that a killed node had not sent on yet; or all of
-    /// them where every node of a group was down at once. Nothing else goes wrong.
+    /// Acknowledged puts may be lost: those that a killed node had not sent on yet, or all of them
+    /// when every node of a group was down at once. Nothing else goes wrong.
     MayLose,
 }
 
@@ -203,8 +203,8 @@ impl Cell {
         }
     }
 
-    /// How many keys there are. Few, so that faults meet puts of one key; where what is lost is only
-    /// seen in keys that are not put again, more than are put before the end.
+    /// How many keys there are. Few, so that faults hit puts of one key. But if a loss shows only
+    /// in keys that are not put again, then more keys than the run puts before its end.
     const fn records(&self) -> u64 {
         if self.store.1.is_some() { 200 } else { 5_000 }
     }

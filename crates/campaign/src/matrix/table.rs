@@ -1,4 +1,4 @@
-//! What came of the cells: a line each, as text and as Markdown.
+//! The outcomes of the cells, one line each, as text and as Markdown.
 
 use std::fmt;
 
@@ -122,7 +122,7 @@ impl Row {
             Expected::Loses => only_lost && lost > 0,
             Expected::MayLose => self.verdict == VerdictWord::Valid || only_lost,
         };
-        // What theory has of a violation, it has of the faults that came.
+        // A violation is expected only if the faults that cause it came.
         let broken = self.verdict == VerdictWord::Invalid && !as_expected;
         let came = self.gaps.is_empty() && (self.faults > 0 || !self.cell.has_faults());
         if !self.failures.is_empty() {

@@ -9,7 +9,7 @@ use kvs_sim::{Scale, Topology};
 /// Time between two digests within a LAN and between regions, in ms, unless told otherwise: some
 /// round trips, so that an exchange has ended when the next begins.
 const ANTI_ENTROPY_MS: (u64, u64) = (50, 500);
-/// After how many rounds of anti-entropy the next put comes, unless told otherwise: most updates are
+/// How many rounds of anti-entropy lie between two puts, unless told otherwise: most updates are
 /// everywhere by then.
 const EVERY_ROUNDS: u64 = 10;
 /// What the version vectors that replicas keep of their peers may take in memory, in bytes.

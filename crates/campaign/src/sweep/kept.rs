@@ -1,4 +1,4 @@
-//! What is kept of a sweep: its record, its table and its page.
+//! Saves a sweep: its record, its table and its page.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Which rates are tried: steps of equal ratio up to the knee, a closer look at it, and a search for
-//! the largest rate that meets the objectives.
+//! Which rates are tried: steps of equal ratio up to the knee, a closer look at it, and a search
+//! for the largest rate that meets the objectives.
 
 use statrs::distribution::{Beta, ContinuousCDF};
 
@@ -7,11 +7,11 @@ use kvs_report::report::sweep::{Best, Try};
 
 /// Halvings of the interval in which the knee lies, and of that in which the best rate lies.
 const HALVINGS: u32 = 4;
-/// A best rate that turned out to be too high is followed by one of this share of it, and that by ever
-/// lower ones, down to the lowest of the range. A best rate is known as closely as this.
+/// A best rate that turned out to be too high is followed by one of this share of it, and that by
+/// ever lower ones, down to the lowest of the range. A best rate is known as closely as this.
 const RETREAT: f64 = 0.9;
-/// Tries at one rate whose numbers may be void before it counts as not kept up with: the load
-/// generator was late, perhaps because something else had its processor.
+/// How many tries at one rate may be void before the sweep goes no higher. They are void when the
+/// load generator was late, perhaps because something else had its processor.
 const VOID_TRIES_MAX: u32 = 3;
 /// One minus the confidence in the share of runs that meet the objectives.
 const DOUBT: f64 = 0.05;
@@ -110,7 +110,8 @@ impl Found {
         Ok(one)
     }
 
-    /// The largest rate that meets the objectives, from `lowest` on; none when that misses them too.
+    /// The largest rate that meets the objectives, from `lowest` on; none when that misses them
+    /// too.
     fn find_best<E>(
         &mut self,
         lowest: f64,
@@ -136,8 +137,8 @@ impl Found {
         self.retreat(low, lowest, confirmations, attempt)
     }
 
-    /// A rate that met the objectives once may have been lucky: goes down from `rate` until one is
-    /// confirmed, and then closer to the last that was not.
+    /// A rate that met the objectives once may have been lucky. So this goes down from `rate` until
+    /// one is confirmed, and then closer to the last one that was not.
     fn retreat<E>(
         &mut self,
         mut rate: f64,
@@ -322,8 +323,8 @@ mod tests {
         assert!(best.rate < 40_500.0, "{best:?}");
     }
 
-    /// A store that meets the objectives whenever it is looked for, and in confirmations, of which there
-    /// are several at a rate, only below this rate.
+    /// A store that meets the objectives whenever it is looked for, and in confirmations, of which
+    /// there are several at a rate, only below this rate.
     fn hopeful(limit: f64) -> impl FnMut(f64) -> Result<Try, ()> {
         let (mut seen, mut inner) = (std::collections::BTreeSet::new(), store(1e9));
         move |rate| {

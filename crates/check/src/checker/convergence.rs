@@ -106,8 +106,8 @@ impl<'a, 'h> Final<'a, 'h> {
             })
     }
 
-    /// The last final gets of a key's nodes. Of those that carry no evidence one speaks for all that
-    /// returned the same.
+    /// The last final gets of a key's nodes. Of those that carry no evidence one speaks for all
+    /// that returned the same.
     pub(super) fn values(&self, key: usize) -> Vec<usize> {
         let columns = self.index.columns;
         let gets = self.reads(key).into_iter().filter_map(|(_, get)| get);

@@ -26,8 +26,8 @@ const BEFORE_TIME: u64 = 0;
 /// Stands for the initial value among the puts.
 const INITIAL: u32 = NO_PUT;
 
-/// Whose exposures are ordered by one clock: a replica incarnation's by time, or those of one session
-/// there by its order.
+/// Whose exposures are ordered by one clock: a replica incarnation's by time, or those of one
+/// session there by its order.
 type Viewer = (u32, Option<u32>);
 
 /// That a row showed a value.

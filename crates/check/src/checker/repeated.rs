@@ -93,7 +93,8 @@ impl Refused<'_> {
         let Options { budget, clock, .. } = self.options;
         let of = self.open.len() as u64;
         let start = clock.as_ref().map(Clock::now);
-        // Alone it is the whole check; beside the direct engine its budget stands beside that one's.
+        // Alone it is the whole check; beside the direct engine its budget stands beside that
+        // one's.
         let alone = self.options.check_budget;
         let alone = alone.filter(|_| self.options.engine == Engine::Stateright);
         let time = alone.map_or(budget.time, |own| own.min(budget.time));

@@ -83,7 +83,8 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An Arrow stream is not a history, is damaged before its first batch, or something follows it.
+    /// An Arrow stream is not a history, is damaged before its first batch, or something follows
+    /// it.
     #[error("{path} is not a history that this version reads: {reason}")]
     Arrow {
         /// The file.
@@ -138,7 +139,8 @@ pub struct History {
 }
 
 impl History {
-    /// Reads a file, or the standard input for `-`; whether it is Arrow or JSON lines is seen from its first bytes.
+    /// Reads a file, or the standard input for `-`; whether it is Arrow or JSON lines is seen from
+    /// its first bytes.
     ///
     /// A file that was cut short gives the rows up to there, and no end record.
     ///

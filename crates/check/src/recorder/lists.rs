@@ -1,9 +1,9 @@
 //! The texts of values that are lists.
 //!
-//! To the checkers an append adds a text to a text. So a list is the texts of its elements, one after
-//! another, each with [`END`] behind it. No element has that inside, and different elements have
-//! different texts: two lists are equal where their texts are, and one starts with another where its
-//! text does.
+//! To the checkers an append adds a text to a text. So a list is the texts of its elements, one
+//! after another, each with [`END`] behind it. No element has that inside, and different elements
+//! have different texts: two lists are equal where their texts are, and one starts with another
+//! where its text does.
 
 use std::fmt::Debug;
 use std::hash::Hash;

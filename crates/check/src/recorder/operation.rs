@@ -60,9 +60,9 @@ pub struct Cas<K, V>(
 /// The recorder's values are lists then: a [`Get`] is answered with the whole list, and a [`Put`]
 /// replaces it. An absent key and an empty list are the same.
 ///
-/// Only a search judges such a history, under [`Model::Linearizable`](crate::Model::Linearizable) or
-/// [`Model::Sequential`](crate::Model::Sequential). Explanations end each element with a semicolon,
-/// as in `1;2;`.
+/// Only a search judges such a history, under [`Model::Linearizable`](crate::Model::Linearizable)
+/// or [`Model::Sequential`](crate::Model::Sequential). Explanations end each element with a
+/// semicolon, as in `1;2;`.
 ///
 /// ```
 /// use kvs_check::{Append, Get, Model, Recorder};

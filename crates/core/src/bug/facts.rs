@@ -55,7 +55,8 @@ pub struct Facts {
     pub model: bool,
     /// Whether the simulator must find it.
     pub sim: bool,
-    /// Whether a real run must find it; not where real runs do not have the fault that brings it out.
+    /// Whether a real run must find it; not where real runs do not have the fault that brings it
+    /// out.
     pub real: bool,
 }
 

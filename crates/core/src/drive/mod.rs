@@ -2,8 +2,8 @@
 //! until that ends, and then under a fresh one.
 //!
 //! The load generator and the simulator drive the same lanes, and the same [`Pacer`] says when a
-//! lane goes on after a step. They hand in what differs: the [`Wire`] below, the [`Ledger`] of ended
-//! operations, the [`Steps`], which also measure, and their [`Supply`].
+//! lane goes on after a step. They hand in what differs: the [`Wire`] below, the [`Ledger`] of
+//! ended operations, the [`Steps`], which also measure, and their [`Supply`].
 //!
 //! Nothing here reads a clock: every input brings the time.
 

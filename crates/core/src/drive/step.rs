@@ -1,4 +1,4 @@
-//! What a lane is given to do.
+//! The steps that a lane does.
 
 /// What kind of step it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,4 +1,4 @@
-//! What a replica is given and what it wants done: the contract with every host.
+//! The inputs and the effects of a replica: its contract with every host.
 
 use std::borrow::Cow;
 

@@ -75,11 +75,11 @@ impl Replica {
         }
     }
 
-    /// Becomes what is left when its process ends and its state is kept, under the same incarnation:
-    /// all that it had applied, its log and its clock. What only memory held is gone: waiting
-    /// requests and updates, fresh updates not yet pushed, transfers, and what it knew of its peers.
-    /// Call [`Self::start`] before any `handle_*`. (A replica whose state is lost is made anew, under
-    /// the next incarnation.)
+    /// Becomes what is left when its process ends and its state is kept, under the same
+    /// incarnation: all that it had applied, its log and its clock. What only memory held is gone:
+    /// waiting requests and updates, fresh updates not yet pushed, transfers, and what it knew of
+    /// its peers. Call [`Self::start`] before any `handle_*`. (A replica whose state is lost is
+    /// made anew, under the next incarnation.)
     pub fn recover(&mut self) {
         match self {
             Self::Local(_) => {}

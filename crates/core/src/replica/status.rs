@@ -53,8 +53,8 @@ impl Status {
         self.applied == other.applied && self.digest == other.digest
     }
 
-    /// Whether nothing waits at the replica: no update for others that it depends on, and no request
-    /// for the replica to catch up.
+    /// Whether nothing waits at the replica: no update for others that it depends on, and no
+    /// request for the replica to catch up.
     #[must_use]
     pub const fn is_quiet(&self) -> bool {
         self.held_back == 0 && self.deferred == 0

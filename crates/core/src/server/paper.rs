@@ -1,4 +1,4 @@
-//! The host of those who need only the router: it deploys on paper.
+//! A host that deploys on paper only, for callers that need just the router.
 
 use super::{Host, ReplicaSpec};
 use crate::bug::Bug;

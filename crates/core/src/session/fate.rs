@@ -1,4 +1,4 @@
-//! What becomes of a request, and what a client makes of it.
+//! What becomes of a request, and what that means for its client.
 
 use super::{Next, Policy, Session, Suspicion, View};
 use crate::protocol::{NodeId, Response};

@@ -378,8 +378,8 @@ impl Session {
         }
     }
 
-    /// The store answered that it does not know whether the operation took effect. A get has none; a
-    /// put ends the session.
+    /// The store answered that it does not know whether the operation took effect. A get has none;
+    /// a put ends the session.
     pub fn handle_indefinite(&mut self) -> Next {
         match self.pending().access {
             Access::Read => self.finish(Outcome::Fail(Trouble::Indefinite), false),

@@ -46,9 +46,9 @@ impl Suspicion {
         suspect.until_ns = now_ns + suspect.lasted_ns;
     }
 
-    /// An operation was sent to the node at `now_ns`. If it has not answered since its last failure,
-    /// that one operation tests it, and further ones go on avoiding it: else every session would
-    /// wait for a dead node each time that a suspicion is over.
+    /// An operation was sent to the node at `now_ns`. If it has not answered since its last
+    /// failure, that one operation tests it, and further ones go on avoiding it: else every session
+    /// would wait for a dead node each time that a suspicion is over.
     pub fn test(&mut self, node: NodeId, now_ns: u64) {
         if self.nodes[usize::from(node.0)].lasted_ns > 0 {
             self.suspect(node, now_ns);

@@ -1,5 +1,5 @@
-//! Traces: what a replica was given, and what came of it. Here are the format, the recording and
-//! the replay (docs/reference/traces.md).
+//! Traces: the inputs of a replica and the effects of each. This module has the format, the
+//! recording and the replay (docs/reference/traces.md).
 //!
 //! A model explores the replica's code, and a run drives it. A trace closes the gap between the
 //! two. A fresh replica that is given the recorded inputs must have the recorded effects. Otherwise

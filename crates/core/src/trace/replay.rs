@@ -1,4 +1,5 @@
-//! Replay: a fresh replica is given what a trace says, and must do what it did.
+//! Replay: gives a fresh replica the inputs of a trace, and compares its effects with the recorded
+//! ones.
 
 use std::fmt;
 use std::io::BufRead;

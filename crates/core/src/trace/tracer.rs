@@ -51,8 +51,8 @@ enum State {
 }
 
 impl<W: Write> Tracer<W> {
-    /// Starts a trace of the replica that `header` describes, which ends by itself before the input that
-    /// would take it beyond `bytes_max` bytes.
+    /// Starts a trace of the replica that `header` describes, which ends by itself before the input
+    /// that would take it beyond `bytes_max` bytes.
     ///
     /// # Errors
     /// When its header cannot be written.

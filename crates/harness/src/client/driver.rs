@@ -148,14 +148,13 @@ impl Driver {
         }
     }
 
-    /// Whether a lane has come free, where there was none, since this was last asked: then
-    /// [`Driver::next_due_ns`] has an answer that it did not have before.
+    /// Whether a lane has become free, when none was, since this was last asked.
+    /// [`Driver::next_due_ns`] then has an answer that it did not have before.
     pub const fn take_lane_came_free(&mut self) -> bool {
         self.pacer.take_lane_came_free()
     }
 
-    /// Begins no further step; those under way still end. What the store could not take is
-    /// counted.
+    /// Begins no further step; those under way still end. Counts the arrivals that never started.
     pub fn stop(&mut self, now_ns: u64) {
         self.source.stop(now_ns);
     }
@@ -166,7 +165,7 @@ impl Driver {
         std::mem::replace(&mut self.source.work, Work::Nothing).end()
     }
 
-    /// A fault begins or ends now, in a run phase: what it measures is told apart from here on.
+    /// A fault begins or ends now, in a run phase: the meter counts what follows separately.
     /// Returns how many steps are under way.
     pub fn mark(&mut self, now_ns: u64) -> u64 {
         if let Some(measured) = self.source.work.measured() {
@@ -198,7 +197,8 @@ impl Driver {
         self.book.disputed()
     }
 
-    /// This node takes writes, or every node does: see [`Lanes::set_primary`](drive::Lanes::set_primary).
+    /// This node takes writes, or every node does: see
+    /// [`Lanes::set_primary`](drive::Lanes::set_primary).
     pub const fn set_primary(&mut self, primary: Option<NodeId>) {
         self.pacer.lanes_mut().set_primary(primary);
     }
@@ -209,8 +209,8 @@ impl Driver {
         self.book.reads_from_primary = true;
     }
 
-    /// Whether something that the primary was asked has gone wrong since this was last asked: then another node may have become
-    /// the primary.
+    /// Whether something that the primary was asked has gone wrong since this was last asked: then
+    /// another node may have become the primary.
     pub const fn take_primary_doubted(&mut self) -> bool {
         std::mem::replace(&mut self.book.primary_doubted, false)
     }

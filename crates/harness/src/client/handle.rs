@@ -37,7 +37,7 @@ struct Connections {
     sessions: std::cell::Cell<u32>,
 }
 
-/// One session of a [`Client`]: what it has seen, it will see again.
+/// One session of a [`Client`]. What it has seen once, it will not miss later.
 #[derive(Debug)]
 pub struct ClientSession {
     connections: Rc<Connections>,
@@ -287,7 +287,7 @@ impl Connections {
         }
     }
 
-    /// Tells a session what has become of its request, and hears what follows.
+    /// Tells a session what has become of its request, and returns what it wants next.
     fn tell(
         &self,
         session: &mut Session,

@@ -1,4 +1,4 @@
-//! The driver's hands: a connection to each node, made again when it breaks, and a loop that
+//! The I/O around the driver: a connection to each node, made again when it breaks, and a loop that
 //! gives the driver the time.
 
 use std::cell::{Cell, RefCell, RefMut};
@@ -212,8 +212,8 @@ impl Load {
         })
     }
 
-    /// Has writes go to the node that takes them, and reads where `reads` says so: asks which it is,
-    /// and asks again when something that it was asked has gone wrong, as long as the load lasts.
+    /// Sends writes to the node that takes them, and reads too if `reads` says so. It asks which
+    /// node that is, and asks again when a request to it has gone wrong, as long as the load lasts.
     pub async fn follow(&mut self, leadership: Rc<dyn Leadership>, reads: Reads) {
         let primary = leadership.primary().await;
         {
@@ -228,7 +228,8 @@ impl Load {
         self.connections.spawn_local(async move {
             loop {
                 doubted.notified().await;
-                // Whoever is asked in the midst of a change may not know yet: the last word counts.
+                // A node that is asked in the middle of a change may not know yet: the latest
+                // answer counts.
                 let primary = leadership.primary().await;
                 if primary.is_some() {
                     driver.borrow_mut().set_primary(primary);

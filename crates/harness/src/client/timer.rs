@@ -1,4 +1,4 @@
-//! A timer that is true to some tens of microseconds. The runtime's own timers are true to a
+//! A timer that is exact to some tens of microseconds. The runtime's own timers are exact to a
 //! millisecond, which would be the largest part of an open loop's latency on one machine.
 
 use std::io;
@@ -57,7 +57,7 @@ impl Timer {
             let read = ready.try_io(|fd| Ok(rustix::io::read(fd.get_ref(), &mut expirations)?));
             match read {
                 Ok(outcome) => return outcome.map(|_| ()),
-                // Ready in name only, or from a setting that was replaced: wait again.
+                // The readiness is spurious, or of a setting that was replaced: wait again.
                 Err(_) => continue,
             }
         }

@@ -1,4 +1,4 @@
-//! What a phase of a run asks for, and which step of it is due.
+//! What a phase of a run asks of the store, and which step is due.
 
 use std::collections::VecDeque;
 
@@ -259,8 +259,8 @@ impl Work {
         }
     }
 
-    /// `now_ns`, or the last moment of the run phase when that is over: waiting in vain after it
-    /// does not make it longer.
+    /// `now_ns`, or the last moment of the run phase if that is over: waiting in vain afterwards
+    /// does not lengthen the phase.
     pub(super) fn within_plan(&self, now_ns: u64) -> u64 {
         match self {
             Self::Run(run) => run.within_plan(now_ns),
@@ -361,8 +361,8 @@ impl Run {
     }
 }
 
-/// The phase of reads at each node: where replicas cannot be asked whether they agree, such a read is
-/// one at a node by itself, and says nothing of what clients are promised.
+/// The phase of reads at each node: where replicas cannot be asked whether they agree, such a read
+/// is one at a node by itself, and says nothing of what clients are promised.
 const fn read_back_phase(compared: bool) -> Phase {
     if compared { Phase::Local } else { Phase::Final }
 }

@@ -1,7 +1,7 @@
-//! What the record of a run says beside its history, for whoever judges the history again.
+//! What a later judgement of a run's history needs from the run record beside it.
 //!
 //! A history does not tell which faults were asked for, nor whether its run came to its end. The
-//! run's verdict rests on both, so that a later one has to.
+//! run's verdict depends on both, so a later verdict has to depend on them too.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Whether this machine holds a deployment: said before anything is started, from what the system
-//! tells at once.
+//! Whether this machine can hold a deployment: answered before anything starts, from what the
+//! system can tell at once.
 
 use rustix::process::{Resource, getrlimit};
 

@@ -1,4 +1,4 @@
-//! A run as a command: the words of `kvs-bench` that ask for it.
+//! Writes a run as the command of `kvs-bench` that asks for it.
 
 use std::fmt::Display;
 
@@ -14,7 +14,7 @@ use kvs_core::session::Routing;
 
 /// The program that takes the command.
 const PROGRAM: &str = "kvs-bench";
-/// Fields of the load that have an option of their own where they are one number or word.
+/// Fields of the load that have an option of their own, if their value is one number or word.
 const SHORTHANDS: [&str; 8] = [
     "duration",
     "operations",
@@ -32,8 +32,8 @@ pub(super) fn rendered(config: &Config) -> String {
     shell::command(PROGRAM, words.iter().map(String::as_str))
 }
 
-/// The arguments that ask for this run: its store and its load by their names, and all else that is
-/// not as it is by default.
+/// The arguments that ask for this run: its store and its load by their names, and everything else
+/// that differs from its default.
 #[must_use]
 pub fn arguments(config: &Config) -> Vec<String> {
     let usual = Config::default();

@@ -86,7 +86,7 @@ pub struct Config {
     pub architecture: Architecture,
     /// The store that nobody here wrote that is run instead of one of the zoo.
     pub store: Option<StoreConfig>,
-    /// What the verdict holds the store to, instead of what it promises.
+    /// The model that the verdict is about, instead of what the store promises.
     pub promise: Option<Model>,
     /// What replicated stores promise for concurrent puts.
     pub lattice: Lattice,
@@ -124,7 +124,7 @@ pub struct Config {
     pub program: Option<PathBuf>,
     /// Which program runs it.
     pub versions: Versions,
-    /// The command that somebody gave to have it run; without one [`Config::command`] makes it.
+    /// The command that the user gave; without one [`Config::command`] makes it.
     pub given: Option<String>,
 }
 
@@ -190,7 +190,8 @@ impl Config {
         )
     }
 
-    /// What the verdict holds the store to: what it promises, or the model that was named instead.
+    /// The model that the verdict is about: the store's promise, or the model that was named
+    /// instead.
     #[must_use]
     pub fn promised(&self) -> Model {
         let own = self.store.as_ref().map(|store| store.promise);
@@ -228,7 +229,7 @@ impl Config {
         })
     }
 
-    /// Whether such a run can be had on this machine: asked before anything is started.
+    /// Whether such a run is possible on this machine. Call it before anything is started.
     ///
     /// # Errors
     /// When it cannot, with the remedy.
@@ -249,7 +250,7 @@ impl Config {
         Ok(())
     }
 
-    /// The command that has it run again: the one that somebody gave, or else one that asks for the
+    /// The command that repeats the run: the one that the user gave, or else one that asks for the
     /// same.
     #[must_use]
     pub fn command(&self) -> String {

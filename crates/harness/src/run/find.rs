@@ -1,4 +1,4 @@
-//! Where the history of a run is, and why there is none.
+//! Finds the history of a run, or says why there is none.
 
 use std::fs;
 use std::path::{Path, PathBuf};

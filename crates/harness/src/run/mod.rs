@@ -258,7 +258,7 @@ async fn price_of_the_pipe(config: &Config) -> Option<adapter::Price> {
         .ok()
 }
 
-/// Starts what is to be run: the only place that knows which target it is.
+/// Starts the target: the only place that knows which one it is.
 async fn start_target(config: &Config, directory: &Directory) -> Result<Box<dyn Target>, Error> {
     let Some(store) = &config.store else {
         let started = Zoo::start(&cluster_config(config, directory), config.timeout).await;
@@ -343,8 +343,8 @@ async fn drive_and_stop(
     Ok((driven, load.close().await, nodes))
 }
 
-/// Judges the history on a thread of its own, so that an interruption is heard: then there is no
-/// judgement, and the thread ends with the program.
+/// Judges the history on a thread of its own, so that an interruption can stop the wait. There is
+/// then no judgement, and the thread ends with the program.
 async fn judge(
     config: &Config,
     directory: &Directory,
@@ -401,8 +401,8 @@ async fn judge(
 /// How each node is in the end, or what became of it.
 type NodeStatuses = Vec<(NodeId, Result<NodeRecord, String>)>;
 
-/// How each node is in the end. Those that were `silent` before are not waited for again, and
-/// whoever does not answer is killed.
+/// The status of each node in the end. This does not wait again for nodes that were `silent`
+/// before, and kills each node that does not answer.
 async fn fates(target: &mut dyn Target, silent: BTreeMap<NodeId, String>) -> NodeStatuses {
     for node in silent.keys() {
         target.kill(*node).await;
@@ -422,8 +422,8 @@ async fn fates(target: &mut dyn Target, silent: BTreeMap<NodeId, String>) -> Nod
     statuses.into_iter().collect()
 }
 
-/// How long a node may be silent in the final reads before it is given up. A node of the zoo has been
-/// asked before whether it is quiet; another store may still be taking over what it missed.
+/// How long a node may be silent in the final reads before it is given up. A node of the zoo has
+/// been asked before whether it is quiet; another store may still be taking over what it missed.
 fn silence(config: &Config) -> Duration {
     match config.store {
         Some(_) => config.timeout.max(QUIESCE_TIMEOUT),

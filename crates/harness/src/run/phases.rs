@@ -156,8 +156,8 @@ pub(super) async fn drive(
     Ok(driven)
 }
 
-/// Reads the keys again of which nodes showed different values, until they show the same or have had
-/// their time: nobody could ask the replicas whether they had told each other everything.
+/// Reads those keys again of which nodes showed different values, until the nodes show the same or
+/// the time is over. For these stores nobody can ask the replicas whether they agree.
 async fn read_until_agreed(
     load: &Load,
     target: &dyn Target,
@@ -253,8 +253,8 @@ async fn run_workload(
     };
     sampler.finish().context("writing what the nodes used")?;
     let recorder = recorder?;
-    // What the store took after the end, in an open loop that it could not keep up with, took time
-    // as well: else it would seem faster than it is.
+    // In an open loop that the store cannot keep up with, it still answers after the end. That time
+    // counts too, or else the store would seem faster than it is.
     let ended_ns = clock.now_ns().min(end_ns);
     let last_ok_ns = load.with_driver(Driver::last_ok_ns);
     let measured = recorder

@@ -1,4 +1,4 @@
-//! The record of a run: what was asked, what came of it, saved whole.
+//! Makes the record of a run (what was asked and what came of it), and saves it whole.
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -143,8 +143,8 @@ pub(super) fn assemble(
     }
 }
 
-/// Says in the verdict which faults came. A run in which one that was asked for never came is not
-/// valid: it was not put to the test that it was to pass.
+/// Says in the verdict which faults came. A run is not valid if a fault that was asked for never
+/// came, since the store did not pass that test.
 fn account_for(faults: &FaultsRecord, verdict: &mut VerdictRecord) {
     let gaps = faults.gaps();
     if !gaps.is_empty() && verdict.verdict == VerdictWord::Valid {

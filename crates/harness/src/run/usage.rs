@@ -59,7 +59,7 @@ impl Sampler {
         }
     }
 
-    /// What was used since the last look is left out: over a few milliseconds it would say nothing.
+    /// The rest since the last look is left out: over a few milliseconds it would say nothing.
     ///
     /// # Errors
     /// When something could not be written.

@@ -1,8 +1,8 @@
 //! The stores that the harness can drive, one folder each.
 //!
-//! `run` knows them as `dyn Target` alone. What only one of them needs stands in its folder. The zoo
-//! is one of them; all others are a [`store`], a file that says how it is started and broken, and a
-//! folder that knows how to speak to it.
+//! `run` knows them as `dyn Target` only. What only one store needs stands in its folder. The zoo
+//! is one target. All others are a [`store`]: a file that says how to start and break it, and a
+//! folder that speaks to it.
 
 pub mod adapter;
 mod etcd;

@@ -1,8 +1,8 @@
-//! The nemesis: what is done to a running cluster, to whom, and when.
+//! The nemesis: which faults hit a running cluster, which nodes they hit, and when.
 //!
-//! Jepsen's vocabulary as plain data, and schedules drawn from a seed. Nothing here acts: `run`
-//! carries a schedule out through the launcher, and records what came of it. docs/reference/faults.md says
-//! what each fault does and where it acts.
+//! This is Jepsen's vocabulary as plain data, and schedules drawn from a seed. Nothing here acts:
+//! `run` carries a schedule out through the launcher, and records what came of it.
+//! docs/reference/faults.md says what each fault does and where it acts.
 
 mod fault;
 mod partition;

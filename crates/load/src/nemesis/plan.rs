@@ -1,4 +1,4 @@
-//! What a nemesis is to do, as it was asked for.
+//! The faults that a run was asked to inject.
 
 use super::fault::{FaultKind, PacketFault};
 use super::partition::PartitionShape;

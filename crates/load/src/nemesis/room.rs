@@ -1,5 +1,5 @@
-//! Whether a run has room for what its nemesis is asked for: one fault of each kind, and every fault
-//! that was written down. The real schedule is drawn to find out, so that nothing is estimated.
+//! Whether a run has room for the faults that it was asked for: one of each kind, and every fault
+//! at a given time. To find out this draws the real schedule and estimates nothing.
 
 use super::fault::FaultKind;
 use super::plan::{Plan, PlanError, Step};
@@ -77,8 +77,8 @@ impl Plan {
         }))
     }
 
-    /// The largest round interval with which each kind comes within `duration_ns`; none when even the
-    /// least is too long.
+    /// The largest round interval with which each kind comes within `duration_ns`; none when even
+    /// the least is too long.
     ///
     /// # Errors
     /// As [`Plan::lack`].

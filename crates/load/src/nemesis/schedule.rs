@@ -1,4 +1,4 @@
-//! When which fault comes: drawn from a seed, or as it was written down.
+//! When each fault comes: drawn from a seed, or as it was written down.
 
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -115,10 +115,10 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// The same in a measured part of `duration_ns`. A fault that was written down comes if it begins
-    /// before the end. One that comes at random is left out unless it is over some time before the end,
-    /// so that it is seen how the store recovers: an interval, or a quarter of the duration where that
-    /// is less.
+    /// The same in a measured part of `duration_ns`. A fault that was written down comes if it
+    /// begins before the end. One that comes at random is left out unless it is over some time
+    /// before the end, so that it is seen how the store recovers: an interval, or a quarter of the
+    /// duration where that is less.
     #[must_use]
     pub fn within(mut self, duration_ns: u64) -> Self {
         self.end_ns = duration_ns;
@@ -298,8 +298,8 @@ impl Schedule {
 }
 
 impl ScheduledFault {
-    /// The same for this node, where it is meant for the primary. A partition then cuts the node from
-    /// the others of its group.
+    /// The same for this node, where it is meant for the primary. A partition then cuts the node
+    /// from the others of its group.
     #[must_use]
     pub fn aimed_at(mut self, primary: NodeId, groups: &[Vec<NodeId>]) -> Self {
         let nodes = vec![primary];

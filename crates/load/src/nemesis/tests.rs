@@ -1,4 +1,4 @@
-//! Partitions have their shape, and schedules say what they were told.
+//! Partitions have their shape, and schedules have the faults that were asked for.
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64;

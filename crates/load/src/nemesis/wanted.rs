@@ -1,4 +1,5 @@
-//! Which faults are wanted, before it is known what the store can have and the run has room for.
+//! Which faults the user wants, before anybody asks what the store can have and what the run has
+//! room for.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -176,7 +177,7 @@ impl Wanted {
         }
     }
 
-    /// Refuses what would change nothing: who gives it expects faults.
+    /// Refuses an option that would change nothing: whoever gives it expects faults.
     fn refuse_idle(&self, plan: &Plan) -> Result<(), Refusal> {
         // A partition of the primary cuts that node from the others.
         let of_nodes = |kind: FaultKind| {

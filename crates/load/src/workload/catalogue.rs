@@ -119,8 +119,8 @@ impl Workload {
     }
 }
 
-/// The line, from 1, that gives a field by its dotted path: below its table's heading, in the path's
-/// own words, or within an inline table.
+/// The line, from 1, that gives a field by its dotted path: below its table's heading, in the
+/// path's own words, or within an inline table.
 fn line_of(text: &str, field: &str) -> usize {
     let mut heading = String::new();
     let mut nearest = 1;

@@ -1,5 +1,5 @@
-//! A workload that was chosen: where it comes from, and what was set since, so that the choice can
-//! be written down and made again.
+//! A workload that the user chose: where it comes from, and which fields were set since. So the
+//! choice can be written down and made again.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use super::catalogue::catalogue;
 use super::definition::{FaultStep, Workload};
 use super::error::WorkloadError;
 
-/// The fields that settings change, each by its dotted path, in the order in which they are written.
+/// The fields that settings change, each by its dotted path, in the order in which they are
+/// written.
 const FIELDS: [&str; 15] = [
     NEMESIS,
     "mix.read",

@@ -23,8 +23,8 @@ const DURATION_DEFAULT: Duration = Duration::from_secs(5);
 /// How far the proportions of a mix may sum away from 1: what rounding explains.
 const MIX_TOLERANCE: f64 = 1e-6;
 
-/// What is asked of a store: how many keys, which operations on which of them, by how many
-/// sessions, how fast and how long. In YCSB's words.
+/// The load on a store: how many keys, which operations on which of them, by how many sessions, how
+/// fast and how long. In YCSB's words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workload {

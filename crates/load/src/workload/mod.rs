@@ -1,4 +1,4 @@
-//! What is asked of a store: the workload file, and everything drawn from it and a seed.
+//! The load on a store: the workload file, and everything drawn from it and a seed.
 //!
 //! A [`Workload`] is a TOML file in YCSB's words. It and the run's seed decide the steps
 //! ([`Generator`]), the intended start times of an open loop ([`Arrivals`]) and the bytes of every

@@ -187,7 +187,7 @@ pub(super) fn refuse_unknown_fields(table: &Table) -> Result<(), WorkloadError> 
     Ok(())
 }
 
-/// How alike two names have to be, from 0 to 1, for one to be a slip of the other.
+/// How alike two names have to be, from 0 to 1, for one to count as a misspelling of the other.
 const ALIKE_MIN: f64 = 0.5;
 
 /// The name most like `given`, by Damerau-Levenshtein distance scaled to the length; none where no

@@ -209,7 +209,8 @@ impl NodeHandle {
         self.command_done(Command::Disk { fault }).await
     }
 
-    /// Tells it something without waiting for the answer: a paused node hears of it when it goes on.
+    /// Tells it something without waiting for the answer: a paused node hears of it when it goes
+    /// on.
     pub fn tell(&self, command: Command) {
         let (answer, _) = oneshot::channel();
         // Who has exited need not hear it, and who leaves so much unread is as good as gone.

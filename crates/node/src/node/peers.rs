@@ -22,8 +22,8 @@ const QUEUE_BYTES_MAX: usize = 4 << 20;
 /// How long one attempt to reach a peer may take: a handshake takes milliseconds. Fresh attempts
 /// find a peer sooner after a cut than repetitions of an old one, whose intervals double.
 const DIAL_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long a peer may leave what is sent to it without any answer before it is dialled anew. Longer
-/// than a busy machine makes a node wait, and short beside the cuts that are worth noticing.
+/// How long a peer may leave what is sent to it without any answer before it is dialled anew.
+/// Longer than a busy machine makes a node wait, and short beside the cuts that are worth noticing.
 const SILENCE_MAX: Duration = Duration::from_secs(1);
 /// Pauses between attempts, doubling from the one to the other: a peer that was just restarted
 /// is found at once, and one that is gone costs little.

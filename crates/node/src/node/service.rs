@@ -1,4 +1,4 @@
-//! What a node does with what comes in: the replica, and where its effects go.
+//! What a node does with its inputs: it gives them to the replica, and carries out the effects.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -137,8 +137,8 @@ impl Service {
         disk.inspect(|disk| disk.set_fault(fault)).is_some()
     }
 
-    /// After each batch of inputs: begins a commit if there is something to commit and none is under
-    /// way, and arms the timers that were set.
+    /// After each batch of inputs: begins a commit if there is something to commit and none is
+    /// under way, and arms the timers that were set.
     fn after_input(self: &Rc<Self>) {
         if let Some(disk) = &mut self.outputs.borrow_mut().disk {
             disk.begin_commit(self.replica.borrow().replica());

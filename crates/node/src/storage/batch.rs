@@ -12,7 +12,8 @@ pub struct Changes {
     /// Updates in the order in which they were applied, encoded.
     updates: Vec<Vec<u8>>,
     ends: Vec<End>,
-    /// Whether a whole state was merged, so that the order of updates no longer tells what is applied.
+    /// Whether a whole state was merged, so that the order of updates no longer tells what is
+    /// applied.
     merged_state: bool,
     bytes: usize,
 }
@@ -74,7 +75,8 @@ impl Changes {
     }
 
     /// All of them, with what `replica` has of the keys now: call it when every change that the
-    /// replica made was noted. A key that it has lost, which only a planted bug does, stays as it was.
+    /// replica made was noted. A key that it has lost, which only a planted bug does, stays as it
+    /// was.
     pub fn take(&mut self, replica: &Replica) -> Batch {
         let merged_state = std::mem::take(&mut self.merged_state);
         self.bytes = 0;

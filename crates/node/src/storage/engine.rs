@@ -1,4 +1,4 @@
-//! The state in the engine's tables, and back.
+//! Writes the state into the engine's tables, and reads it back.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

@@ -25,8 +25,9 @@ const KINDS: [ReplicaKind; 3] = [
 const CRASHES: u64 = 2_000;
 /// Bits that are flipped, one at a time: all of the engine's header, and some of all that is used.
 const HEADER_BYTES: usize = 512;
-/// The byte and bit that say which of the engine's two last commits is the newer one. Nothing in the
-/// file tells a flip of it from a crash before the newer one was finished (docs/reference/durability.md).
+/// The byte and bit that say which of the engine's two last commits is the newer one. Nothing in
+/// the file tells a flip of it from a crash before the newer one was finished
+/// (docs/reference/durability.md).
 const NEWER_COMMIT: (usize, usize) = (9, 0);
 const FLIPS: usize = HEADER_BYTES * 8 + 4_000;
 /// Keys of the replicas: few, so that they are put again and have siblings.

@@ -1,11 +1,11 @@
 //! Requests and responses as bytes, written by hand and decoded in place.
 //!
-//! All numbers are little-endian. A request is
-//! `id u32, kind u8, key length u16, context entries u16, key, context, value`, the value being
-//! what remains. A compare-and-set has before its value what it expects: `there u8, length u32` and
-//! so many bytes. A response is `id u32, kind u8` and then, by kind, a witness, a vector with
-//! siblings, a refusal, or whether a mismatch tells what was found, and the siblings if it does. A vector is its entries as `u64`, after their number as `u16`.
-//! Decoding trusts nothing and allocates nothing but the caller's scratch.
+//! All numbers are little-endian. A request is `id u32, kind u8, key length u16, context entries
+//! u16, key, context, value`, the value being what remains. A compare-and-set has before its value
+//! what it expects: `there u8, length u32` and so many bytes. A response is `id u32, kind u8` and
+//! then, by kind, a witness, a vector with siblings, a refusal, or whether a mismatch tells what
+//! was found, and the siblings if it does. A vector is its entries as `u64`, after their number as
+//! `u16`. Decoding trusts nothing and allocates nothing but the caller's scratch.
 
 use smallvec::SmallVec;
 

@@ -1,9 +1,9 @@
 //! Network namespaces: each node of a deployment with an address, a link and a firewall of its own.
 //!
 //! The nodes' links meet at a bridge in the harness's namespace, over which its clients reach them.
-//! Everything is named after the bridge: `kvs7`, the namespaces `kvs7-n0`, `kvs7-n1`, …. The names
-//! are the claim: a harness takes the first bridge that is not there, and owns it by its alias.
-//! Needs root, iproute2 and, for faults, nftables.
+//! Everything is named after the bridge: `kvs7`, the namespaces `kvs7-n0`, `kvs7-n1`, …. A harness
+//! takes the first name that no bridge has, and the bridge's alias says who owns it. Needs root,
+//! iproute2 and, for faults, nftables.
 
 mod faults;
 mod kernel;
@@ -68,8 +68,8 @@ pub enum NetworkError {
     },
 }
 
-/// Whether this process can have namespaces, and faults in them if there are to be any: asked before
-/// anything starts, so that a run does not end in its midst.
+/// Whether this process can make namespaces, and faults in them if the run needs some. Call it
+/// before anything starts, so that a run does not end in the middle.
 ///
 /// # Errors
 /// When this process is not root, or a program is missing.

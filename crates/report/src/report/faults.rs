@@ -85,8 +85,8 @@ fn waited(window: &FaultWindow) -> bool {
     window.is_empty() && window.under_way.is_some_and(|waiting| waiting > 0)
 }
 
-/// The share of the operations that succeeded of those that ended during a fault, the worst of some;
-/// or in a word why there is none.
+/// The share of the operations that succeeded of those that ended during a fault, the worst of
+/// some; or in a word why there is none.
 pub(super) fn available(windows: &[&FaultWindow]) -> String {
     let worst = { windows.iter().map(|window| &window.during) }
         .filter(|period| period.operations + period.errors > 0)

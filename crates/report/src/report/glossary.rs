@@ -43,7 +43,8 @@ pub(crate) fn known(cell: &str) -> Option<&'static Term> {
 
 /// What a word of a report means, as lines for a terminal; without one, what each word means.
 ///
-/// A word is known by its name in any case, or by a part of its name; none is where nothing is alike.
+/// A word is found by its name in any case, or by a part of its name. None when no name contains
+/// it.
 #[must_use]
 pub fn meanings(word: Option<&str>) -> Option<String> {
     let word = word.unwrap_or_default().to_lowercase();

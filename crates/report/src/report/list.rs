@@ -32,7 +32,7 @@ pub struct Cells {
     pub faults: usize,
     /// The kinds of fault that there were.
     pub fault_kinds: String,
-    /// Whatever else one should know: a planted bug, void numbers, a missed objective.
+    /// What else the user should know: a planted bug, void numbers, a missed objective.
     pub notes: String,
 }
 

@@ -1,7 +1,8 @@
-//! What people read of a run, made from its saved record and nothing else.
+//! Reports of a run, made from its saved record and nothing else.
 //!
-//! [`text()`] is the one screen that a run ends with, [`html`] the page of it, [`compare`] says whether runs differ; [`load`] reads the record of any run directory
-//! again, so that every report can be made later. Nothing here measures or judges.
+//! [`text()`] is the one screen that a run ends with, [`html`] the page of it, [`compare`] says
+//! whether runs differ; [`load`] reads the record of any run directory again, so that every report
+//! can be made later. Nothing here measures or judges.
 
 pub mod compare;
 mod faults;

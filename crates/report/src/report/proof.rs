@@ -68,7 +68,7 @@ pub(super) fn found(engine: &EngineRecord) -> &'static str {
     }
 }
 
-/// The verdict on the promise, with what is missing of it and what is said beside it.
+/// The verdict on the promise, with what it lacks and the remarks on it.
 pub(super) fn sentence(verdict: &VerdictRecord) -> String {
     let promise = &verdict.promise;
     let mut sentence = match verdict.verdict {

@@ -25,8 +25,8 @@ impl Table {
     }
 }
 
-/// Latencies by kind of operation, and of all together where there are several, in the one unit that
-/// suits the fastest median; nothing when no operation succeeded.
+/// Latencies by kind of operation, and of all together where there are several, in the one unit
+/// that suits the fastest median; nothing when no operation succeeded.
 pub(super) fn latencies(statistics: &Statistics) -> Option<Table> {
     let kinds = &statistics.kinds;
     let fastest = kinds.iter().filter_map(|kind| kind.service.p50).min()?;
@@ -182,7 +182,7 @@ fn node_row(node: &NodeRecord) -> Vec<String> {
     ]
 }
 
-/// A sentence for each node that did not end as asked or was sent nonsense.
+/// A sentence for each node that did not end as asked or that received nonsense.
 pub(super) fn troubles(nodes: &[NodeRecord]) -> Vec<String> {
     let mut sentences = Vec::new();
     for node in nodes {

@@ -1,7 +1,8 @@
 //! `results/` in a browser: a list of runs to sort and filter, the page of each, and comparisons.
 //!
-//! Bound to the loopback interface, for the user of this machine; nothing is ever written. Names in
-//! an address are looked up among what is there (`files`), so that none leads out of the results.
+//! The server listens on the loopback interface only, for the user of this machine, and writes
+//! nothing. It looks the names in an address up among the files that exist (`files`), so that no
+//! address leads out of the results.
 
 mod files;
 mod list;

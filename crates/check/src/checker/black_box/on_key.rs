@@ -222,7 +222,8 @@ impl OnKey {
     }
 
     /// The puts on a key that a node of some epoch may not have seen, and that were invoked up to
-    /// `end` (ns), the latest first, and the stragglers. `None` if [`Self::lasts`] is the shorter way.
+    /// `end` (ns), the latest first, and the stragglers. `None` if [`Self::lasts`] is the shorter
+    /// way.
     pub(super) fn recent(
         &self,
         key: u32,

@@ -169,8 +169,8 @@ impl<'r> Contexts<'r> {
         })
     }
 
-    /// What the contexts of some puts name, the contexts of that, and so on: through puts that are in
-    /// no run, too, because nobody gave their evidence.
+    /// What the contexts of some puts name, the contexts of that, and so on: through puts that are
+    /// in no run, too, because nobody gave their evidence.
     fn known_through_contexts(
         &mut self,
         index: &Index<'_>,

@@ -50,9 +50,9 @@ impl Work {
     }
 }
 
-/// Reduces every anomaly of `checks` to the smallest set of operations that shows it. One that holds
-/// a smaller one of another kind gives way to that one. When the time is over the others stay as
-/// their checks gave them.
+/// Reduces every anomaly of `checks` to the smallest set of operations that shows it. One that
+/// holds a smaller one of another kind gives way to that one. When the time is over the others stay
+/// as their checks gave them.
 pub(super) fn explain(checkers: Checkers, index: &Index<'_>, checks: &mut [Check], time: &Time) {
     let mut work = Work {
         left: WORK_MAX,

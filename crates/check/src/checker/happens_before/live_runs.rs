@@ -3,8 +3,8 @@
 
 use super::graph::Graph;
 
-/// Where the runs of each key are: first those of folded sessions in the order of folding, then those
-/// of sessions that have a lane, then the others.
+/// Where the runs of each key are: first those of folded sessions in the order of folding, then
+/// those of sessions that have a lane, then the others.
 #[derive(Debug)]
 pub(super) struct LiveRuns {
     /// Runs, key by key.

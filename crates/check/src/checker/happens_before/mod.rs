@@ -18,7 +18,8 @@
 //!
 //! It serves the bad patterns of registers (`bad_patterns.rs`), the session guarantees by what
 //! clients saw (`session/`), siblings where contexts decide (`dominance/`) and writes that were
-//! lost (`lost_writes/`). The black box, which adds to visibility as it goes, has clocks of its own.
+//! lost (`lost_writes/`). The black box, which adds to visibility as it goes, has clocks of its
+//! own.
 
 mod clocks;
 mod graph;

@@ -1,12 +1,12 @@
 //! The order of puts that last write wins forces, whatever versions the store gave.
 //!
 //! A replica incarnation never goes back on a key: what it showed or acknowledged comes before what
-//! it showed later, and before what was put there later. And what an origin put later has the larger
-//! version, on whatever key. Each is a *view*: puts with the earliest return and the latest invoke of
-//! the operations that showed them. One is below another when in some view its earliest return is
-//! before the other's latest invoke. A put is lost when it comes, closed over all views, above all
-//! that its key holds in the end: a clock that is behind may rightly lose the later put, so that time
-//! alone says nothing.
+//! it showed later, and before what was put there later. And what an origin put later has the
+//! larger version, on whatever key. Each is a *view*: puts with the earliest return and the latest
+//! invoke of the operations that showed them. One is below another when in some view its earliest
+//! return is before the other's latest invoke. A put is lost when it comes, closed over all views,
+//! above all that its key holds in the end: a clock that is behind may rightly lose the later put,
+//! so that time alone says nothing.
 //!
 //! One order of all puts that keeps every view is found by taking puts away (as in
 //! `lww_black_box.rs`), the earliest invoked first. A put that stands before a final value in that
@@ -84,8 +84,8 @@ impl<'a, 'h> Arbitration<'a, 'h> {
         super::super::lww_black_box::shown_in(&self.shown_in, number)
     }
 
-    /// Takes puts away, the earliest invoked first among those that nothing left comes before. What is
-    /// never taken away comes last.
+    /// Takes puts away, the earliest invoked first among those that nothing left comes before. What
+    /// is never taken away comes last.
     fn put_in_order(&mut self) {
         let mut values = vec![Value::default(); self.puts.len()];
         for [number, ..] in &self.shown_in {
@@ -144,8 +144,8 @@ impl<'a, 'h> Arbitration<'a, 'h> {
         Some(number as u32)
     }
 
-    /// Of puts that `finals` do not hold those that come above all of them, each with the operations
-    /// that say so.
+    /// Of puts that `finals` do not hold those that come above all of them, each with the
+    /// operations that say so.
     pub(super) fn lost(
         &self,
         finals: &[u32],
@@ -224,8 +224,8 @@ fn way(reached: &Table<u32, Step>, to: u32) -> Vec<u32> {
     rows
 }
 
-/// Whose view it is: a place, a key of it or all that it put, and a session of its own where that has
-/// ties that times do not tell.
+/// Whose view it is: a place, a key of it or all that it put, and a session of its own where that
+/// has ties that times do not tell.
 type Viewer = (u32, Option<u32>, Option<u32>);
 
 /// What every view shows.

@@ -1,10 +1,11 @@
 //! What cannot supersede a put because of its time.
 //!
-//! Nothing is visible to what was over before it began. So a put `w` is not visible to a final value
-//! `f` when `f`, or something that `f` happened before, had returned before `w` was invoked: of all
-//! that `f` happened before the earliest return is enough to know. Nor is it when `f` happened before
-//! `w`. Then the operation of `w`'s session that came last between them had returned before, or at
-//! the instant at which `w` was invoked; only such ties are searched. O(n) for n operations.
+//! Nothing is visible to what was over before it began. So a put `w` is not visible to a final
+//! value `f` when `f`, or something that `f` happened before, had returned before `w` was invoked:
+//! of all that `f` happened before the earliest return is enough to know. Nor is it when `f`
+//! happened before `w`. Then the operation of `w`'s session that came last between them had
+//! returned before, or at the instant at which `w` was invoked; only such ties are searched. O(n)
+//! for n operations.
 
 use super::super::happens_before::{Conflicts, Graph, NONE, order};
 use super::super::index::{Index, Table};
@@ -32,8 +33,8 @@ impl Latest {
         }
     }
 
-    /// Whether all rows are before `instant`: their times are smaller or, where they are equal, that
-    /// is known otherwise.
+    /// Whether all rows are before `instant`: their times are smaller or, where they are equal,
+    /// that is known otherwise.
     pub(super) fn are_before(&self, instant: u64, mut at_a_tie: impl FnMut(u32) -> bool) -> bool {
         self.time < instant || (self.time == instant && self.rows.iter().all(|row| at_a_tie(*row)))
     }
@@ -79,8 +80,8 @@ impl<'a, 'h> Futures<'a, 'h> {
         })
     }
 
-    /// Of puts that `finals` do not hold those that none of `finals` can supersede, with the way from
-    /// each to what was over early.
+    /// Of puts that `finals` do not hold those that none of `finals` can supersede, with the way
+    /// from each to what was over early.
     pub(super) fn lost(
         &self,
         finals: &[u32],
@@ -112,7 +113,8 @@ impl<'a, 'h> Futures<'a, 'h> {
             .collect()
     }
 
-    /// Whether `cause`, of whose effects none returned before `put` was invoked, happened before it.
+    /// Whether `cause`, of whose effects none returned before `put` was invoked, happened before
+    /// it.
     fn happened_before(&self, cause: u32, put: u32, visits: &mut usize) -> bool {
         let (graph, index) = (&self.graph, self.graph.index);
         let instant = index.invoke(put as usize);

@@ -122,8 +122,8 @@ impl<'a, 'h> Witnesses<'a, 'h> {
         Some(known)
     }
 
-    /// Whether a final value holds a put, or one that supersedes it. What nobody put may be anything;
-    /// integrity reports it.
+    /// Whether a final value holds a put, or one that supersedes it. What nobody put may be
+    /// anything; integrity reports it.
     pub(super) fn says(&self, value: &Value<'_>, put: usize) -> Said {
         let is_kept = |kept| if kept { Said::Kept } else { Said::Lost };
         if value.puts.binary_search(&(put as u32)).is_ok() {
@@ -157,8 +157,8 @@ impl<'a, 'h> Witnesses<'a, 'h> {
         }
     }
 
-    /// The puts of a final value that may supersede a put about which evidence says nothing: any, or
-    /// those without a vector.
+    /// The puts of a final value that may supersede a put about which evidence says nothing: any,
+    /// or those without a vector.
     pub(super) fn open_finals(&self, get: usize, by_any: bool) -> Vec<u32> {
         let puts = self.index.puts_read(get).iter().copied();
         puts.filter(|put| *put != NO_PUT && (by_any || self.dotted(*put).is_none()))

@@ -1,7 +1,7 @@
 //! The versions of a history: those of replies, and those that follow from them.
 //!
-//! A put without a version of its own, because its reply was lost or says nothing, has the one under
-//! which a get read it. A get without one read its put's. What found nothing read no version.
+//! A put without a version of its own, because its reply was lost or says nothing, has the one
+//! under which a get read it. A get without one read its put's. What found nothing read no version.
 
 use super::super::coverage::Coverage;
 use super::super::index::{Index, Table};
@@ -61,8 +61,8 @@ impl<'a, 'h> Versions<'a, 'h> {
         }
     }
 
-    /// The version of an operation: the outer `None` when it is not known, the inner one for a get of
-    /// the value that nobody put.
+    /// The version of an operation: the outer `None` when it is not known, the inner one for a get
+    /// of the value that nobody put.
     pub(in crate::checker) fn of(&self, row: usize) -> Option<Option<Version>> {
         match self.index.columns.kind[row] {
             Kind::Get => self.of_get(row),

@@ -243,8 +243,8 @@ impl Report {
         ))
     }
 
-    /// Whether the verdict rests on a property, so that what breaks it is shown. A lost write breaks
-    /// linearizability too, and says more plainly what happened.
+    /// Whether the verdict rests on a property, so that what breaks it is shown. A lost write
+    /// breaks linearizability too, and says more plainly what happened.
     #[must_use]
     pub fn is_judged(&self, property: Property) -> bool {
         property == Property::Integrity

@@ -2,15 +2,15 @@
 //! Riak).
 //!
 //! A get stands for the puts that it returned, for what the contexts of those name, for what the
-//! contexts of these name, and so on, and for nothing else: what else its replica had would have been
-//! returned as well. A guarantee is violated when the session had to see a put on the key for which
-//! the get does not stand: one of its own (read-your-writes), one that it had read (monotonic
+//! contexts of these name, and so on, and for nothing else: what else its replica had would have
+//! been returned as well. A guarantee is violated when the session had to see a put on the key for
+//! which the get does not stand: one of its own (read-your-writes), one that it had read (monotonic
 //! reads), one that came before what it had read, along the puts of a session (monotonic writes) or
 //! along reads (writes-follow-reads). A session has read what its gets returned and what the
 //! contexts of its puts name.
 //!
-//! All that a session had to see had happened before the get. So one pass of clocks gathers what had
-//! happened before and is not stood for, and each such put is asked what it is to the session.
+//! All that a session had to see had happened before the get. So one pass of clocks gathers what
+//! had happened before and is not stood for, and each such put is asked what it is to the session.
 //! O(n·k) for k sessions that wrote, and the search along reads from gets that lack something.
 
 use super::super::dominance::Contexts;

@@ -1,5 +1,5 @@
-//! Every model against its definition: the direct engine, stateright and a brute force give the same
-//! verdict on thousands of random histories, valid ones and broken ones.
+//! Every model against its definition: the direct engine, stateright and a brute force give the
+//! same verdict on thousands of random histories, valid ones and broken ones.
 
 use super::brute;
 use super::contest::{Contest, Rival};

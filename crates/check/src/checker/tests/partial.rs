@@ -26,8 +26,8 @@ pub(super) fn erased(history: &History, mut is_erased: impl FnMut(usize) -> bool
     rest
 }
 
-/// The history with the evidence erased of some rows: single ones, half, those of a kind, of a node,
-/// of a key, or all.
+/// The history with the evidence erased of some rows: single ones, half, those of a kind, of a
+/// node, of a key, or all.
 fn erased_somewhere(random: &mut Random, history: &History) -> History {
     let columns = &history.columns;
     let chosen = random.below(history.len());

@@ -1,5 +1,5 @@
-//! The oracles on trial: definitions that have to imply one another, and planted wrong checkers that
-//! have to be found.
+//! The oracles on trial: definitions that have to imply one another, and planted wrong checkers
+//! that have to be found.
 
 use super::brute;
 use super::contest::{Contest, histories, text};

@@ -1,7 +1,7 @@
 //! What values that were written once say of a register, whatever else was done to it.
 //!
-//! Gibbons and Korach, *Testing Shared Memories*, SIAM J. Comput. 1997, section 4: a value's put and
-//! the gets that read it form a cluster with a zone (`linearizable.rs`). Values that successful
+//! Gibbons and Korach, *Testing Shared Memories*, SIAM J. Comput. 1997, section 4: a value's put
+//! and the gets that read it form a cluster with a zone (`linearizable.rs`). Values that successful
 //! compare-and-sets link form one cluster, a chain, in which no operation of a later value returns
 //! before one of an earlier value is invoked. Leaving out all that wrote or observed some values
 //! leaves an order of the rest in order, unless what is left expects one of them. So clusters none

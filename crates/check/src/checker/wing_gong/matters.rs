@@ -37,8 +37,8 @@ impl Sweep<'_> {
         config.used = used;
     }
 
-    /// The latest that the last put can have come with the same operations before it; 0 where none of
-    /// those still waits.
+    /// The latest that the last put can have come with the same operations before it; 0 where none
+    /// of those still waits.
     fn put_that_matters(&self, config: &Config) -> u32 {
         let is_before = |op: &&u32| self.line.ready[**op as usize] < config.put_at;
         let waits = |op: &u32| !config.free.has(self.line.slot[*op as usize]);

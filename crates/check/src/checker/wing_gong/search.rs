@@ -2,8 +2,8 @@
 //!
 //! After each event the search holds every configuration (`config.rs`) that some order of what was
 //! taken leads to. Operations are taken only when one returns: those that it needs, and it last
-//! (Lowe, *Testing for linearizability*, Concurrency Comput. 2017, "just-in-time linearization"; the
-//! idea that an operation may come between its invoke and its return in any place is Wing and
+//! (Lowe, *Testing for linearizability*, Concurrency Comput. 2017, "just-in-time linearization";
+//! the idea that an operation may come between its invoke and its return in any place is Wing and
 //! Gong's, 1993). When no configuration is left the operations up to that return have no order.
 //!
 //! These rules lose no order and save most of the work:
@@ -210,8 +210,8 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// The configurations in which an operation has returned, and whether those are all; `None` when
-    /// the limits are reached.
+    /// The configurations in which an operation has returned, and whether those are all; `None`
+    /// when the limits are reached.
     fn returns(&mut self, op: u32, limits: &mut Limits) -> Option<(Vec<Config>, bool)> {
         let slot = self.line.slot[op as usize];
         let mut reach = Reach::new(op, self.width);

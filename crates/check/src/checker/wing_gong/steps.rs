@@ -90,8 +90,8 @@ impl Reach {
         }
     }
 
-    /// Lets the operation, if it only observes, or what observes what it writes, have come before the
-    /// last put, where a put of that value could come too. The value that is there stays.
+    /// Lets the operation, if it only observes, or what observes what it writes, have come before
+    /// the last put, where a put of that value could come too. The value that is there stays.
     pub(super) fn look_back(&mut self, sweep: &Sweep<'_>, config: &Config) {
         let action = sweep.line.action(self.goal);
         let observes = action.only_observes() && sweep.was_open(config, self.goal);
@@ -314,8 +314,8 @@ impl Sweep<'_> {
         self.line.ready[op as usize] < config.put_at
     }
 
-    /// What may have come just before the last put if the register held `value` then, and has not yet
-    /// come.
+    /// What may have come just before the last put if the register held `value` then, and has not
+    /// yet come.
     fn waited(&self, config: &Config, value: Token) -> Vec<u32> {
         let waits = |op: &u32| {
             self.line.action(*op).is_observed_in(value)

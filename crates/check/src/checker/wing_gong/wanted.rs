@@ -89,7 +89,8 @@ impl Wanted {
     /// Whether an action brings what is wanted.
     pub(super) fn is_helped(&self, sweep: &mut Sweep<'_>, config: &Config, action: Action) -> bool {
         match action {
-            // Of the value that is there it makes other puts free, which a compare-and-set does not.
+            // Of the value that is there it makes other puts free, which a compare-and-set does
+            // not.
             Action::Put(value) if value == config.value => {
                 (self.anything || self.values.contains(&value)) && sweep.has_bound(config)
             }

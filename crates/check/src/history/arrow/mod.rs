@@ -1,7 +1,7 @@
 //! Columns as Apache Arrow record batches and back: the schema of `history.arrows`.
 //!
-//! The names and types are in docs/reference/history-schema.md. Names of enumerations are dictionaries, so
-//! that pandas, Polars and DuckDB show words.
+//! The names and types are in docs/reference/history-schema.md. Names of enumerations are
+//! dictionaries, so that pandas, Polars and DuckDB show words.
 
 mod decode;
 mod possible;

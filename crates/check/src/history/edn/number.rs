@@ -1,8 +1,8 @@
 //! Numbers in the one spelling that each has.
 //!
-//! As in Clojure, integers, ratios, decimals and floats are kinds apart: `1`, `1M` and `1.0` are three
-//! numbers. Within a kind the value alone counts: `1N` is `1`, `2/4` is `1/2`, `1.50M` is `1.5M`, and
-//! `-0.0` is `0.0`.
+//! As in Clojure, integers, ratios, decimals and floats are kinds apart: `1`, `1M` and `1.0` are
+//! three numbers. Within a kind the value alone counts: `1N` is `1`, `2/4` is `1/2`, `1.50M` is
+//! `1.5M`, and `-0.0` is `0.0`.
 
 use std::borrow::Cow;
 

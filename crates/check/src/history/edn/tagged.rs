@@ -50,8 +50,8 @@ fn uuid(text: &str) -> Option<String> {
     parts.next().is_none().then(|| whole.join("-"))
 }
 
-/// An instant in UTC: `2026-11-30T01:02:03.000Z`, with as many digits of the second's fraction as it
-/// needs, and no fewer than three. What is left out at the end of a date is its start.
+/// An instant in UTC: `2026-11-30T01:02:03.000Z`, with as many digits of the second's fraction as
+/// it needs, and no fewer than three. What is left out at the end of a date is its start.
 fn instant(text: &str) -> Option<String> {
     let (clock, offset_s) = without_offset(text)?;
     let (date, time) = clock.split_once('T').unwrap_or((clock, ""));

@@ -1,5 +1,5 @@
-//! Elle's transactions: `[[:w :x 1]]`, `[[:r :x nil]]`. One operation of a transaction is an operation
-//! on a register; several, and appends to lists, are not judged.
+//! Elle's transactions: `[[:w :x 1]]`, `[[:r :x nil]]`. One operation of a transaction is an
+//! operation on a register; several, and appends to lists, are not judged.
 
 use std::borrow::Cow;
 

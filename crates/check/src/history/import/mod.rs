@@ -86,7 +86,8 @@ pub struct ImportOptions {
 }
 
 impl ImportOptions {
-    /// The first option that does not apply to a history of this format, and what such a history is.
+    /// The first option that does not apply to a history of this format, and what such a history
+    /// is.
     fn idle(&self, format: Format) -> Option<(&'static str, &'static str)> {
         let given = [
             (self.initial.is_some(), "--initial"),

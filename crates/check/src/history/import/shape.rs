@@ -1,8 +1,8 @@
-//! What the values of a Jepsen history are: those of one register, `[key value]` of many, or
-//! `[key [version value]]`. A register may hold vectors itself, so one value does not tell; the first
-//! read that is invoked does, since it has a hole where its value will be: `nil`, `[key nil]` or `[key
-//! [nil nil]]`. A history without reads is told by its first operation, and by completions that give
-//! what they write a version.
+//! What the values of a Jepsen history are: those of one register, `[key value]` of many, or `[key
+//! [version value]]`. A register may hold vectors itself, so one value does not tell; the first
+//! read that is invoked does, since it has a hole where its value will be: `nil`, `[key nil]` or
+//! `[key [nil nil]]`. A history without reads is told by its first operation, and by completions
+//! that give what they write a version.
 
 use std::ops::ControlFlow;
 

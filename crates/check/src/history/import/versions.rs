@@ -1,9 +1,9 @@
 //! Registers whose values have versions, `[key [version value]]`, as Jepsen's etcd test has them:
 //! every write counts the register's version up.
 //!
-//! The values alone are judged as those of a register. The versions are held against time and against
-//! each other here, operation by operation, and a history in which they contradict is refused, so
-//! that what they prove wrong is never called valid. An operation of version v
+//! The values alone are judged as those of a register. The versions are held against time and
+//! against each other here, operation by operation, and a history in which they contradict is
+//! refused, so that what they prove wrong is never called valid. An operation of version v
 //!
 //! - has at least the version that was known on its register before it was invoked, and a write a
 //!   higher one,

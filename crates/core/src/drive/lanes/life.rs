@@ -46,8 +46,8 @@ impl<T: Copy> Lanes<T> {
         self.follow(tag, Fate::Disconnected, now_ns, hands)
     }
 
-    /// The store answered that it does not know whether the operation took effect. Nothing happens if
-    /// the answer is awaited no longer.
+    /// The store answered that it does not know whether the operation took effect. Nothing happens
+    /// if the answer is awaited no longer.
     pub fn handle_indefinite<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         id: u32,

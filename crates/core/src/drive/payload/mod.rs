@@ -33,8 +33,8 @@ pub fn fill(id: u64, out: &mut [u8]) {
     rest.copy_from_slice(&last[..rest.len()]);
 }
 
-/// The id whose payload this is, in either form; `None` when any byte or the length differs from what
-/// [`fill`] or [`fill_text`] wrote.
+/// The id whose payload this is, in either form; `None` when any byte or the length differs from
+/// what [`fill`] or [`fill_text`] wrote.
 #[must_use]
 pub fn id_of(bytes: &[u8]) -> Option<u64> {
     id_of_bytes(bytes).or_else(|| id_of_text(bytes))

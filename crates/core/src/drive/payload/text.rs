@@ -1,7 +1,7 @@
 //! Payloads as text that every store and every language can print: base64url throughout.
 //!
-//! The layout is: the id (64 bits in 11 letters), a check of 30 bits over id and length (5 letters),
-//! then filler letters from a Weyl sequence that starts at the check.
+//! The layout is: the id (64 bits in 11 letters), a check of 30 bits over id and length (5
+//! letters), then filler letters from a Weyl sequence that starts at the check.
 
 use super::{check_word, next_word};
 use crate::protocol::VALUE_BYTES_MAX;

@@ -52,7 +52,8 @@ fn replicas_that_saw_the_same_are_equal_whatever_order_keys_came_in() {
     assert_ne!(hash(&one), hash(&after([1, 1])));
 }
 
-/// What a replica of this kind says to one request after another on one key, each with what it kept.
+/// What a replica of this kind says to one request after another on one key, each with what it
+/// kept.
 fn said(kind: ReplicaKind, operations: &[Operation<'_>]) -> Vec<(Reply, usize)> {
     let mut replica = Replica::new(&ReplicaSpec {
         node: NodeId(0),

@@ -1,4 +1,5 @@
-//! What a driver does when an operation or a step has ended: it is recorded, and measured.
+//! What a driver does when an operation or a step has ended: it records the operation and measures
+//! the step.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The hands of the nemesis: what each fault does to the nodes, and how it is undone.
+//! What each fault does to the nodes, and how it is undone.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,8 @@ impl Nemesis<'_> {
             let address = addresses.iter().find(|address| address.node == node);
             self.load.node_moved(*address.expect("it was revived"));
         }
-        // Who is deaf to a node is so wherever it is, and the new life has no faults yet.
+        // A cut is between nodes, wherever they are, and the new life of a node has no faults yet:
+        // tell it again.
         let network = self.set_networks().await;
         let clocks = self.turn_clocks().await;
         failed.and(network).and(clocks)
@@ -168,7 +169,7 @@ impl Nemesis<'_> {
 
     async fn set_clocks(&mut self, offsets: BTreeMap<NodeId, i64>) -> Result<(), String> {
         for (node, offset_ns) in offsets {
-            // It is told when it goes on; until then commands would only heap up.
+            // The node hears of it when it goes on; until then commands would only pile up.
             if !self.paused.contains(&node) {
                 self.target.set_clock(node, offset_ns).await?;
             }

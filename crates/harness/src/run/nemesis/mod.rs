@@ -23,11 +23,11 @@ use log::{Action, Log};
 
 /// How often a node is told of a clock that moves.
 const CLOCK_TICK_NS: u64 = 10_000_000;
-/// Faults at a time, with those that wait for a node to come back; while there are as many, no further
-/// one comes.
+/// Faults at a time, with those that wait for a node to come back; while there are as many, no
+/// further one comes.
 const ACTIVE_MAX: usize = 32;
 
-/// How often it is asked again which node is the primary, for a fault that waits to meet it.
+/// How often a fault that is meant for the primary asks again which node that is.
 const PRIMARY_TICK_NS: u64 = 100_000_000;
 
 /// Why a fault whose time has passed was not installed.
@@ -74,7 +74,7 @@ struct Active {
 }
 
 impl<'a> Nemesis<'a> {
-    /// A nemesis that has done nothing yet. It is to do what `schedule` says, which was drawn from
+    /// A nemesis that has done nothing yet. It will do what `schedule` says, which was drawn from
     /// `plan`.
     pub(super) fn new(
         target: &'a mut dyn Target,
@@ -185,8 +185,8 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// Installs a fault that is due, or lets it wait until one of its nodes is running, and somebody
-    /// says which is the primary if it is meant for that.
+    /// Installs a fault that is due, or lets it wait until one of its nodes is running, and
+    /// somebody says which is the primary if it is meant for that.
     async fn take_up(&mut self, event: ScheduledFault, now_ns: u64) {
         let aimed = self.aimed(&event).await;
         let is_running = |node: &NodeId| self.is_running(*node);
@@ -198,8 +198,8 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// The fault with the nodes that it meets now; none where it is meant for the primary, and nobody
-    /// says which that is.
+    /// The fault with the nodes that it meets now; none where it is meant for the primary, and
+    /// nobody says which that is.
     async fn aimed(&self, event: &ScheduledFault) -> Option<ScheduledFault> {
         if !event.at_primary {
             return Some(event.clone());

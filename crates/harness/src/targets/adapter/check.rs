@@ -1,4 +1,4 @@
-//! Trying an adapter against the protocol, and saying what is wrong.
+//! Tests whether an adapter keeps the protocol, and says what is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

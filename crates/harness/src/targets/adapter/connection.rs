@@ -20,8 +20,8 @@ use super::program::{Program, Recipe, read_line};
 use crate::targets::store::{Speech, StoreConfig, beside};
 use crate::wording::one_line;
 
-/// Requests that an adapter may leave unanswered: more than the lanes have under way at once. Beyond
-/// that it is ended.
+/// Requests that an adapter may leave unanswered: more than the lanes have under way at once.
+/// Beyond that it is ended.
 const UNANSWERED_MAX: usize = 2 * drive::LANES_MAX as usize;
 /// How much is written at once, in bytes.
 const WRITE_BYTES: usize = 64 << 10;
@@ -181,8 +181,8 @@ impl Connection for AdapterConnection {
 }
 
 impl AdapterConnection {
-    /// Moves lines until something is wrong, and says what. It reads while it writes: an adapter whose
-    /// answers nobody takes would take no more requests.
+    /// Moves lines until something is wrong, and says what. It reads while it writes: an adapter
+    /// whose answers nobody takes would take no more requests.
     async fn serve(&mut self, answers: &mut dyn Answers) -> String {
         let mut line = Vec::new();
         let mut unwritten = BytesMut::new();

@@ -168,7 +168,7 @@ const CODES: &[(u32, &str, Meaning)] = &[
     (30, "txn-conflict", Meaning::Refused(Refusal::Rejected)),
 ];
 
-/// What a code means. One that nobody knows leaves the outcome open.
+/// What a code means. An unknown code leaves the outcome open.
 pub(super) fn meaning(code: u32) -> Meaning {
     let known = CODES.iter().find(|(known, _, _)| *known == code);
     known.map_or(Meaning::Indefinite, |(_, _, meaning)| *meaning)

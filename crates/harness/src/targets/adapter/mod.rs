@@ -1,5 +1,5 @@
-//! Adapters: programs in any language that speak to a store, over JSON lines on their standard input
-//! and output (docs/reference/adapters.md).
+//! Adapters: programs in any language that speak to a store, over JSON lines on their standard
+//! input and output (docs/reference/adapters.md).
 
 mod check;
 mod connection;

@@ -1,4 +1,4 @@
-//! What the pipe to an adapter costs: an adapter for nothing, measured.
+//! What the pipe to an adapter costs: measures an adapter that answers at once.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,8 +14,8 @@ use crate::targets::store::NodeWords;
 
 /// How long it is measured.
 const LASTS: Duration = Duration::from_millis(300);
-/// Operations that are outstanding at most: their lines fit a pipe, so that neither side waits for the
-/// other to read.
+/// Operations that are outstanding at most: their lines fit a pipe, so that neither side waits for
+/// the other to read.
 const OUTSTANDING_MAX: u32 = 512;
 /// The key that is asked for.
 const KEY: &str = "user000000000000";

@@ -1,4 +1,4 @@
-//! The process of an adapter: started, told where its store is, read line by line.
+//! The process of an adapter: starts it, tells it where its store is, and reads its lines.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
@@ -29,7 +29,7 @@ pub(super) struct Recipe {
     /// This program, which becomes the adapter and dies with its parent.
     pub(super) program: PathBuf,
     pub(super) command: Vec<String>,
-    /// What it complains of is appended to this file; shown when absent.
+    /// Its standard error is appended to this file; shown when absent.
     pub(super) log: Option<PathBuf>,
 }
 
@@ -142,8 +142,8 @@ impl Program {
     }
 }
 
-/// Appends what is missing of the next line; false at the end of the output. Safe to cancel: what has
-/// come of a line stays in `line`, which its reader clears when it is done with a whole one.
+/// Appends what is missing of the next line; false at the end of the output. Safe to cancel: what
+/// has come of a line stays in `line`, which its reader clears when it is done with a whole one.
 pub(super) async fn read_line(
     stdout: &mut BufReader<ChildStdout>,
     line: &mut Vec<u8>,

@@ -159,8 +159,8 @@ impl Outgoing for EtcdOutgoing {
 }
 
 impl EtcdOutgoing {
-    /// Has those HTTP connections that have no request take the jobs that wait, and says how many more
-    /// connections these are worth.
+    /// Has those HTTP connections that have no request take the jobs that wait, and says how many
+    /// more connections these are worth.
     fn wanted(&self, connections: usize) -> usize {
         let jobs = self.queue.borrow().len();
         for _ in 0..jobs.min(self.idle.get()) {

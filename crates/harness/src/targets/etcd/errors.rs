@@ -11,8 +11,8 @@ pub(super) enum Meaning {
     Indefinite,
 }
 
-/// The errors by what their messages contain (etcd's `rpctypes`). Those that say so before a request
-/// is proposed, or when it is applied without effect, are definite; all others are not.
+/// The errors by what their messages contain (etcd's `rpctypes`). Those that say so before a
+/// request is proposed, or when it is applied without effect, are definite; all others are not.
 const TABLE: &[(&str, Meaning)] = &[
     (
         "etcdserver: too many requests",
@@ -52,7 +52,7 @@ const TABLE: &[(&str, Meaning)] = &[
     ("etcdserver: server stopped", Meaning::Indefinite),
 ];
 
-/// What an error means. One that nobody knows leaves the outcome open.
+/// What an error means. An unknown error leaves the outcome open.
 pub(super) fn meaning(message: &str) -> Meaning {
     let known = TABLE.iter().find(|(known, _)| message.contains(known));
     known.map_or(Meaning::Indefinite, |(_, meaning)| *meaning)

@@ -1,5 +1,5 @@
-//! What the JSON gateway is asked and answers (etcd's documentation, dev-guide/api_grpc_gateway):
-//! keys and values in base64, numbers as strings.
+//! The requests to the JSON gateway, and its answers (etcd's documentation,
+//! dev-guide/api_grpc_gateway): keys and values in base64, numbers as strings.
 
 use std::io;
 use std::net::SocketAddr;

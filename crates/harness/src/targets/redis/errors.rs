@@ -33,7 +33,7 @@ const TABLE: &[(&str, Meaning)] = &[
     ("UNBLOCKED", Meaning::Indefinite),
 ];
 
-/// What an error means. One that nobody knows leaves the outcome open.
+/// What an error means. An unknown error leaves the outcome open.
 pub(super) fn meaning(error: &[u8]) -> Meaning {
     let word = error.split(|byte| *byte == b' ').next().unwrap_or_default();
     let known = TABLE.iter().find(|(known, _)| known.as_bytes() == word);

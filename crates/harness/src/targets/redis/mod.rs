@@ -1,4 +1,4 @@
-//! Redis and what speaks as it does: RESP2 over one pipelined connection a node.
+//! Redis, and other stores with its protocol: RESP2 over one pipelined connection for each node.
 
 mod connection;
 mod errors;

@@ -1,4 +1,4 @@
-//! What went wrong with those who speak to a store, for the report.
+//! What went wrong with the programs that speak to a store, for the report.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -28,12 +28,13 @@ pub struct StoreConfig {
     pub endpoints: Vec<String>,
     /// Where nodes that this program starts run.
     pub host: HostKind,
-    /// Where the files are looked for that its commands name by relative paths: beside its own file.
-    /// Empty for a store of the catalogue.
+    /// Where the files are looked for that its commands name by relative paths: beside its own
+    /// file. Empty for a store of the catalogue.
     pub directory: PathBuf,
 }
 
-/// The directory that a store's file lies in, as a path from the root: its programs start elsewhere.
+/// The directory that a store's file lies in, as a path from the root: its programs start
+/// elsewhere.
 fn directory_of(source: &str) -> PathBuf {
     let path = std::fs::canonicalize(source).unwrap_or_default();
     path.parent().map(Path::to_owned).unwrap_or_default()

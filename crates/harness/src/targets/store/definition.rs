@@ -35,8 +35,8 @@ pub struct Definition {
     /// Programs of its nodes beside `nodes.start`, or instead of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub process: Vec<Process>,
-    /// Files that are written to each node's directory before `nodes.start` is run: templates by their
-    /// names.
+    /// Files that are written to each node's directory before `nodes.start` is run: templates by
+    /// their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, Template>,
     /// What is done once when all programs are ready.
@@ -54,7 +54,7 @@ pub struct Definition {
     /// Words of the store's own that `--set store.NAME=VALUE` sets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, Choice>,
-    /// What may be done to it; every fault that its nodes can have when absent.
+    /// The faults that it can take; when absent, every fault that its nodes can have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub faults: BTreeMap<FaultKind, bool>,
     /// The package that each program is in, for whoever lacks it.
@@ -101,8 +101,8 @@ pub struct Nodes {
     /// The program that each node runs, with its arguments; templates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub start: Vec<Template>,
-    /// The names of the ports that each node needs. Clients connect to the one named `client`, or to
-    /// the first.
+    /// The names of the ports that each node needs. Clients connect to the one named `client`, or
+    /// to the first.
     #[serde(default = "client_port")]
     pub ports: Vec<String>,
     /// When a node serves.
@@ -150,7 +150,7 @@ pub enum On {
     Each,
 }
 
-/// When a program serves: a port is open, and answers, or a command succeeds.
+/// When a program is ready: a port is open and answers, or a command succeeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ready {
@@ -230,8 +230,8 @@ pub struct Primary {
     /// A way of this program's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builtin: Option<String>,
-    /// A command that prints the name of the node, or its host and client port; a template, filled in
-    /// for each node in turn until one knows.
+    /// A command that prints the name of the node, or its host and client port; a template, filled
+    /// in for each node in turn until one knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<Template>,
 }

@@ -1,4 +1,4 @@
-//! Whether a program serves: asked by a client's means, not by its log.
+//! Whether a program serves: tests what a client would see, and does not read its log.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Bringing a store up: addresses, files, programs in their order, readiness, what is done once.
+//! Brings a store up: addresses, files, programs in their order, readiness, and the commands that
+//! run once.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -121,8 +122,8 @@ pub(super) struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    /// Starts every program on every node, each after those before it serve, and does what is done
-    /// once.
+    /// Starts every program on every node, each when those before it serve, and runs the commands
+    /// that run once.
     pub(super) async fn all(&self) -> anyhow::Result<Vec<NodePrograms>> {
         let mut programs: Vec<NodePrograms> =
             self.nodes.iter().map(|_| NodePrograms::default()).collect();
@@ -151,8 +152,8 @@ impl Starter<'_> {
         for row in rows(&self.config.definition) {
             if row.on.has(node as u16) {
                 own.programs.push(self.spawn(&row, node).await?);
-                // A program may need its peers to be wholly ready, and they may be gone: that it
-                // answers at all is enough.
+                // A program may need its peers to be fully ready, and they may be gone. So it is
+                // enough that it answers at all.
                 self.await_answer(&row, node, &own).await?;
             }
         }

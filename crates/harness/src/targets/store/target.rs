@@ -48,7 +48,8 @@ pub struct Store {
 impl Store {
     /// Starts the store and waits until it serves, or finds out where it runs already. `program` is
     /// this program, for the agent that keeps the nodes; `run` is a word that no other run has, for
-    /// keys; `logs` is where the nodes' logs and directories go; a client gives an answer `patience`.
+    /// keys; `logs` is where the nodes' logs and directories go; a client gives an answer
+    /// `patience`.
     ///
     /// # Errors
     /// When a program is missing, a node does not start or become ready, with the end of its log.
@@ -380,7 +381,7 @@ impl Target for Store {
     }
 
     fn set_clock(&mut self, _: NodeId, offset_ns: i64) -> Local<'_, Result<(), String>> {
-        // It reads what the machine's does, whatever anybody wants.
+        // The store reads the clock of the machine, which kvs-bench does not set.
         let set = match offset_ns {
             0 => Ok(()),
             _ => Err("nobody here turns its clock".to_owned()),

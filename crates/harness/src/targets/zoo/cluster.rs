@@ -29,8 +29,8 @@ pub struct ClusterConfig {
     pub lattice: Lattice,
     /// A known mistake to build the store with.
     pub bug: Option<Bug>,
-    /// The program that records what each replica is given (docs/guides/traces.md), beside the node's
-    /// log; none records nothing.
+    /// The program that records what each replica is given (docs/guides/traces.md), beside the
+    /// node's log; none records nothing.
     pub traced_by: Option<String>,
     /// Where the nodes run.
     pub host: HostKind,
@@ -137,8 +137,8 @@ impl Cluster {
         &self.endpoint
     }
 
-    /// Makes the connections of a load generator. One over which nothing comes for `patience`, though
-    /// something was asked, is given up.
+    /// Makes the connections of a load generator. One over which nothing comes for `patience`,
+    /// though something was asked, is given up.
     #[must_use]
     pub fn connector(&self, patience: Duration) -> Rc<QuicConnector> {
         Rc::new(QuicConnector::new(self.endpoint.clone(), patience))

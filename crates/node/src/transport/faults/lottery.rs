@@ -1,4 +1,4 @@
-//! What becomes of each datagram: drawn here, done elsewhere.
+//! Draws what becomes of each datagram. The socket carries it out.
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,5 @@
-//! Faults of the network, in a node's UDP socket below QUIC: no root is needed, and QUIC sees what
-//! it would see of a bad network.
+//! Faults of the network, in a node's UDP socket below QUIC. They need no root, and QUIC sees what
+//! it would see on a bad network.
 //!
 //! [`NetworkFaults`] says what goes wrong. The socket only cuts what comes in. Everything else
 //! happens to what goes out, so a delay or a loss between two nodes is the sender's.

@@ -1,4 +1,5 @@
-//! How often runs of the same are called different: the false alarms of [`compare`] on real runs.
+//! How often [`compare`] calls runs of the same configuration different: its false alarms on real
+//! runs.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -20,9 +21,9 @@ pub struct FalseAlarms {
     pub refused: u32,
 }
 
-/// Takes `rounds` pairs of runs that ran one after the other, somewhere in `runs`, which are all of
-/// the same; deals each pair out to A and B by chance, as interleaving does; compares; again and
-/// again. None when there are fewer than `rounds` pairs.
+/// Takes `rounds` pairs of consecutive runs somewhere in `runs`, which all have one configuration.
+/// Deals each pair out to A and B by chance, as interleaving does, and compares; again and again.
+/// None when there are fewer than `rounds` pairs.
 #[must_use]
 pub fn false_alarms(
     runs: &[RunRecord],

@@ -19,8 +19,9 @@ pub struct CiFile {
     pub contents: String,
 }
 
-/// github-action-benchmark's JSON, one file a direction; Bencher's metric format; both of B. JUnit for
-/// the whole answer: it has failures when B is refused, and errors when something was not decided.
+/// github-action-benchmark's JSON, one file a direction; Bencher's metric format; both of B. JUnit
+/// for the whole answer: it has failures when B is refused, and errors when something was not
+/// decided.
 #[must_use]
 pub fn ci_files(comparison: &Comparison) -> Vec<CiFile> {
     vec![

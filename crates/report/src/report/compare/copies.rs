@@ -1,4 +1,4 @@
-//! Runs that are counted more than once: a copy of a run says nothing that the run does not say.
+//! Finds runs that are there more than once: a copy of a run says nothing new.
 
 use std::collections::BTreeMap;
 

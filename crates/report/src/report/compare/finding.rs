@@ -1,4 +1,4 @@
-//! What may be said of each difference.
+//! What a report may say about each difference.
 
 use serde::Serialize;
 
@@ -79,8 +79,8 @@ pub(super) fn judge(cells: &mut [Cell], settings: Thresholds) {
     }
 }
 
-/// What holds of a finding whatever the true numbers are of which only the least is known: more in B
-/// makes a large increase larger, more in A a decrease.
+/// What holds of a finding whatever the true numbers are of which only the least is known: more in
+/// B makes a large increase larger, more in A a decrease.
 fn whatever_never_started(metric: &Metric, finding: Finding) -> Finding {
     let [in_a, in_b] = metric.at_least.map(|count| count > 0);
     let is_more_certain = match finding {

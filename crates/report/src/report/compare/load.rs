@@ -9,8 +9,8 @@ use kvs_measure::{Measured, RunRecord, RunRecordError};
 /// Runs that are read of one set.
 const RUNS_MAX: usize = 10_000;
 
-/// What a run leaves in its directory before its record: a directory with one of these and without a
-/// record is of a run that has no result.
+/// What a run leaves in its directory before its record: a directory with one of these and without
+/// a record is of a run that has no result.
 const TRACES_OF_A_RUN: [&str; 4] = [
     "nodes",
     "history.arrows",
@@ -83,7 +83,8 @@ pub fn load_runs(path: &Path) -> Result<RunSet, RunRecordError> {
     Ok(RunSet { runs, partial })
 }
 
-/// Whether a directory without a record is of a run: it is empty, or a run has left something there.
+/// Whether a directory without a record is of a run: it is empty, or a run has left something
+/// there.
 fn is_partial(directory: &Path) -> std::io::Result<bool> {
     let is_empty = fs::read_dir(directory)?.next().is_none();
     let has_trace = { TRACES_OF_A_RUN.iter() }.any(|name| directory.join(name).exists());

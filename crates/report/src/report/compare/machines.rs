@@ -1,4 +1,4 @@
-//! Whether runs ran on one machine: what differs between machines is no difference of the stores.
+//! Whether all runs ran on one machine: a difference between machines is not one between stores.
 
 use crate::report::layout::{join, plural};
 use crate::report::number;

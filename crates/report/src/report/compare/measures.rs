@@ -88,8 +88,8 @@ fn throughput(run: &RunRecord) -> Option<Number> {
     is_closed.then_some(Number::exactly(achieved))
 }
 
-/// A percentile of what clients waited. One that falls among arrivals that never started is known to be
-/// as long as these had waited, and no more.
+/// A percentile of what clients waited. One that falls among arrivals that never started is known
+/// to be as long as these had waited, and no more.
 fn percentile(run: &RunRecord, of: fn(&Summary) -> Option<u64>) -> Option<Number> {
     let (at_least, at_most) = run.statistics.latency_bounds()?;
     match of(at_most) {

@@ -1,9 +1,9 @@
-//! Whether two sets of runs differ, and by how much: nothing is called a change that chance or the
-//! machine's noise could have made.
+//! Whether two sets of runs differ, and by how much. A difference that chance or the machine's
+//! noise could have made is not called a change.
 //!
-//! Runs are repetitions of one another when all that was asked of them but the seed is the same; a
-//! comparison is of the repetitions of one such [`Cell`] in A with those in B. One number of each run
-//! enters the tests, never single operations: those of one run are not independent.
+//! Runs repeat one another when they differ in nothing but the seed. A comparison is between the
+//! repetitions of one such [`Cell`] in A and those in B. One number of each run enters the tests,
+//! never single operations, since those of one run are not independent.
 
 mod alarms;
 mod answer;

@@ -1,4 +1,4 @@
-//! What two samples say of the difference between what they come from.
+//! What two samples say about the difference between their populations.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -84,8 +84,8 @@ pub(super) fn estimate(a: &[f64], b: &[f64]) -> Estimate {
     }
 }
 
-/// So many runs of each set are needed before any difference can be certain below `certain`, of `asked`
-/// questions; none when no number is enough.
+/// So many runs of each set are needed before any difference can be certain below `certain`, of
+/// `asked` questions; none when no number is enough.
 pub(super) fn runs_needed(asked: usize, certain: f64) -> Option<usize> {
     let is_enough = |runs: &usize| least_p(*runs, *runs) * (asked as f64) < certain;
     (NOISE_RUNS_MIN..=RUNS_NEEDED_MAX).find(is_enough)
@@ -193,8 +193,8 @@ fn doubled_ranks(numbers: &[f64]) -> Vec<usize> {
     numbers.iter().map(rank).collect()
 }
 
-/// In how many ways `size` of the numbers with these ranks can be dealt to A so that their ranks have
-/// each sum: the exact distribution of the test, equal numbers or not.
+/// In how many ways `size` of the numbers with these ranks can be dealt to A so that their ranks
+/// have each sum: the exact distribution of the test, equal numbers or not.
 fn ways_by_rank_sum(ranks: &[usize], size: usize) -> Vec<f64> {
     let sums = ranks.iter().sum::<usize>() + 1;
     let mut ways = vec![vec![0.0; sums]; size + 1];

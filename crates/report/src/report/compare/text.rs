@@ -89,7 +89,8 @@ pub(super) fn row(metric: &Metric) -> Vec<String> {
     ]
 }
 
-/// The median of A (0) or B (1), which is marked where numbers are only known to be at least as large.
+/// The median of A (0) or B (1), which is marked where numbers are only known to be at least as
+/// large.
 fn bounded(metric: &Metric, set: usize, median: f64) -> String {
     let mark = if metric.at_least[set] > 0 { "≥ " } else { "" };
     mark.to_owned() + &value(metric.unit, median)

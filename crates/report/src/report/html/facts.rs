@@ -62,8 +62,8 @@ fn promise(record: &RunRecord) -> Tile {
     }
 }
 
-/// How far up the ladder nothing is broken, in the colour of the worst that stands on it up to what
-/// was promised: a store owes nothing above its promise.
+/// The strongest model up to which nothing is broken, in the colour of the worst result up to the
+/// promised model: a store owes nothing above its promise.
 fn ladder_tile(record: &RunRecord) -> Tile {
     let models = &record.verdict.models;
     let named = |wanted: VerdictWord| {

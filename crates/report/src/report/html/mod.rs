@@ -1,4 +1,5 @@
-//! Pages: one self-contained HTML file each, that opens from disk and asks no network for anything.
+//! Pages: one self-contained HTML file each, which opens from disk and loads nothing from the
+//! network.
 //!
 //! A page is a template of `assets/`, filled with facts, and a description of its charts
 //! (`Chart`), which `assets/charts.js` draws with uPlot.

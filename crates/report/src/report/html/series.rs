@@ -1,4 +1,5 @@
-//! The course of a run, from `timeseries.csv` and `nodes.csv`, thinned out to what a page can show.
+//! The charts over time of a run, from `timeseries.csv` and `nodes.csv`, thinned out to what a page
+//! can show.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -64,8 +64,8 @@ pub fn page(sweep: &SweepRecord) -> String {
 /// Which percentile, and where a try has it.
 type Percentile = (&'static str, fn(&Try) -> Option<u64>);
 
-/// Latency over offered load, a curve a store; of several tries at a rate the median, and none whose
-/// numbers are void.
+/// Latency over offered load, a curve a store; of several tries at a rate the median, and none
+/// whose numbers are void.
 fn chart(sweep: &SweepRecord) -> Chart {
     const PERCENTILES: [Percentile; 4] = [
         ("p99", |one| one.p99_ns),

@@ -43,8 +43,8 @@ pub struct StoreSweep {
     pub knee_per_s: Option<f64>,
     /// The least rate beyond the knee that was not kept up with; absent when all were.
     pub beyond_per_s: Option<f64>,
-    /// The least rate whose every try was spoiled, so that nobody can tell whether it is kept up with;
-    /// absent when there was none.
+    /// The least rate whose every try was spoiled, so that nobody can tell whether it is kept up
+    /// with; absent when there was none.
     #[serde(default)]
     pub void_from_per_s: Option<f64>,
     /// The largest rate that meets the objectives; absent without objectives or such a rate.
@@ -76,8 +76,8 @@ pub struct Try {
     /// Why they are.
     #[serde(default)]
     pub void_reason: Option<String>,
-    /// Whether they are void since more than half of the arrivals never started: that the store does not
-    /// keep up is certain all the same.
+    /// Whether they are void since more than half of the arrivals never started: that the store
+    /// does not keep up is certain all the same.
     #[serde(default)]
     pub overloaded: bool,
     /// The share of the arrivals that never started, from 0 to 1.

@@ -2,8 +2,8 @@
 //!
 //! The other specifications find the put of every get by its value, which here is not possible, so
 //! that the order is searched for. `read.rs` reads a history anew, and shares nothing with the
-//! direct engine's searches but the rows. `register.rs` and
-//! `steps.rs` are the model of one key after another, `sessions.rs` that of one order of all sessions.
+//! direct engine's searches but the rows. `register.rs` and `steps.rs` are the model of one key
+//! after another, `sessions.rs` that of one order of all sessions.
 
 mod bits;
 mod contents;

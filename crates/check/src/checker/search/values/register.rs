@@ -9,9 +9,9 @@
 //! - a put whose value is written once, when all that find it are open and nobody needs what is
 //!   there any more.
 //!
-//! A put or append that another put follows at once is seen by nobody, so that it may come there for
-//! nothing: it is free, and need not be taken when it returns. A state is left when what somebody has
-//! to find is gone and cannot be written again.
+//! A put or append that another put follows at once is seen by nobody, so that it may come there
+//! for nothing: it is free, and need not be taken when it returns. A state is left when what
+//! somebody has to find is gone and cannot be written again.
 
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};

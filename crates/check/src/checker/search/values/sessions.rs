@@ -1,8 +1,8 @@
 //! The model of sequential consistency: one order of all operations on all keys that keeps the
 //! order of each session and no other.
 //!
-//! A state is how far each session has got, which operations of unknown outcome were taken, and what
-//! each key holds. What only finds what is there comes at once, since it changes nothing.
+//! A state is how far each session has got, which operations of unknown outcome were taken, and
+//! what each key holds. What only finds what is there comes at once, since it changes nothing.
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;

@@ -65,8 +65,8 @@ pub(in crate::checker::tests) fn convergence(history: &History) -> Option<bool> 
     }
 }
 
-/// Every put that took effect is in each final value of its key, or something there supersedes it; open
-/// when no put was looked for.
+/// Every put that took effect is in each final value of its key, or something there supersedes it;
+/// open when no put was looked for.
 pub(in crate::checker::tests) fn lost_writes(history: &History) -> Option<bool> {
     let columns = &history.columns;
     let finals = finals(history);
@@ -88,8 +88,8 @@ pub(in crate::checker::tests) fn lost_writes(history: &History) -> Option<bool> 
     (!puts.is_empty()).then(|| puts.iter().all(kept))
 }
 
-/// Whether a final get shows the put, or what supersedes it in the model's own order, or what may for
-/// all that is known.
+/// Whether a final get shows the put, or what supersedes it in the model's own order, or what may
+/// for all that is known.
 fn survives(history: &History, put: usize, get: usize) -> bool {
     let columns = &history.columns;
     if columns.read.at(get).contains(&columns.written[put]) {
@@ -155,8 +155,8 @@ fn happens_before(history: &History) -> Vec<Vec<bool>> {
     )
 }
 
-/// Whether last write wins puts one put below another, whatever versions they got: what an origin put
-/// later, what a replica showed or put later.
+/// Whether last write wins puts one put below another, whatever versions they got: what an origin
+/// put later, what a replica showed or put later.
 fn is_forced(history: &History, below: usize, above: usize) -> bool {
     forced(history)[below][above]
 }

@@ -33,8 +33,8 @@ fn is_known(history: &History, row: usize) -> bool {
     }
 }
 
-/// Last write wins as a machine: origins that number upwards, registers that never go back. What has
-/// no version is left out.
+/// Last write wins as a machine: origins that number upwards, registers that never go back. What
+/// has no version is left out.
 pub(in crate::checker::tests) fn lww(history: &History) -> bool {
     #[derive(Clone, Default)]
     struct Machine {
@@ -134,8 +134,8 @@ pub(in crate::checker::tests) fn lww_axioms(history: &History) -> bool {
 }
 
 /// Last write wins by what replicas showed: for each key some order of its values has every replica
-/// go up in it. A replica shows what it acknowledges and what it answers; before that, nothing. Open
-/// when something was read that cannot have been.
+/// go up in it. A replica shows what it acknowledges and what it answers; before that, nothing.
+/// Open when something was read that cannot have been.
 pub(in crate::checker::tests) fn arbitrable(history: &History) -> Option<bool> {
     let columns = &history.columns;
     let mut shown: Vec<(usize, Option<u64>)> = Vec::new();

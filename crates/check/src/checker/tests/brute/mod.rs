@@ -99,8 +99,8 @@ fn returned(history: &History, row: usize) -> u64 {
     }
 }
 
-/// Whether one operation was over before the other began: it returned before that was invoked, or its
-/// session did it earlier.
+/// Whether one operation was over before the other began: it returned before that was invoked, or
+/// its session did it earlier.
 fn precedes(history: &History, a: usize, b: usize) -> bool {
     let columns = &history.columns;
     let session = columns.session[a] == columns.session[b] && columns.index[a] < columns.index[b];

@@ -1,6 +1,6 @@
 //! The session guarantees (Terry et al., 1994): by recorded vectors, over all pairs of a session;
-//! and by what clients saw, over all pairs of a get and a put that it had to show, under either rule
-//! of dominance.
+//! and by what clients saw, over all pairs of a get and a put that it had to show, under either
+//! rule of dominance.
 
 use super::{close, context, counted, superseded};
 use crate::checker::index::Index;

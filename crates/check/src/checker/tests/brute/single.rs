@@ -69,7 +69,8 @@ pub(in crate::checker::tests) fn weak_causal(history: &History) -> bool {
     })
 }
 
-/// CM, causal memory (Ahamad et al., 1995): each operation together with its session's earlier ones.
+/// CM, causal memory (Ahamad et al., 1995): each operation together with its session's earlier
+/// ones.
 pub(in crate::checker::tests) fn causal_memory(history: &History) -> bool {
     let sessions = &history.columns.session;
     Past::new(history).is_some_and(|past| {
