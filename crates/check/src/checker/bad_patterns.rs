@@ -28,7 +28,7 @@ use super::verdict::{Check, Findings, Verdict};
 
 /// Conflicts that are kept at most, 192 MB of them; beyond it the question is left open.
 const CONFLICTS_MAX: usize = 16 << 20;
-/// Conflicts that are gathered before those that others contain are dropped for the first time.
+/// How many conflicts the pass gathers before it first drops those that others contain.
 const CONFLICTS_GATHERED: usize = 1 << 20;
 /// Conflicts of a circle that are shown: with their gets no more than six operations.
 const CIRCLE_MAX: usize = 2;

@@ -33,8 +33,8 @@ impl Coverage {
         self.known > 0 && !self.is_whole()
     }
 
-    /// What a check by `evidence` answers that covered a part and found nothing wrong with it: that
-    /// another one has to decide, which does without.
+    /// The answer of a check by `evidence` that covered only a part and found nothing wrong with
+    /// it: another check, which needs no evidence, has to decide.
     pub(super) fn undecided(self, evidence: &str) -> Verdict {
         Verdict::not_applicable(format!(
             "{self} carry a {evidence}: nothing refutes those, and they prove nothing of the others"

@@ -83,9 +83,9 @@ pub(super) fn say_of_contexts(report: &mut Report, history: &History, is_declare
     }
 }
 
-/// Takes back what checks refuted, where it may be that only the missing part explains it.
-/// `has_open` says whether puts were read that are not recorded, `dominance` is what was judged by
-/// and nothing where searches judged.
+/// Takes back what checks refuted if the missing part may explain it. `has_open` says whether puts
+/// were read that are not recorded. `dominance` is the rule that was judged by, and nothing if
+/// searches judged.
 pub(super) fn withdraw(
     checks: &mut [Check],
     history: &History,

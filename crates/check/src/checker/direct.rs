@@ -22,15 +22,15 @@ use crate::history::{History, Kind};
 
 /// Time for a dear check once the proof that it goes without has verified.
 const AFTER_PROOF: Duration = Duration::from_secs(5);
-/// One part in so many of its time a dear check leaves to those that are judged where it has no
-/// answer.
+/// An expensive check leaves one part in this many of its time to the checks that are needed when
+/// it has no answer.
 const LEFT_FOR_OTHERS: u32 = 4;
 /// Operations from which on a second thread pays.
 const SECOND_THREAD_MIN: usize = 20_000;
 
-/// The checks of a history that the direct algorithms refuse for `reason`: they rest on values
-/// that are unique. Where that is all that is wrong, searches judge it, which take reads of values
-/// that nobody wrote into account themselves.
+/// The checks of a history that the direct algorithms refuse for `reason`: they need unique values.
+/// If that is the only reason, searches judge the history, and find reads of values that nobody
+/// wrote themselves.
 pub(super) fn searches(
     checkers: Checkers,
     history: &History,

@@ -179,8 +179,9 @@ impl<'h> Index<'h> {
     }
 
     /// Finds the operations of one session on one key that follow each other without a tick of the
-    /// clock between them. One pair an instant and key can be told apart from what was concurrent;
-    /// two chains side by side are in no interval order (Fishburn 1970), so that others are untold.
+    /// clock between them. For one such pair at an instant of a key, times can tell it from what
+    /// was concurrent. Two pairs side by side are in no interval order (Fishburn 1970), so times
+    /// cannot tell the others.
     fn find_ties(&mut self) {
         let mut taken: Table<(u32, u64), ()> = Table::default();
         for session in 0..self.by_session.len() {

@@ -17,8 +17,9 @@ struct Move {
     to: u32,
 }
 
-/// Says so when orders of single keys may not make up one of all. `needs_ties` says whether a dense
-/// key has no order in which what ended at an instant comes before what began there.
+/// Says so when orders of single keys may not fit together into one order of all. `needs_ties` says
+/// whether a dense key has no order in which what ended at an instant comes before what began
+/// there.
 pub(super) fn entangled(index: &Index<'_>, needs_ties: impl Fn(u32) -> bool) -> Option<String> {
     let mut known: Table<u32, bool> = Table::default();
     let mut moves = moves(index);

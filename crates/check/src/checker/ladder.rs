@@ -62,8 +62,8 @@ impl fmt::Display for Rung {
     }
 }
 
-/// Where the checks put each model, weakest first; `promised` is marked. `by_evidence` are the
-/// properties that evidence may have refuted.
+/// The standing of each model by the checks, weakest first; `promised` is marked. `by_evidence` are
+/// the properties that evidence may have refuted.
 pub(super) fn ladder(
     checkers: Checkers,
     checks: &[Check],
@@ -125,8 +125,8 @@ fn is_asked_twice(checkers: Checkers, model: Model) -> bool {
     last.and_then(Checker::proved_by).is_some()
 }
 
-/// One question asked by evidence and without: the proof decides, and where there is no evidence
-/// the other.
+/// One question, answered with evidence and without. The proof decides, and without evidence the
+/// other check.
 fn stands_by_proof(
     proof: Option<&Verdict>,
     without: Option<&Verdict>,
@@ -141,8 +141,8 @@ fn stands_by_proof(
     }
 }
 
-/// One question, or two that both have to be answered: replicas that agree say nothing of writes
-/// that may be lost.
+/// One question, or two that both need an answer: replicas that agree say nothing about lost
+/// writes.
 fn stands_by_all(first: Option<&Verdict>, second: Option<&Verdict>) -> (Standing, Option<String>) {
     match (first, second) {
         (Some(Verdict::Valid), Some(Verdict::Unknown { reason })) => {

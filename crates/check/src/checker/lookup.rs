@@ -163,9 +163,8 @@ pub(super) fn puts_by_id(columns: &Columns) -> Result<Table<u64, u32>, NoPuts> {
 
 /// Whether row `b` can be what the session of row `a` did next.
 ///
-/// # Errors
-/// When both are one place of the session, or `a` was under way when `b` began: a write of unknown
-/// outcome is for ever, so that it ends its session.
+/// # Errors When both are one place of the session, or `a` was under way when `b` began: a write of
+/// unknown outcome may take effect at any later time, so it ends its session.
 pub(super) fn follow(columns: &Columns, a: usize, b: usize) -> Result<(), String> {
     let (session, returned) = (columns.session[a], columns.returned[a]);
     if columns.index[a] == columns.index[b] {

@@ -26,7 +26,7 @@ const BEFORE_TIME: u64 = 0;
 /// Stands for the initial value among the puts.
 const INITIAL: u32 = NO_PUT;
 
-/// Whose exposures are ordered by one clock: a replica incarnation's by time, or those of one
+/// A viewer, whose exposures have one order: a replica incarnation's by time, or those of one
 /// session there by its order.
 type Viewer = (u32, Option<u32>);
 

@@ -9,8 +9,8 @@ use crate::history::Dominance;
 pub use crate::history::Model;
 
 impl Model {
-    /// The properties that make it up. Where two of them ask one question, by evidence and
-    /// without, they stand next to each other.
+    /// Its properties. Two that ask one question, with evidence and without, stand next to each
+    /// other.
     #[must_use]
     pub const fn properties(self) -> &'static [Property] {
         use Property as P;
@@ -71,11 +71,12 @@ impl Model {
     /// The models that hold whenever this one does, by definition and without a look at the
     /// history: those directly below it.
     ///
-    /// Sequential consistency knows no real time, which the visibility of the causal model does,
-    /// so it does not imply that. No register model implies convergence, which asks replicas.
+    /// Sequential consistency ignores real time and the visibility of the causal model does not, so
+    /// it does not imply `causal`. No register model implies convergence, which asks replicas.
     ///
-    /// A register overwrites whatever it held. Where a put supersedes its context only, a register
-    /// that has lost a value without that says nothing of the models of siblings.
+    /// A register overwrites whatever it held. If a put supersedes its context only, a register may
+    /// lose a value that was in no context. So a register model then says nothing about the models
+    /// of siblings.
     #[must_use]
     pub const fn implied(self, dominance: Dominance) -> &'static [Self] {
         let by_context = matches!(dominance, Dominance::Context);

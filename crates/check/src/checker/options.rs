@@ -136,20 +136,21 @@ pub struct Options {
     pub dominance: Option<Dominance>,
     /// What the verdict rests on.
     pub judged_by: JudgedBy,
-    /// Whether only what the verdict rests on is checked: the other models of the ladder are left
-    /// out.
+    /// Whether to check only what the verdict depends on, and leave out the other models of the
+    /// ladder.
     pub verdict_only: bool,
     /// Which engines judge.
     pub engine: Engine,
     /// What the search may cost.
     pub budget: Budget,
-    /// Time for the whole check but for the search, whose budget stands beside it; none is as long
-    /// as it takes. What is not decided by then is unknown.
+    /// The time for the whole check without the search of the second engine, which has a budget of
+    /// its own. None is as long as it takes. What is not decided by then is unknown.
     pub check_budget: Option<Duration>,
     /// The clock for both budgets; without one only operations, states and memory are bounded.
     pub clock: Option<Clock>,
     /// Where to say how far the check has got.
     pub progress: Option<ProgressSink>,
-    /// The command that judges the history again, which a verdict names that the budget cut short.
+    /// The command that judges the history again. A verdict names it if the budget cut the check
+    /// short.
     pub again: Option<String>,
 }

@@ -10,8 +10,9 @@ use super::table::{Checker, Checkers};
 use super::time::OVER;
 use super::verdict::{Check, Verdict};
 
-/// What was left undone that the verdict's own line says: a black box that would only have looked
-/// for mistakes of the checkers, and what the budget cut short of what the verdict rests on.
+/// What stayed unfinished and stands in the verdict's own line: a black box that only looks for
+/// mistakes of the checkers, and the checks that the verdict depends on and that the budget cut
+/// short.
 pub(super) fn left_undone(report: &Report, options: &Options) -> Vec<String> {
     let verdict = |property| report.check(property).map(|check| &check.verdict);
     let mut left = Vec::new();
@@ -37,8 +38,8 @@ pub(super) fn left_undone(report: &Report, options: &Options) -> Vec<String> {
     left
 }
 
-/// What to say where two checks of one model contradict each other: one of them has a bug. Evidence
-/// that verifies proves what the other check asks.
+/// What to say when two checks of one model contradict each other. One of them has a bug, since
+/// evidence that verifies proves what the other check asks.
 pub(super) fn contradiction(
     checkers: Checkers,
     index: &Index<'_>,

@@ -20,7 +20,8 @@ use crate::history::History;
 /// Bytes of a remembered state beside its words.
 const STATE_BYTES: usize = 32;
 
-/// Operations up to which the ladder searches for the order though the verdict does not ask for it.
+/// Up to this many operations the ladder searches for the order, even if the verdict does not need
+/// it.
 const UNASKED_MAX: usize = 10_000;
 
 /// The row of the table.

@@ -244,8 +244,8 @@ impl<'h> Findings<'h> {
         self.found.is_empty()
     }
 
-    /// The check when its time was over before it had looked at everything: invalid when something
-    /// was found, and never valid.
+    /// The check if its time was over before it had looked at everything: invalid if it found
+    /// something, and never valid.
     pub(super) fn cut(self, checked: u64) -> Check {
         let is_empty = self.is_empty();
         let mut check = self.check(checked);

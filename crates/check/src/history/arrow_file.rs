@@ -26,8 +26,8 @@ pub const BATCH_ROWS: usize = 8_192;
 const BATCH_ENTRIES: usize = 4 << 20;
 /// The longest that a row waits in a buffer, in ns of the history's clock.
 pub const BATCH_NS_MAX: u64 = 1_000_000_000;
-/// Buffers that go round between the caller and the writer at most. Each is made when there is no
-/// other, so that a writer that keeps up leaves few of them, and these stay in the cache.
+/// How many buffers go round between the caller and the writer, at most. A buffer is made only when
+/// there is no other. So there are few if the writer keeps up, and these stay in the cache.
 const BUFFERS: usize = 24;
 
 /// Why recording failed. What had been written before stays readable.

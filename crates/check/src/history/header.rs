@@ -36,7 +36,7 @@ pub struct Header {
     /// Names of keys, where they were not numbers: key `i` is `keys[i]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
-    /// Texts of values, where a history came with values of its own: id `i` is that of `values[i]`,
+    /// Texts of values, if a history came with values of its own. Id `i` stands for `values[i]`,
     /// and each id belongs to one key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
@@ -44,8 +44,7 @@ pub struct Header {
     /// they are bare texts.
     #[serde(default, skip_serializing_if = "is_no")]
     pub edn: bool,
-    /// Whether the times are those at which things happened; otherwise only the order within a
-    /// session means anything.
+    /// Whether the times are real; otherwise only the order within a session means anything.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub real_time: bool,
     /// How recording is thinned out in a long run.
@@ -128,8 +127,8 @@ pub struct Group {
     pub nodes: Vec<u16>,
 }
 
-/// After `operations` rows only the operations on a sample of the keys go on being recorded, and
-/// those whole, so that a long run keeps a history that can be judged.
+/// After `operations` rows only the operations on a sample of the keys are recorded, but all of
+/// those. So the history of a long run can still be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
@@ -166,8 +165,8 @@ pub struct End {
     /// Operations that happened but were left out beyond the limit.
     #[serde(default)]
     pub left_out: u64,
-    /// Whether the run ended before it was driven to its end: all that was done until then is
-    /// recorded, and replicas were not all read back.
+    /// Whether the run was interrupted: everything until then is recorded, but not all replicas
+    /// were read back.
     #[serde(default, skip_serializing_if = "is_no")]
     pub interrupted: bool,
 }

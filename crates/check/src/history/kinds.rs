@@ -49,8 +49,7 @@ const RECORD_START_BYTES: usize = 512;
 /// What only run records have, both of it, near their beginning.
 const RECORD_FIELDS: [&str; 2] = ["\"configuration\"", "\"architecture\""];
 
-/// What a file that begins like that is, and what to do instead, where it is known to be no
-/// history.
+/// What a file is that begins like that, and what to do instead, if it is known to be no history.
 pub(super) fn other_than_history(start: &[u8]) -> Option<(&'static str, &'static str)> {
     let begins = start.trim_ascii_start();
     if let Some(kind) = KINDS.iter().find(|kind| begins.starts_with(kind.start)) {

@@ -172,8 +172,8 @@ named! {
         Run = "run",
         /// Reading every key back from every replica after the store has gone quiet.
         Final = "final",
-        /// Reading a key at one node by itself after the store has gone quiet, which may be behind:
-        /// it counts where replicas are compared, and in no other model.
+        /// A read of a key at one node by itself, after the store has gone quiet. The node may be
+        /// behind, so the read counts when replicas are compared and in no other model.
         Local = "local",
     }
 }
@@ -191,8 +191,8 @@ named! {
     Dominance {
         /// All that its replica had applied.
         Applied = "applied",
-        /// What its client had said that it had seen (Dynamo, Riak): the context that it sent,
-        /// and what the puts of that context supersede.
+        /// What its client said it had seen (Dynamo, Riak): the puts of the context that it sent,
+        /// and what those supersede.
         Context = "context",
     }
 }
@@ -252,7 +252,8 @@ impl<'a> Siblings<'a> {
     }
 }
 
-/// What the server said about what it did. Vectors are dots in ascending order, one an origin.
+/// What the server said about the operation. Vectors are dots in ascending order, one for each
+/// origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Witness<'a> {
     /// Nothing: the store gives no evidence, or there was no reply.

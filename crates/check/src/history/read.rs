@@ -242,8 +242,8 @@ impl History {
         }
     }
 
-    /// What sentences call the operation of row `i`: as its session counts it or, for another
-    /// tool's history, as its file does. A recorder counts the operations of each process.
+    /// The name of the operation of row `i` in reports: as its session counts it or, in the history
+    /// of another tool, as its file does. A recorder counts the operations of each process.
     ///
     /// # Panics
     /// When there is no such row.
@@ -263,8 +263,7 @@ impl History {
         }
     }
 
-    /// The same as its clients saw it: no operation carries evidence of what its server says that
-    /// it did.
+    /// The same history as its clients saw it: no operation carries the server's evidence.
     ///
     /// ```
     /// use kvs_check::{Model, Put, Recorder};

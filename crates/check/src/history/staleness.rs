@@ -22,7 +22,8 @@ pub enum Staleness {
     /// Of a get: how many puts it missed.
     Versions,
     /// Of a put and another replica of its group: from the acknowledgement to the first reply that
-    /// shows that the replica had applied it, in ns. It is as exact as that replica is asked often.
+    /// shows that the replica had applied it, in ns. The more often that replica is asked, the more
+    /// exact this is.
     VisibilityLag,
 }
 

@@ -23,8 +23,8 @@ impl Ticks {
         }
     }
 
-    /// The time, later than all that were given before. What was done before it in the thread that
-    /// asks is seen by every thread that is given a later one.
+    /// The time, later than all that were given before. Whatever a thread did before it asks for
+    /// the time is visible to every thread that gets a later time.
     pub(super) fn tick(&self) -> u64 {
         let now = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX >> 4);
         let later = |last: u64| now.max(last + 1);

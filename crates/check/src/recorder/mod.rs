@@ -124,8 +124,8 @@ impl<K, V> Recorder<K, V> {
         }
     }
 
-    /// A handle for one thread or task, under the name that explanations call it by. A name that
-    /// was given before gets a number.
+    /// A handle for one thread or task. Explanations call it by this name. A name that was given
+    /// before gets a number.
     ///
     /// ```
     /// let recorder = kvs_check::Recorder::<u32, u32>::new();
@@ -149,9 +149,9 @@ impl<K, V> Recorder<K, V> {
 impl<K: Eq + Hash + Debug, V: Eq + Hash + Debug> Recorder<K, V> {
     /// Ends the recording, of all clones, and gives its history.
     ///
-    /// Operations that are under way are `info`: they may take effect at any time. What they, or
-    /// operations that are invoked later, come to is not recorded any more. A second `finish` gives
-    /// a history without operations, whose verdict is `unknown`.
+    /// Operations that are under way are `info`: they may take effect at any time. The recorder
+    /// ignores how they end, and all later operations. A second `finish` gives a history without
+    /// operations, whose verdict is `unknown`.
     ///
     /// ```
     /// use kvs_check::{Put, Recorder};
@@ -185,8 +185,8 @@ impl<K: Eq + Hash + Debug, V: Eq + Hash + Debug> Recorder<K, V> {
 /// another.
 ///
 /// After an operation that ended `info` it goes on as a new session of the same name, since the
-/// lost operation may still take effect. So it does where an operation is invoked while another one
-/// is under way.
+/// lost operation may still take effect. It also goes on as a new session when it invokes an
+/// operation while another one is under way.
 ///
 /// ```
 /// use kvs_check::{Get, Recorder};
@@ -204,8 +204,8 @@ pub struct Process<K, V> {
 }
 
 impl<K, V> Process<K, V> {
-    /// Notes that an operation begins now. Ask the store after this, and say with the token what
-    /// came of it.
+    /// Notes that an operation begins now. Ask the store after this, and say with the returned call
+    /// how the operation ended.
     ///
     /// ```
     /// use kvs_check::{Put, Recorder};

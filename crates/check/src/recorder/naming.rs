@@ -111,8 +111,8 @@ impl<'v, K: Eq + Hash + Debug, V: Eq + Hash + Debug> Names<'v, K, V> {
         }
     }
 
-    /// Notes a key. What it holds at first has to be written where a write repeats it, and where it
-    /// is a list with elements: nothing is an empty list.
+    /// Notes a key. Its initial value needs a put of its own if a write repeats it, or if it is a
+    /// list with elements, since an absent value is an empty list.
     fn note(&mut self, asked: &'v Asked<K, V>) {
         let key = self.key(&asked.key);
         let repeats = self.initial.is_some() && asked.written.as_ref() == self.initial;

@@ -35,7 +35,7 @@ pub struct Put<K, V>(
 );
 
 /// Writes a value to a key that holds the expected one; `None` expects an absent key. Its answer is
-/// whether the key held that: `true` where the value was written, `false` where nothing was.
+/// whether the key held that: `true` if the value was written, `false` if nothing was.
 ///
 /// ```
 /// use kvs_check::{Cas, Recorder};

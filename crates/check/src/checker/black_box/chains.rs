@@ -47,7 +47,7 @@ impl Chains {
     }
 
     /// Gives a put of `session`, which comes after `clock`, the next place of a chain. Returns the
-    /// put before it on that chain where it does not come after that and `may_follow` it.
+    /// put before it on that chain if it does not come after that one but `may_follow` it.
     pub(super) fn add(
         &mut self,
         node: u32,
@@ -81,8 +81,8 @@ impl Chains {
         presumed
     }
 
-    /// Where a chain stands whose owner is over and that is fit: of those the one that was in use
-    /// last, so that what changes lies together in the clocks.
+    /// The place of a fit chain whose owner is over. Of several, the one that was in use last, so
+    /// that changing entries lie close together in the clocks.
     fn find_free(&self, is_fit: impl Fn(u32) -> bool) -> Option<usize> {
         let tried = self.free.len().saturating_sub(FREE_TRIED);
         (tried..self.free.len())

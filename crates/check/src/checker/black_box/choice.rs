@@ -12,8 +12,8 @@ use super::contradiction::Contradiction;
 use super::questions::Missing;
 use super::saturation::Saturation;
 
-/// Likely answers that are tried at once, at most. What several of them change is visited again
-/// once; they are twice as many each time that they contradict nothing.
+/// How many likely answers are tried at once, at most. A node that several of them change is
+/// visited again only once. The number doubles each time that the answers contradict nothing.
 const LIKELY_AT_ONCE_MAX: usize = 8_192;
 /// Answers that are tried on their own at most.
 const PROBES_MAX: usize = 20_000;

@@ -40,8 +40,8 @@ impl Frontier {
 }
 
 impl Saturation<'_, '_> {
-    /// Begins a new epoch if that pays by now: when there were as many operations as there are
-    /// chains, and puts beyond the frontier. Never during an attempt, which may take back what
+    /// Begins a new epoch if that is worth it by now: after as many operations as there are chains,
+    /// and only with puts beyond the frontier. Never during an attempt, which may take back what
     /// the sessions have seen.
     pub(super) fn advance(&mut self) {
         let chains = self.visible.chains.count();

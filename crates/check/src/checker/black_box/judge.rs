@@ -29,8 +29,8 @@ impl Saturation<'_, '_> {
         for a in &returned {
             if let Some(b) = returned.iter().find(|b| self.precedes(*a, **b)) {
                 let put = world.row[*a as usize];
-                // Where this get is why the only candidate cannot have superseded the put, the put
-                // was missed by the get that asked.
+                // If this get is the reason why the only candidate cannot have superseded the put,
+                // then the get that asked missed the put.
                 let contradiction = self.forced.by(*a, *b).map_or(
                     Contradiction::Stale {
                         put,
@@ -177,7 +177,8 @@ impl Saturation<'_, '_> {
         !self.is_explained(missing.put, &returned)
     }
 
-    /// Says what superseded a put that a get saw and did not return, as far as there is no choice.
+    /// Says what superseded a put that a get saw and did not return, if there is only one
+    /// candidate.
     pub(super) fn answer(&mut self, missing: &Missing) {
         let returned: Vec<u32> = self.world.returned(missing.get).collect();
         if self.is_explained(missing.put, &returned) {

@@ -44,8 +44,8 @@ use world::World;
 pub(super) struct Limits {
     /// Lines of clocks that there may be.
     pub(super) clock_lines: usize,
-    /// Nodes that may have grown before that is passed on: what several of them change is then
-    /// visited again once.
+    /// How many nodes may have grown before a sweep passes that on. A node that several of them
+    /// change is then visited again only once.
     pub(super) grown: usize,
     /// Operations from one epoch to the next, at least.
     pub(super) epoch: usize,

@@ -61,8 +61,8 @@ pub(super) struct OnKey {
     settled: Vec<Settled>,
     /// Keys with open puts.
     open: Vec<u32>,
-    /// Key to the puts that were passed over: all gets are asked about them for ever. What only its
-    /// own session has seen when that ends would hold up its key otherwise.
+    /// For each key the puts that were passed over: every later get is asked about them. Without
+    /// this, a put that only its own session had seen when it ended would hold up its key.
     stragglers: Table<u32, Vec<u32>>,
     /// How far after a put that some have not seen the first is that all have seen, when the put
     /// is passed over.

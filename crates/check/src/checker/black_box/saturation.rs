@@ -52,9 +52,8 @@ pub(super) struct Saturation<'w, 'h> {
     grown_max: usize,
     /// Operations visited for the first time since what had grown was last passed on.
     since: usize,
-    /// Visits that this took. Where they were many, what has grown is kept for as many operations:
-    /// otherwise a put that is read long after it was put would be followed up to the present for
-    /// each of its reads.
+    /// How many visits this took. After many visits, grown nodes wait for as many operations before
+    /// a sweep. Otherwise each read of an old put would be followed up to the present.
     pass_visits: usize,
     /// Operations from one epoch to the next, at least.
     pub(super) epoch_min: usize,
@@ -267,9 +266,9 @@ impl<'w, 'h> Saturation<'w, 'h> {
             .add(node, session, &self.visible.clocks, head.clock, may_follow)
     }
 
-    /// Forgets the clocks that nothing has any more, and gives up when the others are too many.
-    /// Only between operations; during an attempt, which goes back to clocks of before, nothing is
-    /// forgotten.
+    /// Forgets the clocks that are no longer in use, and gives up when the others are too many.
+    /// Only between operations: an attempt goes back to earlier clocks, so nothing is forgotten
+    /// meanwhile.
     pub(super) fn collect(&mut self) {
         if !self.visible.clocks.is_full() {
             return;

@@ -176,8 +176,8 @@ impl<'a, 'h> World<'a, 'h> {
         node != NONE && self.row[node as usize] == row
     }
 
-    /// Whether nobody can have missed a put: no get returned it, none of its session read its key
-    /// later, and so it is with all puts of its session that come after it.
+    /// Whether nobody can have missed a put: no get returned it, no get of its session read its key
+    /// later, and the same holds for all later puts of its session.
     pub(super) fn is_silent(&self, put: u32) -> bool {
         let session = self.session(self.row[put as usize]);
         self.silent_from[session] <= put

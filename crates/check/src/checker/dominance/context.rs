@@ -39,8 +39,8 @@ pub(in crate::checker) struct Contexts<'r> {
     /// Each key's runs, by rows.
     runs: Vec<Vec<&'r [u32]>>,
     places: Vec<Place>,
-    /// For each put and each run of its key so many puts that the put knew: all up to there are
-    /// in its context, or superseded by what is.
+    /// For each put and each run of its key the number of puts that the put knew: all up to there
+    /// are in its context, or are superseded by puts that are.
     known: Vec<u32>,
     /// Pairs of a put and one that has it in its context: the first of each run.
     superseded: Vec<(u32, u32)>,

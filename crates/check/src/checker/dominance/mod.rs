@@ -24,8 +24,8 @@ use super::time::{OVER, Time};
 use super::verdict::{Check, Findings, Verdict};
 use crate::history::{Dominance, Evidence};
 
-/// Operations up to which the ladder asks the black box, which saturates, though the verdict does
-/// not.
+/// Up to this many operations the ladder asks the black box, which saturates, even if the verdict
+/// does not need it.
 const UNASKED_MAX: usize = 200_000;
 
 /// The row of the table.

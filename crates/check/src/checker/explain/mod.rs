@@ -27,8 +27,8 @@ use crate::history::History;
 
 pub(super) use picture::picture;
 
-/// Rows that are judged or looked at to explain all anomalies of one history. When they are used
-/// up the other anomalies stay as their checks gave them.
+/// How many rows may be judged or visited to explain all anomalies of one history. Once these are
+/// used up, the other anomalies stay as their checks gave them.
 const WORK_MAX: u64 = 20_000_000;
 /// What judging any history costs beside its rows.
 const JUDGE_WORK: usize = 16;
@@ -50,9 +50,9 @@ impl Work {
     }
 }
 
-/// Reduces every anomaly of `checks` to the smallest set of operations that shows it. One that
-/// holds a smaller one of another kind gives way to that one. When the time is over the others stay
-/// as their checks gave them.
+/// Reduces every anomaly of `checks` to the smallest set of operations that shows it. An anomaly
+/// that contains a smaller one of another kind is dropped in favour of that one. When the time is
+/// over, the others stay as their checks gave them.
 pub(super) fn explain(checkers: Checkers, index: &Index<'_>, checks: &mut [Check], time: &Time) {
     let mut work = Work {
         left: WORK_MAX,

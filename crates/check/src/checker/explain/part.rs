@@ -89,8 +89,8 @@ pub(super) fn part(index: &Index<'_>, reduction: Reduction, rows: &[usize]) -> H
     part
 }
 
-/// What of `rows`, which ascend, a put supersedes where its context says so: without what lies
-/// between them the contexts alone would not say it.
+/// The puts among `rows`, which ascend, that a put supersedes by its context. Without the rows
+/// between them the contexts alone would not say so.
 fn known_to(index: &Index<'_>, put: usize, rows: &[usize]) -> Option<Vec<u64>> {
     let columns = index.columns;
     if index.dominance != Dominance::Context || columns.kind[put] != Kind::Put {

@@ -8,7 +8,7 @@
 use super::graph::{Graph, NONE};
 use super::lanes::Lanes;
 
-/// Entries of clocks that are live at most, 256 MiB of them; beyond it the question is left open.
+/// How many entries of clocks may be live: 256 MiB of them. Beyond that the question stays open.
 const ENTRIES_MAX: usize = 64 << 20;
 
 /// More clocks would have been live at once than [`ENTRIES_MAX`] affords.

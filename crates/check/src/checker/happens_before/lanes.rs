@@ -10,7 +10,7 @@
 use super::graph::{Graph, NONE};
 use super::live_runs::LiveRuns;
 
-/// Sessions that are over before it is tried to fold them, at least; 0 to try whenever one is.
+/// How many sessions have to be over before an attempt to fold them; 0 to try whenever one is.
 pub(in crate::checker) const PATIENCE: usize = 16;
 
 /// A session that was folded: whoever has this epoch or a later one knows so many of its puts, and

@@ -122,8 +122,8 @@ impl<'a, 'h> Witnesses<'a, 'h> {
         Some(known)
     }
 
-    /// Whether a final value holds a put, or one that supersedes it. What nobody put may be
-    /// anything; integrity reports it.
+    /// Whether a final value holds a put, or one that supersedes it. A value that nobody put may
+    /// hold anything; integrity reports it.
     pub(super) fn says(&self, value: &Value<'_>, put: usize) -> Said {
         let is_kept = |kept| if kept { Said::Kept } else { Said::Lost };
         if value.puts.binary_search(&(put as u32)).is_ok() {

@@ -53,7 +53,8 @@ impl Checker for ByVersions {
     }
 }
 
-/// Checks what has a version. Where that is not all of the history it can be refuted and no more.
+/// Checks the operations that have a version. If these are not the whole history, the check can
+/// only refute it.
 pub(super) fn check(index: &Index<'_>) -> Check {
     let versions = Versions::new(index);
     let coverage = versions.coverage();

@@ -100,8 +100,8 @@ pub struct Report {
     /// part that was not read or not judged. Each is a clause for the verdict's own line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<String>,
-    /// What the verdict's own line says beside the word: how much of the history evidence covers,
-    /// what was left unfinished. It changes no verdict.
+    /// What the verdict's own line says after the word: how much of the history evidence covers,
+    /// and what stayed unfinished. It changes no verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
     /// Whether it has its end record.
@@ -139,8 +139,8 @@ fn is_applied(dominance: &Dominance) -> bool {
 
 impl Report {
     /// The verdict on what the history is held to: the direct engine's, unless it did not run or
-    /// the engines disagree; where it has none, stateright's on the whole of a register's history.
-    /// With gaps no history is valid.
+    /// the engines disagree; if it has none, stateright's on the whole history of a register. With
+    /// gaps no history is valid.
     #[must_use]
     pub fn verdict(&self) -> VerdictWord {
         let judged = match (&self.agreement, self.engine) {
@@ -160,8 +160,8 @@ impl Report {
         judged
     }
 
-    /// Whether both engines search, as where values repeat, and the verdict rests on one model, so
-    /// that an order of the whole history decides it whoever found that.
+    /// Whether both engines search (as when values repeat) and the verdict depends on one model
+    /// only. Then an order of the whole history decides it, whichever engine found it.
     fn is_searched_alone(&self) -> bool {
         if self.check(Property::Integrity).is_some() {
             return false;
@@ -202,8 +202,8 @@ impl Report {
         self.model == Some(model) || self.promise == Some(model)
     }
 
-    /// The rungs that the verdict rests on. A history that promises nothing is held to what every
-    /// store owes, which is the weakest.
+    /// The rungs that the verdict rests on. A history without a promise is held to the weakest
+    /// model, which every store has to keep.
     fn judged(&self) -> impl Iterator<Item = &Rung> {
         let own = self.model.as_ref().map(std::slice::from_ref);
         let models =

@@ -54,8 +54,8 @@ struct Part {
 }
 
 impl Part {
-    /// Makes a part of rows, which need not be in order. Sessions follow real time; where the model
-    /// is about more than that, `in_session_order` keeps them in order at clock ties too.
+    /// Makes a part of rows, which need not be in order. Real time already orders sessions, except
+    /// at ties of the clock. With `in_session_order` the order of a session holds there too.
     fn new(
         index: &Index<'_>,
         rows: &[u32],

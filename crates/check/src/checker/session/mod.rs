@@ -33,7 +33,8 @@ pub(super) const PROPERTIES: [Property; 4] = [
 /// What the four together are called while they are checked.
 const GUARANTEES: &str = "session guarantees";
 
-/// Operations up to which the ladder asks what clients saw of them, though the verdict does not.
+/// Up to this many operations the ladder judges them by what clients saw, even if the verdict does
+/// not need it.
 const UNASKED_MAX: usize = 200_000;
 
 /// The row of the table.

@@ -67,8 +67,8 @@ impl Bits {
 
 /// Where the register stands after one of the orders of what was taken so far.
 ///
-/// A put that may be taken and whose effect nobody need have seen, since another put followed, is
-/// free and not spent: it may still be taken for its effect, or be forgotten at its return.
+/// A put whose effect nobody need have seen, since another put followed, is free and not spent. It
+/// may still be taken for its effect, or be forgotten at its return.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Config {
     pub(super) value: Token,

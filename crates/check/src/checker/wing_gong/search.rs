@@ -34,8 +34,8 @@ pub(in super::super) enum Answer {
     Limit,
 }
 
-/// How many configurations are kept at once, attempt after attempt. Where some were left out, an
-/// order that is found is one, but none proves nothing.
+/// How many configurations are kept at once, attempt after attempt. If some were left out, an order
+/// that is found is a proof, but finding none proves nothing.
 const WIDTHS: [usize; 5] = [4, 12, 48, 512, 8_192];
 
 /// A value that no operation can tell from any other that it was not told of.
@@ -59,8 +59,8 @@ pub(in super::super) fn search(
             Swept::Limit => return Answer::Limit,
             Swept::Open => {}
         }
-        // No order even if pending operations took effect as often as they like: then which of
-        // them did need not be remembered.
+        // There is no order even if pending operations may take effect any number of times. The
+        // search then need not remember which of them did.
         if has_pending
             && let Swept::NoOrder(end) =
                 Sweep::new(&mut line, &mut *registers, width, true).run(limits)

@@ -90,8 +90,9 @@ impl Reach {
         }
     }
 
-    /// Lets the operation, if it only observes, or what observes what it writes, have come before
-    /// the last put, where a put of that value could come too. The value that is there stays.
+    /// Looks back behind the last put: the operation, if it only observes, or what observes what it
+    /// writes, may have come before that put, where a put of that value could come too. The present
+    /// value stays.
     pub(super) fn look_back(&mut self, sweep: &Sweep<'_>, config: &Config) {
         let action = sweep.line.action(self.goal);
         let observes = action.only_observes() && sweep.was_open(config, self.goal);

@@ -9,8 +9,8 @@ use super::timeline::NONE;
 pub(super) struct Wanted {
     /// Values that an open operation waits for.
     pub(super) values: Vec<Token>,
-    /// Values that one may wait for until the last put is looked back at, unless a compare-and-set
-    /// brings them.
+    /// How many values an operation may wait for before the search looks back behind the last put,
+    /// unless a compare-and-set brings them.
     pub(super) later: Vec<Token>,
     /// Something waits in the same way for any other value than the register's.
     pub(super) later_change: bool,
@@ -25,8 +25,8 @@ impl Wanted {
         self.anything || self.change || self.values.contains(&value)
     }
 
-    /// Whether an open operation waits for what an action that has to follow another brings: the
-    /// last put cannot be looked back at for it.
+    /// Whether an open operation waits for the result of an operation that has to follow another
+    /// one. For that one the search cannot look back behind the last put.
     pub(super) fn waits_for(&self, action: Action, held: Token) -> bool {
         let brings = |value: Token| self.later_change || self.later.contains(&value);
         match action {

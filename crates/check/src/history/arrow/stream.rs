@@ -12,7 +12,7 @@ use crate::history::jsonl::{self, EndRecord};
 use crate::history::read::{ARROW_MAGIC, History};
 use crate::history::screen::Screened;
 
-/// The longest end record, in bytes. Of what follows a stream so much is read to see what it is.
+/// The longest end record, in bytes. The reader looks at this much of what follows a stream.
 const END_BYTES_MAX: u64 = 4096;
 
 /// Reads a stream, of which the file has at most `bytes` bytes. One that was cut short gives the
@@ -82,7 +82,7 @@ fn append(batch: &RecordBatch, history: &mut History) -> Result<(), String> {
 }
 
 /// Takes the end record from what follows the stream's end marker. Readers of Arrow stop before it,
-/// so that whatever else stands there would go unnoticed.
+/// and would not notice anything else there.
 fn end(rest: &[u8], history: &mut History) -> Result<(), String> {
     if rest.trim_ascii().is_empty() {
         history.damage = Some("there is no end record".to_owned());

@@ -56,8 +56,8 @@ impl<'t> Reader<'t> {
         self.at
     }
 
-    /// What begins with the next character that means anything; passes over white space, commas and
-    /// comments before it.
+    /// What begins with the next significant character. Skips white space, commas and comments
+    /// before it.
     pub(in super::super) fn peek(&mut self) -> Option<char> {
         loop {
             let rest = self.rest().trim_start_matches(is_blank);

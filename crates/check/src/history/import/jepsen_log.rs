@@ -55,7 +55,7 @@ fn line<'t>(number: usize, logged: &Logged<'t>) -> Result<jepsen::Line<'t>, Stri
     })
 }
 
-/// The value of a line, and the error after it. Where the value says nothing it need not be there.
+/// The value of a line, and the error after it. The value may be absent if it says nothing.
 fn value<'t>(logged: &Logged<'t>) -> Result<(Option<Value<'t>>, &'t str), String> {
     let says_nothing = match logged.word {
         "invoke" => logged.f == "read",

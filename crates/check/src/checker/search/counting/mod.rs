@@ -71,7 +71,7 @@ impl Specification for Counting {
 }
 
 /// Rules by row, turned into the order of the part. Operations without evidence have no rule: they
-/// may come at any place that time and their session leave them.
+/// may come at any place that time and their session allow.
 fn finish(
     index: &Index<'_>,
     mut rules: Table<u32, Rule>,

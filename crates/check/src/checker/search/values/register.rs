@@ -124,7 +124,8 @@ impl Registers {
         })
     }
 
-    /// Goes on to the next return that leaves a choice. Whether what has to be found still can be.
+    /// Goes on to the next return that leaves a choice. Returns whether every value that somebody
+    /// has to find still can be found.
     fn advance(&self, state: &mut State) -> bool {
         let is_possible = loop {
             let Some(key) = self.at(state) else {

@@ -152,8 +152,8 @@ impl OneKey<'_> {
         }
     }
 
-    /// Whether an operation that is free may be wanted for its effect all the same: for what it
-    /// makes of what is there, or of what others make of that first.
+    /// Whether somebody may need the effect of a free operation all the same: what it makes of the
+    /// present content, or of what others first make of that.
     pub(super) fn is_choice(&self, state: &State, op: u32) -> bool {
         let effect = self.op(op).effect;
         if !effect.is_blind() || self.is_spent(state, op) {
