@@ -42,8 +42,9 @@ pub(super) fn say(report: &mut Report, history: &History, judged_by: JudgedBy) {
     }
     if end.interrupted {
         let models = asked(report.promise, judged_by);
+        let reads_back = |model: &Model| model.properties().contains(&Property::Convergence);
         // A history that promises nothing is held to convergence.
-        if models.is_empty() || models.contains(&Model::Eventual) {
+        if models.is_empty() || models.iter().any(reads_back) {
             report.gaps.push(
                 "the run was interrupted: its replicas were not all read back in the end"
                     .to_owned(),

@@ -398,10 +398,9 @@ impl<'h> Index<'h> {
     }
 }
 
-/// Whether the versions of a store that promises this say which of two puts came first: those of a
-/// last-write-wins store say which of them stays, and a clock that is behind may turn that around.
+/// Whether the versions of a store that promises this say which of two puts came first.
 pub(super) fn orders_by_versions(promise: Option<Model>) -> bool {
-    promise == Some(Model::Linearizable)
+    promise.is_some_and(|promise| promise.row().orders_by_versions)
 }
 
 /// Whether every time can be counted in quarters of a ns.

@@ -185,7 +185,8 @@ fn check_by(checkers: Checkers, history: &History, options: &Options) -> Report 
                 report.checks = direct::checks(checkers, &index, &asked, options.verdict_only);
                 cut::withdraw(&mut report.checks, history, has_open, Some(dominance));
             }
-            if promise == Some(Model::Lww) && !time.is_over() {
+            let counts = promise.is_some_and(|promise| promise.row().counts_inversions);
+            if counts && !time.is_over() {
                 report.clock_inversions = Some(lww::clock_inversions(&index));
             }
             report.elapsed.direct = time.spent();
@@ -245,9 +246,7 @@ fn say_left_out(report: &mut Report) {
 /// What store the history is taken for: that whose model was asked, or that of the promise.
 const fn held_to(promise: Option<Model>, judged_by: JudgedBy) -> Option<Model> {
     match judged_by {
-        JudgedBy::Model(Model::Causal) => Some(Model::Causal),
-        JudgedBy::Model(Model::Lww) => Some(Model::Lww),
-        JudgedBy::Model(Model::Linearizable) => Some(Model::Linearizable),
+        JudgedBy::Model(model) if model.row().stands_for_store => Some(model),
         JudgedBy::Model(_) | JudgedBy::Promise | JudgedBy::Ladder => promise,
     }
 }

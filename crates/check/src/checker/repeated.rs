@@ -4,20 +4,17 @@
 
 use std::time::Duration;
 
-use super::model::Model;
 use super::options::{Budget, Clock, Engine, Options};
 use super::ordering::Limits;
 use super::prefix;
 use super::property::Property;
 use super::report::{Agreement, Report, VerdictWord};
-use super::search::values;
-use super::searched::{Found, Search};
+use super::searched::{Found, Repeats, Search};
 use super::second_opinion::{PREFIX_SHRINK, PREFIXES_MAX, compare, limit};
 use super::table::Checkers;
 use super::time::Time;
 use super::verdict::{Check, Verdict};
 use super::{asked, cut, direct, guarded, judge};
-use super::{sequential, wing_gong};
 use crate::history::History;
 
 /// What judges and is judged.
@@ -64,12 +61,12 @@ impl Refused<'_> {
     /// Lets stateright judge as much as its budget allows, and compares.
     fn second_opinion(&self, report: &mut Report) {
         let searched = searched_model(report);
-        let answer = searched.and_then(|(model, property)| {
+        let answer = searched.and_then(|(repeats, property)| {
             if !direct::is_searched(self.open) {
                 return Err(self.reason.to_owned());
             }
             let whole = report.check(property).map(|check| check.verdict.clone());
-            guarded(|| self.search(model, whole.as_ref()))
+            guarded(|| self.search(repeats, property, whole.as_ref()))
         });
         match answer {
             Ok((search, direct)) => {
@@ -89,7 +86,12 @@ impl Refused<'_> {
 
     /// The search on the longest prefix that fits, and what the direct engine says of that; `whole`
     /// is what it said of the whole history.
-    fn search(&self, model: Model, whole: Option<&Verdict>) -> (Search, Option<bool>) {
+    fn search(
+        &self,
+        repeats: Repeats,
+        property: Property,
+        whole: Option<&Verdict>,
+    ) -> (Search, Option<bool>) {
         let Options { budget, clock, .. } = self.options;
         let of = self.open.len() as u64;
         let start = clock.as_ref().map(Clock::now);
@@ -99,7 +101,7 @@ impl Refused<'_> {
         let alone = alone.filter(|_| self.options.engine == Engine::Stateright);
         let time = alone.map_or(budget.time, |own| own.min(budget.time));
         // A part by time is no part of an order that keeps sessions alone.
-        let has_parts = model != Model::Sequential;
+        let has_parts = repeats.has_parts;
         let mut operations = budget.operations.max(1);
         if alone == Some(Duration::ZERO) || (!has_parts && self.open.len() > operations) {
             return (unsearched(of, *budget), None);
@@ -114,7 +116,7 @@ impl Refused<'_> {
             };
             let deadline = start.map(|start| start + share.max(Duration::from_millis(1)));
             let clock = clock.clone().zip(deadline);
-            let mut search = values::search(judged, model, budget.states, clock);
+            let mut search = (repeats.search)(judged, budget.states, clock);
             search.of = of;
             search.limit = (search.operations < of).then(|| limit(*budget, attempt));
             if search.found != Found::Budget || attempt > PREFIXES_MAX || !has_parts {
@@ -130,7 +132,7 @@ impl Refused<'_> {
                             | Verdict::Unknown { .. }
                             | Verdict::NotApplicable { .. },
                         ),
-                    ) => decided(&self.direct(&part, model, time).verdict),
+                    ) => self.direct(&part, property, time),
                 };
                 return (search, direct);
             }
@@ -140,14 +142,10 @@ impl Refused<'_> {
     }
 
     /// The direct engine's answer on a part.
-    fn direct(&self, part: &History, model: Model, time: Duration) -> Check {
+    fn direct(&self, part: &History, property: Property, time: Duration) -> Option<bool> {
+        let searched = self.checkers.of(property)?.search()?;
         let comparing = self.time.anew(time.saturating_mul(2));
-        let limits = Limits::within(&comparing);
-        if model == Model::Sequential {
-            sequential::check(part, limits)
-        } else {
-            wing_gong::check(part, limits)
-        }
+        decided(&(searched.run)(part, Limits::within(&comparing)).verdict)
     }
 }
 
@@ -174,38 +172,26 @@ const fn decided(verdict: &Verdict) -> Option<bool> {
     }
 }
 
-/// The model that the verdict rests on, where stateright searches for it though values repeat.
-fn searched_model(report: &Report) -> Result<(Model, Property), String> {
-    let model = match (report.model, report.promise) {
-        (Some(model), _) => model,
-        (None, Some(promise)) => promise,
-        (None, None) => return Err("the history promises nothing".to_owned()),
-    };
-    match model {
-        Model::Linearizable => Ok((model, Property::Linearizable)),
-        Model::Sequential => Ok((model, Property::Sequential)),
-        Model::Eventual
-        | Model::Lww
-        | Model::ReadYourWrites
-        | Model::MonotonicReads
-        | Model::MonotonicWrites
-        | Model::WritesFollowReads
-        | Model::CausalConsistency
-        | Model::CausalConvergence
-        | Model::Causal => Err(format!(
-            "stateright has no specification of {model} for values that repeat"
-        )),
-    }
+/// What the verdict rests on, where stateright searches for it though values repeat.
+fn searched_model(report: &Report) -> Result<(Repeats, Property), String> {
+    let model = report.model.or(report.promise);
+    let model = model.ok_or("the history promises nothing")?;
+    let own = model.properties().last().copied();
+    model
+        .row()
+        .repeats
+        .zip(own)
+        .ok_or_else(|| format!("stateright has no specification of {model} for values that repeat"))
 }
 
 #[cfg(all(test, feature = "stateright"))]
 mod tests {
     use super::*;
-    use crate::checker::JudgedBy;
     use crate::checker::property::AnomalyKind;
     use crate::checker::table::CHECKERS;
     use crate::checker::tests::op;
     use crate::checker::verdict::Findings;
+    use crate::checker::{JudgedBy, Model};
     use crate::history::{Header, Kind, Row};
 
     /// A compare-and-set of what a put wrote, then a get of `read`.
@@ -296,7 +282,11 @@ mod tests {
             found: std::collections::BTreeMap::default(),
             anomalies: Vec::new(),
         };
-        let (search, direct) = refused.search(Model::Linearizable, Some(&planted));
+        let (search, direct) = refused.search(
+            Model::Linearizable.row().repeats.unwrap(),
+            Property::Linearizable,
+            Some(&planted),
+        );
         assert!(matches!(
             compare(&search, direct),
             Agreement::Disagree { .. }

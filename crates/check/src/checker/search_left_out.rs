@@ -1,9 +1,7 @@
 //! Stands for the second engine in a build without it: it says so, and judges nothing.
 
-use std::time::Duration;
-
 use super::index::Index;
-use super::options::Clock;
+use super::searched::Deadline;
 pub(super) use super::searched::{Found, Search, Searchable};
 use crate::history::History;
 
@@ -11,36 +9,50 @@ use crate::history::History;
 pub(super) const LEFT_OUT: &str =
     "stateright did not run: kvs-check was built without its feature `stateright`";
 
-fn left_out(history: &History) -> Search {
-    let reason = LEFT_OUT.to_owned();
+fn without_a_look(history: &History, reason: String) -> Search {
     Search {
         of: history.len() as u64,
         ..Search::of(Found::NotApplicable { reason })
     }
 }
 
-/// Searches nothing.
+/// Says why nothing is searched.
 pub(super) fn search(
     index: &Index<'_>,
-    _model: Searchable,
-    _states: usize,
-    _clock: Option<(Clock, Duration)>,
+    model: Searchable,
+    states: usize,
+    deadline: Deadline,
 ) -> Search {
-    left_out(index.history)
+    let found = (model.search)(index, states, deadline);
+    found.unwrap_or_else(|reason| without_a_look(index.history, reason))
 }
+
+/// Searches nothing, whatever is asked.
+pub(super) fn nothing(
+    _index: &Index<'_>,
+    _states: usize,
+    _deadline: Deadline,
+) -> Result<Search, String> {
+    Err(LEFT_OUT.to_owned())
+}
+
+pub(super) use nothing as causal;
+pub(super) use nothing as linearizable;
+pub(super) use nothing as lww;
 
 /// The same where values repeat.
 pub(super) mod values {
-    use super::{Clock, Duration, History, Search, left_out};
-    use crate::checker::Model;
+    use super::{Deadline, History, LEFT_OUT, Search, without_a_look};
 
-    /// Searches nothing.
-    pub(in crate::checker) fn search(
+    /// Searches nothing, whatever is asked.
+    pub(in crate::checker) fn nothing(
         history: &History,
-        _model: Model,
         _states: usize,
-        _clock: Option<(Clock, Duration)>,
+        _deadline: Deadline,
     ) -> Search {
-        left_out(history)
+        without_a_look(history, LEFT_OUT.to_owned())
     }
+
+    pub(in crate::checker) use nothing as linearizable;
+    pub(in crate::checker) use nothing as sequential;
 }

@@ -1,8 +1,13 @@
 //! The second engine's answer, whether or not that engine is part of this build.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::model::Model;
+use super::index::Index;
+use super::options::Clock;
+use super::verdict::Check;
+use crate::history::History;
 
 /// What the search found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,30 +64,25 @@ impl Search {
     }
 }
 
-/// A model that stateright has a specification of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Searchable {
-    Linearizable,
-    Causal,
-    Lww,
+/// When a search has to end, by what clock.
+pub(super) type Deadline = Option<(Clock, Duration)>;
+
+/// What stateright searches for where values are unique.
+#[derive(Clone, Copy)]
+pub(super) struct Searchable {
+    /// Searches within so many states for an order; says why if there can be none.
+    pub(super) search: fn(&Index<'_>, usize, Deadline) -> Result<Search, String>,
+    /// The direct engine's check of the same.
+    pub(super) direct: fn(&Index<'_>) -> Check,
+    /// Whether it says nothing of histories without real time.
+    pub(super) needs_real_time: bool,
 }
 
-impl Searchable {
-    /// That of a model.
-    ///
-    /// # Errors
-    /// When stateright has none of it.
-    pub(super) fn of(model: Model) -> Result<Self, String> {
-        let known = [Self::Linearizable, Self::Causal, Self::Lww];
-        let own = known.into_iter().find(|known| known.model() == model);
-        own.ok_or_else(|| format!("stateright has no specification of {model}"))
-    }
-
-    const fn model(self) -> Model {
-        match self {
-            Self::Linearizable => Model::Linearizable,
-            Self::Causal => Model::Causal,
-            Self::Lww => Model::Lww,
-        }
-    }
+/// What stateright searches for where values repeat, or where there is more than puts and gets.
+#[derive(Clone, Copy)]
+pub(super) struct Repeats {
+    /// Searches within so many states for an order of the whole history.
+    pub(super) search: fn(&History, usize, Deadline) -> Search,
+    /// Whether a part by time of what has an order has one too.
+    pub(super) has_parts: bool,
 }

@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use super::index::Index;
-use super::model::Model;
 use super::options::{Budget, Clock, Engine, Options};
 use super::report::{Agreement, Report};
 use super::search;
 use super::searched::{Found, Search, Searchable};
 use super::verdict::Verdict;
 use super::wing_gong;
-use super::{causal, dominance, guarded, integrity, linearizable, lww, lww_black_box, prefix};
+use super::{guarded, integrity, prefix};
 
 /// Prefixes that the search tries, each a fraction of the one before, until one fits the budget.
 pub(super) const PREFIXES_MAX: u32 = 5;
@@ -21,26 +20,7 @@ pub(super) const PREFIX_SHRINK: usize = 8;
 /// The direct engine's answer on the model alone, which is what the search judges too: `None` when
 /// it has none.
 pub(super) fn direct_on_model(index: &Index<'_>, model: Searchable) -> Option<bool> {
-    let check = match model {
-        Searchable::Linearizable => linearizable::check_by_times(index),
-        Searchable::Lww => match (lww::check(index), lww_black_box::check(index)) {
-            (by_versions, shown)
-                if by_versions.verdict.is_valid() && shown.verdict.is_invalid() =>
-            {
-                // Versions of another node's say nothing of what this one showed.
-                return lww::origins_acknowledge(index).then_some(false);
-            }
-            (by_versions, _) => by_versions,
-        },
-        Searchable::Causal => match causal::check(index) {
-            // The search goes without evidence too.
-            check if matches!(check.verdict, Verdict::NotApplicable { .. }) => {
-                dominance::check(index)
-            }
-            check => check,
-        },
-    };
-    match check.verdict {
+    match (model.direct)(index).verdict {
         Verdict::Valid => Some(!integrity::check(index).verdict.is_invalid()),
         Verdict::Invalid { .. } => Some(false),
         Verdict::Unknown { .. } | Verdict::NotApplicable { .. } => None,
@@ -49,10 +29,14 @@ pub(super) fn direct_on_model(index: &Index<'_>, model: Searchable) -> Option<bo
 
 /// The model of the search that the verdict is compared with, where it has one.
 fn searchable(report: &Report, real_time: bool) -> Result<Searchable, String> {
-    match report.model.or(report.promise) {
-        Some(Model::Linearizable) if !real_time => Err(wing_gong::NO_REAL_TIME.to_owned()),
-        Some(model) => Searchable::of(model),
-        None => Err("the history promises nothing".to_owned()),
+    let model = report.model.or(report.promise);
+    let model = model.ok_or("the history promises nothing")?;
+    match model.row().searchable {
+        Some(search) if search.needs_real_time && !real_time => {
+            Err(wing_gong::NO_REAL_TIME.to_owned())
+        }
+        Some(search) => Ok(search),
+        None => Err(format!("stateright has no specification of {model}")),
     }
 }
 

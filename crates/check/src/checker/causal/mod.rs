@@ -27,7 +27,7 @@ mod siblings;
 
 use super::certificate::{Certificate, coverage, entry, not_covered};
 use super::coverage::Coverage;
-use super::dominance::Contexts;
+use super::dominance::{self, Contexts};
 use super::index::{Index, NO_PUT, Table};
 use super::property::{AnomalyKind, Property};
 use super::table::{Ask, Checker, Cost};
@@ -60,6 +60,15 @@ impl Checker for ByCertificate {
     fn coverage(&self, index: &Index<'_>) -> Option<(&'static str, Coverage)> {
         let has_any = index.columns.evidence.contains(&Evidence::Causal);
         has_any.then(|| ("certificate", coverage(index)))
+    }
+}
+
+/// The check that a search for an order is compared with, which goes without evidence too.
+pub(super) fn check_as_searched(index: &Index<'_>) -> Check {
+    let check = check(index);
+    match check.verdict {
+        Verdict::NotApplicable { .. } => dominance::check(index),
+        Verdict::Valid | Verdict::Invalid { .. } | Verdict::Unknown { .. } => check,
     }
 }
 

@@ -21,6 +21,17 @@ use arbitration::Arbitration;
 use by_time::{Futures, Latest};
 use witnesses::{Said, Value, Witnesses};
 
+/// What may have superseded a put where no evidence says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Superseding {
+    /// What was not over before the put began.
+    InTime,
+    /// The same, and nothing that it happened before was over by then.
+    ByCause,
+    /// What may have a larger version.
+    ByVersions,
+}
+
 /// The row of the table.
 pub(super) struct LostWrites;
 
@@ -113,10 +124,11 @@ fn answer(
     if open.is_empty() {
         return Ok(());
     }
-    let rule = match index.promise {
-        Some(Model::Causal) => Rule::Causal(Box::new(Futures::new(index)?)),
-        Some(Model::Lww) => Rule::Lww(Box::new(Arbitration::new(index))),
-        Some(_) | None => Rule::RealTime,
+    let promise = index.promise.unwrap_or(Model::Eventual);
+    let rule = match promise.row().superseding {
+        Superseding::ByCause => Rule::Causal(Box::new(Futures::new(index)?)),
+        Superseding::ByVersions => Rule::Lww(Box::new(Arbitration::new(index))),
+        Superseding::InTime => Rule::RealTime,
     };
     let mut told: super::index::Table<u32, ()> = super::index::Table::default();
     let mut ticker = index.time.ticker(Property::LostWrites.name(), 0);

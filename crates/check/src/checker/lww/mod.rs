@@ -17,6 +17,7 @@ pub(super) use versions::{Item, Versions};
 
 use super::coverage::Coverage;
 use super::index::Index;
+use super::lww_black_box;
 use super::one_value::siblings;
 use super::property::{AnomalyKind, Property};
 use super::table::{Ask, Checker, Cost};
@@ -83,6 +84,24 @@ pub(super) fn check(index: &Index<'_>) -> Check {
         check.verdict = coverage.undecided("version");
     }
     check
+}
+
+/// The check that a search for an order is compared with: versions explain what replicas showed,
+/// too. Those that another node gave say nothing of that, and then neither engine is right.
+pub(super) fn check_as_searched(index: &Index<'_>) -> Check {
+    let by_versions = check(index);
+    if !by_versions.verdict.is_valid() {
+        return by_versions;
+    }
+    let shown = lww_black_box::check(index);
+    if !shown.verdict.is_invalid() {
+        return by_versions;
+    }
+    if origins_acknowledge(index) {
+        return shown;
+    }
+    let reason = "versions of another node's say nothing of what this one showed";
+    Check::without_a_look(Property::Lww, Verdict::unknown(reason))
 }
 
 /// Whether every acknowledged put was given its version by the node that acknowledged it, so that

@@ -167,8 +167,8 @@ impl Report {
             return false;
         }
         let mut models = self.judged().map(|rung| rung.model);
-        let is_register = |model| matches!(model, Model::Linearizable | Model::Sequential);
-        models.next().is_some_and(is_register) && models.next().is_none()
+        let is_searched = |model: Model| model.row().repeats.is_some();
+        models.next().is_some_and(is_searched) && models.next().is_none()
     }
 
     /// Stateright's verdict: an order of a part of the history proves nothing of the whole.
@@ -243,12 +243,15 @@ impl Report {
         ))
     }
 
-    /// Whether the verdict rests on a property, so that what breaks it is shown. A lost write
-    /// breaks linearizability too, and says more plainly what happened.
+    /// Whether the verdict rests on a property, so that what breaks it is shown. The same holds for
+    /// what breaks the model, too, and says more plainly what happened.
     #[must_use]
     pub fn is_judged(&self, property: Property) -> bool {
         property == Property::Integrity
-            || property == Property::LostWrites && self.is_namesake(Model::Linearizable)
+            || [self.model, self.promise]
+                .into_iter()
+                .flatten()
+                .any(|model| model.row().shows_too.contains(&property))
             || self
                 .judged()
                 .any(|rung| rung.model.properties().contains(&property))

@@ -18,12 +18,11 @@ mod ties;
 pub(super) mod values;
 
 use std::hash::{Hash, Hasher};
-use std::time::Duration;
 
 use stateright::{Checker, Model, Property};
 
 use super::index::Index;
-use super::options::Clock;
+use super::searched::Deadline;
 pub(super) use super::searched::{Found, Search, Searchable};
 use crate::history::NEVER;
 use progress::Progress;
@@ -294,48 +293,14 @@ impl<S: Specification> Model for Explain<S> {
     }
 }
 
-/// Searches for an order of the whole history under `model`.
+/// Searches for an order of the whole history.
 pub(super) fn search(
     index: &Index<'_>,
     model: Searchable,
     states: usize,
-    clock: Option<(Clock, Duration)>,
+    deadline: Deadline,
 ) -> Search {
-    let built = match model {
-        Searchable::Linearizable => register::build(index).map(|(spec, parts)| {
-            let search = explore(spec, parts, states, clock.clone());
-            let search = with_ties(index, search, states, clock);
-            match super::linearizable::entangled(index) {
-                Some(reason) if search.found == Found::Order => {
-                    Search::of(Found::NotApplicable { reason })
-                }
-                Some(_) | None => search,
-            }
-        }),
-        Searchable::Lww => counting::lww(index).map(|evident| {
-            let coverage = evident.coverage;
-            let search = explore(evident.rules, evident.parts, states, clock);
-            if search.found != Found::Order || coverage.is_whole() {
-                return search;
-            }
-            let reason = format!("only {coverage} carry a version, and the search knows no others");
-            Search::of(Found::NotApplicable { reason })
-        }),
-        Searchable::Causal if !counting::is_affordable(index) => Ok(Search::of(Found::Budget)),
-        Searchable::Causal => match counting::causal(index) {
-            Ok(evident) => {
-                let coverage = evident.coverage;
-                let search = explore(evident.rules, evident.parts, states, clock.clone());
-                if search.found == Found::Order && !coverage.is_whole() {
-                    siblings::search(index, states, clock)
-                } else {
-                    Ok(search)
-                }
-            }
-            // There is no evidence.
-            Err(_) => siblings::search(index, states, clock),
-        },
-    };
+    let built = (model.search)(index, states, deadline);
     let operations = index.history.len() as u64;
     let mut search = built.unwrap_or_else(|reason| Search::of(Found::NotApplicable { reason }));
     search.operations = operations;
@@ -346,14 +311,58 @@ pub(super) fn search(
     search
 }
 
+/// Searches for one of linearizable registers.
+pub(super) fn linearizable(
+    index: &Index<'_>,
+    states: usize,
+    deadline: Deadline,
+) -> Result<Search, String> {
+    let (spec, parts) = register::build(index)?;
+    let search = explore(spec, parts, states, deadline.clone());
+    let search = with_ties(index, search, states, deadline);
+    Ok(match super::linearizable::entangled(index) {
+        Some(reason) if search.found == Found::Order => Search::of(Found::NotApplicable { reason }),
+        Some(_) | None => search,
+    })
+}
+
+/// Searches for one of a last-write-wins store.
+pub(super) fn lww(index: &Index<'_>, states: usize, deadline: Deadline) -> Result<Search, String> {
+    let evident = counting::lww(index)?;
+    let coverage = evident.coverage;
+    let search = explore(evident.rules, evident.parts, states, deadline);
+    if search.found != Found::Order || coverage.is_whole() {
+        return Ok(search);
+    }
+    let reason = format!("only {coverage} carry a version, and the search knows no others");
+    Ok(Search::of(Found::NotApplicable { reason }))
+}
+
+/// Searches for one of a causal store.
+pub(super) fn causal(
+    index: &Index<'_>,
+    states: usize,
+    deadline: Deadline,
+) -> Result<Search, String> {
+    if !counting::is_affordable(index) {
+        return Ok(Search::of(Found::Budget));
+    }
+    // Without evidence there are choices.
+    let Ok(evident) = counting::causal(index) else {
+        return siblings::search(index, states, deadline);
+    };
+    let coverage = evident.coverage;
+    let search = explore(evident.rules, evident.parts, states, deadline.clone());
+    if search.found == Found::Order && !coverage.is_whole() {
+        siblings::search(index, states, deadline)
+    } else {
+        Ok(search)
+    }
+}
+
 /// The answer on the keys that times order, and on the others: the first that has no order decides,
 /// then the first that was not decided.
-fn with_ties(
-    index: &Index<'_>,
-    ordered: Search,
-    states: usize,
-    clock: Option<(Clock, Duration)>,
-) -> Search {
+fn with_ties(index: &Index<'_>, ordered: Search, states: usize, clock: Deadline) -> Search {
     let mut all = ordered;
     for key in index.untold_keys() {
         let part = ties::search(index, &register::rows(index, key), states, clock.clone());
@@ -375,7 +384,7 @@ fn explore<S: Specification>(
     specification: S,
     parts: Vec<Part>,
     states: usize,
-    clock: Option<(Clock, Duration)>,
+    clock: Deadline,
 ) -> Search {
     let total = parts.iter().map(|part| part.ops.len() as u64).sum();
     let model = Explain {

@@ -28,7 +28,7 @@ pub(super) use generate::Random;
 use generate::Store;
 
 use super::index::Index;
-use super::search::{self, Found, Searchable};
+use super::search::{self, Found};
 use super::{Options, VerdictWord, check};
 use crate::history::{Header, History, Kind, Model, Row};
 
@@ -78,7 +78,7 @@ fn a_valid_history_costs_about_one_step_an_operation() {
         let ops = generate::valid(&mut random, store, 20_000);
         let history = generate::history(store, &ops);
         let index = Index::new(&history).unwrap();
-        let specification = Searchable::of(promise).unwrap();
+        let specification = promise.row().searchable.unwrap();
         let search = search::search(&index, specification, 100_000, None);
         assert_eq!(search.found, Found::Order, "{}", promise.name());
         assert!(search.steps <= history.len() as u64);

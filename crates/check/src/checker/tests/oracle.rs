@@ -5,7 +5,7 @@ use super::brute;
 use super::contest::{Contest, Rival};
 use super::generate::{self, Random, Store};
 use crate::checker::index::Index;
-use crate::checker::search::{self, Found, Searchable};
+use crate::checker::search::{self, Found};
 use crate::checker::second_opinion::direct_on_model;
 use crate::checker::verdict::{Check, Verdict};
 use crate::checker::{black_box, causal, dominance};
@@ -120,12 +120,12 @@ pub(super) fn verdict(check: &Check) -> Option<bool> {
 }
 
 pub(super) fn direct(history: &History, promise: Model) -> Option<bool> {
-    let model = Searchable::of(promise).ok()?;
+    let model = promise.row().searchable?;
     direct_on_model(&Index::new(history).ok()?, model)
 }
 
 pub(super) fn searched(history: &History, promise: Model) -> Option<bool> {
-    let model = Searchable::of(promise).ok()?;
+    let model = promise.row().searchable?;
     match search::search(&Index::new(history).ok()?, model, STATES, None).found {
         Found::Order => Some(true),
         Found::NoOrder { .. } => Some(false),
@@ -214,7 +214,7 @@ fn a_certificate_that_verifies_proves_that_a_visibility_order_exists() {
         rivals: vec![rival("order exists if valid", |history| {
             let index = Index::new(history).ok()?;
             let proved = causal::check(&index).verdict.is_valid()
-                && direct_on_model(&index, Searchable::Causal)?;
+                && direct_on_model(&index, Model::Causal.row().searchable?)?;
             Some(proved && brute::causal(history))
         })],
     }

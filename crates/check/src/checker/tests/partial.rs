@@ -8,7 +8,7 @@ use super::oracle::{changed, direct, quiet, rival, searched, verdict};
 use crate::checker::convergence::Final;
 use crate::checker::index::Index;
 use crate::checker::lost_writes;
-use crate::checker::search::{self, Found, Searchable};
+use crate::checker::search::{self, Found};
 use crate::checker::{Agreement, Options, VerdictWord, check, lww, lww_black_box};
 use crate::history::{Header, History, Kind, Model, Witness};
 
@@ -183,7 +183,8 @@ fn some_versions_are_judged_by_the_machine_without_the_operations_that_have_none
             rival("stateright", |history| {
                 has_versions(history)?;
                 let index = Index::new(history).ok()?;
-                let search = search::search(&index, Searchable::Lww, 100_000, None);
+                let search =
+                    search::search(&index, Model::Lww.row().searchable.unwrap(), 100_000, None);
                 Some(!matches!(search.found, Found::NoOrder { .. }))
             }),
         ],

@@ -1,7 +1,7 @@
 //! The searches against the definition: every order of a small history, tried one by one.
 
 use super::super::ordering::operation::Action;
-use super::super::search::{self as second, Found};
+use super::super::search::Found;
 use super::super::{Model, Verdict, sequential};
 use super::*;
 use crate::checker::tests::{Random, text};
@@ -280,7 +280,8 @@ fn in_session(history: &History) -> impl Fn(usize, usize) -> bool {
 
 /// What stateright says of a whole history; `None` when its states do not suffice.
 fn second_opinion(history: &History, model: Model) -> Option<bool> {
-    match second::values::search(history, model, SEARCHED_STATES, None).found {
+    let repeats = model.row().repeats.expect("stateright searches for it");
+    match (repeats.search)(history, SEARCHED_STATES, None).found {
         Found::Order => Some(true),
         Found::NoOrder { .. } => Some(false),
         Found::Budget => None,

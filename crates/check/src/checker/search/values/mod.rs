@@ -13,45 +13,40 @@ mod sessions;
 mod steps;
 mod timeline;
 
-use std::time::Duration;
-
-use super::super::model::Model;
-use super::super::options::Clock;
+use super::super::searched::Deadline;
+use super::super::wing_gong::NO_REAL_TIME;
 use super::{Found, Search};
 use crate::history::History;
 use read::Read;
 
-/// Searches for an order of the whole history under a model of one register a key.
-pub(in super::super) fn search(
+/// Searches for an order of each key that keeps real time.
+pub(in super::super) fn linearizable(
     history: &History,
-    model: Model,
     states: usize,
-    clock: Option<(Clock, Duration)>,
+    deadline: Deadline,
 ) -> Search {
+    in_time(history, |read| register::search(read, states, deadline))
+}
+
+/// Searches for one order of all that keeps sessions.
+pub(in super::super) fn sequential(history: &History, states: usize, deadline: Deadline) -> Search {
     let read = Read::new(history);
-    let built = match (model, read) {
-        (_, Err(reason)) => Err(reason),
-        (Model::Linearizable, Ok(_)) if !history.header.real_time => {
-            Err(super::super::wing_gong::NO_REAL_TIME.to_owned())
-        }
-        (Model::Linearizable, Ok(read)) => Ok(register::search(read, states, clock)),
-        (Model::Sequential, Ok(read)) => Ok(sessions::search(read, states, clock)),
-        (
-            Model::Eventual
-            | Model::ReadYourWrites
-            | Model::MonotonicReads
-            | Model::MonotonicWrites
-            | Model::WritesFollowReads
-            | Model::CausalConsistency
-            | Model::CausalConvergence
-            | Model::Causal
-            | Model::Lww,
-            Ok(_),
-        ) => Err(format!(
-            "stateright has no specification of {model} for values that repeat"
-        )),
+    let found = read.map(|read| sessions::search(read, states, deadline));
+    searched(history, found)
+}
+
+/// What is found of a history with real time.
+fn in_time(history: &History, search: impl FnOnce(Read) -> Search) -> Search {
+    let read = match history.header.real_time {
+        true => Read::new(history),
+        false => Err(NO_REAL_TIME.to_owned()),
     };
-    let mut search = built.unwrap_or_else(|reason| Search::of(Found::NotApplicable { reason }));
+    searched(history, read.map(search))
+}
+
+/// What was found of the whole history, or why nothing could be.
+fn searched(history: &History, found: Result<Search, String>) -> Search {
+    let mut search = found.unwrap_or_else(|reason| Search::of(Found::NotApplicable { reason }));
     search.operations = history.len() as u64;
     search.of = search.operations;
     if let Found::NoOrder { row, operation } = &mut search.found {
