@@ -49,14 +49,14 @@ held() {
 }
 
 plain=(--workload contended --duration 3s --warmup 500ms --records 1000)
-broken=(--workload contended --host netns --duration 12s --rate 1000 --nemesis-interval 3s --records 1000)
+broken=(--workload contended --host netns --rate 1000 --nemesis-interval 3s --records 1000)
 held redis --store redis "${plain[@]}"
 held redis-replicated --store redis-replicated "${plain[@]}"
 held redis-sentinel --store redis-sentinel "${plain[@]}"
 held etcd --store etcd "${plain[@]}"
 held etcd-serializable --store etcd --set store.consistency=serializable "${plain[@]}"
 for fault in kill pause partition packet; do
-  held "etcd-$fault" --store etcd --nemesis "$fault" "${broken[@]}"
+  held "etcd-$fault" --store etcd --nemesis "$fault" --duration 12s "${broken[@]}"
 done
-held etcd-all --store etcd --nemesis all "${broken[@]}"
+held etcd-all --store etcd --nemesis all --duration 18s "${broken[@]}"
 exit "$failed"
