@@ -55,7 +55,7 @@ fi
 
 # Each store is held to its own promise, without faults: anything but valid is a false alarm, or a
 # find that somebody has to look at.
-step "stores that nobody here wrote"
+step "foreign stores"
 if scripts/install-stores.sh; then
   for store in redis redis-replicated redis-sentinel etcd; do
     cargo run --release --quiet -- --store "$store" --workload contended "${short[@]}"

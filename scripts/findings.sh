@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Reproduces what docs/findings.md says, one command each, in under ten minutes: what kvs-bench finds
-# in stores that nobody here wrote, and what it must not find. Needs root (network namespaces) and the
+# in Redis and etcd, and what it must not find. Needs root (network namespaces) and the
 # stores (scripts/install-stores.sh).
 #
 #   scripts/findings.sh [NAME…]     all of them, or those that are named

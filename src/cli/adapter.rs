@@ -20,18 +20,19 @@ pub(super) struct AdapterArgs {
 
 #[derive(Debug, Subcommand)]
 enum AdapterCommand {
-    /// Try an adapter against the protocol (docs/reference/adapters.md), and say what is wrong.
+    /// Test whether an adapter keeps the protocol (docs/reference/adapters.md), and say what is
+    /// wrong.
     Check(CheckArgs),
 }
 
 /// The arguments of `kvs-bench adapter check`.
 #[derive(Debug, Args)]
 struct CheckArgs {
-    /// Where the store serves that the adapter speaks to, separated by commas.
+    /// The addresses of the store that the adapter speaks to, separated by commas.
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     endpoints: Vec<String>,
 
-    /// An option of the store's own that the adapter is told.
+    /// An option of the store's own, which kvs-bench passes on to the adapter.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     options: Vec<String>,
 

@@ -32,7 +32,7 @@ enum BugsCommand {
     /// List the planted bugs, the views that must catch each, and the commands for it (the
     /// default).
     List,
-    /// Have a bug caught, or all of them in turn.
+    /// Test that the checks catch a bug, or all bugs in turn.
     ///
     /// The exit status is 1 if a view misses a bug that it must catch. With `all` the same stores
     /// also run without a bug, and must be valid.
@@ -51,17 +51,17 @@ struct RunArgs {
           default_values = View::ALL.map(View::name))]
     view: Vec<View>,
 
-    /// How many seeds are simulated at most. Without a bug it is exactly so many.
+    /// How many seeds to simulate until one fails. Without a bug all of them run.
     #[arg(long, value_name = "COUNT", default_value_t = SEEDS,
           value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
 
-    /// Kinds of fault that are not simulated, separated by commas. This shows which ones a bug
-    /// needs.
+    /// Kinds of fault that the simulator leaves out, separated by commas. This shows which ones a
+    /// bug needs.
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     without: Vec<String>,
 
-    /// The directory that keeps those of real runs. Without it they are deleted.
+    /// The directory that keeps the directories of real runs. Without it they are deleted.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
 

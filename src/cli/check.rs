@@ -38,18 +38,18 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
 
-    /// What to hold the store to, instead of what the header promises: one of the models.
+    /// The promise that the verdict is about, instead of the header's: one of the models.
     #[arg(long, value_name = "MODEL", value_parser = model)]
     promise: Option<Model>,
 
-    /// Replays the traces that a run with --trace left, or one of them, through fresh replicas.
-    /// These must do what the recorded ones did. The history is not judged.
+    /// Replays the traces of a run with --trace, or one trace, through fresh replicas, which must
+    /// do what the recorded ones did. Does not judge the history.
     #[arg(long, conflicts_with_all = ["model", "promise", "format", "initial", "nil_reads_match_anything",
           "failed_cas", "dominance", "no_evidence", "engine", "budget", "check_budget", "explain", "json"])]
     trace: bool,
 
-    /// Replays through replicas without the planted bug that the recorded ones had. The two differ
-    /// where the bug was at work.
+    /// Replays the traces through replicas without the planted bug of the recorded ones. They
+    /// differ where the bug acted.
     #[arg(long, requires = "trace")]
     without_bug: bool,
 
@@ -58,7 +58,7 @@ pub(super) struct CheckArgs {
     #[arg(long, value_enum, value_name = "RULE")]
     dominance: Option<DominanceArg>,
 
-    /// Judges only by what clients saw, and not by the evidence that replies carried.
+    /// Judges only by what clients saw, and ignores the evidence that replies carried.
     #[arg(long)]
     no_evidence: bool,
 

@@ -81,7 +81,7 @@ impl Choice for Engine {
         match self {
             Self::Direct => "The direct algorithms",
             Self::Stateright => "A search by stateright",
-            Self::Both => "Both. They have to agree",
+            Self::Both => "Both engines. They have to agree",
         }
     }
 }
@@ -112,7 +112,7 @@ impl Choice for Routing {
     fn help(self) -> &'static str {
         match self {
             Self::RoundRobin => {
-                "Each operation goes to the next replica: what tests session guarantees"
+                "Each operation goes to the next replica. This tests session guarantees"
             }
             Self::Sticky => "Every operation goes to one replica, as long as it answers",
             Self::Random => "Each operation goes to a replica drawn at random",
@@ -129,8 +129,8 @@ impl Choice for Durability {
 
     fn help(self) -> &'static str {
         match self {
-            Self::Memory => "What is in memory: a node that is killed comes back empty",
-            Self::Disk => "What is synced to its disk: a node that is killed comes back with it",
+            Self::Memory => "Once it is in memory: a killed node comes back empty",
+            Self::Disk => "Once it is synced to disk: a killed node comes back with it",
         }
     }
 }
@@ -165,9 +165,9 @@ impl Choice for PartitionShape {
             Self::Majority => "A majority on one side",
             Self::MajoritiesRing => "Every node hears a majority, and no two the same",
             Self::MinorityThird => {
-                "A third of the nodes, less than half of them in any case, apart from the others"
+                "A third of the nodes, and always less than half of them, apart from the others"
             }
-            Self::Bridge => "Two halves that only one node hears, and is heard by",
+            Self::Bridge => "Two halves, and one node that both halves hear and that hears both",
             Self::Asymmetric => "Two halves, one of which hears the other and is not heard",
             Self::Clients => "Clients and some nodes do not hear each other",
         }
@@ -185,7 +185,7 @@ impl Choice for Target {
         match self {
             Self::One => "One node of one group",
             Self::Minority => {
-                "Fewer than half of the nodes of each group, at least one of the deployment"
+                "Fewer than half of the nodes of each group, and at least one node in all"
             }
             Self::Majority => "More than half of the nodes of each group",
             Self::All => "Every node",

@@ -23,12 +23,12 @@ pub(super) struct CompareArgs {
     b: Option<PathBuf>,
 
     /// Measures false alarms instead of comparing A with B: how often runs of A are called
-    /// different from other runs of A that ran between them. It takes so many rounds. Each gives
-    /// one run to either side.
+    /// different from other runs of A that ran between them. Each round gives one run to either
+    /// side.
     #[arg(long, value_name = "ROUNDS", conflicts_with_all = ["b", "ci", "output", "gate"])]
     aa: Option<u16>,
 
-    /// The form in which the comparison is written.
+    /// The form of the output.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: Format,
 
@@ -44,11 +44,11 @@ pub(super) struct CompareArgs {
     /// Ends with exit status 1 if something is certainly and largely worse in B, or a run of B
     /// broke its promise. With or without it, the status is 2 if something was not decided: a run
     /// is void or partial, a verdict is unknown, there are too few runs, the machines differ, or
-    /// only one side has something.
+    /// something is missing on one side.
     #[arg(long)]
     gate: bool,
 
-    /// How many percent of change make a difference large.
+    /// From how many percent on a difference counts as large.
     #[arg(long, value_name = "PERCENT", default_value_t = 10.0)]
     large: f64,
 

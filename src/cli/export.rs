@@ -27,13 +27,13 @@ pub(super) struct ExportArgs {
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "jsonl")]
     format: Format,
 
-    /// Writes a history as csv even if it was cut short or operations were left out. The table
-    /// cannot say what is missing.
+    /// Writes a history as csv even if it was cut short or operations were left out, although the
+    /// table cannot say what is missing.
     #[arg(long)]
     partial: bool,
 
-    /// One kind of operation and of time for hgrm, such as read.service. [default: all that clients
-    /// waited]
+    /// The kind of operation and of time for hgrm, such as read.service. [default: all operations,
+    /// as clients waited for them]
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
 

@@ -9,7 +9,7 @@ use crate::report;
 /// The arguments of `kvs-bench glossary`.
 #[derive(Debug, Args)]
 pub(super) struct GlossaryArgs {
-    /// A word, or a part of one. Without it, every word is explained.
+    /// A word, or a part of one. Without it, the command explains every word.
     word: Option<String>,
 }
 
@@ -17,8 +17,7 @@ pub(super) fn main(args: &GlossaryArgs) -> Result<ExitStatus, Failure> {
     let word = args.word.as_deref();
     let text = report::meanings(word).ok_or_else(|| {
         Failure::bad_arguments(anyhow!(
-            "no report uses {:?} in a sense of its own; `kvs-bench glossary` explains every word \
-             that one does",
+            "the glossary has no word like {:?}; `kvs-bench glossary` explains all that it has",
             word.unwrap_or_default()
         ))
     })?;

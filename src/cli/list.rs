@@ -51,7 +51,7 @@ pub(super) fn main() -> Result<ExitStatus, Failure> {
     let sections = [
         section("Architectures (--arch)", ARCHITECTURES.iter().copied()),
         section(
-            "Stores that nobody here wrote (--store)",
+            "Other stores (--store)",
             CATALOGUE.iter().map(|known| (known.name, known.about())),
         ),
         section("Lattices (--lattice)", LATTICES.iter().copied()),

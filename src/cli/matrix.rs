@@ -1,5 +1,5 @@
-//! `kvs-bench matrix`: every store under every fault, with what theory says must come of it beside
-//! what came.
+//! `kvs-bench matrix`: runs every store under every fault, and compares the outcome with what
+//! theory says.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ pub(super) struct MatrixArgs {
     duration: String,
 
     /// The time from the start of one fault to the start of the next, in rows of one kind of fault.
-    /// In a row of all kinds, faults come as often as it takes to have one of each.
+    /// In a row of all kinds, faults come often enough to have one of each.
     #[arg(
         long,
         alias = "nemesis-interval",
@@ -62,8 +62,8 @@ pub(super) struct MatrixArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = usual().seed, value_parser = whole)]
     seed: u64,
 
-    /// The directory in which the runs' directories are made. Without it, those of rows that are as
-    /// they must be are deleted.
+    /// The directory that keeps the directories of the runs. Without it, those of rows with the
+    /// expected outcome are deleted.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
 

@@ -71,9 +71,9 @@ Exit status:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a workload against an architecture and judge the history (the default).
+    /// Run a workload against a store and judge the history (the default).
     Run(Box<run::RunArgs>),
-    /// Raise the load step by step: latency against throughput, one curve for each store.
+    /// Raise the load step by step, and draw latency against throughput, one curve for each store.
     Sweep(sweep::SweepArgs),
     /// Simulate an architecture in virtual time, many seeds at once, and judge each history.
     Sim(Box<sim::SimArgs>),
@@ -85,19 +85,19 @@ enum Command {
     Export(export::ExportArgs),
     /// Print the result of a finished run again, or make its page again.
     Report(report::ReportArgs),
-    /// Say whether two runs, or two sets of repeated runs, differ, or whether it is noise.
+    /// Say whether two runs, or two sets of repeated runs, differ by more than noise.
     Compare(compare::CompareArgs),
     /// Show results in a browser: sort, filter, open, compare.
     Serve(serve::ServeArgs),
-    /// List the architectures, lattices, workloads and fields that you can choose.
+    /// List the architectures, stores, lattices, workloads and fields that you can choose.
     List,
-    /// List the planted bugs, or have them caught.
+    /// List the planted bugs, or test that the checks catch them.
     Bugs(bugs::BugsArgs),
     /// Run every store under every fault, and compare the outcome with what theory says.
     Matrix(matrix::MatrixArgs),
     /// Explain the words of a report.
     Glossary(glossary::GlossaryArgs),
-    /// Try an adapter, a program that speaks to a store of your own, against the protocol.
+    /// Test an adapter, the program through which kvs-bench drives a store of your own.
     Adapter(adapter::AdapterArgs),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),

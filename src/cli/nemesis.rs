@@ -19,19 +19,19 @@ const ALL: &str = "all";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Nemesis")]
 pub(super) struct NemesisArgs {
-    /// Faults that come at random while the load is measured, separated by commas: partition, kill,
-    /// pause, packet, clock, disk. `all` means every kind that this store can have. Each kind comes
-    /// at least once.
+    /// Kinds of fault that come at random while the load is measured, separated by commas:
+    /// partition, kill, pause, packet, clock, disk. `all` means every kind that this store can
+    /// have. Each kind comes at least once.
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     nemesis: Vec<String>,
 
     /// The time from the start of one fault to the start of the next. [default: 10s, or less if the
-    /// duration could not hold five faults and one of each kind]
+    /// duration would have no room for five faults and for one of each kind]
     #[arg(long, value_name = "TIME")]
     nemesis_interval: Option<String>,
 
-    /// On how many nodes of each group a fault of nodes acts, separated by commas. Each fault draws
-    /// one of these. [default: one, minority, majority]
+    /// How many nodes of each group a fault hits, separated by commas. Each fault draws one of
+    /// these. [default: one, minority, majority]
     #[arg(long, value_parser = choice::<Target>(), value_name = "TARGETS", value_delimiter = ',')]
     nemesis_targets: Vec<Target>,
 

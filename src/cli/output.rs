@@ -1,4 +1,4 @@
-//! What is printed, and by which program.
+//! Prints to standard output, and says which program this is.
 
 use std::io::{self, Write};
 

@@ -75,10 +75,10 @@ pub(super) fn write_page(record: &RunRecord) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// How a run with this record ends: by its verdict; a valid run whose numbers are void is unknown.
-/// Engines that disagree are the harness's mistake, whatever the verdicts; a nemesis that failed is
-/// so unless the store broke its promise all the same. A run that missed an objective has failed,
-/// and one of whose objectives nobody can tell is unknown.
+/// How a run with this record ends. Its verdict decides, but a valid run whose numbers are void is
+/// unknown. When engines disagree the harness has failed, whatever the verdicts. When the nemesis
+/// failed the harness has failed too, unless the store broke its promise. A run that missed an
+/// objective has failed. If nobody can tell about an objective, the run is unknown.
 pub(super) fn exit_status(record: &RunRecord) -> ExitStatus {
     if record.verdict.disagreement {
         return ExitStatus::HarnessFailure;

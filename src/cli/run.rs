@@ -81,7 +81,7 @@ fn show(finished: &Finished, json: bool) -> Result<(), Failure> {
     saved.context("the run has a result")?;
     // The result stands without it.
     if let Err(error) = super::report::write_page(record) {
-        eprintln!("warning: there is no page of this run: {error:#}");
+        eprintln!("warning: cannot make the page of this run: {error:#}");
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(super) struct ScaleArgs {
           value_parser = clap::value_parser!(u16).range(2..=2_048))]
     replicas: Vec<u16>,
 
-    /// To how many peers a replica pushes a rumour.
+    /// How many peers a replica pushes a rumour to.
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "1,2,3,5,10",
           value_parser = clap::value_parser!(u16).range(1..=64))]
     fanout: Vec<u16>,
@@ -74,7 +74,7 @@ pub(super) struct ScaleArgs {
           value_parser = clap::value_parser!(u32).range(8..=65_536))]
     value_bytes: u32,
 
-    /// With how many seeds each combination is measured. They count from 0.
+    /// How many seeds each combination runs with. They count from 0.
     #[arg(long, value_name = "COUNT", default_value_t = 5,
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     seeds: u64,

@@ -1,5 +1,5 @@
-//! `kvs-bench sim`: many seeds at once, each a world of its own. It shows a seed that fails with
-//! the command that replays it.
+//! `kvs-bench sim`: simulates many seeds at once. It shows a seed that fails with the command that
+//! replays it.
 
 mod arguments;
 mod screen;

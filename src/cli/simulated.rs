@@ -1,4 +1,4 @@
-//! What every simulation is told.
+//! The arguments that every command with simulations takes.
 
 use std::num::NonZero;
 
@@ -10,7 +10,7 @@ use crate::campaign::parallel;
 use super::Failure;
 use super::bugs::named;
 
-/// What every simulation is told.
+/// The arguments that every command with simulations takes.
 #[derive(Debug, Args)]
 pub(super) struct SimulatedArgs {
     /// Plants a known mistake in the store. `kvs-bench bugs` lists them.

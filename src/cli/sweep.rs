@@ -77,7 +77,7 @@ pub(super) struct SweepArgs {
     #[arg(long, value_name = "TIME", default_value = "500ms")]
     warmup: String,
 
-    /// The directory in which those of the sweep and of its runs are made.
+    /// The directory in which the sweep makes one for itself and one for each run.
     #[arg(long, value_name = "DIR", default_value_os_t = usual().results.clone())]
     results: PathBuf,
 

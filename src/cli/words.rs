@@ -29,8 +29,8 @@ pub(super) fn command_of(arguments: impl Iterator<Item = std::ffi::OsString>) ->
     shell::command("kvs-bench", words.iter().map(String::as_str))
 }
 
-/// What is wrong with a negative number after an option that takes none: the parser takes it for an
-/// option of its own.
+/// The complaint about a negative number after an option that takes none: the parser takes the
+/// number for an option.
 pub(super) fn negative(words: impl Iterator<Item = String>) -> Option<String> {
     let words: Vec<String> = words.collect();
     words.windows(2).find_map(|pair| {

@@ -1,5 +1,5 @@
-//! Stores that nobody here wrote: what is refused before a run, what goes wrong on the way, and
-//! real ones, judged. Tests that need Redis, etcd or Python say so where these are missing;
+//! Foreign stores: what is refused before a run, what goes wrong on the way, and real ones, judged.
+//! Tests that need Redis, etcd or Python say so where these are missing;
 //! `scripts/install-stores.sh` installs them.
 
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use super::histogram::Histogram;
 #[derive(Debug, Error)]
 pub enum IntervalLogError {
     /// A line is no entry.
-    #[error("entry {0} is not as the interval log's format 1.3 has it")]
+    #[error("entry {0} does not follow format 1.3 of the interval log")]
     Malformed(usize),
     /// A histogram cannot be decoded, or has other bounds.
     #[error("the histogram of entry {0} cannot be decoded")]

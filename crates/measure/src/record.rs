@@ -91,12 +91,12 @@ pub struct Configuration {
     pub seed: u64,
     /// The planted bug, if one was.
     pub bug: Option<String>,
-    /// What is known of a store that nobody here wrote; absent for a store of the zoo.
+    /// What is known of a foreign store; absent for a store of the zoo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreRecord>,
 }
 
-/// A store that nobody here wrote.
+/// A foreign store: one that is not of the zoo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreRecord {
@@ -108,7 +108,7 @@ pub struct StoreRecord {
     pub adapter: String,
     /// Its options, each set.
     pub options: std::collections::BTreeMap<String, String>,
-    /// Where its nodes ran already; empty where this program started them.
+    /// Where its nodes were already running; empty if this program started them.
     pub endpoints: Vec<String>,
     /// What the pipe to its adapter costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! That a run which no words asked for is asked for by the command that is made of it.
+//! Tests that the command which the program makes of a run asks for that same run.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -34,14 +34,14 @@ pub(in crate::cli) struct RunArgs {
           default_value_t = usual().architecture.to_string())]
     arch: String,
 
-    /// A store that nobody here wrote, instead of one of the zoo: a name that `kvs-bench list`
-    /// prints, or the path of a TOML file (docs/guides/your-own-store.md).
+    /// Runs another store than one of the zoo: Redis or etcd by a name that `kvs-bench list`
+    /// prints, or your own by the path of a TOML file (docs/guides/your-own-store.md).
     #[arg(long, value_name = "NAME|FILE",
           conflicts_with_all = ["arch", "lattice", "durability", "bug", "trace", "context"])]
     store: Option<String>,
 
-    /// Where the nodes of `--store` run already, separated by commas. Without it kvs-bench starts
-    /// them.
+    /// The addresses at which the nodes of `--store` run already, separated by commas. Without it
+    /// kvs-bench starts them.
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -50,7 +50,8 @@ pub(in crate::cli) struct RunArgs {
     )]
     endpoints: Vec<String>,
 
-    /// What the verdict holds the store to, instead of what it promises: any model of the ladder.
+    /// The model that the verdict is about, instead of what the store promises: any model of the
+    /// ladder.
     #[arg(long, value_name = "MODEL", value_parser = model, help_heading = "Judgement")]
     promise: Option<Model>,
 
@@ -58,7 +59,7 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, short, value_parser = choice::<Lattice>(), default_value = usual().lattice.word())]
     lattice: Lattice,
 
-    /// What nodes acknowledge: what is in memory, or what is synced to disk.
+    /// When a node acknowledges a put: once it is in memory, or once it is synced to disk.
     #[arg(long, value_parser = choice::<Durability>(), default_value = usual().durability.word())]
     durability: Durability,
 
@@ -70,8 +71,8 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, short, value_name = "NAME|FILE", default_value = usual().load.origin())]
     pub(in crate::cli) workload: String,
 
-    /// Sets a field of the workload, whatever its file says, or with `store.NAME` an option of the
-    /// store's own. You can give it more than once.
+    /// Sets a field of the workload, whatever its file says. `store.NAME=VALUE` sets an option of
+    /// the `--store` instead. You can give it more than once.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
 
@@ -177,7 +178,7 @@ struct ClientArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Results")]
 pub(super) struct OutputArgs {
-    /// The directory in which the run's own directory is made.
+    /// The directory in which the run makes a directory of its own.
     #[arg(long, value_name = "DIR", default_value_os_t = usual().results.clone())]
     results: PathBuf,
 
@@ -191,7 +192,7 @@ pub(super) struct OutputArgs {
           value_parser = whole)]
     history_limit: u64,
 
-    /// Records what each replica is given and does, in nodes/<id>.trace of the run's directory.
+    /// Records what each replica receives and does, in nodes/<id>.trace of the run's directory.
     /// `kvs-bench check --trace` replays it. This costs throughput.
     #[arg(long)]
     trace: bool,
@@ -208,7 +209,7 @@ pub(super) struct OutputArgs {
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Shows the run while it goes on, on the whole terminal: rates, percentiles, nodes, faults.
+    /// Shows the run on the whole terminal while it goes on: rates, percentiles, nodes, faults.
     #[arg(long)]
     pub(super) tui: bool,
 }
@@ -228,7 +229,7 @@ impl From<bool> for Switch {
     }
 }
 
-/// The run that is asked for when nothing is: what the arguments are unless they are given.
+/// The run without any argument: its values are the defaults of the arguments.
 pub(in crate::cli) fn usual() -> &'static Config {
     static USUAL: LazyLock<Config> = LazyLock::new(Config::default);
     &USUAL
@@ -283,7 +284,7 @@ impl RunArgs {
         self.client.routing.unwrap_or(usually)
     }
 
-    /// The store that nobody here wrote, if one is named.
+    /// The foreign store, if one is named.
     fn store(&self) -> Result<Option<StoreConfig>, Failure> {
         let options: Vec<(String, String)> = { self.settings.iter() }
             .filter_map(|setting| store_option(setting))

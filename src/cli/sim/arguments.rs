@@ -52,7 +52,8 @@ pub(in crate::cli) struct SimArgs {
     #[arg(long, short, value_parser = choice::<Lattice>(), default_value = usual().lattice.word())]
     lattice: Lattice,
 
-    /// What the verdict holds the store to, instead of what it promises: any model of the ladder.
+    /// The model that the verdict is about, instead of what the store promises: any model of the
+    /// ladder.
     #[arg(long, value_name = "MODEL", value_parser = model)]
     promise: Option<Model>,
 

@@ -329,7 +329,7 @@ pub enum ConnectError {
     #[error(transparent)]
     Refused(Refused),
     /// The system has no timer to pace the load with.
-    #[error("no timer to pace the load with")]
+    #[error("the system has no timer to pace the load with")]
     Timer(#[source] std::io::Error),
 }
 

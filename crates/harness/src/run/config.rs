@@ -84,7 +84,7 @@ const WORKLOAD: &str = "zipf";
 pub struct Config {
     /// What to run of the zoo, where `store` names nothing else.
     pub architecture: Architecture,
-    /// The store that nobody here wrote that is run instead of one of the zoo.
+    /// The foreign store that the run starts instead of one of the zoo.
     pub store: Option<StoreConfig>,
     /// The model that the verdict is about, instead of what the store promises.
     pub promise: Option<Model>,
@@ -181,7 +181,7 @@ impl Config {
         )
     }
 
-    /// The store by its name: an architecture, or a store that nobody here wrote.
+    /// The store by its name: an architecture, or a foreign store.
     #[must_use]
     pub fn store_name(&self) -> String {
         self.store.as_ref().map_or_else(

@@ -185,7 +185,7 @@ fn configuration(
     }
 }
 
-/// What is known of a store that nobody here wrote.
+/// What is known of a foreign store.
 fn store_record(config: &Config, facts: &Facts, findings: &Findings<'_>) -> Option<StoreRecord> {
     let store = config.store.as_ref()?;
     let definition = &store.definition;

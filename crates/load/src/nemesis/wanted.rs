@@ -59,17 +59,19 @@ pub struct Site {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// An interval without faults at random.
-    #[error("--nemesis-interval says how often faults come at random, and none do: add --nemesis")]
+    #[error(
+        "--nemesis-interval says how often random faults come, and there are none: add --nemesis"
+    )]
     IdleInterval,
     /// Targets without faults of nodes.
     #[error(
-        "--nemesis-targets says which nodes faults of nodes meet, and there are none: add \
+        "--nemesis-targets says which nodes a fault hits, and there are no such faults: add \
          --nemesis with kill, pause, packet, clock or disk"
     )]
     IdleTargets,
     /// Shapes without partitions.
     #[error(
-        "--nemesis-partitions says how partitions look, and there are none: add --nemesis \
+        "--nemesis-partitions gives the shapes of partitions, and there are none: add --nemesis \
          partition"
     )]
     IdleShapes,

@@ -14,7 +14,7 @@ pub(super) fn lines(faults: &FaultsRecord) -> Vec<String> {
     if !faults.windows.is_empty() {
         let all = plural(faults.windows.len() as u64, "fault");
         let title = format!(
-            "{all}: successes a second before, during and after, and the worst of the rest"
+            "{all}: successes a second before, during and after; the worst of all other columns"
         );
         lines.extend(labelled("Nemesis", &title));
         let header = [

@@ -69,7 +69,7 @@ pub(super) const MODELS_LEGEND: &str =
     "ryw, mr, mw, wfr: per session; cc, ccv: causal registers (kvs-bench glossary)";
 /// What the numbers of staleness are, in a line of the screen.
 pub(super) const STALENESS_LEGEND: &str =
-    "Δ: how long a missed put was acknowledged; k: puts missed; lag: until seen elsewhere";
+    "Δ: time since the oldest missed put; k: puts missed; lag: until other replicas show it";
 /// How values and puts are named in a proof, in a line of the screen.
 pub(super) const PROOF_LEGEND: &str =
     "11:1: written by operation 1 of session 11; dot n2:29: the 29th put of node 2";

@@ -39,12 +39,12 @@ pub(super) fn phases(record: &RunRecord) -> String {
     join(phases.map(|phase| format!("{} {}", phase.name, number::seconds(phase.seconds))))
 }
 
-/// What is known of a store that nobody here wrote: its version, its options, how it was spoken to.
+/// What is known of a foreign store: its version, its options, how it was spoken to.
 pub(super) fn foreign(store: &StoreRecord) -> String {
     let options = store.options.iter();
     let options = options.map(|(name, value)| format!("{name}={value}"));
     let ran = (!store.endpoints.is_empty())
-        .then(|| format!("ran already at {}", store.endpoints.join(", ")));
+        .then(|| format!("already running at {}", store.endpoints.join(", ")));
     let known = [
         store.version.clone(),
         Some(format!("adapter {}", store.adapter)),
@@ -72,8 +72,8 @@ pub(super) fn says(configuration: &Configuration) -> Option<String> {
 pub(super) fn stored(configuration: &Configuration) -> String {
     if configuration.store.is_some() {
         return match configuration.host.as_str() {
-            "process" => "stored as the store does".to_owned(),
-            host => format!("stored as the store does, host {host}"),
+            "process" => "durability is the store's own".to_owned(),
+            host => format!("durability is the store's own, host {host}"),
         };
     }
     let host = match configuration.host.as_str() {
@@ -83,7 +83,7 @@ pub(super) fn stored(configuration: &Configuration) -> String {
     match (configuration.durability.as_str(), &configuration.lattice) {
         ("memory", None) => format!("stored in memory (a killed node loses all it has){host}"),
         ("memory", Some(_)) => {
-            format!("stored in memory (a killed node loses what it alone has){host}")
+            format!("stored in memory (a killed node loses what no other node has){host}")
         }
         (durability, _) => format!("stored on {durability}, acknowledged when synced{host}"),
     }

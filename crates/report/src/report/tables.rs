@@ -75,7 +75,7 @@ pub(super) fn latencies(statistics: &Statistics) -> Option<Table> {
 /// What the latencies count from, and whether they are of all arrivals.
 pub(super) fn loop_kind(statistics: &Statistics) -> String {
     let Some(offered) = statistics.throughput.offered else {
-        return "closed loop: a session sends when its answer is in, so response time is service time"
+        return "closed loop: a session waits for each answer, so response time is service time"
             .to_owned();
     };
     let mut text =

@@ -68,7 +68,10 @@ fn heading(record: &RunRecord) -> Vec<String> {
         }
     }
     if let Some(bug) = &configuration.bug {
-        lines.extend(labelled("Bug", &format!("{bug} (planted: must be caught)")));
+        lines.extend(labelled(
+            "Bug",
+            &format!("{bug} (planted: the checks must find it)"),
+        ));
     }
     lines.extend(labelled("Workload", &sentences::workload(configuration)));
     let machine = sentences::machine(record, Some(program));

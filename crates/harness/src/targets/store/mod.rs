@@ -1,4 +1,4 @@
-//! Stores that nobody here wrote: a TOML file says how each is started, spoken to and broken.
+//! Foreign stores: a TOML file says how to start each, how to speak to it and how to break it.
 //!
 //! [`Definition`] is the file. [`Store`] brings its nodes up at a place and is the target that the
 //! harness drives. Whoever speaks to it is one of this program's

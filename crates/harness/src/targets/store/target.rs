@@ -384,7 +384,7 @@ impl Target for Store {
         // The store reads the clock of the machine, which kvs-bench does not set.
         let set = match offset_ns {
             0 => Ok(()),
-            _ => Err("nobody here turns its clock".to_owned()),
+            _ => Err("kvs-bench cannot set this store's clock".to_owned()),
         };
         Box::pin(std::future::ready(set))
     }
@@ -396,7 +396,7 @@ impl Target for Store {
         _: bool,
     ) -> Local<'_, Result<bool, String>> {
         Box::pin(std::future::ready(Err(
-            "nobody here stands below its files".to_owned(),
+            "kvs-bench cannot reach below this store's files".to_owned(),
         )))
     }
 
