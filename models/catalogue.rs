@@ -14,8 +14,8 @@ pub(crate) struct Entry {
     /// What goes wrong, and how often where that is bounded.
     pub(crate) bounds: &'static str,
     pub(crate) size: Size,
-    /// How many states it has: a change of the replica that changes them has to be understood
-    /// before the number is.
+    /// How many states it has. If a change of the replica changes this number, find out why before
+    /// you change it here.
     pub(crate) states: usize,
     pub(crate) model: fn(Option<Bug>) -> ClusterModel,
 }

@@ -1,5 +1,5 @@
-//! What becomes of the replicas once nothing goes wrong any more. Convergence, durability and
-//! liveness ask this of every state.
+//! Heals the replicas: what becomes of them once nothing goes wrong any more. Convergence,
+//! durability and liveness ask this of every state.
 //!
 //! Everything in flight is lost. Then anti-entropy between all replicas exchanges digests and
 //! answers without loss. Rumours that may still arrive play no part, since the model has another

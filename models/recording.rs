@@ -1,5 +1,5 @@
-//! What the clients of a modelled cluster did, in the tester of what the cluster promises. This is
-//! part of the state. So every reachable history is judged, not only the recorded ones.
+//! Records what the clients of a modelled cluster did, in the tester of the cluster's promise. This
+//! is part of the state. So every reachable history is judged, not only the recorded ones.
 
 use std::collections::BTreeMap;
 

@@ -63,7 +63,7 @@ pub trait Target {
     /// Lets a node go on, and says whether it was there to go on.
     fn resume(&mut self, node: NodeId) -> Local<'_, Result<bool, String>>;
 
-    /// Has these faults, and no others, meet what a node sends and receives. A node that is
+    /// Applies these faults, and no others, to what a node sends and receives. A node that is
     /// `paused` hears of it when it goes on.
     fn set_network<'a>(
         &'a mut self,
@@ -75,8 +75,8 @@ pub trait Target {
     /// Sets how much more than the machine's the clock of a node reads, in ns.
     fn set_clock(&mut self, node: NodeId, offset_ns: i64) -> Local<'_, Result<(), String>>;
 
-    /// Has this go wrong with the disk of a node; none for nothing. A node that is `paused` hears
-    /// of it when it goes on. Says whether the node was there.
+    /// Makes the disk of a node fail in this way; none ends the fault. A node that is `paused`
+    /// hears of it when it goes on. Says whether the node was there.
     fn set_disk(
         &mut self,
         node: NodeId,
@@ -106,7 +106,7 @@ pub struct Quiet {
     pub unreachable: BTreeMap<NodeId, String>,
 }
 
-/// What goes wrong with the network of a node. Nothing by default.
+/// The faults of a node's network. None by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeNetwork {
     /// Nothing that comes from these nodes arrives.

@@ -47,15 +47,15 @@ pub struct Facts {
     pub store: Composition,
     /// The lattice that has it; none when any does.
     pub lattice: Option<Lattice>,
-    /// What has to go wrong for it to show; none when puts and gets alone do. Some of it happens
-    /// without anybody's doing: rumours miss a replica of a large group, updates are pushed and
-    /// pulled, a replica under load lags.
+    /// What has to go wrong for it to show; none when puts and gets alone show it. Some of it
+    /// happens without any fault: rumours miss a replica of a large group, updates are both pushed
+    /// and pulled, a replica under load lags.
     pub provoked_by: Option<Trigger>,
     /// Whether a model must find it.
     pub model: bool,
     /// Whether the simulator must find it.
     pub sim: bool,
-    /// Whether a real run must find it; not where real runs do not have the fault that brings it
+    /// Whether a real run must find it. It need not if real runs lack the fault that brings the bug
     /// out.
     pub real: bool,
 }

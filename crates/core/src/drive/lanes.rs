@@ -42,7 +42,8 @@ pub struct Free {
 struct Lane<T> {
     client: u16,
     session: Session,
-    /// Which of its requests was the last, so that an answer to an earlier one is told apart.
+    /// The number of its last request, so that an answer to an earlier one is not taken for its
+    /// answer.
     generation: u32,
     task: Option<Task<T>>,
 }
@@ -142,7 +143,8 @@ impl<T: Copy> Lanes<T> {
     }
 
     /// Gives each of so many lanes a fresh session, which asks no other node where it is pinned to
-    /// one. Lanes keep their generations, so that an answer to what was asked before is told apart.
+    /// one. Lanes keep their generations, so that an answer to an earlier request is not taken for
+    /// one to a later request.
     ///
     /// # Panics
     /// When a step is under way.

@@ -77,7 +77,8 @@ pub trait Steps<T> {
 /// Where steps come from.
 pub trait Supply<T>: Steps<T> {
     /// The step that a lane is to begin at `now_ns`; none where none is due. The lane may be pinned
-    /// to a node. Where it or another lane was free before, what is due did not wait for the store.
+    /// to a node. If it or another lane was free before, a step that is due has not waited for the
+    /// store.
     fn next(&mut self, pin: Option<NodeId>, lane_was_free: bool, now_ns: u64) -> Option<Due<T>>;
 
     /// How long a lane pauses between the end of a step and the beginning of the next, in

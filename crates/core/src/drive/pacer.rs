@@ -16,9 +16,9 @@ pub struct Wake {
 
 /// Lanes, and which of them are idle or pause.
 ///
-/// A lane that has ended its step is given the next one that is due, after the time that its
-/// [`Supply`] has it think; where none is due, it idles. A lane whose step could not be sent to
-/// anybody pauses for [`PAUSE_NS`] first.
+/// A lane that has ended its step gets the next one that is due, after the pause that its
+/// [`Supply`] says. If none is due, it idles. A lane whose step could not be sent to any node
+/// pauses for [`PAUSE_NS`] first.
 #[derive(Debug)]
 pub struct Pacer<T> {
     lanes: Lanes<T>,

@@ -18,8 +18,8 @@ pub struct Update {
     pub record: Record,
 }
 
-/// Where the earlier lives of a node ended, as its successor found out from every peer it could
-/// hear: what lies beyond is lost.
+/// Where the earlier lives of a node ended, as its next life found out from every peer that it
+/// could hear. Updates beyond that are lost.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct End {
     /// The node that lost its state.

@@ -143,9 +143,9 @@ impl Replica {
         }
     }
 
-    /// Requests for these keys are about to be handled. Changes nothing: a host that has read
-    /// several requests says so before it handles the first, and the time in which memory is
-    /// waited for is spent once and not once a request.
+    /// Requests for these keys are about to be handled. Changes nothing. A host that has read
+    /// several requests calls this before it handles the first one. It then waits for memory once,
+    /// and not once for each request.
     pub fn anticipate<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {
         each!(self, inner => inner.anticipate(keys));
     }

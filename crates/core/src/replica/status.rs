@@ -23,8 +23,8 @@ pub struct Status {
     pub keys: u64,
     /// Values stored: more than keys where concurrent puts were kept.
     pub siblings: u64,
-    /// Of all keys and the identities of the puts they hold, independent of order: equal for
-    /// replicas of equal stores, and different, but for a chance of 2^-64, otherwise.
+    /// A digest of all keys and the identities of the puts they hold, independent of order. It is
+    /// equal for equal stores, and different for others, except with a chance of 2^-64.
     pub digest: u64,
     /// Estimated bytes of memory beyond key and value bytes: the hash table and the pages at the
     /// sizes they have now, and for each put its reference counts, its packed vector and 12 bytes
@@ -53,8 +53,8 @@ impl Status {
         self.applied == other.applied && self.digest == other.digest
     }
 
-    /// Whether nothing waits at the replica: no update for others that it depends on, and no
-    /// request for the replica to catch up.
+    /// Whether nothing waits at the replica: no update waits for others that it depends on, and no
+    /// request waits for the replica to catch up.
     #[must_use]
     pub const fn is_quiet(&self) -> bool {
         self.held_back == 0 && self.deferred == 0

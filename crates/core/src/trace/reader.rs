@@ -120,8 +120,7 @@ impl<R: BufRead> Reader<R> {
 
     /// The next record; none at the end.
     ///
-    /// # Errors
-    /// When the trace cannot be read or is damaged. That it is cut short is no error.
+    /// # Errors When the trace cannot be read or is damaged. A trace that is cut short is no error.
     #[expect(clippy::should_implement_trait, reason = "records are borrowed")]
     pub fn next(&mut self) -> Result<Option<TraceRecord<'_>>, TraceError> {
         let number = self.records + 1;

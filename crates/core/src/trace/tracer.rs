@@ -8,8 +8,8 @@ use super::{Header, MAGIC, PREFIX_BYTES, RECORD_BYTES_MAX, SCHEMA_VERSION, check
 use crate::protocol::{Message, NodeId, Request, Response};
 use crate::replica::{Effects, Input, Persist, Replica, ReplicaSpec, RequestId, Timer};
 
-/// When this many bytes have gathered they are written: what memory holds of a trace, but for one
-/// record.
+/// The trace is written when this many bytes have gathered. So memory holds no more of it, except
+/// for one record.
 const GATHERED_BYTES_MAX: usize = 256 << 10;
 
 /// Why a trace does not go on. The replica does.

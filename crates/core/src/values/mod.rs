@@ -56,8 +56,8 @@ pub trait Value: Entry {
         *self = other;
     }
 
-    /// Takes in what another replica has and it has not, superseded or not: the planted bug
-    /// `resurrected-sibling`.
+    /// Takes in what another replica has and this one has not, even if it is superseded: the
+    /// planted bug `resurrected-sibling`.
     fn resurrect(&mut self, other: Self) {
         self.merge(other);
     }

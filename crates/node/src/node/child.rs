@@ -15,8 +15,8 @@ use crate::storage::DiskFault;
 use crate::transport::faults::NetworkFaults;
 use kvs_core::protocol::NodeId;
 
-/// How long a node may take to say that it serves. It takes milliseconds; a machine that compiles
-/// beside it takes its time.
+/// How long a node may take to say that it serves. It takes milliseconds, but longer on a machine
+/// that is busy with compiling.
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a node may take to answer a command.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

@@ -287,7 +287,7 @@ impl Launcher {
         self.restart(node, incarnation).await
     }
 
-    /// Has these faults, and no others, meet what a node sends and receives. A node that is
+    /// Applies these faults, and no others, to what a node sends and receives. A node that is
     /// `paused` hears of it when it goes on.
     ///
     /// # Errors

@@ -50,8 +50,8 @@ pub fn run_if_node() {
 /// When it cannot start: its input is not what a launcher writes, its parent is gone, or it cannot
 /// have its socket.
 pub fn run_node() -> anyhow::Result<()> {
-    // First of all, so that there is no time in which a parent could die unnoticed, but for what
-    // the comparison of process ids below covers.
+    // This comes first, so that a parent cannot die unnoticed. The comparison of process ids below
+    // covers the time before.
     set_parent_process_death_signal(Some(Signal::KILL))
         .context("asking to be killed when the parent dies")?;
     // A replica whose assertion failed must not go on serving from its other tasks.

@@ -161,7 +161,7 @@ impl Service {
         self.with_trace(Tracer::finish);
     }
 
-    /// Notes in the log that the trace does not go on; none then, and when there is no trace.
+    /// Notes in the log that the trace has ended. Returns none then, and when there is no trace.
     fn with_trace(&self, act: impl FnOnce(&mut Tracer<File>) -> Result<(), Stopped>) -> Option<()> {
         let mut replica = self.replica.borrow_mut();
         match act(replica.tracer()?) {

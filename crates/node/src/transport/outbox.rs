@@ -114,8 +114,8 @@ impl Outbox {
         self.lost_bytes.get()
     }
 
-    /// Ends the stream from this side, as soon as QUIC has taken what waits here. What was asked
-    /// and not yet answered then has an unknown outcome.
+    /// Ends the stream from this side, as soon as QUIC has taken what waits here. Requests without
+    /// an answer then have an unknown outcome.
     pub fn finish(&self) {
         if self.state.get() == State::Open {
             self.state.set(State::Finishing);

@@ -261,8 +261,8 @@ impl Endpoint {
         }
     }
 
-    /// The next connection that wants in; `None` once the endpoint is closed. Beyond
-    /// [`CONNECTIONS_MAX`] connections are refused without a word.
+    /// The next connection that wants in; `None` once the endpoint is closed. It refuses
+    /// connections beyond [`CONNECTIONS_MAX`] without an answer.
     pub async fn arrival(&self) -> Option<Arrival> {
         loop {
             let incoming = self.quic.accept().await?;

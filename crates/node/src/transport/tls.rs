@@ -182,7 +182,7 @@ impl Identity {
         Ok(config.try_into()?)
     }
 
-    /// What an endpoint presents that trusts the authority and proves nothing of itself. For
+    /// The identity of an endpoint that trusts the authority and proves nothing about itself. For
     /// tests of what a node refuses.
     pub(super) fn anonymous_config(
         &self,

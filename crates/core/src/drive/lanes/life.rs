@@ -34,8 +34,8 @@ impl<T: Copy> Lanes<T> {
         self.follow(tag, Fate::Answered(response), now_ns, hands)
     }
 
-    /// The connection broke that a request was sent on: it will not be answered. Nothing happens
-    /// if it is awaited no longer.
+    /// The connection broke on which a request was sent: no answer will come. Does nothing if the
+    /// lane no longer waits for one.
     pub fn handle_disconnect<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         id: u32,
@@ -46,8 +46,8 @@ impl<T: Copy> Lanes<T> {
         self.follow(tag, Fate::Disconnected, now_ns, hands)
     }
 
-    /// The store answered that it does not know whether the operation took effect. Nothing happens
-    /// if the answer is awaited no longer.
+    /// The store answered that it does not know whether the operation took effect. Does nothing if
+    /// the lane no longer waits for the answer.
     pub fn handle_indefinite<W: Wire, R: Ledger<T>, S: Steps<T>>(
         &mut self,
         id: u32,

@@ -31,7 +31,7 @@ use crate::bug::Bug;
 use crate::protocol::{Body, Dot, End, Message, NodeId, Origin, Update};
 use crate::values::{HybridClock, UpdateRef, Value, VectorClock};
 
-/// How many fresh updates wait for the next push at most; the rest is left to anti-entropy.
+/// How many fresh updates wait for the next push, at most. Anti-entropy brings the rest.
 const RUMOURS_MAX: usize = 1 << 16;
 
 /// The planted bugs of puts strike after one dot in so many.

@@ -49,8 +49,8 @@ impl Peers {
         self.0.iter().map(|peer| peer.node)
     }
 
-    /// Takes in what a peer says that it has applied. An earlier life of it is not listened to; a
-    /// later one has lost what the earlier one had.
+    /// Takes in what a peer says it has applied. Ignores an earlier life of the peer. A later life
+    /// has lost what the earlier one had.
     pub(super) fn learn(&mut self, node: NodeId, incarnation: u16, vector: &[Dot]) {
         let Some(place) = self.place(node) else {
             return;

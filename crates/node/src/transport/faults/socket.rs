@@ -132,8 +132,7 @@ impl FaultySocket {
         self.shared.lock().counts
     }
 
-    /// Sends a datagram as its fates will have it. QUIC takes what is lost here for lost on the
-    /// way.
+    /// Sends a datagram as its drawn fate says. To QUIC, what is lost here was lost on the way.
     fn send_one(&self, state: &mut State, transmit: &Transmit<'_>) {
         let now_ns = self.shared.now_ns();
         let fates = state
