@@ -29,6 +29,7 @@ mod open_loop;
 mod pages;
 mod place;
 mod planted_under_faults;
+mod prefixes;
 mod program;
 mod replica_scripts;
 mod scale;

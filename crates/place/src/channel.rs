@@ -7,10 +7,18 @@ use serde::{Deserialize, Serialize};
 
 /// The first argument of a program that is to be a place's agent.
 pub const PLACE_ARGUMENT: &str = "place";
-/// The first argument of a program that is to become another one, and to die with its parent.
-pub const EXEC_ARGUMENT: &str = "place-exec";
-/// The longest line either side accepts, in bytes.
-pub const LINE_BYTES_MAX: u64 = 8 << 20;
+/// The longest line either side accepts, in bytes: that of a program, each byte of which JSON may
+/// make six, fits with what stands around it.
+pub const LINE_BYTES_MAX: usize = 32 << 20;
+/// The longest line of an attached program, in bytes. What it prints beyond comes as another line.
+pub const PROGRAM_LINE_BYTES_MAX: usize = 4 << 20;
+/// How many bytes of what an attached program is told may wait for it to read: two of the longest
+/// lines. Its user keeps what comes beyond to itself.
+pub const INPUT_AHEAD_BYTES_MAX: u64 = 8 << 20;
+/// How many bytes of what an attached program prints may wait for its user to read, but for the end
+/// of the line that reaches so far. What comes beyond waits in the program's pipe, and then the
+/// program does.
+pub const OUTPUT_AHEAD_BYTES_MAX: u64 = 1 << 20;
 /// The most bytes of a file that one [`Order::Fetch`] brings.
 pub const FETCH_BYTES_MAX: u64 = 1 << 20;
 /// The most bytes of what a command prints that are kept, of either stream.
@@ -64,12 +72,20 @@ pub enum Order {
         /// Which.
         signal: SignalName,
     },
-    /// Write a line to the standard input of an attached program. It has no answer.
+    /// Write a line to the standard input of an attached program. It has no answer;
+    /// [`Report::Taken`] says when the program's pipe has taken it.
     Input {
         /// The number of its [`Order::Spawn`].
         process: u64,
         /// The line, without its end.
         line: String,
+    },
+    /// The user has read this much of what an attached program printed. It has no answer.
+    Taken {
+        /// The number of its [`Order::Spawn`].
+        process: u64,
+        /// In bytes, the ends of lines counted.
+        bytes: u64,
     },
     /// Run a command to its end. Answered by [`Report::Ran`].
     Run {
@@ -93,7 +109,7 @@ pub enum Order {
     Fetch {
         /// Which.
         path: PathBuf,
-        /// The first byte.
+        /// The first byte; beyond the end of the file, none is brought.
         offset: u64,
     },
 }
@@ -123,12 +139,19 @@ pub enum Report {
     },
     /// A line that an attached program printed, without its end.
     Output(String),
+    /// The pipe of an attached program has taken this much of its input.
+    Taken {
+        /// In bytes, the ends of lines counted.
+        bytes: u64,
+    },
     /// A command has run.
     Ran(Ran),
     /// A part of a file.
     Fetched {
         /// Its bytes in base64; at most [`FETCH_BYTES_MAX`] of them, none at the end of the file.
         bytes: String,
+        /// How long the file is, in bytes.
+        length: u64,
     },
 }
 
@@ -143,6 +166,12 @@ pub struct Ran {
     pub output: String,
     /// What it complained of; at most [`PRINTED_BYTES_MAX`].
     pub errors: String,
+}
+
+/// How much of an attached program's input or output a line counts for, in bytes: its end included.
+#[must_use]
+pub const fn weight(line: &str) -> u64 {
+    line.len() as u64 + 1
 }
 
 /// One line of either direction: the order's number, and the order or what came of it.

@@ -1,45 +1,43 @@
-//! The processes of a program: the first one and all that it has started, as far as the system
-//! tells.
+//! The processes of a program: the first one and all that it has started, as far as the system says.
 //!
-//! A process inherits its environment, so each program gets a variable that names it. A process
-//! that forked away from its parent still carries it. Zombies, of which only the entry in the
-//! system's table is left, do not count.
+//! All are descendants of the agent, which adopts those that lose their parent. Each program gets a
+//! variable that names it, to tell its processes from another's then: a process inherits its
+//! environment, and one that forked away from its parent still carries it. Processes that are gone but
+//! for their entry in the system's table (zombies) do not count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The variable by which the processes of a program are known.
 pub(crate) const MARK: &str = "KVS_BENCH_PLACE";
-/// How often the table of processes is looked through for more to kill, at most: each round finds
-/// what the last one's processes started while they were being killed.
+/// How often processes are looked for again, at most. Each round finds what the last one's processes
+/// started before they were killed, or left when they ended.
 const ROUNDS_MAX: usize = 100;
 
-/// The processes that carry a mark, or descend from a process.
-pub(crate) fn members(mark: &str, root: Option<u32>) -> Vec<u32> {
-    let processes = table();
-    let descends = |mut pid: u32| {
-        // A chain of parents is as long as there are processes, at most.
-        for _ in 0..processes.len() {
-            if Some(pid) == root {
-                return true;
-            }
-            match processes.get(&pid) {
-                Some(&parent) if parent > 1 => pid = parent,
-                Some(_) | None => return false,
-            }
-        }
-        false
+/// What the processes of an agent's program carry.
+pub(crate) fn mark(own: u32, number: u64) -> String {
+    format!("{own}.{number}")
+}
+
+/// The descendants of an agent that carry a mark, or descend from a process.
+pub(crate) fn members(own: u32, mark: &str, root: Option<u32>) -> Vec<u32> {
+    let processes = below(own);
+    let is_its = |pid: &u32| {
+        root.is_some_and(|root| descends(&processes, *pid, root)) || carries(*pid, mark)
     };
-    { processes.keys().copied() }
-        .filter(|&pid| descends(pid) || carries(pid, mark))
-        .collect()
+    processes.keys().copied().filter(is_its).collect()
+}
+
+/// The descendants of an agent.
+pub(crate) fn descendants(own: u32) -> Vec<u32> {
+    below(own).into_keys().collect()
 }
 
 /// Sends a signal to each of these processes. That one is gone is no error.
-pub(crate) fn signal(pids: &[u32], signal: Signal) {
-    for &pid in pids {
+pub(crate) fn signal(pids: impl IntoIterator<Item = u32>, signal: Signal) {
+    for pid in pids {
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
             // It may be gone by now.
             let _ = kill_process(pid, signal);
@@ -47,24 +45,108 @@ pub(crate) fn signal(pids: &[u32], signal: Signal) {
     }
 }
 
-/// Kills what carries a mark, or descends from a process, until nothing does.
-pub(crate) fn kill_all(mark: &str, root: Option<u32>, but: u32) {
+/// Kills these processes, until there is none that was not killed. One that was can start no other.
+pub(crate) fn kill_all(members: impl Fn() -> Vec<u32>) {
+    let mut killed = BTreeSet::new();
     for _ in 0..ROUNDS_MAX {
-        let mut left = members(mark, root);
-        left.retain(|&pid| pid != but);
+        let mut left = members();
+        left.retain(|pid| killed.insert(*pid));
         if left.is_empty() {
             return;
         }
-        signal(&left, Signal::KILL);
-        std::thread::yield_now();
+        signal(left, Signal::KILL);
     }
 }
 
-/// Every process that is not a zombie, and its parent.
+/// Every descendant of a process, and its parent.
+fn below(own: u32) -> BTreeMap<u32, u32> {
+    walk(own).unwrap_or_else(|| {
+        let mut processes = table();
+        let is_below = |pid: u32| pid != own && descends(&processes, pid, own);
+        let all: Vec<u32> = processes
+            .keys()
+            .copied()
+            .filter(|pid| is_below(*pid))
+            .collect();
+        processes.retain(|pid, _| all.binary_search(pid).is_ok());
+        processes
+    })
+}
+
+/// [`below`], from parents to children; none where the system does not list a process's children. It
+/// takes a fraction of the time that looking at every process takes.
+fn walk(own: u32) -> Option<BTreeMap<u32, u32>> {
+    let mut found = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for _ in 0..ROUNDS_MAX {
+        let mut next: Vec<(u32, u32)> = children(own)?.into_iter().map(|it| (it, own)).collect();
+        let before = seen.len();
+        while let Some((pid, parent)) = next.pop() {
+            if seen.insert(pid) {
+                let its = children(pid).unwrap_or_default();
+                next.extend(its.into_iter().map(|it| (it, pid)));
+                if self::parent(pid).is_some() {
+                    found.insert(pid, parent);
+                }
+            }
+        }
+        // What lost its parent meanwhile was adopted, and shows in the next round.
+        if seen.len() == before {
+            break;
+        }
+    }
+    Some(found)
+}
+
+/// What the threads of a process have started or adopted.
+fn children(pid: u32) -> Option<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        match fs::read_to_string(thread.path().join("children")) {
+            Ok(text) => children.extend(
+                text.split_whitespace()
+                    .filter_map(|it| it.parse::<u32>().ok()),
+            ),
+            // The thread may have ended.
+            Err(_) if !thread.path().exists() => {}
+            Err(_) => return None,
+        }
+    }
+    Some(children)
+}
+
+/// Whether a process is another, or descends from it.
+fn descends(processes: &BTreeMap<u32, u32>, mut pid: u32, from: u32) -> bool {
+    // A chain of parents is as long as there are processes, at most.
+    for _ in 0..processes.len() {
+        if pid == from {
+            return true;
+        }
+        match processes.get(&pid) {
+            Some(&parent) if parent > 0 => pid = parent,
+            Some(_) | None => return false,
+        }
+    }
+    false
+}
+
+/// Every process of the system that is not a zombie, and its parent.
 fn table() -> BTreeMap<u32, u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| Some((pid, parent(pid)?))).collect()
+    let mut processes: BTreeMap<u32, u32> =
+        pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    // Those whose parents have ended meanwhile have been adopted since they were looked at.
+    let is_orphan = |(_, parent): &(u32, u32)| *parent > 0 && !processes.contains_key(parent);
+    let all = processes.iter().map(|(pid, parent)| (*pid, *parent));
+    let orphans: Vec<(u32, u32)> = all.filter(is_orphan).collect();
+    for (pid, _) in orphans {
+        match parent(pid) {
+            Some(adopted_by) => processes.insert(pid, adopted_by),
+            None => processes.remove(&pid),
+        };
+    }
+    processes
 }
 
 /// The parent of a process that is not a zombie.
@@ -84,35 +166,43 @@ fn carries(pid: u32, mark: &str) -> bool {
         return false;
     };
     let wanted = format!("{MARK}={mark}");
-    { environment.split(|byte| *byte == 0) }.any(|variable| is_mark(variable, wanted.as_bytes()))
-}
-
-/// Whether a variable is this mark, or a part of what it stands for: the mark of an agent is the
-/// beginning of the marks of its programs.
-fn is_mark(variable: &[u8], wanted: &[u8]) -> bool {
-    variable == wanted
-        || variable
-            .strip_prefix(wanted)
-            .is_some_and(|rest| rest.starts_with(b"."))
+    { environment.split(|byte| *byte == 0) }.any(|variable| variable == wanted.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
 
-    #[test]
-    fn the_mark_of_an_agent_is_the_beginning_of_the_marks_of_its_programs() {
-        assert!(is_mark(b"M=12.3", b"M=12.3"));
-        assert!(is_mark(b"M=12.3", b"M=12"));
-        assert!(!is_mark(b"M=12.3", b"M=1"));
-        assert!(!is_mark(b"M=12.31", b"M=12.3"));
+    /// A process that ends when its input closes, which is when it is dropped.
+    fn child(mark: &str) -> std::process::Child {
+        let mut command = Command::new("cat");
+        command.env(MARK, mark).stdin(Stdio::piped());
+        command.spawn().expect("cat is everywhere")
     }
 
     #[test]
-    fn this_process_is_in_the_table_under_its_parent() {
+    fn the_processes_of_a_program_are_its_first_and_those_that_carry_its_mark() {
         let own = std::process::id();
-        assert!(table().contains_key(&own));
-        assert!(members("no such mark", Some(own)).contains(&own));
-        assert!(members("no such mark", None).is_empty(), "the control");
+        let mut children = [child("5.1"), child("5.1"), child("5.12"), child("5")];
+        let pids = children.each_ref().map(std::process::Child::id);
+        let mut expected = vec![pids[0], pids[1], pids[3]];
+        expected.sort_unstable();
+        // A child has its environment once it has become its program.
+        while members(own, "5.1", Some(pids[3])) != expected {
+            std::thread::yield_now();
+        }
+        assert_eq!(
+            members(own, "no such mark", None),
+            [0_u32; 0],
+            "the control"
+        );
+        let strangers = members(pids[0], "5.1", Some(pids[0]));
+        assert_eq!(strangers, [0_u32; 0], "nobody descends from it");
+        for child in &mut children {
+            child.kill().expect("it runs");
+            child.wait().expect("it is a child");
+        }
     }
 }

@@ -7,8 +7,9 @@
 //! started, programs that forked away included, and exits. So a harness that is killed leaves
 //! nothing behind.
 //!
-//! The agent knows nothing of stores. A command in front of it (a remote shell, a container's)
-//! would put it on another machine.
+//! Every target's processes run at a place: the nodes of the zoo, and the programs of foreign
+//! stores. The agent knows nothing of either. A command in front of it puts it elsewhere
+//! ([`Prefix`]).
 
 mod agent;
 pub mod channel;
@@ -17,7 +18,7 @@ pub mod network;
 mod place;
 mod processes;
 
-pub use agent::{is_installed, run_if_place};
+pub use agent::{exec_words, is_installed, run_if_place};
 pub use channel::{Ran, SignalName, Spawn};
-pub use place::{Ended, Place, PlaceError, Process};
+pub use place::{Ended, Lines, Place, PlaceError, Prefix, Process};
 pub use processes::Processes;

@@ -10,8 +10,7 @@ use anyhow::{Context, anyhow, bail};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
-use kvs_place::channel::EXEC_ARGUMENT;
-use kvs_place::is_installed;
+use kvs_place::{exec_words, is_installed};
 
 use super::lines::{Init, LINE_BYTES_MAX, NodeOf, PROTOCOL, init_line, said, shown};
 use crate::targets::store::NodeWords;
@@ -96,7 +95,7 @@ impl Program {
             None => Stdio::inherit(),
         };
         let mut command = tokio::process::Command::new(&recipe.program);
-        command.arg(EXEC_ARGUMENT).args(&recipe.command);
+        command.args(exec_words()).args(&recipe.command);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -227,7 +227,8 @@ impl Starter<'_> {
                 anyhow!("{program} is not installed{how}")
             }
             PlaceError::Start { .. }
-            | PlaceError::Gone
+            | PlaceError::Gone { .. }
+            | PlaceError::Unread
             | PlaceError::Silent(_)
             | PlaceError::Refused(_) => anyhow!("{program} cannot be started: {error}"),
         }

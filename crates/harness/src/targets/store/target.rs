@@ -13,7 +13,7 @@ use kvs_load::nemesis::DiskFault;
 use kvs_measure::NodeRecord;
 use kvs_node::node::Usage;
 use kvs_place::network::{LinkFaults, Network, PacketFaults};
-use kvs_place::{Place, Processes, SignalName};
+use kvs_place::{Place, Prefix, Processes, SignalName};
 use kvs_target::{
     Connector, Facts, Leadership, Local, NodeAddress, NodeNetwork, Quiet, Target, packet_faults,
 };
@@ -69,7 +69,7 @@ impl Store {
             endpoints(config, logs)?
         };
         let place = if config.is_started() {
-            Some(Place::start(program, &[])?)
+            Some(Place::start(program, &Prefix::none())?)
         } else {
             None
         };
@@ -413,7 +413,7 @@ impl Target for Store {
             let mut killed = Vec::new();
             for (node, own) in nodes.iter_mut().enumerate() {
                 let ended = async {
-                    for program in &mut own.programs {
+                    for program in &own.programs {
                         program.process.wait().await;
                     }
                 };
