@@ -16,12 +16,13 @@ trap 'rm -rf "$results"' EXIT
   --results "$results" "$@" >"$results/screen" 2>&1 &
 bench=$!
 
+children() { cat "/proc/$1/task/$1/children" 2>/dev/null || true; }
 kib() { awk '/^VmRSS/ { sum += $2 } END { print sum + 0 }' "$@" 2>/dev/null || true; }
 fds() { find "$@" -mindepth 1 2>/dev/null | wc -l; }
 printf '%8s %14s %12s %14s %10s\n' minute harness-KiB harness-fds nodes-KiB nodes-fds
 minute=0
 while kill -0 "$bench" 2>/dev/null; do
-  nodes=$(cat "/proc/$bench/task/$bench/children" 2>/dev/null || true)
+  nodes=$(for agent in $(children "$bench"); do children "$agent"; done)
   status=() open=()
   for node in $nodes; do
     status+=("/proc/$node/status")

@@ -108,8 +108,8 @@ fn an_interrupted_hunt_prints_what_it_has_and_leaves_no_node_behind() {
         "--json",
     ];
     let hunt = Running::start(Command::new(PROGRAM).args(arguments));
-    until("it has started its nodes", || hunt.children().len() == 3);
-    let nodes = hunt.children();
+    until("it has started its nodes", || hunt.nodes().len() == 3);
+    let nodes = hunt.nodes();
     signal(hunt.pid(), Signal::INT);
     let ended = hunt.wait();
     assert_eq!(ended.code(), 130, "{}", ended.stderr);

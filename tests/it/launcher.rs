@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use kvs_zoo::client::{Client, ClientError, NodeAddress};
-use kvs_zoo::node::{LaunchError, Launcher, NodeError, Start};
+use kvs_zoo::node::{Launcher, NodeError, Start};
 use kvs_zoo::protocol::{Dot, GroupId, Lattice, NodeId, Operation, Origin, Request, Response};
 use kvs_zoo::replica::{ReplicaKind, ReplicaSpec, Settings};
 use kvs_zoo::server::Architecture;
@@ -14,8 +14,9 @@ use kvs_zoo::session::{Policy, Trouble};
 use kvs_zoo::transport::{
     Caller, CertificateAuthority, DialError, Endpoint, Link, OwnedResponse, Role,
 };
+use rustix::process::Signal;
 
-use crate::program::{PROGRAM, awaited, is_alive, launch, on_runtime, until};
+use crate::program::{PROGRAM, awaited, is_alive, launch, on_runtime, parent_of, signal};
 
 async fn caller(launcher: &Launcher, node: NodeId) -> Caller {
     let endpoint = launcher.client_endpoint().unwrap();
@@ -210,7 +211,7 @@ fn an_unexpected_exit_is_told_with_the_end_of_the_log_and_an_expected_one_is_not
         launcher.take(NodeId(0)).unwrap().kill().await;
         let pid = launcher.node(NodeId(2)).unwrap().pid();
         let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        rustix::process::kill_process(pid, Signal::KILL).unwrap();
         let exit = launcher.unexpected_exit().await;
         assert_eq!(exit.node, NodeId(2));
         assert!(exit.status.contains("signal: 9"), "{}", exit.status);
@@ -265,18 +266,21 @@ fn a_dropped_launcher_kills_its_nodes() {
 }
 
 #[test]
-fn a_program_that_is_no_node_is_an_error_that_names_it_and_its_log() {
+fn a_program_that_is_no_agent_is_an_error_that_names_it_and_how_it_ended() {
     on_runtime(async {
         let logs = tempfile::tempdir().unwrap();
         for (program, expected) in [
-            ("/bin/false", "exited (exit status: 1)"),
-            ("/no/such/program", "/no/such/program"),
+            (
+                "/bin/false",
+                "(`/bin/false place`) is gone, and all that it had started: exit status: 1",
+            ),
+            ("/no/such/program", "`/no/such/program place`"),
         ] {
             let mut launcher = Launcher::new(logs.path(), 1).unwrap().with_program(program);
             Architecture::Local.deploy(&mut launcher, Lattice::Causal);
             let error = launcher.launch().await.unwrap_err();
-            assert!(matches!(error, LaunchError::Node(_)));
-            assert!(error.to_string().contains(expected), "{error}");
+            let told = format!("{:#}", anyhow::Error::from(error));
+            assert!(told.contains(expected), "{told}");
         }
     });
 }
@@ -289,7 +293,7 @@ fn a_directory_for_logs_that_cannot_be_is_an_error_that_names_it() {
 }
 
 /// The line with which a launcher starts a node, for tests that are the launcher themselves.
-fn start_line(parent: Option<u32>) -> String {
+fn start_line() -> String {
     let authority = CertificateAuthority::new().unwrap();
     let node = NodeId(0);
     let start = Start {
@@ -306,7 +310,6 @@ fn start_line(parent: Option<u32>) -> String {
         identity: authority.node(node).unwrap(),
         bind: ([127, 0, 0, 1], 0).into(),
         seed: 1,
-        parent,
         trace: None,
         disk: None,
     };
@@ -323,7 +326,7 @@ fn a_node_exits_when_its_stdin_closes() {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    writeln!(stdin, "{}", start_line(Some(std::process::id()))).unwrap();
+    writeln!(stdin, "{}", start_line()).unwrap();
     let mut ready = String::new();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     stdout.read_line(&mut ready).unwrap();
@@ -334,55 +337,47 @@ fn a_node_exits_when_its_stdin_closes() {
 }
 
 #[test]
-fn a_node_refuses_nonsense_and_a_parent_that_is_not_its_own() {
-    for line in ["nonsense".to_owned(), start_line(Some(1))] {
-        let mut child = Command::new(PROGRAM)
-            .arg("node")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        writeln!(child.stdin.as_mut().unwrap(), "{line}").unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
-        assert!(output.stdout.is_empty());
-        let log = String::from_utf8(output.stderr).unwrap();
-        assert!(log.contains("giving up"), "{log}");
-    }
+fn a_node_refuses_nonsense() {
+    let mut child = Command::new(PROGRAM)
+        .arg("node")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(child.stdin.as_mut().unwrap(), "nonsense").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("giving up"), "{log}");
 }
 
 /// Stopped, a node sees no closed channel: only the kernel can end it.
 #[test]
-fn no_node_survives_its_parent_not_even_a_stopped_one() {
-    // A shell is the parent. The node's stdin is a pipe whose other end this test holds, so that
-    // its closing cannot be what ends the node.
-    let (for_node, mut to_node) = std::io::pipe().unwrap();
-    let mut shell = Command::new("sh")
-        .args(["-c", "exec 3<&0; \"$0\" node <&3 & wait", PROGRAM])
-        .stdin(for_node)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    writeln!(to_node, "{}", start_line(Some(shell.id()))).unwrap();
-    let mut ready = String::new();
-    let mut stdout = BufReader::new(shell.stdout.take().unwrap());
-    stdout.read_line(&mut ready).unwrap();
-    assert!(ready.contains("ready"), "{ready}");
-    let node = child_of(shell.id());
-    let pid = rustix::process::Pid::from_raw(node.cast_signed()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
-    assert!(is_alive(node), "the control");
-    shell.kill().unwrap();
-    shell.wait().unwrap();
-    until("the node is gone", || !is_alive(node));
-}
-
-fn child_of(parent: u32) -> u32 {
-    let path = format!("/proc/{parent}/task/{parent}/children");
-    let children = std::fs::read_to_string(path).unwrap();
-    children.trim().parse().expect("one child")
+fn no_node_survives_the_agent_of_its_place_not_even_a_stopped_one() {
+    on_runtime(async {
+        let logs = tempfile::tempdir().unwrap();
+        let (mut launcher, _) = launch("local", logs.path()).await;
+        let node = launcher.node(NodeId(0)).unwrap();
+        let pid = node.pid();
+        node.pause().await.unwrap();
+        awaited(|| is_stopped(pid)).await;
+        let agent = parent_of(pid);
+        assert_ne!(agent, std::process::id(), "the control");
+        signal(agent, Signal::KILL);
+        let exit = launcher.unexpected_exit().await;
+        assert_eq!(exit.status, "gone with its place");
+        awaited(|| !is_alive(pid)).await;
+        let node = launcher.node(NodeId(0)).unwrap();
+        assert!(node.has_exited());
+        assert!(matches!(node.pause().await, Err(NodeError::Exited { .. })));
+        let error = launcher.revive(NodeId(0)).await.unwrap_err();
+        assert!(
+            error.to_string().contains("cannot start node n0"),
+            "{error}"
+        );
+    });
 }
 
 #[test]
@@ -396,7 +391,7 @@ fn a_command_that_is_none_is_answered_as_failed_and_the_node_goes_on() {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    writeln!(stdin, "{}", start_line(None)).unwrap();
+    writeln!(stdin, "{}", start_line()).unwrap();
     assert!(lines.next().unwrap().unwrap().contains("ready"));
     for (line, answer) in [
         ("{\"command\":\"dance\"}", "failed"),

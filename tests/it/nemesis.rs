@@ -223,11 +223,13 @@ fn an_interrupted_run_undoes_its_faults_at_once() {
         })
     };
     until("the fault is installed", is_installed);
-    let nodes = running.children();
+    let nodes = running.nodes();
     signal(running.pid(), Signal::INT);
     let ended = running.wait();
     assert_eq!(ended.code(), 130, "{}", ended.stderr);
-    assert!(!nodes.iter().any(|node| is_alive(*node)), "nodes are left");
+    until("no node is left", || {
+        !nodes.iter().any(|node| is_alive(*node))
+    });
     let directory = run_directory(results.path()).unwrap();
     let log = log(&directory);
     assert_eq!(log.last().unwrap()["outcome"], "healed");

@@ -64,6 +64,15 @@ pub(crate) fn is_alive(pid: u32) -> bool {
         .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
 }
 
+/// The processes that the first thread of a process has started and not reaped.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
+}
+
 /// The process that has started another, or has adopted it.
 pub(crate) fn parent_of(pid: u32) -> u32 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -113,14 +122,14 @@ impl Running {
         self.child.id()
     }
 
-    /// The processes that it has started, in the order of their ids: its nodes.
-    pub(crate) fn children(&self) -> Vec<u32> {
-        let path = format!("/proc/{pid}/task/{pid}/children", pid = self.pid());
-        let mut pids: Vec<u32> = std::fs::read_to_string(path)
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(|pid| pid.parse().unwrap())
-            .collect();
+    /// The agents of its places.
+    pub(crate) fn agents(&self) -> Vec<u32> {
+        children(self.pid())
+    }
+
+    /// The processes that its places have started, in the order of their ids: its nodes.
+    pub(crate) fn nodes(&self) -> Vec<u32> {
+        let mut pids: Vec<u32> = self.agents().into_iter().flat_map(children).collect();
         pids.sort_unstable();
         pids
     }

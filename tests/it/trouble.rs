@@ -60,9 +60,11 @@ impl Trouble {
 
     /// Waits for its end, which leaves no process.
     fn end(self) -> (Ended, TempDir) {
-        let nodes = self.running.children();
+        let nodes = self.running.nodes();
         let ended = self.running.wait();
-        assert!(!nodes.iter().any(|&node| is_alive(node)), "nodes are left");
+        until("no node is left", || {
+            !nodes.iter().any(|&node| is_alive(node))
+        });
         (ended, self.results)
     }
 }
@@ -101,7 +103,7 @@ fn can_be_checked(results: &TempDir) {
 fn with_a_node_harmed(harm: Signal) -> String {
     let trouble = Trouble::start(&["--arch=replicated", "--duration=2s"]);
     trouble.until_rows_are_saved();
-    let nodes = trouble.running.children();
+    let nodes = trouble.running.nodes();
     assert_eq!(nodes.len(), 3);
     signal(nodes[1], harm);
     let (ended, results) = trouble.end();
@@ -146,7 +148,7 @@ fn a_run_goes_on_and_is_judged_when_a_node_stops_answering() {
 fn a_run_whose_only_node_is_killed_ends_in_time() {
     let trouble = Trouble::start(&["--arch=local", "--duration=2s"]);
     trouble.until_rows_are_saved();
-    signal(trouble.running.children()[0], Signal::KILL);
+    signal(trouble.running.nodes()[0], Signal::KILL);
     let (ended, results) = trouble.end();
     assert!([0, 2].contains(&ended.code()), "{}", ended.stderr);
     let record = record(&results);
@@ -171,7 +173,7 @@ fn an_interrupted_run_keeps_what_was_recorded_and_leaves_no_process() {
     for asked in signals {
         let trouble = Trouble::start(&["--arch=replicated", ENDLESS]);
         trouble.until_rows_are_saved();
-        assert_eq!(trouble.running.children().len(), 3, "the control");
+        assert_eq!(trouble.running.nodes().len(), 3, "the control");
         signal(trouble.running.pid(), asked);
         let (ended, results) = trouble.end();
         assert_eq!(ended.code(), 130, "{}", ended.stderr);
@@ -204,7 +206,7 @@ fn ignores_hang_up() -> bool {
 fn an_interrupt_ends_a_run_that_waits_for_a_stopped_node() {
     let trouble = Trouble::start(&["--arch=local", ENDLESS]);
     trouble.until_it_runs();
-    signal(trouble.running.children()[0], Signal::STOP);
+    signal(trouble.running.nodes()[0], Signal::STOP);
     signal(trouble.running.pid(), Signal::INT);
     let (ended, results) = trouble.end();
     assert_eq!(ended.code(), 130, "{}", ended.stderr);
@@ -212,10 +214,31 @@ fn an_interrupt_ends_a_run_that_waits_for_a_stopped_node() {
 }
 
 #[test]
+fn a_run_whose_place_is_killed_is_judged_and_says_what_became_of_its_nodes() {
+    let trouble = Trouble::start(&["--arch=sharded", "--duration=2s"]);
+    trouble.until_rows_are_saved();
+    let nodes = trouble.running.nodes();
+    assert_eq!(nodes.len(), 3, "the control");
+    // Stopped, it would not notice by itself that nobody keeps it any more.
+    signal(nodes[0], Signal::STOP);
+    signal(trouble.running.agents()[0], Signal::KILL);
+    until("no node is left", || {
+        !nodes.iter().any(|&node| is_alive(node))
+    });
+    let (ended, results) = trouble.end();
+    assert!([0, 2].contains(&ended.code()), "{}", ended.stderr);
+    let record = record(&results);
+    for node in &record.nodes {
+        let fate = node.fate.as_ref().expect("its fate is stated");
+        assert!(fate.contains("gone with its place"), "{fate}");
+    }
+}
+
+#[test]
 fn a_killed_launcher_leaves_no_node_not_even_a_stopped_one() {
     let trouble = Trouble::start(&["--arch=replicated", ENDLESS]);
     trouble.until_rows_are_saved();
-    let nodes = trouble.running.children();
+    let nodes = trouble.running.nodes();
     assert_eq!(nodes.len(), 3);
     signal(nodes[0], Signal::STOP);
     signal(trouble.running.pid(), Signal::KILL);
@@ -281,6 +304,7 @@ fn nodes_that_do_not_start_are_one_clear_line() {
     assert!(told.contains("did not start"), "{told}");
     assert!(told.contains("/nowhere/kvs-bench"), "{told}");
     let told = start_nodes_with("false", results.path());
-    assert!(told.contains("exited (exit status: 1)"), "{told}");
+    assert!(told.contains("(`false place`) is gone"), "{told}");
+    assert!(told.ends_with("exit status: 1"), "{told}");
     assert_eq!(told.lines().count(), 1, "{told}");
 }

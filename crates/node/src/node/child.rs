@@ -1,19 +1,20 @@
-//! One node process, seen from the launcher.
-//!
-//! A task owns the process, see [`super::owner`]. Dropping the handle, or the runtime, kills it.
+//! One node process, seen from the launcher: a program at its place, which it talks to by [`Talk`].
+//! Dropping the handle, or the runtime, kills it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
-use rustix::process::Signal;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::control::{Answer, Command, NodeStatus, Start};
-use super::owner::{ASKS_MAX, Ask, Owner, Recipe, tail};
+use super::failure::{NodeError, UnexpectedExit};
+use super::talk::{Listener, Talk, tail, understood};
 use crate::storage::DiskFault;
 use crate::transport::faults::NetworkFaults;
 use kvs_core::protocol::NodeId;
+use kvs_place::{Place, PlaceError, Process, SignalName, Spawn};
 
 /// How long a node may take to say that it serves. It takes milliseconds, but longer on a machine
 /// that is busy with compiling.
@@ -22,70 +23,17 @@ const READY_TIMEOUT: Duration = Duration::from_secs(20);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a node may take to exit when asked to; then it is killed.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Why a node does not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// The program could not be run.
-    #[error("cannot start node {node} by running {}", program.display())]
-    Spawn {
-        /// Which node.
-        node: NodeId,
-        /// What was run.
-        program: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// Its log could not be written.
-    #[error("cannot write the log of node {node} to {}: is the directory writable?", path.display())]
-    Log {
-        /// Which node.
-        node: NodeId,
-        /// Where its log was to be.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// It exited without being asked to.
-    #[error("node {node} exited ({status}); the end of its log {}:\n{log}", path.display())]
-    Exited {
-        /// Which node.
-        node: NodeId,
-        /// How.
-        status: String,
-        /// Where its log is.
-        path: PathBuf,
-        /// The last lines of it.
-        log: String,
-    },
-    /// It runs and does not answer: it may be paused, or the machine overloaded.
-    #[error("node {node} did not answer within {waited:?}; the end of its log:\n{log}")]
-    Silent {
-        /// Which node.
-        node: NodeId,
-        /// How long was waited.
-        waited: Duration,
-        /// The last lines of its log.
-        log: String,
-    },
-    /// It answered that it cannot, or something that is no answer to this.
-    #[error("node {node} failed: {reason}")]
-    Failed {
-        /// Which node.
-        node: NodeId,
-        /// What it said.
-        reason: String,
-    },
-}
 
-/// A node that exited without being asked to.
-#[derive(Clone, Debug)]
-pub struct UnexpectedExit {
-    /// Which node.
-    pub node: NodeId,
-    /// How, in the words of the operating system.
-    pub status: String,
-    /// The last lines of its log.
-    pub log: String,
+/// How to start a node process.
+pub(super) struct Recipe {
+    pub(super) node: NodeId,
+    pub(super) incarnation: u16,
+    /// Where it runs. Its program is the place's own.
+    pub(super) place: Place,
+    /// The network namespace that it is to run in, if not in its place's.
+    pub(super) namespace: Option<String>,
+    pub(super) log: PathBuf,
+    pub(super) exits: mpsc::Sender<UnexpectedExit>,
 }
 
 /// Controls one node process. Dropped, it kills the process.
@@ -93,38 +41,48 @@ pub struct UnexpectedExit {
 pub struct NodeHandle {
     id: NodeId,
     incarnation: u16,
-    pid: u32,
     addr: SocketAddr,
     log: PathBuf,
-    asks: mpsc::Sender<Ask>,
+    place: Place,
+    process: Process,
+    talk: Rc<Talk>,
 }
 
 impl NodeHandle {
     /// Starts a node and waits until it serves.
     pub(super) async fn start(recipe: Recipe, start: Start) -> Result<Self, NodeError> {
         let node = recipe.node;
-        let mut owner = Owner::spawn(&recipe)?;
-        let addr = match tokio::time::timeout(READY_TIMEOUT, owner.begin(&start)).await {
+        let mut process = spawn(&recipe).await?;
+        let begun = begin(&recipe, &mut process, &start);
+        let addr = match tokio::time::timeout(READY_TIMEOUT, begun).await {
             Ok(ready) => ready?,
             Err(_) => {
                 return Err(NodeError::Silent {
                     node,
                     waited: READY_TIMEOUT,
-                    log: tail(&recipe.log),
+                    log: tail(&recipe.place, &recipe.log).await,
                 });
             }
         };
-        let (asks, asked) = mpsc::channel(ASKS_MAX);
-        let handle = Self {
+        let talk = Rc::new(Talk::default());
+        let listener = Listener {
+            node,
+            place: recipe.place.clone(),
+            log: recipe.log.clone(),
+            talk: Rc::clone(&talk),
+            exits: recipe.exits,
+        };
+        let lines = process.take_lines().expect("nobody else has taken them");
+        tokio::task::spawn_local(listener.run(lines));
+        Ok(Self {
             id: node,
             incarnation: recipe.incarnation,
-            pid: owner.pid(),
             addr,
             log: recipe.log,
-            asks,
-        };
-        tokio::spawn(owner.run(asked, recipe.exits));
-        Ok(handle)
+            place: recipe.place,
+            process,
+            talk,
+        })
     }
 
     /// Which node it is.
@@ -142,7 +100,7 @@ impl NodeHandle {
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.process.pid()
     }
 
     /// Where it serves.
@@ -160,8 +118,7 @@ impl NodeHandle {
     /// Whether its process is gone.
     #[must_use]
     pub fn has_exited(&self) -> bool {
-        // The task that owns the process ends with it.
-        self.asks.is_closed()
+        self.talk.is_over()
     }
 
     /// How it is.
@@ -211,10 +168,9 @@ impl NodeHandle {
 
     /// Tells it something without waiting for the answer: a paused node hears of it when it goes
     /// on.
-    pub fn tell(&self, command: Command) {
-        let (answer, _) = oneshot::channel();
+    pub fn tell(&self, command: &Command) {
         // Who has exited need not hear it, and who leaves so much unread is as good as gone.
-        let _ = self.asks.try_send(Ask::Command(command, answer));
+        drop(self.talk.ask(&self.process, command));
     }
 
     /// Stops it where it stands (SIGSTOP): its connections stay, and nothing answers.
@@ -222,7 +178,7 @@ impl NodeHandle {
     /// # Errors
     /// When it has exited.
     pub async fn pause(&self) -> Result<(), NodeError> {
-        self.signal(Signal::STOP).await
+        self.signal(SignalName::Stop).await
     }
 
     /// Resumes the process after [`NodeHandle::pause`] (SIGCONT).
@@ -230,12 +186,13 @@ impl NodeHandle {
     /// # Errors
     /// When it has exited.
     pub async fn resume(&self) -> Result<(), NodeError> {
-        self.signal(Signal::CONT).await
+        self.signal(SignalName::Continue).await
     }
 
     /// Kills it (SIGKILL) and waits until it is gone. That it already was is no error.
     pub async fn kill(self) {
-        if self.signal(Signal::KILL).await.is_ok() {
+        self.talk.want_exit();
+        if self.signal(SignalName::Kill).await.is_ok() {
             self.gone(EXIT_TIMEOUT).await;
         }
     }
@@ -255,12 +212,9 @@ impl NodeHandle {
 
     /// Whether the process exits within `patience`.
     async fn gone(&self, patience: Duration) -> bool {
-        let (tell, told) = oneshot::channel();
-        if self.asks.send(Ask::Exit(tell)).await.is_err() {
-            return true;
-        }
-        // An error is the owner's end, which is the process's as well.
-        tokio::time::timeout(patience, told).await.is_ok()
+        tokio::time::timeout(patience, self.process.wait())
+            .await
+            .is_ok()
     }
 
     async fn command_done(&self, command: Command) -> Result<(), NodeError> {
@@ -273,38 +227,35 @@ impl NodeHandle {
     }
 
     async fn command(&self, command: Command) -> Result<Answer, NodeError> {
-        let exchange = async {
-            let (answer, answered) = oneshot::channel();
-            let ask = Ask::Command(command, answer);
-            self.asks.send(ask).await.ok()?;
-            answered.await.ok()
-        };
-        match tokio::time::timeout(ANSWER_TIMEOUT, exchange).await {
-            Ok(Some(answer)) => Ok(answer),
-            Ok(None) => Err(self.exited()),
+        let answered = self.talk.ask(&self.process, &command);
+        match tokio::time::timeout(ANSWER_TIMEOUT, answered).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(self.exited().await),
             Err(_) => Err(NodeError::Silent {
                 node: self.id,
                 waited: ANSWER_TIMEOUT,
-                log: tail(&self.log),
+                log: tail(&self.place, &self.log).await,
             }),
         }
     }
 
-    async fn signal(&self, signal: Signal) -> Result<(), NodeError> {
-        let (sent, was_sent) = oneshot::channel();
-        let ask = Ask::Signal(signal, sent);
-        if self.asks.send(ask).await.is_err() {
-            return Err(self.exited());
+    async fn signal(&self, signal: SignalName) -> Result<(), NodeError> {
+        match self.process.signal(signal).await {
+            Ok(()) if !self.talk.is_over() => Ok(()),
+            Ok(()) | Err(PlaceError::Gone { .. }) => Err(self.exited().await),
+            Err(error) => Err(NodeError::Failed {
+                node: self.id,
+                reason: error.to_string(),
+            }),
         }
-        was_sent.await.map_err(|_| self.exited())
     }
 
-    fn exited(&self) -> NodeError {
+    async fn exited(&self) -> NodeError {
         NodeError::Exited {
             node: self.id,
             status: "earlier".to_owned(),
             path: self.log.clone(),
-            log: tail(&self.log),
+            log: tail(&self.place, &self.log).await,
         }
     }
 
@@ -319,5 +270,59 @@ impl NodeHandle {
             node: self.id,
             reason,
         }
+    }
+}
+
+impl Drop for NodeHandle {
+    fn drop(&mut self) {
+        self.talk.want_exit();
+    }
+}
+
+/// Starts the process, which then waits for its first line.
+async fn spawn(recipe: &Recipe) -> Result<Process, NodeError> {
+    let program = recipe.place.program();
+    let spawn = Spawn {
+        command: vec![
+            program.to_string_lossy().into_owned(),
+            super::NODE_ARGUMENT.to_owned(),
+        ],
+        // Its files are named as those of its place are.
+        directory: PathBuf::from("."),
+        log: recipe.log.clone(),
+        namespace: recipe.namespace.clone(),
+        attached: true,
+        ..Spawn::default()
+    };
+    let spawned = recipe.place.spawn(spawn).await;
+    spawned.map_err(|source| NodeError::Spawn {
+        node: recipe.node,
+        program: program.to_owned(),
+        source,
+    })
+}
+
+/// Hands the node what it needs, and hears where it serves.
+async fn begin(
+    recipe: &Recipe,
+    process: &mut Process,
+    start: &Start,
+) -> Result<SocketAddr, NodeError> {
+    let node = recipe.node;
+    let line = serde_json::to_string(start).expect("plain data");
+    process.input(&line).map_err(|error| NodeError::Failed {
+        node,
+        reason: error.to_string(),
+    })?;
+    let first = process.line().await;
+    match first.as_deref().map(understood) {
+        Some(Answer::Ready { addr }) => Ok(addr),
+        Some(Answer::Failed { reason }) => Err(NodeError::Failed { node, reason }),
+        Some(Answer::Done | Answer::Status(_)) | None => Err(NodeError::Exited {
+            node,
+            status: process.wait().await.status,
+            path: recipe.log.clone(),
+            log: tail(&recipe.place, &recipe.log).await,
+        }),
     }
 }

@@ -1,8 +1,8 @@
 //! What the launcher and a node say to each other on the node's stdin and stdout. Each line is one
 //! JSON value. Each command has one answer, in order.
 //!
-//! No fault of the network touches this channel, and it works the same through a remote shell.
-//! A node that sees it close exits.
+//! No fault of the network touches this channel: the node's place carries it. A node that sees it
+//! close exits.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,9 +16,9 @@ use crate::transport::faults::{FaultCounts, NetworkFaults};
 use kvs_core::protocol::NodeId;
 use kvs_core::replica::{ReplicaSpec, Status};
 
-/// The longest line either side accepts, in bytes: peers of a deployment as large as node ids
-/// allow fit.
-pub(super) const LINE_BYTES_MAX: u64 = 4 << 20;
+/// The longest line either side accepts, in bytes, which is what a place carries: peers of a
+/// deployment as large as node ids allow fit.
+pub(super) const LINE_BYTES_MAX: u64 = kvs_place::channel::PROGRAM_LINE_BYTES_MAX as u64;
 
 /// The first line a node reads: all that it needs to be a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,9 +32,6 @@ pub struct Start {
     pub bind: SocketAddr,
     /// The seed of its choices of peers.
     pub seed: u64,
-    /// The process that must be its parent, if that is how it was started: a node whose parent
-    /// died before it could ask to die with it notices by this.
-    pub parent: Option<u32>,
     /// How what its replica is given is to be recorded, if it is.
     pub trace: Option<TraceStart>,
     /// The file in which it keeps its state, if it does.

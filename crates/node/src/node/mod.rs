@@ -6,23 +6,25 @@
 //! What it must not do: decide anything about the store. Neighbours: `replica`, which it drives;
 //! `transport`, which carries the bytes; `run`, which launches nodes.
 //!
-//! A node exits when its control channel closes, and asks the kernel to be killed when its parent
-//! dies, since one that is stopped (SIGSTOP) sees no closed channel.
+//! A node exits when its control channel closes. One that is stopped (SIGSTOP) sees no closed
+//! channel: its place kills it, and the kernel does when the place's agent dies.
 
 mod child;
 mod connections;
 mod control;
 mod counters;
 mod disk;
+mod failure;
 mod launcher;
-mod owner;
 mod peers;
 mod process;
 mod service;
+mod talk;
 
-pub use child::{NodeError, NodeHandle, UnexpectedExit};
+pub use child::NodeHandle;
 pub use control::{Answer, Command, NodeStatus, Start, TraceStart};
 pub use counters::{Counters, DiskUsage, Usage};
+pub use failure::{NodeError, UnexpectedExit};
 pub use kvs_place::Processes;
 pub use kvs_place::network::NetworkError;
 pub use launcher::{Durability, HostKind, LaunchError, Launcher, STORE_EXTENSION};

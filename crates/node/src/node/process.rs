@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 
@@ -22,12 +21,14 @@ use kvs_core::trace::{Header, TRACE_BYTES_MAX, Tracer};
 /// How long saying goodbye may take: a few round trips, for peers that still listen.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Makes this process a node when its first argument is [`NODE_ARGUMENT`], and does not return
-/// then; otherwise does nothing.
+/// Makes this process a node when its first argument is [`NODE_ARGUMENT`], or what
+/// [`kvs_place::run_if_place`] makes it, and does not return then; otherwise does nothing.
 ///
-/// A [`Launcher`](super::Launcher) starts nodes by running its own program again, so every program
-/// that uses one calls this first in its `main`.
+/// A [`Launcher`](super::Launcher) starts the agent of its nodes' place, and that starts the nodes,
+/// by running the launcher's own program again. So every program that uses one calls this first in
+/// its `main`.
 pub fn run_if_node() {
+    kvs_place::run_if_place();
     if std::env::args_os()
         .nth(1)
         .is_some_and(|argument| argument == NODE_ARGUMENT)
@@ -47,13 +48,8 @@ pub fn run_if_node() {
 /// when told to shut down or when stdin closes.
 ///
 /// # Errors
-/// When it cannot start: its input is not what a launcher writes, its parent is gone, or it cannot
-/// have its socket.
+/// When it cannot start: its input is not what a launcher writes, or it cannot have its socket.
 pub fn run_node() -> anyhow::Result<()> {
-    // This comes first, so that a parent cannot die unnoticed. The comparison of process ids below
-    // covers the time before.
-    set_parent_process_death_signal(Some(Signal::KILL))
-        .context("asking to be killed when the parent dies")?;
     // A replica whose assertion failed must not go on serving from its other tasks.
     let default_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -71,10 +67,6 @@ async fn serve() -> anyhow::Result<()> {
         bail!("stdin closed before the first line: nodes are started by a launcher");
     };
     let start = start.context("reading the first line")?;
-    if let Some(parent) = start.parent {
-        let actual = getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
-        ensure!(actual == Some(parent), "the launcher has died");
-    }
     let node = start.spec.node;
     let endpoint = Endpoint::node(&start.identity, start.bind)?;
     let addr = endpoint.local_addr().context("asking for the port")?;

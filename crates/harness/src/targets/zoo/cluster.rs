@@ -40,7 +40,8 @@ pub struct ClusterConfig {
     pub seed: u64,
     /// Where the nodes' logs go; a temporary directory when absent.
     pub logs: Option<PathBuf>,
-    /// The program that nodes run instead of this one. It must begin with
+    /// The program that the nodes and the agent of their place are, if not this one. It must begin
+    /// with
     /// [`node::run_if_node`](kvs_node::node::run_if_node).
     pub program: Option<PathBuf>,
 }
@@ -219,6 +220,6 @@ fn in_short(error: &NodeError) -> String {
         NodeError::Exited { .. } => "exited".to_owned(),
         NodeError::Silent { waited, .. } => format!("did not answer within {waited:?}"),
         NodeError::Failed { reason, .. } => reason.clone(),
-        NodeError::Spawn { .. } | NodeError::Log { .. } => error.to_string(),
+        NodeError::Spawn { .. } => error.to_string(),
     }
 }

@@ -211,7 +211,7 @@ impl Target for Zoo {
                 return Ok(true);
             };
             if paused {
-                handle.tell(Command::Disk { fault });
+                handle.tell(&Command::Disk { fault });
                 return Ok(true);
             }
             there(handle.disk(fault).await)
