@@ -6,7 +6,8 @@
 #   scripts/findings.sh [NAME…]     all of them, or those that are named
 #
 # Each line ends with the verdict that was expected and the one that came. Exit status: 0 when all came
-# as expected, 1 otherwise. A finding that depends on timing is tried three times.
+# as expected, 1 otherwise. A finding that depends on timing is tried three times. `either` stands where
+# no loss was found in many runs, and where a loss would be no surprise.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +22,7 @@ cut=(--workload write-once --host netns --nemesis partition --nemesis-targets pr
 wanted=("$@")
 failed=0
 
-# finding NAME EXPECTED ARGUMENTS…: expected is VALID or INVALID; INVALID may need a few tries.
+# finding NAME EXPECTED ARGUMENTS…: expected is VALID, INVALID, which may need a few tries, or either.
 finding() {
   local name=$1 expected=$2 verdict= tries=0 start
   shift 2
@@ -32,13 +33,14 @@ finding() {
     "$bench" "$@" --results "$results" >"$results/screen" 2>&1 || true
     verdict=$(grep -oE '^Verdict +(VALID|INVALID|UNKNOWN)' "$results/screen" | awk '{print $2}')
     [ "$verdict" = "$expected" ] && break
+    if [ "$expected" = either ] && [[ $verdict == VALID || $verdict == INVALID ]]; then break; fi
     # A store that must be valid gets one try: a second would hide a false alarm.
     if [ "$expected" = VALID ] || [ "$tries" -ge "$TRIES" ]; then break; fi
   done
   printf '%-28s %3d s  expected %-7s came %s\n' "$name" $((SECONDS - start)) "$expected" "${verdict:-nothing}"
   printf '  kvs-bench %s\n' "$*"
   grep -E '^Proof' -A 7 "$results/screen" | head -8 || true
-  if [ "$verdict" != "$expected" ]; then
+  if [ "$verdict" != "$expected" ] && ! [[ $expected == either && $verdict == *VALID ]]; then
     failed=1
     tail -n 25 "$results/screen"
   fi
@@ -47,6 +49,7 @@ finding() {
 finding redis-stale-replica INVALID --store redis-replicated --promise linearizable --workload contended
 finding sentinel-lost-writes INVALID --store redis-sentinel "${cut[@]}"
 finding sentinel-min-replicas INVALID --store redis-sentinel --set store.min-replicas=1 "${cut[@]}"
+finding sentinel-wait either --store redis-sentinel --set store.wait=1 "${cut[@]}"
 finding etcd-stale-serializable INVALID --store etcd --set store.consistency=serializable \
   --promise linearizable --workload contended
 finding etcd-linearizable VALID --store etcd --workload contended --host netns \
