@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kvs_core::protocol::{Body, NodeId};
+use kvs_core::protocol::NodeId;
 use kvs_core::replica::Timer;
 
 use crate::adapter::TICK_NS;
@@ -67,12 +67,7 @@ impl fmt::Display for Action {
             Self::Deliver(packet) => write!(f, "{}", **packet),
             Self::Repeat(packet) => write!(f, "{} again", **packet),
             Self::Fire(node, timer, peers) => {
-                let what = match timer {
-                    Timer::Rumour => "pushes",
-                    Timer::AntiEntropy => "sends its digest",
-                    Timer::Deferral => "looks for overdue requests",
-                };
-                write!(f, "{node} {what}")?;
+                write!(f, "{node} {}", timer.action())?;
                 match peers.as_slice() {
                     [peer] => write!(f, " to {peer}"),
                     _ => Ok(()),
@@ -88,13 +83,7 @@ impl fmt::Display for Action {
 
 impl fmt::Display for Packet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match &self.message.body {
-            Body::Updates { fresh: true, .. } => "rumour",
-            Body::Updates { fresh: false, .. } => "missing",
-            Body::Digest { .. } => "digest",
-            Body::StateRequest { .. } => "state request",
-            Body::StateChunk { .. } => "state",
-        };
+        let what = self.message.body.kind().name();
         write!(f, "{} -> {} {what}", self.from, self.to)
     }
 }

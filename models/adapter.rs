@@ -250,23 +250,16 @@ impl ClusterModel {
         timer: Timer,
         actions: &mut Vec<Action>,
     ) {
+        if timer.recurs() && state.budget.rounds == 0 {
+            return;
+        }
         let spec = self.spec(node);
-        let fanout = usize::from(spec.settings.fanout);
-        let each = |actions: &mut Vec<Action>| {
-            let peers = spec.peers.iter();
-            actions.extend(peers.map(|peer| Action::Fire(node, timer, vec![*peer])));
-        };
-        match timer {
-            Timer::Rumour if spec.peers.len() <= fanout => {
-                actions.push(Action::Fire(node, timer, spec.peers.clone()));
-            }
-            Timer::Rumour => {
-                assert_eq!(fanout, 1, "larger choices are not enumerated");
-                each(actions);
-            }
-            Timer::AntiEntropy if state.budget.rounds > 0 => each(actions),
-            Timer::AntiEntropy => {}
-            Timer::Deferral => actions.push(Action::Fire(node, timer, Vec::new())),
+        let fire = |peers| Action::Fire(node, timer, peers);
+        match timer.peers_used(&spec.settings) {
+            used if used >= spec.peers.len() => actions.push(fire(spec.peers.clone())),
+            0 => actions.push(fire(Vec::new())),
+            1 => actions.extend(spec.peers.iter().map(|peer| fire(vec![*peer]))),
+            _ => panic!("larger choices are not enumerated"),
         }
     }
 }

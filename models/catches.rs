@@ -294,7 +294,7 @@ mod tests {
     fn a_log_longer_than_its_bound_is_seen() {
         let entry = find("replicated-bounds").expect("there is such a model");
         let mut model = (entry.model)(None).only(BUFFERS_ARE_BOUNDED);
-        model.bounds.log_updates_max = 0;
+        model.bounds.gossip.log_updates_max = 0;
         let found = explore(model, 1, |_| ());
         let [
             Broken {

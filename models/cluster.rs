@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kvs_core::protocol::{Dot, NodeId, Operation, Refusal, Request, Vector};
-use kvs_core::replica::{RequestId, Timer};
+use kvs_core::replica::RequestId;
 use kvs_core::session::{Attempt, Next, Outcome, Policy, Routing, View};
 
 use crate::action::Action;
@@ -99,7 +99,7 @@ impl Cluster {
                 self.take(model, packet.to, replies);
             }
             Action::Fire(node, timer, peers) => {
-                if timer == Timer::AntiEntropy {
+                if timer.recurs() {
                     Budget::spend(&mut self.budget.rounds);
                 }
                 let replies = self.nodes.fire(node, timer, &peers);

@@ -1,11 +1,12 @@
 //! Heals the replicas: what becomes of them once nothing goes wrong any more. Convergence,
 //! durability and liveness ask this of every state.
 //!
-//! Everything in flight is lost. Then anti-entropy between all replicas exchanges digests and
-//! answers without loss. Rumours that may still arrive play no part, since the model has another
-//! state in which they did. So a state from which this does not end well is a mistake of the
-//! protocol. "Eventually" becomes "always, when healed": stateright's own `eventually` misses
-//! counterexamples where paths join or loop.
+//! Everything in flight is lost. Then the timers that recur fire in turn, for each peer, and what
+//! they bring about is delivered without loss: for gossip that is anti-entropy between all
+//! replicas. Rumours that may still arrive play no part, since the model has another state in which
+//! they did. So a state from which this does not end well is a mistake of the protocol.
+//! "Eventually" becomes "always, when healed": stateright's own `eventually` misses counterexamples
+//! where paths join or loop.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use foldhash::quality::FixedState;
 use kvs_core::protocol::{Dot, NodeId, Operation, Request};
-use kvs_core::replica::{RequestId, Timer};
+use kvs_core::replica::RequestId;
 use kvs_core::values::VectorClock;
 
 use crate::adapter::ClusterModel;
@@ -103,9 +104,11 @@ fn heal(model: &ClusterModel, mut nodes: Nodes) -> Healed {
     for _ in 0..HEALING_ROUNDS_MAX {
         for spec in &model.specs {
             for peer in &spec.peers {
-                nodes.fire(spec.node, Timer::AntiEntropy, &[*peer]);
-                while let Some(packet) = nodes.in_flight.pop_first() {
-                    nodes.deliver(&packet);
+                for timer in nodes.recurring(spec.node) {
+                    nodes.fire(spec.node, timer, &[*peer]);
+                    while let Some(packet) = nodes.in_flight.pop_first() {
+                        nodes.deliver(&packet);
+                    }
                 }
             }
         }

@@ -66,6 +66,7 @@ impl Nodes {
         let input = Input {
             wall_ns,
             peers: &[],
+            random: 0,
         };
         self.drive(node, |replica, out| {
             replica.handle_request(id, request, &input, out);
@@ -82,7 +83,11 @@ impl Nodes {
 
     pub(crate) fn fire(&mut self, node: NodeId, timer: Timer, peers: &[NodeId]) -> Replies {
         self.timers.remove(&(node, timer));
-        let input = Input { wall_ns: 0, peers };
+        let input = Input {
+            wall_ns: 0,
+            peers,
+            random: 0,
+        };
         self.drive(node, |replica, out| {
             replica.handle_timer(timer, &input, out);
         })
@@ -92,6 +97,13 @@ impl Nodes {
     pub(crate) fn recover(&mut self, node: NodeId) {
         self.replicas[usize::from(node.0)].change(Replica::recover);
         self.start(node);
+    }
+
+    /// The timers of the node that run and are set again whenever they fire.
+    pub(crate) fn recurring(&self, node: NodeId) -> Vec<Timer> {
+        let of_node = self.timers.iter().filter(|(other, _)| *other == node);
+        let timers = of_node.map(|(_, timer)| *timer);
+        timers.filter(|timer| timer.recurs()).collect()
     }
 
     /// The node's disk, if it has one.
@@ -148,7 +160,7 @@ impl Nodes {
     /// What the node has applied.
     pub(crate) fn applied(&self, node: NodeId) -> VectorClock {
         let status = self.replicas[usize::from(node.0)].status();
-        status.applied.as_slice().into()
+        status.applied().into()
     }
 
     /// The identity of the last put that this life of the node accepted.
@@ -169,9 +181,8 @@ impl Nodes {
             ..Recorder::default()
         };
         self.replicas[at].change(|replica| input(replica, &mut out));
-        for timer in out.timers {
-            assert!(self.timers.insert((node, timer)), "a timer was set twice");
-        }
+        let timers = out.timers.into_iter().map(|timer| (node, timer));
+        self.timers.extend(timers);
         let packet = |(to, message)| {
             let from = node;
             Shared::new(Packet { from, to, message })
@@ -219,7 +230,8 @@ impl Effects for Recorder {
         self.sends.push((to, message));
     }
 
-    fn set_timer(&mut self, timer: Timer) {
+    /// It may fire at any moment, however long it takes and however often it was set.
+    fn set_timer(&mut self, timer: Timer, _: u64) {
         self.timers.push(timer);
     }
 }

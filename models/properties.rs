@@ -1,7 +1,6 @@
 //! What has to hold in every state, and what has to happen in some.
 
-use kvs_core::protocol::Body;
-use kvs_core::replica::Status;
+use kvs_core::replica::{Buffer, Status};
 use stateright::Property;
 
 use crate::adapter::ClusterModel;
@@ -75,10 +74,7 @@ fn always() -> Vec<Property<ClusterModel>> {
         }),
         Property::always(DOTS_ARE_UNIQUE, |_, state: &Cluster| !state.seen.dot_twice),
         Property::always(BUFFERS_ARE_BOUNDED, |model, state: &Cluster| {
-            let mut buffers = BUFFERS
-                .iter()
-                .flat_map(|buffer| fullness(*buffer, model, state));
-            buffers.all(|(used, max)| used <= max)
+            buffers(model, state).all(|buffer| buffer.used <= buffer.max)
         }),
         Property::always(REPLICAS_AGREE, |model, state: &Cluster| {
             state.healed(model).agree
@@ -120,51 +116,40 @@ fn sometimes() -> Vec<Property<ClusterModel>> {
         Property::sometimes(CONCURRENT_PUTS_MEET, |_, state: &Cluster| {
             statuses(state).any(|status| status.siblings > status.keys)
         }),
-        Property::sometimes(AN_UPDATE_IS_HELD_BACK, |_, state: &Cluster| {
-            statuses(state).any(|status| status.held_back > 0)
+        Property::sometimes(AN_UPDATE_IS_HELD_BACK, |model, state: &Cluster| {
+            let mut held_back = buffers(model, state).filter(|buffer| buffer.name == "held back");
+            held_back.any(|buffer| buffer.used > 0)
         }),
         Property::sometimes(A_STATE_IS_SENT, |_, state: &Cluster| {
             let mut packets = state.nodes.in_flight.iter();
-            packets.any(|packet| matches!(packet.message.body, Body::StateChunk { .. }))
+            packets.any(|packet| packet.message.body.kind().name() == "state")
         }),
         Property::sometimes(A_PUT_IS_LOST, |model, state: &Cluster| {
             let healed = state.healed(model);
             state.accepted.keys().any(|dot| !healed.was_held(*dot))
         }),
         Property::sometimes(THE_LOG_IS_FULL, |model, state: &Cluster| {
-            fullness(Buffer::Log, model, state).any(|(used, max)| used == max)
+            is_full("log", model, state)
         }),
         Property::sometimes(HELD_BACK_IS_FULL, |model, state: &Cluster| {
-            fullness(Buffer::HeldBack, model, state).any(|(used, max)| used == max)
+            is_full("held back", model, state)
         }),
         Property::sometimes(DEFERRED_IS_FULL, |model, state: &Cluster| {
-            fullness(Buffer::Deferred, model, state).any(|(used, max)| used == max)
+            is_full("deferred", model, state)
         }),
     ]
 }
 
-/// What replicas keep of others' business.
-#[derive(Clone, Copy)]
-enum Buffer {
-    Log,
-    HeldBack,
-    Deferred,
+/// Whether the buffer of this name holds as many items as it may, at some replica.
+fn is_full(name: &str, model: &ClusterModel, state: &Cluster) -> bool {
+    let mut buffers = buffers(model, state).filter(|buffer| buffer.name == name);
+    buffers.any(|buffer| buffer.used == buffer.max)
 }
 
-const BUFFERS: [Buffer; 3] = [Buffer::Log, Buffer::HeldBack, Buffer::Deferred];
-
-/// How many items a buffer of each replica has, and how many it may have.
-fn fullness(
-    buffer: Buffer,
-    model: &ClusterModel,
-    state: &Cluster,
-) -> impl Iterator<Item = (u64, u64)> {
+/// What each replica has that is bounded.
+fn buffers(model: &ClusterModel, state: &Cluster) -> impl Iterator<Item = Buffer> {
     let bounds = model.bounds;
-    statuses(state).map(move |status| match buffer {
-        Buffer::Log => (status.log_updates, bounds.log_updates_max.into()),
-        Buffer::HeldBack => (status.held_back, bounds.held_back_max.into()),
-        Buffer::Deferred => (status.deferred, bounds.deferred_max.into()),
-    })
+    statuses(state).flat_map(move |status| status.buffers(&bounds))
 }
 
 fn statuses(state: &Cluster) -> impl Iterator<Item = Status> {

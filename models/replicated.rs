@@ -2,7 +2,7 @@
 //! causality of what clients see (Terry et al., 1994), state transfer, and bounded buffers.
 
 use kvs_core::bug::Bug;
-use kvs_core::replica::Settings;
+use kvs_core::replica::{GossipSettings, Settings};
 use kvs_core::server::ReplicatedKVSServer;
 use kvs_core::values::CausalString;
 
@@ -142,8 +142,10 @@ fn three_replicas(bug: Option<Bug>) -> ClusterModel {
 
 fn one_peer_at_a_time(bug: Option<Bug>) -> ClusterModel {
     answer_and_reader(Settings {
-        fanout: 1,
-        ..Settings::default()
+        gossip: GossipSettings {
+            fanout: 1,
+            ..GossipSettings::default()
+        },
     })
     .deploy::<CausalString, Replicated<3>>(bug)
 }
@@ -177,8 +179,10 @@ fn transfer(bug: Option<Bug>) -> ClusterModel {
             ..Budget::default()
         },
         settings: Settings {
-            log_updates_max: 1,
-            ..Settings::default()
+            gossip: GossipSettings {
+                log_updates_max: 1,
+                ..GossipSettings::default()
+            },
         },
         happens: &[CONCURRENT_PUTS_MEET, A_STATE_IS_SENT],
         ..Scenario::default()
@@ -197,10 +201,12 @@ fn small_buffers(bug: Option<Bug>) -> ClusterModel {
             ..Budget::default()
         },
         settings: Settings {
-            deferred_max: 1,
-            held_back_max: 1,
-            log_updates_max: 1,
-            ..Settings::default()
+            gossip: GossipSettings {
+                deferred_max: 1,
+                held_back_max: 1,
+                log_updates_max: 1,
+                ..GossipSettings::default()
+            },
         },
         happens: &[
             THE_LOG_IS_FULL,

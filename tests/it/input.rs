@@ -500,7 +500,7 @@ fn files_of_other_kinds_are_named_for_what_they_are() {
             "a history as a table",
         ),
         (b"start_s,end_s,kind\n", "a series of measurements"),
-        (b"kvs-zoo trace 1\n", "check --trace"),
+        (b"kvs-zoo trace 2\n", "check --trace"),
         (b"", "empty"),
         (b"\n\n", "empty"),
     ] {

@@ -20,7 +20,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use kvs_zoo::protocol::{Dot, GroupId, Lattice, Message, NodeId, Operation, Request};
-use kvs_zoo::replica::{Input, Replica, ReplicaKind, ReplicaSpec, RequestId, Settings, Timer};
+use kvs_zoo::replica::{
+    GossipTimer, Input, KindStatus, Replica, ReplicaKind, ReplicaSpec, RequestId, Settings, Timer,
+};
 
 use self::text::{Effect, Recorder, body, dot, number, option, timer_name, vector};
 
@@ -148,7 +150,7 @@ impl Cluster {
         let mut settings = serde_json::to_value(Settings::default()).expect("plain data");
         for change in changes {
             let (name, value) = change.split_once('=').expect("setting=value");
-            settings[name] = value.parse::<u64>().expect("a number").into();
+            settings["gossip"][name] = value.parse::<u64>().expect("a number").into();
         }
         let settings: Settings = serde_json::from_value(settings).expect("known settings");
         let nodes: Vec<NodeId> = (0..count.parse().expect("a number")).map(NodeId).collect();
@@ -191,10 +193,15 @@ impl Cluster {
     }
 
     fn timer(&mut self, node: &str, timer: &str, rest: &[&str]) {
-        let timer = [Timer::Rumour, Timer::AntiEntropy, Timer::Deferral]
-            .into_iter()
-            .find(|known| timer_name(*known) == timer)
-            .expect("a timer");
+        let timer = [
+            GossipTimer::Rumour,
+            GossipTimer::AntiEntropy,
+            GossipTimer::Deferral,
+        ]
+        .into_iter()
+        .map(Timer::Gossip)
+        .find(|known| timer_name(*known) == timer)
+        .expect("a timer");
         let node = number(node);
         let mut peers: Vec<NodeId> = option(rest, "peers")
             .into_iter()
@@ -237,12 +244,15 @@ impl Cluster {
 
     fn status(&mut self, node: usize) {
         let status = self.replicas[node].status();
+        let KindStatus::Gossip(gossip) = &status.kind else {
+            panic!("a group gossips");
+        };
         self.effects.push(format!(
             "applied {} log {} held-back {} deferred {} keys {} siblings {} transfers {}",
-            vector(&status.applied),
-            status.log_updates,
-            status.held_back,
-            status.deferred,
+            vector(&gossip.applied),
+            gossip.log_updates,
+            gossip.held_back,
+            gossip.deferred,
             status.keys,
             status.siblings,
             status.counters.transfers,
@@ -273,6 +283,7 @@ impl Cluster {
         let given = Input {
             wall_ns: self.wall_units[node] << 16,
             peers,
+            random: 0,
         };
         input(&mut self.replicas[node], &given, &mut recorder);
         for effect in recorder.0 {

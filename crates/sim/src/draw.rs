@@ -18,6 +18,8 @@ pub(super) enum Purpose {
     Fault(SimFault),
     /// Which peers a node talks to.
     Node(u16),
+    /// The random bits that come with a node's inputs.
+    Bits(u16),
 }
 
 impl Purpose {
@@ -28,6 +30,8 @@ impl Purpose {
             Self::Clients => FOREIGN_FIRST + 2,
             Self::Fault(fault) => FOREIGN_FIRST + 10 + fault.index() as u64,
             Self::Node(node) => FOREIGN_FIRST + 1_000 + node as u64,
+            // Beyond the numbers of nodes, which have 16 bits.
+            Self::Bits(node) => FOREIGN_FIRST + 100_000 + node as u64,
         }
     }
 }

@@ -3,7 +3,6 @@
 use kvs_check::checker::{self, Anomaly, Engine, Options, Property, Report};
 use kvs_check::history::{End, History, Kind, Outcome, Row, Witness};
 use kvs_core::protocol::{Dot, NodeId, Origin};
-use kvs_core::replica::Status;
 use kvs_core::values::VectorClock;
 
 use super::outcome::SimVerdict;
@@ -50,7 +49,7 @@ impl World<'_> {
     }
 
     fn converge(&mut self) -> Result<(), String> {
-        let round_ns = self.plan.settings.anti_entropy_ms * MS;
+        let round_ns = self.nodes[0].spec.round_ms() * MS;
         let until_ns = self.now_ns + ROUNDS_MAX * round_ns + CONVERGENCE_NS_MAX;
         loop {
             let Some(difference) = self.difference() else {
@@ -73,7 +72,7 @@ impl World<'_> {
             for node in &group.nodes {
                 let status = status(node);
                 if !(status.is_quiet() && first.agrees_with(&status)) {
-                    let (what, other) = (difference(&first, &status), group.nodes[0]);
+                    let (what, other) = (status.difference(&first), group.nodes[0]);
                     return Some(format!("{node} and {other} never agreed: {what}"));
                 }
             }
@@ -106,7 +105,7 @@ impl World<'_> {
         }
         let mut kept = VectorClock::new();
         for node in &self.nodes {
-            kept.merge(&node.replica.status().applied);
+            kept.merge(node.replica.status().applied());
         }
         let lost = &self.nemesis.lost;
         let is_lost = |dot: &u64| {
@@ -131,20 +130,6 @@ impl World<'_> {
         self.counters.lost_puts += lost_puts;
         Some(without)
     }
-}
-
-/// Why a replica is not done yet, or does not agree with `first` of its group, in words.
-fn difference(first: &Status, status: &Status) -> String {
-    if status.deferred > 0 {
-        return format!("{} requests still wait", status.deferred);
-    }
-    if status.held_back > 0 {
-        return format!("{} updates are still held back", status.held_back);
-    }
-    if first.applied != status.applied {
-        return format!("applied are {:?} and {:?}", first.applied, status.applied);
-    }
-    "they applied the same and hold something else".to_owned()
 }
 
 /// Judges what was recorded, by the direct engine alone and by nothing but the promise. Where

@@ -256,10 +256,10 @@ impl World<'_> {
             if !disk.is_none_or(Disk::is_durable) {
                 return false;
             }
-            held.merge(&self.nodes[usize::from(peer.0)].replica.status().applied);
+            held.merge(self.nodes[usize::from(peer.0)].replica.status().applied());
         }
-        let applied = forgetful.replica.status().applied;
-        let lost = applied.iter().filter(|dot| !held.covers(**dot));
+        let status = forgetful.replica.status();
+        let lost = status.applied().iter().filter(|dot| !held.covers(**dot));
         let lost: Vec<(Origin, u64, u64)> = lost
             .map(|dot| {
                 let origin = dot.origin();

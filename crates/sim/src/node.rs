@@ -1,7 +1,7 @@
 //! A simulated node: the production replica in a process that may pause, end and come back, with a
 //! clock of its own.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use kvs_core::protocol::NodeId;
 use kvs_core::replica::{Input, Replica, ReplicaSpec, Timer};
@@ -41,9 +41,13 @@ pub(super) struct Node {
     pub(super) inbox: VecDeque<Event>,
     /// What the replica has persisted; none where it comes back by itself.
     pub(super) disk: Option<Disk>,
+    /// The timers that run, each with the number of its last setting: only that one counts.
+    timers: BTreeMap<Timer, u64>,
+    timers_set: u64,
     /// The peers, shuffled anew for each timer.
     peers: Vec<NodeId>,
     draw: Draw,
+    bits: Draw,
     skew_ns: i64,
     drift_ppm: i64,
 }
@@ -58,6 +62,9 @@ impl Node {
             inbox: VecDeque::new(),
             peers: spec.peers.clone(),
             draw: Draw::new(plan.seed, Purpose::Node(spec.node.0)),
+            bits: Draw::new(plan.seed, Purpose::Bits(spec.node.0)),
+            timers: BTreeMap::new(),
+            timers_set: 0,
             skew_ns: 0,
             drift_ppm: 0,
             spec,
@@ -67,6 +74,7 @@ impl Node {
     /// Makes the replica what is left when its process has ended: nothing, under the next
     /// incarnation, or what it had, of itself or from the disk.
     pub(super) fn come_back(&mut self, without_state: bool) {
+        self.timers.clear();
         if without_state {
             self.spec.incarnation += 1;
             self.replica = Replica::new(&self.spec);
@@ -98,16 +106,46 @@ impl Node {
             .saturating_add_signed(drift_ns as i64)
     }
 
-    /// Fires a timer, with as many peers as a rumour goes to drawn for it.
-    pub(super) fn fire(&mut self, timer: Timer, now_ns: u64, out: &mut Outbox) {
-        let chosen = usize::from(self.spec.settings.fanout).min(self.peers.len());
+    /// A timer runs from now on, anew if it ran already. Gives the number of this setting.
+    pub(super) fn set_timer(&mut self, timer: Timer) -> u64 {
+        self.timers_set += 1;
+        self.timers.insert(timer, self.timers_set);
+        self.timers_set
+    }
+
+    /// What the replica is told with an input.
+    pub(super) fn input(&mut self, now_ns: u64) -> Input<'static> {
+        Input {
+            wall_ns: self.wall_ns(now_ns),
+            peers: &[],
+            random: self.random(),
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        if self.spec.draws().random {
+            self.bits.bits()
+        } else {
+            0
+        }
+    }
+
+    /// Fires a timer with the peers that are drawn for it, unless it was set again since.
+    pub(super) fn fire(&mut self, timer: Timer, setting: u64, now_ns: u64, out: &mut Outbox) {
+        if self.timers.get(&timer) != Some(&setting) {
+            return;
+        }
+        self.timers.remove(&timer);
+        let chosen = self.spec.draws().peers.min(self.peers.len());
         for place in 0..chosen {
             let other = place + self.draw.below(self.peers.len() - place);
             self.peers.swap(place, other);
         }
+        let random = self.random();
         let input = Input {
             wall_ns: self.wall_ns(now_ns),
             peers: &self.peers[..chosen],
+            random,
         };
         self.replica.handle_timer(timer, &input, out);
     }
@@ -125,4 +163,31 @@ impl Node {
 /// Uniform between minus and plus `most`.
 fn either_way(draw: &mut Draw, most: u64) -> i64 {
     draw.between(0, 2 * most).cast_signed() - most.cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use kvs_core::protocol::Lattice;
+    use kvs_core::replica::GossipTimer;
+    use kvs_core::server::Architecture;
+
+    use super::*;
+    use crate::{Options, SimHost};
+
+    #[test]
+    fn a_timer_that_was_set_again_fires_only_as_it_was_set_last() {
+        let architecture = Architecture::replicated(2).expect("a size");
+        let plan = Plan::draw(0, &Options::new(architecture, Lattice::Causal));
+        let mut host = SimHost::new(plan.settings, None);
+        plan.architecture.deploy(&mut host, plan.lattice);
+        let mut node = Node::new(host.into_specs().remove(0), &plan);
+        let timer = Timer::Gossip(GossipTimer::AntiEntropy);
+        let [first, last] = [(); 2].map(|()| node.set_timer(timer));
+        let mut sent = |setting| {
+            let mut out = Outbox::default();
+            node.fire(timer, setting, 0, &mut out);
+            out.messages.len()
+        };
+        assert_eq!([first, last, last].map(&mut sent), [0, 1, 0]);
+    }
 }

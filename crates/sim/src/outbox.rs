@@ -21,7 +21,8 @@ pub(super) struct Outbox {
     /// What the replica persisted, encoded.
     pub(super) changes: Vec<Vec<u8>>,
     pub(super) messages: Vec<(NodeId, Message)>,
-    pub(super) timers: Vec<Timer>,
+    /// The timers that were set, with their delays in ms: each as it was set last.
+    pub(super) timers: Vec<(Timer, u64)>,
     /// Requests that were answered, and the slots of the replies.
     pub(super) replies: Vec<(RequestId, u32)>,
     pub(super) slots: Slots<Reply>,
@@ -29,10 +30,8 @@ pub(super) struct Outbox {
 
 impl Effects for Outbox {
     fn persist(&mut self, change: &Persist<'_>) {
-        if self.watched
-            && let Persist::Update(update) = change
-        {
-            self.applied.push(update.dot);
+        if self.watched {
+            self.applied.extend(change.applied());
         }
         if self.keeps {
             let change = postcard::to_stdvec(change).expect("a change is plain data");
@@ -50,8 +49,9 @@ impl Effects for Outbox {
         self.messages.push((to, message));
     }
 
-    fn set_timer(&mut self, timer: Timer) {
-        self.timers.push(timer);
+    fn set_timer(&mut self, timer: Timer, delay_ms: u64) {
+        self.timers.retain(|(other, _)| *other != timer);
+        self.timers.push((timer, delay_ms));
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use kvs_check::history::Model;
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
+use kvs_core::replica::GossipSettings;
 use kvs_core::server::{Architecture, Settings};
 use kvs_core::session::{Policy, Routing};
 use kvs_load::workload::{Distribution, Mix, ValueSize, Workload};
@@ -359,7 +360,7 @@ fn workload(draw: &mut Draw) -> Workload {
 
 /// Bounds are tiny in some seeds, so that what happens at them does happen.
 fn settings(draw: &mut Draw) -> Settings {
-    let default = Settings::default();
+    let default = GossipSettings::default();
     let mut tiny = |probability, from, to, otherwise| {
         let bound = draw.magnitude(from, to);
         if draw.chance(probability) {
@@ -373,7 +374,7 @@ fn settings(draw: &mut Draw) -> Settings {
     let held_back_max = tiny(0.2, 1, 20, u64::from(default.held_back_max)) as u32;
     let held_back_bytes_max = tiny(0.1, 200, 4_000, default.held_back_bytes_max);
     let log_bytes_max = tiny(0.1, 500, 8_000, default.log_bytes_max);
-    Settings {
+    let gossip = GossipSettings {
         fanout: draw.between(1, 4) as u16,
         anti_entropy_ms: draw.magnitude(2, 80),
         deferral_ms: draw.magnitude(4, 200),
@@ -383,7 +384,8 @@ fn settings(draw: &mut Draw) -> Settings {
         held_back_bytes_max,
         log_bytes_max,
         ..default
-    }
+    };
+    Settings { gossip }
 }
 
 fn clocks(draw: &mut Draw) -> Clocks {

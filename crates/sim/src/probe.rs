@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use kvs_core::protocol::{Body, Dot, Message};
+use kvs_core::protocol::{Body, Dot, GossipBody, GossipBodyKind, Message};
 use kvs_core::server::ServerPorts;
 
 /// How one update reached the replicas of its group.
@@ -117,32 +117,24 @@ impl Probe {
 
     /// A replica sends a message of so many bytes.
     pub(super) fn sent(&mut self, message: &Message, bytes: usize) {
-        let (traffic, vector, updates) = match &message.body {
-            Body::Updates {
-                vector,
-                fresh: true,
-                updates,
-            } => (&mut self.spread.rumours, vector, updates.len()),
-            Body::Updates {
-                vector, updates, ..
-            } => (&mut self.spread.repairs, vector, updates.len()),
-            Body::Digest { vector, .. } => (&mut self.spread.digests, vector, 0),
-            Body::StateRequest { vector, .. } => (&mut self.spread.transfers, vector, 0),
-            Body::StateChunk {
-                vector, updates, ..
-            } => (&mut self.spread.transfers, vector, updates.len()),
+        let Body::Gossip(body) = &message.body;
+        let traffic = match body.kind() {
+            GossipBodyKind::Rumour => &mut self.spread.rumours,
+            GossipBodyKind::Missing => &mut self.spread.repairs,
+            GossipBodyKind::Digest => &mut self.spread.digests,
+            GossipBodyKind::StateRequest | GossipBodyKind::StateChunk => &mut self.spread.transfers,
         };
         traffic.messages += 1;
         traffic.bytes += bytes as u64;
-        traffic.updates += updates as u64;
-        traffic.vector_entries += vector.len() as u64;
+        traffic.updates += body.updates().len() as u64;
+        traffic.vector_entries += body.vector().len() as u64;
     }
 
     /// A replica is about to handle a message.
     pub(super) fn hears(&mut self, message: &Message) {
-        self.hears_rumour = false;
-        if let Body::Updates { fresh, updates, .. } = &message.body {
-            self.hears_rumour = *fresh;
+        let Body::Gossip(body) = &message.body;
+        self.hears_rumour = body.kind() == GossipBodyKind::Rumour;
+        if let GossipBody::Updates { updates, .. } = body {
             self.spread.arrived += updates.len() as u64;
         }
     }

@@ -17,8 +17,8 @@ pub(super) enum Event {
     Reply(u32),
     /// The message in this slot reaches its node.
     Message(u32),
-    /// A timer of this life of a node's process fires.
-    Timer(NodeId, Timer, u32),
+    /// A timer of this life of a node's process fires, as it was set for the so-manieth time.
+    Timer(NodeId, Timer, u32, u64),
     /// A lane begins its next step.
     Begin(u32),
     /// A lane hears that the connection is broken that it sent this request on.

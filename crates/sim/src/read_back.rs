@@ -4,7 +4,7 @@
 use kvs_check::history::Phase;
 use kvs_core::drive::{self, Due, EndedStep, Hands, Order, Step, StepKind, Steps, Wire, key_name};
 use kvs_core::protocol::NodeId;
-use kvs_core::replica::{Input, RequestId};
+use kvs_core::replica::RequestId;
 
 use super::node::Node;
 use super::outbox::{Outbox, Reply};
@@ -37,10 +37,7 @@ impl Wire for AtOnce<'_> {
     fn send(&mut self, node: NodeId, id: u32, order: &Order<'_>) -> drive::Sent {
         self.asked = id;
         let node = &mut self.nodes[usize::from(node.0)];
-        let input = Input {
-            wall_ns: node.wall_ns(self.now_ns),
-            peers: &[],
-        };
+        let input = node.input(self.now_ns);
         let (replica, outbox) = (&mut node.replica, &mut *self.outbox);
         order.with(self.value, |request| {
             replica.handle_request(FINAL_REQUEST, request, &input, outbox);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
+use kvs_core::replica::GossipSettings;
 use kvs_core::server::{Architecture, Settings};
 use kvs_core::session::{Policy, Routing};
 use kvs_load::workload::{Mix, ValueSize, Workload};
@@ -97,9 +98,11 @@ impl Scale {
             think_ns: (self.every_ms * MS as f64) as u64 * u64::from(self.sessions),
             timeout_ns: TIMEOUT_NS,
             settings: Settings {
-                fanout: self.fanout,
-                anti_entropy_ms: self.anti_entropy_ms,
-                ..Settings::default()
+                gossip: GossipSettings {
+                    fanout: self.fanout,
+                    anti_entropy_ms: self.anti_entropy_ms,
+                    ..GossipSettings::default()
+                },
             },
             topology: self.topology,
             network: Network {
@@ -162,7 +165,7 @@ impl Scale {
 impl World<'_> {
     /// Runs until every put was made and is everywhere, or has had the time to be.
     fn spread(&mut self) {
-        let grace_ns = ROUNDS_MAX * self.plan.settings.anti_entropy_ms * MS;
+        let grace_ns = ROUNDS_MAX * self.nodes[0].spec.round_ms() * MS;
         let mut until_ns = u64::MAX;
         loop {
             let ended = self.clients.pacer.is_idle();

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use kvs_core::protocol::{Message, NodeId, message_bytes};
-use kvs_core::replica::{Input, RequestId, Timer};
+use kvs_core::replica::RequestId;
 use kvs_core::server::ServerPorts;
 
 use super::clients::{Clients, Sent};
@@ -125,7 +125,7 @@ impl<'a> World<'a> {
                 }
                 None => unreachable!("a message on its way lies in its slot"),
             },
-            Event::Timer(node, _, life) | Event::Synced(node, life) => {
+            Event::Timer(node, _, life, _) | Event::Synced(node, life) => {
                 let node = usize::from(node.0);
                 if self.nodes[node].life == life {
                     self.deliver(node, event);
@@ -179,8 +179,8 @@ impl<'a> World<'a> {
         match event {
             Event::Request(slot) => self.handle_request(node, slot),
             Event::Message(slot) => self.handle_message(node, slot),
-            Event::Timer(_, timer, _) => {
-                self.nodes[node].fire(timer, self.now_ns, &mut self.outbox);
+            Event::Timer(_, timer, _, setting) => {
+                self.nodes[node].fire(timer, setting, self.now_ns, &mut self.outbox);
             }
             Event::Synced(..) => self.synced(node),
             Event::Reply(_)
@@ -201,10 +201,7 @@ impl<'a> World<'a> {
             return;
         }
         self.counters.late_requests += u64::from(!self.clients.pacer.lanes().is_awaited(id));
-        let input = Input {
-            wall_ns: self.nodes[node].wall_ns(self.now_ns),
-            peers: &[],
-        };
+        let input = self.nodes[node].input(self.now_ns);
         let sent = self.requests.at(slot);
         sent.waits = true;
         let (replica, outbox) = (&mut self.nodes[node].replica, &mut self.outbox);
@@ -217,10 +214,7 @@ impl<'a> World<'a> {
         let posted = self.messages.at(slot).0.take();
         self.messages.release(slot);
         let (from, _, message) = posted.expect("a message on its way lies in its slot");
-        let input = Input {
-            wall_ns: self.nodes[node].wall_ns(self.now_ns),
-            peers: &[],
-        };
+        let input = self.nodes[node].input(self.now_ns);
         if self.trace.is_some() {
             let incarnation = message.incarnation;
             let body = format!("{:?}", message.body);
@@ -252,15 +246,14 @@ impl<'a> World<'a> {
             self.hold(node);
         }
         let (id, life) = (self.nodes[node].spec.node, self.nodes[node].life);
-        while let Some(timer) = self.outbox.timers.pop() {
-            let delay_ns = match timer {
-                Timer::Rumour => self.links.batch_ns(),
-                Timer::AntiEntropy | Timer::Deferral => {
-                    self.nodes[node].spec.settings.delay_ms(timer) * MS
-                }
+        while let Some((timer, delay_ms)) = self.outbox.timers.pop() {
+            let delay_ns = match delay_ms {
+                0 => self.links.batch_ns(),
+                delay_ms => delay_ms * MS,
             };
-            let at_ns = self.now_ns + delay_ns;
-            self.queue.push(at_ns, Event::Timer(id, timer, life));
+            let setting = self.nodes[node].set_timer(timer);
+            let event = Event::Timer(id, timer, life, setting);
+            self.queue.push(self.now_ns + delay_ns, event);
         }
     }
 

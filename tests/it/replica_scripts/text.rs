@@ -1,9 +1,9 @@
 //! What scripts are written in: effects as lines, and names as they are printed.
 
 use kvs_zoo::protocol::{
-    Body, Dot, Message, NodeId, Origin, PutWitness, Response, Sibling, Update,
+    Body, Dot, GossipBody, Message, NodeId, Origin, PutWitness, Response, Sibling, Update,
 };
-use kvs_zoo::replica::{Effects, RequestId, Timer};
+use kvs_zoo::replica::{Effects, GossipTimer, RequestId, Timer};
 
 pub(super) enum Effect {
     Line(String),
@@ -38,7 +38,7 @@ impl Effects for Recorder {
         self.0.push(Effect::Send(to, message));
     }
 
-    fn set_timer(&mut self, timer: Timer) {
+    fn set_timer(&mut self, timer: Timer, _: u64) {
         let line = format!("set-timer {}", timer_name(timer));
         self.0.push(Effect::Line(line));
     }
@@ -46,9 +46,9 @@ impl Effects for Recorder {
 
 pub(super) fn timer_name(timer: Timer) -> &'static str {
     match timer {
-        Timer::Rumour => "rumour",
-        Timer::AntiEntropy => "anti-entropy",
-        Timer::Deferral => "deferral",
+        Timer::Gossip(GossipTimer::Rumour) => "rumour",
+        Timer::Gossip(GossipTimer::AntiEntropy) => "anti-entropy",
+        Timer::Gossip(GossipTimer::Deferral) => "deferral",
     }
 }
 
@@ -78,8 +78,9 @@ pub(super) fn vector(dots: &[Dot]) -> String {
 }
 
 pub(super) fn body(body: &Body) -> String {
+    let Body::Gossip(body) = body;
     match body {
-        Body::Updates {
+        GossipBody::Updates {
             fresh,
             updates: puts,
             ..
@@ -87,7 +88,7 @@ pub(super) fn body(body: &Body) -> String {
             let kind = if *fresh { "rumour" } else { "missing" };
             format!("{kind} {}", updates(puts))
         }
-        Body::Digest {
+        GossipBody::Digest {
             vector: has,
             ends,
             ask,
@@ -99,10 +100,10 @@ pub(super) fn body(body: &Body) -> String {
                 .collect();
             format!("{kind} {}{ends}", vector(has))
         }
-        Body::StateRequest {
+        GossipBody::StateRequest {
             vector: at, from, ..
         } => format!("state? {} from {from}", vector(at)),
-        Body::StateChunk {
+        GossipBody::StateChunk {
             vector: at,
             from,
             next,

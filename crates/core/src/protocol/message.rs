@@ -1,36 +1,13 @@
 //! What replicas of one group say to one another. Any message may be lost, repeated or reordered.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Dot, NodeId, Record, Vector};
+use super::{GossipBody, GossipBodyKind};
 
 /// How many bytes of records one message carries at most, unless one record alone is larger.
 pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
-
-/// One put on its way to another replica.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Update {
-    /// Its identity.
-    pub dot: Dot,
-    /// Last write wins: the time of its version. 0 under `causal`.
-    pub time: u64,
-    /// Its key, value and dependencies.
-    pub record: Record,
-}
-
-/// Where the earlier lives of a node ended, as its next life found out from every peer that it
-/// could hear. Updates beyond that are lost.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct End {
-    /// The node that lost its state.
-    pub node: NodeId,
-    /// The life that declares it; all smaller incarnations of the node have ended.
-    pub incarnation: u16,
-    /// Which of that life's declarations this is, from 1: a later one replaces it.
-    pub round: u32,
-    /// The last dot of each ended life that any replica has; absent means none.
-    pub last: Vector,
-}
 
 /// A message between replicas of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,45 +18,61 @@ pub struct Message {
     pub body: Body,
 }
 
-/// What a message says.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// What a message says: each kind of replica has its own words.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Body {
-    /// Puts for the receiver to apply.
-    Updates {
-        /// What the sender had applied.
-        vector: Vector,
-        /// Whether they are a rumour, to be passed on once, or the answer to a digest.
-        fresh: bool,
-        /// The puts.
-        updates: Vec<Update>,
-    },
-    /// What the sender has applied. The receiver answers with exactly what is missing.
-    Digest {
-        /// What the sender has applied.
-        vector: Vector,
-        /// The lost lives it knows of.
-        ends: Vec<End>,
-        /// Whether the sender wants the receiver's digest in return.
-        ask: bool,
-    },
-    /// Asks for the next chunk of the state that the receiver offered at `vector`.
-    StateRequest {
-        /// The life of the node that offered it: another one keeps its keys in another order.
-        incarnation: u16,
-        /// Which state: what its sender had applied when it was taken.
-        vector: Vector,
-        /// How many keys of it the sender of this message has.
-        from: u64,
-    },
-    /// A part of the whole state, for a replica that the update log no longer reaches.
-    StateChunk {
-        /// What the sender had applied when the state was taken.
-        vector: Vector,
-        /// How many keys came before this chunk.
-        from: u64,
-        /// Where the next chunk starts; none after the last one.
-        next: Option<u64>,
-        /// The siblings of this chunk's keys.
-        updates: Vec<Update>,
-    },
+    /// Of a replica that gossips.
+    Gossip(GossipBody),
+}
+
+/// A kind of message.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BodyKind {
+    /// Of a replica that gossips.
+    Gossip(GossipBodyKind),
+}
+
+impl Body {
+    /// Which kind of message it is.
+    #[must_use]
+    pub const fn kind(&self) -> BodyKind {
+        match self {
+            Self::Gossip(body) => BodyKind::Gossip(body.kind()),
+        }
+    }
+
+    /// How many puts it carries.
+    #[must_use]
+    pub fn puts(&self) -> usize {
+        match self {
+            Self::Gossip(body) => body.updates().len(),
+        }
+    }
+}
+
+impl BodyKind {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gossip(kind) => kind.name(),
+        }
+    }
+}
+
+/// As its kind of replica says it: a group has only one kind.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gossip(body) => body.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for BodyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gossip(kind) => kind.fmt(f),
+        }
+    }
 }

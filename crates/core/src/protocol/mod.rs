@@ -3,11 +3,13 @@
 //! Identities are packed into one `u64` so that a witness costs eight bytes an entry in memory,
 //! on the wire and in a history. Logic over vectors and versions lives in `values`.
 
+mod gossip;
 mod message;
 mod record;
 mod size;
 
-pub use message::{Body, End, Message, PAYLOAD_BYTES_MAX, Update};
+pub use gossip::{End, GossipBody, GossipBodyKind, Update};
+pub use message::{Body, BodyKind, Message, PAYLOAD_BYTES_MAX};
 pub use record::{MalformedRecord, Record};
 pub use size::{message_bytes, request_bytes, response_bytes};
 

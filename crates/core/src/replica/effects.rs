@@ -1,10 +1,12 @@
 //! The inputs and the effects of a replica: its contract with every host.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Dot, End, Message, NodeId, Response, Update};
+use super::{GossipChange, GossipChangeKind, GossipTimer, Settings};
+use crate::protocol::{Dot, Message, NodeId, Response};
 
 /// A request that waits for its answer, as its host named it.
 #[derive(
@@ -13,50 +15,114 @@ use crate::protocol::{Dot, End, Message, NodeId, Response, Update};
 #[serde(transparent)]
 pub struct RequestId(pub u64);
 
-/// A timer by name. How long it takes is the host's business ([`super::Settings::delay_ms`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A timer by name: each kind of replica has its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timer {
-    /// Pushes fresh updates: due as soon as the current batch of inputs was handled.
-    Rumour,
-    /// Exchanges digests with a peer, for ever.
-    AntiEntropy,
-    /// Looks for deferred requests that have waited long enough.
-    Deferral,
+    /// Of a replica that gossips.
+    Gossip(GossipTimer),
+}
+
+impl Timer {
+    /// How many of the drawn peers a replica with these settings looks at when the timer fires: the
+    /// first ones. What is beyond makes no difference.
+    #[must_use]
+    pub const fn peers_used(self, settings: &Settings) -> usize {
+        match self {
+            Self::Gossip(timer) => timer.peers_used(&settings.gossip),
+        }
+    }
+
+    /// Whether the replica sets it again whenever it fires, for ever.
+    #[must_use]
+    pub const fn recurs(self) -> bool {
+        match self {
+            Self::Gossip(timer) => timer.recurs(),
+        }
+    }
+
+    /// What a replica does when it fires, as a verb with its object.
+    #[must_use]
+    pub const fn action(self) -> &'static str {
+        match self {
+            Self::Gossip(timer) => timer.action(),
+        }
+    }
+}
+
+/// By its own name: a replica has only the timers of its kind.
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gossip(timer) => timer.fmt(f),
+        }
+    }
 }
 
 /// What a replica has to find again when its process ends: a change of its state, in the order in
 /// which the changes were made. [`super::Replica::restore`] takes them back in that order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Persist<'a> {
-    /// Unreplicated: a key has a new value.
-    Put {
+    /// The replica has something else of a key.
+    Record {
         /// The key.
         #[serde(borrow)]
         key: Cow<'a, [u8]>,
-        /// What was put.
+        /// All that it has of the key, as its kind encodes it.
         #[serde(borrow)]
         value: Cow<'a, [u8]>,
     },
-    /// An update was applied, its own or another replica's.
-    Update(Cow<'a, Update>),
-    /// A state was merged: these puts, and with them everything up to this vector.
-    State {
-        /// What its sender had applied.
-        vector: Cow<'a, [Dot]>,
-        /// The puts that were left of it.
-        updates: Cow<'a, [Update]>,
+    /// A small fact that is about no key.
+    Note {
+        /// Which fact: a later note of the same slot replaces it.
+        slot: u16,
+        /// The fact, as its kind encodes it.
+        #[serde(borrow)]
+        bytes: Cow<'a, [u8]>,
     },
-    /// It is known where the earlier lives of a node ended.
-    End(Cow<'a, End>),
+    /// A change of a replica that gossips.
+    Gossip(#[serde(borrow)] GossipChange<'a>),
 }
 
-/// All that a replica has of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept<'a> {
-    /// Unreplicated: the value.
-    Value(&'a [u8]),
-    /// The puts that are left of it, in ascending order of their dots.
-    Updates(Vec<Update>),
+/// A kind of change that is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PersistKind {
+    /// [`Persist::Record`].
+    Record,
+    /// [`Persist::Note`], with its slot.
+    Note(u16),
+    /// [`Persist::Gossip`].
+    Gossip(GossipChangeKind),
+}
+
+impl Persist<'_> {
+    /// Which kind of change it is.
+    #[must_use]
+    pub fn kind(&self) -> PersistKind {
+        match self {
+            Self::Record { .. } => PersistKind::Record,
+            Self::Note { slot, .. } => PersistKind::Note(*slot),
+            Self::Gossip(change) => PersistKind::Gossip(change.kind()),
+        }
+    }
+
+    /// The one put that it says was applied, if that put has a dot.
+    #[must_use]
+    pub fn applied(&self) -> Option<Dot> {
+        match self {
+            Self::Gossip(change) => change.applied(),
+            Self::Record { .. } | Self::Note { .. } => None,
+        }
+    }
+}
+
+impl fmt::Debug for PersistKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record => f.write_str("Record"),
+            Self::Note(slot) => write!(f, "Note({slot})"),
+            Self::Gossip(kind) => kind.fmt(f),
+        }
+    }
 }
 
 /// Where a replica's effects go.
@@ -76,9 +142,9 @@ pub trait Effects {
     /// Delivers a message to a peer: at most once, in any order, or never.
     fn send(&mut self, to: NodeId, message: Message);
 
-    /// Calls `handle_timer` once, when the timer's time has passed. A replica sets a timer again
-    /// only after it fired.
-    fn set_timer(&mut self, timer: Timer);
+    /// Calls `handle_timer` once, `delay_ms` from now; with 0, as soon as the current batch of
+    /// inputs was handled. A timer that runs and is set again starts anew, with this delay.
+    fn set_timer(&mut self, timer: Timer, delay_ms: u64);
 }
 
 /// What the host knows and a replica may not find out by itself.
@@ -86,7 +152,10 @@ pub trait Effects {
 pub struct Input<'a> {
     /// The node's wall clock, in ns since 1970, right or wrong.
     pub wall_ns: u64,
-    /// Peers drawn at random without repetition, `fanout` many, freshly for each timer; may be
-    /// empty for requests and messages. Anti-entropy uses the first.
+    /// Peers drawn at random without repetition, freshly for each timer, as many as
+    /// [`super::Draws::peers`] says; may be empty for requests and messages.
     pub peers: &'a [NodeId],
+    /// Random bits, drawn freshly for each input where [`super::Draws::random`] says so; 0
+    /// otherwise.
+    pub random: u64,
 }

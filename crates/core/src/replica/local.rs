@@ -1,8 +1,10 @@
 //! An unreplicated store: one copy of each key, served in the order of arrival.
 
+use std::borrow::Cow;
+
 use super::shard::{ShardStep, owns};
 use super::store::Store;
-use super::{Counters, Effects, Input, Kept, Persist, ReplicaSpec, RequestId, Status};
+use super::{Counters, Effects, Input, KindStatus, Persist, ReplicaSpec, RequestId, Status};
 use crate::bug::Bug;
 use crate::protocol::{
     Dot, Operation, Origin, PutWitness, Record, Refusal, Request, Response, Sibling,
@@ -73,16 +75,16 @@ impl Local {
 
     pub(super) fn restore(&mut self, change: &Persist<'_>) {
         match change {
-            Persist::Put { key, value } => self.put(key, value),
-            Persist::Update(_) | Persist::State { .. } | Persist::End(_) => {
-                panic!("an unreplicated replica persists puts")
+            Persist::Record { key, value } => self.put(key, value),
+            Persist::Note { .. } | Persist::Gossip(_) => {
+                panic!("an unreplicated replica persists records")
             }
         }
     }
 
-    pub(super) fn kept(&self, key: &[u8]) -> Option<Kept<'_>> {
+    pub(super) fn kept(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
         let entry = self.store.find(key)?;
-        Some(Kept::Value(entry.record().value()))
+        Some(Cow::Borrowed(entry.record().value()))
     }
 
     pub(super) const fn ignore_message(&mut self) {
@@ -93,7 +95,7 @@ impl Local {
     fn take<E: Effects>(&mut self, id: RequestId, key: &[u8], value: &[u8], out: &mut E) {
         self.put(key, value);
         let (key, value) = (key.into(), value.into());
-        out.persist(&Persist::Put { key, value });
+        out.persist(&Persist::Record { key, value });
         out.reply(id, &Response::Put(PutWitness::None));
     }
 
@@ -161,7 +163,7 @@ impl Local {
             digest: totals.digest,
             overhead_bytes: totals.overhead_bytes + self.store.table_bytes(),
             counters: self.counters,
-            ..Status::default()
+            kind: KindStatus::Local,
         }
     }
 }

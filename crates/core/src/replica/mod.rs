@@ -19,21 +19,24 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use effects::{Effects, Input, Kept, Persist, RequestId, Timer};
-pub use gossip::Gossip;
+pub use effects::{Effects, Input, Persist, PersistKind, RequestId, Timer};
+pub use gossip::{
+    Gossip, GossipChange, GossipChangeKind, GossipSettings, GossipStatus, GossipTimer,
+};
 pub use local::Local;
 pub use shard::{ShardStep, shard_of};
-pub use spec::{ReplicaKind, ReplicaSpec, Settings};
-pub use status::{Counters, Status};
+pub use spec::{Draws, ReplicaKind, ReplicaSpec, Settings};
+pub use status::{Buffer, Counters, KindStatus, Status};
 
-use crate::protocol::{Lattice, Message, NodeId, Request};
+use std::borrow::Cow;
+
+use crate::protocol::{Body, Lattice, Message, NodeId, Request};
 use crate::values::{CausalWrapper, LwwWrapper};
 
 /// A replica of any kind: what a host makes from a [`ReplicaSpec`] and drives.
 ///
-/// After every batch of inputs that asked for [`Timer::Rumour`] the host fires that timer, and the
-/// others after [`Settings::delay_ms`]. Each `handle_*` gives exactly the same effects for the same
-/// state and input.
+/// The host fires each timer once its delay has passed ([`Effects::set_timer`]). Each `handle_*`
+/// gives exactly the same effects for the same state and input.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Replica {
     /// An unreplicated store.
@@ -99,10 +102,10 @@ impl Replica {
         each!(self, inner => inner.restore(change));
     }
 
-    /// All that it has of a key, for a host that keeps keys rather than changes; none when it has
-    /// nothing of it.
+    /// All that it has of a key, as [`Persist::Record`] has it, for a host that keeps keys rather
+    /// than changes; none when it has nothing of it.
     #[must_use]
-    pub fn kept(&self, key: &[u8]) -> Option<Kept<'_>> {
+    pub fn kept(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
         each!(self, inner => inner.kept(key))
     }
 
@@ -127,19 +130,25 @@ impl Replica {
         input: &Input<'_>,
         out: &mut E,
     ) {
-        match self {
-            Self::Local(local) => local.ignore_message(),
-            Self::Causal(gossip) => gossip.handle_message(from, message, input, out),
-            Self::Lww(gossip) => gossip.handle_message(from, message, input, out),
+        let Message { incarnation, body } = message;
+        match (self, body) {
+            (Self::Local(local), Body::Gossip(_)) => local.ignore_message(),
+            (Self::Causal(gossip), Body::Gossip(body)) => {
+                gossip.handle_message(from, incarnation, body, input, out);
+            }
+            (Self::Lww(gossip), Body::Gossip(body)) => {
+                gossip.handle_message(from, incarnation, body, input, out);
+            }
         }
     }
 
     /// Fires a timer that the replica had set.
     pub fn handle_timer<E: Effects>(&mut self, timer: Timer, input: &Input<'_>, out: &mut E) {
-        match self {
-            Self::Local(_) => {}
-            Self::Causal(gossip) => gossip.handle_timer(timer, input, out),
-            Self::Lww(gossip) => gossip.handle_timer(timer, input, out),
+        match (self, timer) {
+            // It sets none.
+            (Self::Local(_), Timer::Gossip(_)) => {}
+            (Self::Causal(gossip), Timer::Gossip(timer)) => gossip.handle_timer(timer, input, out),
+            (Self::Lww(gossip), Timer::Gossip(timer)) => gossip.handle_timer(timer, input, out),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Timer;
+use super::GossipSettings;
 use super::shard::ShardStep;
 use crate::bug::Bug;
 use crate::protocol::{GroupId, Lattice, NodeId};
@@ -41,58 +41,43 @@ pub struct ReplicaSpec {
     pub bug: Option<Bug>,
 }
 
-/// Intervals and bounds of a replica.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Intervals and bounds of replicas, for each kind its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How many peers a rumour is pushed to. Groups of up to `fanout + 1` push to everybody.
-    pub fanout: u16,
-    /// Time between two digests of one replica, in ms.
-    pub anti_entropy_ms: u64,
-    /// How long a request may wait for the replica to catch up with its session, in ms. It is
-    /// refused after at least half of it.
-    pub deferral_ms: u64,
-    /// How many requests may wait. At this bound and the next, requests are refused as overloaded.
-    pub deferred_max: u32,
-    /// How many bytes of keys, values and contexts the waiting requests may have.
-    pub deferred_bytes_max: u64,
-    /// How many updates may wait for others that they depend on. At this bound and the next,
-    /// updates are dropped: anti-entropy brings them again.
-    pub held_back_max: u32,
-    /// How many bytes the waiting updates may have.
-    pub held_back_bytes_max: u64,
-    /// How many updates the log keeps for peers that have not got them. A peer that needs more
-    /// gets the state.
-    pub log_updates_max: u32,
-    /// How many bytes of records the log keeps.
-    pub log_bytes_max: u64,
+    /// Of a replica that gossips.
+    pub gossip: GossipSettings,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            fanout: 3,
-            anti_entropy_ms: 50,
-            deferral_ms: 200,
-            deferred_max: 65_536,
-            deferred_bytes_max: 64 << 20,
-            held_back_max: 65_536,
-            held_back_bytes_max: 64 << 20,
-            log_updates_max: 1 << 18,
-            log_bytes_max: 128 << 20,
+/// What a host draws for a replica's inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Draws {
+    /// How many peers for each timer, or all when there are fewer.
+    pub peers: usize,
+    /// Whether each input brings random bits.
+    pub random: bool,
+}
+
+impl ReplicaSpec {
+    /// What its host draws.
+    #[must_use]
+    pub fn draws(&self) -> Draws {
+        match self.kind {
+            ReplicaKind::Local => Draws::default(),
+            ReplicaKind::Replicated(_) => Draws {
+                peers: self.settings.gossip.fanout.into(),
+                random: false,
+            },
         }
     }
-}
 
-impl Settings {
-    /// How long the timer takes, in ms; 0 means right after the current batch of inputs.
+    /// About how long it takes a replica to notice that another lacks something, in ms.
     #[must_use]
-    pub const fn delay_ms(&self, timer: Timer) -> u64 {
-        match timer {
-            Timer::Rumour => 0,
-            Timer::AntiEntropy => self.anti_entropy_ms,
-            // A request is refused at the second tick after it came, so it waits for one to two.
-            Timer::Deferral => self.deferral_ms.div_ceil(2),
+    pub const fn round_ms(&self) -> u64 {
+        match self.kind {
+            // Nobody else has anything.
+            ReplicaKind::Local => 0,
+            ReplicaKind::Replicated(_) => self.settings.gossip.anti_entropy_ms,
         }
     }
 }

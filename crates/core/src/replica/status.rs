@@ -4,21 +4,12 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::Vector;
+use super::{GossipStatus, Settings};
+use crate::protocol::Dot;
 
 /// A replica's state in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// Which updates it has applied; empty for `local`.
-    pub applied: Vector,
-    /// Updates in its log, kept for peers.
-    pub log_updates: u64,
-    /// Bytes of records in its log.
-    pub log_bytes: u64,
-    /// Updates held back for others that they depend on.
-    pub held_back: u64,
-    /// Requests that wait for the replica to catch up.
-    pub deferred: u64,
     /// Keys stored.
     pub keys: u64,
     /// Values stored: more than keys where concurrent puts were kept.
@@ -32,6 +23,30 @@ pub struct Status {
     pub overhead_bytes: u64,
     /// What it has done since it started.
     pub counters: Counters,
+    /// What only its kind has.
+    pub kind: KindStatus,
+}
+
+/// What one kind of replica has and others have not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KindStatus {
+    /// Nothing: an unreplicated store.
+    #[default]
+    Local,
+    /// Of a replica that gossips.
+    Gossip(GossipStatus),
+}
+
+/// Something of a replica that has a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// What it is called.
+    pub name: &'static str,
+    /// How many items it has.
+    pub used: u64,
+    /// How many it may have.
+    pub max: u64,
 }
 
 impl Status {
@@ -50,14 +65,50 @@ impl Status {
     /// [`Status::is_quiet`].
     #[must_use]
     pub fn agrees_with(&self, other: &Self) -> bool {
-        self.applied == other.applied && self.digest == other.digest
+        let alike = match (&self.kind, &other.kind) {
+            (KindStatus::Local, KindStatus::Local) => true,
+            (KindStatus::Gossip(one), KindStatus::Gossip(other)) => one.agrees_with(other),
+            (KindStatus::Local | KindStatus::Gossip(_), _) => false,
+        };
+        alike && self.digest == other.digest
     }
 
     /// Whether nothing waits at the replica: no update waits for others that it depends on, and no
     /// request waits for the replica to catch up.
     #[must_use]
     pub const fn is_quiet(&self) -> bool {
-        self.held_back == 0 && self.deferred == 0
+        match &self.kind {
+            KindStatus::Local => true,
+            KindStatus::Gossip(status) => status.is_quiet(),
+        }
+    }
+
+    /// Why the replica is not quiet, or does not agree with `first` of its group, in words.
+    #[must_use]
+    pub fn difference(&self, first: &Self) -> String {
+        let of_kind = match (&self.kind, &first.kind) {
+            (KindStatus::Gossip(status), KindStatus::Gossip(first)) => status.difference(first),
+            (KindStatus::Local | KindStatus::Gossip(_), _) => None,
+        };
+        of_kind.unwrap_or_else(|| "they applied the same and hold something else".to_owned())
+    }
+
+    /// Which puts it has applied, where they have dots; empty for kinds that give them none.
+    #[must_use]
+    pub fn applied(&self) -> &[Dot] {
+        match &self.kind {
+            KindStatus::Local => &[],
+            KindStatus::Gossip(status) => &status.applied,
+        }
+    }
+
+    /// What it has that is bounded by `settings`, and how full it is.
+    #[must_use]
+    pub fn buffers(&self, settings: &Settings) -> Vec<Buffer> {
+        match &self.kind {
+            KindStatus::Local => Vec::new(),
+            KindStatus::Gossip(status) => status.buffers(&settings.gossip).into(),
+        }
     }
 }
 
@@ -108,54 +159,64 @@ impl Hash for Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Dot, NodeId, Origin};
+    use crate::protocol::{NodeId, Origin};
+
+    fn gossip(status: GossipStatus) -> Status {
+        Status {
+            kind: KindStatus::Gossip(status),
+            ..Status::default()
+        }
+    }
 
     #[test]
     fn replicas_that_applied_and_hold_the_same_agree_whatever_else_they_have_done() {
         let busy = Status {
-            log_updates: 5,
-            held_back: 1,
-            deferred: 1,
             overhead_bytes: 9,
             counters: Counters {
                 gets: 4,
                 ..Counters::default()
             },
-            ..Status::default()
+            ..gossip(GossipStatus {
+                log_updates: 5,
+                held_back: 1,
+                deferred: 1,
+                ..GossipStatus::default()
+            })
         };
-        assert!(busy.agrees_with(&Status::default()));
+        assert!(busy.agrees_with(&gossip(GossipStatus::default())));
     }
 
     #[test]
     fn replicas_disagree_when_they_have_applied_or_hold_something_else() {
-        let ahead = Status {
+        let quiet = gossip(GossipStatus::default());
+        let ahead = gossip(GossipStatus {
             applied: [Dot::new(Origin::new(NodeId(0), 0), 1)]
                 .into_iter()
                 .collect(),
-            ..Status::default()
-        };
+            ..GossipStatus::default()
+        });
         let corrupt = Status {
             digest: 7,
-            ..Status::default()
+            ..quiet.clone()
         };
-        for status in [ahead, corrupt] {
+        for status in [ahead, corrupt, Status::default()] {
             assert!(status.agrees_with(&status), "{status:?}");
-            assert!(!status.agrees_with(&Status::default()), "{status:?}");
-            assert!(!Status::default().agrees_with(&status), "{status:?}");
+            assert!(!status.agrees_with(&quiet), "{status:?}");
+            assert!(!quiet.agrees_with(&status), "{status:?}");
         }
     }
 
     #[test]
     fn a_replica_is_quiet_once_neither_an_update_nor_a_request_waits() {
-        let held_back = Status {
+        let held_back = gossip(GossipStatus {
             held_back: 1,
-            ..Status::default()
-        };
-        let deferred = Status {
+            ..GossipStatus::default()
+        });
+        let deferred = gossip(GossipStatus {
             deferred: 1,
-            ..Status::default()
-        };
-        assert!(Status::default().is_quiet());
+            ..GossipStatus::default()
+        });
+        assert!(gossip(GossipStatus::default()).is_quiet());
         assert!(!held_back.is_quiet() && !deferred.is_quiet());
     }
 }

@@ -7,7 +7,24 @@ mod schedules;
 mod single;
 
 use super::*;
-use crate::protocol::{Body, Dot, PutWitness, Refusal, Response, Sibling, Vector, Version};
+use crate::protocol::{
+    Body, Dot, GossipBody, PutWitness, Refusal, Response, Sibling, Vector, Version,
+};
+
+/// What a replica that gossips said.
+fn said(message: &Message) -> &GossipBody {
+    match &message.body {
+        Body::Gossip(body) => body,
+    }
+}
+
+/// What a replica that gossips holds.
+fn gossip(replica: &Replica) -> GossipStatus {
+    match replica.status().kind {
+        KindStatus::Gossip(status) => status,
+        KindStatus::Local => panic!("it does not gossip"),
+    }
+}
 
 #[derive(Default)]
 struct Recorder {
@@ -75,7 +92,7 @@ impl Effects for Recorder {
         self.kept_before_send.push(self.kept.len());
     }
 
-    fn set_timer(&mut self, timer: Timer) {
+    fn set_timer(&mut self, timer: Timer, _: u64) {
         self.timers.push(timer);
     }
 }

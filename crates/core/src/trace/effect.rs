@@ -10,9 +10,9 @@ use smallvec::SmallVec;
 use twox_hash::XxHash64;
 
 use crate::protocol::{
-    Body, Dot, Message, NodeId, PutWitness, Refusal, Response, Sibling, Version,
+    BodyKind, Dot, Message, NodeId, PutWitness, Refusal, Response, Sibling, Version,
 };
-use crate::replica::{Persist, RequestId, Timer};
+use crate::replica::{Persist, PersistKind, RequestId, Timer};
 
 /// One effect in short. Two effects are the same when these are, but for a chance of 2^-64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,47 +31,26 @@ pub enum Effect {
         /// Whom to.
         to: NodeId,
         /// Which kind of message.
-        kind: Kind,
-        /// How many updates it carries.
-        updates: u32,
+        kind: BodyKind,
+        /// How many puts it carries.
+        puts: u32,
         /// XXH64 of the whole message in postcard's form.
         digest: u64,
     },
     /// `Effects::set_timer`.
-    Timer(Timer),
+    Timer {
+        /// Which one.
+        timer: Timer,
+        /// How long it takes, in ms.
+        delay_ms: u64,
+    },
     /// `Effects::persist`.
     Persist {
         /// Which kind of change.
-        change: Change,
+        change: PersistKind,
         /// XXH64 of the whole change in postcard's form.
         digest: u64,
     },
-}
-
-/// A kind of message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
-    /// `Body::Updates`.
-    Updates,
-    /// `Body::Digest`.
-    Digest,
-    /// `Body::StateRequest`.
-    StateRequest,
-    /// `Body::StateChunk`.
-    StateChunk,
-}
-
-/// A kind of change that is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Change {
-    /// `Persist::Put`.
-    Put,
-    /// `Persist::Update`, with its dot.
-    Update(Dot),
-    /// `Persist::State`.
-    State,
-    /// `Persist::End`.
-    End,
 }
 
 /// A response in short.
@@ -118,30 +97,20 @@ impl Effect {
 
     /// A message in short. `scratch` is overwritten.
     pub(super) fn send(to: NodeId, message: &Message, scratch: &mut Vec<u8>) -> Self {
-        let (kind, updates) = match &message.body {
-            Body::Updates { updates, .. } => (Kind::Updates, updates.len()),
-            Body::Digest { .. } => (Kind::Digest, 0),
-            Body::StateRequest { .. } => (Kind::StateRequest, 0),
-            Body::StateChunk { updates, .. } => (Kind::StateChunk, updates.len()),
-        };
         Self::Send {
             to,
-            kind,
-            updates: u32::try_from(updates).unwrap_or(u32::MAX),
+            kind: message.body.kind(),
+            puts: u32::try_from(message.body.puts()).unwrap_or(u32::MAX),
             digest: digest(message, scratch),
         }
     }
 
     /// A change to keep, in short. `scratch` is overwritten.
     pub(super) fn persist(change: &Persist<'_>, scratch: &mut Vec<u8>) -> Self {
-        let digest = digest(change, scratch);
-        let change = match change {
-            Persist::Put { .. } => Change::Put,
-            Persist::Update(update) => Change::Update(update.dot),
-            Persist::State { .. } => Change::State,
-            Persist::End(_) => Change::End,
-        };
-        Self::Persist { change, digest }
+        Self::Persist {
+            change: change.kind(),
+            digest: digest(change, scratch),
+        }
     }
 }
 
@@ -178,15 +147,17 @@ impl fmt::Display for Effect {
             Self::Send {
                 to,
                 kind,
-                updates,
+                puts,
                 digest,
             } => {
                 write!(
                     f,
-                    "sends {to} {kind:?} ({updates} updates), digest {digest:016x}"
+                    "sends {to} {kind:?} ({puts} updates), digest {digest:016x}"
                 )
             }
-            Self::Timer(timer) => write!(f, "sets the timer {timer:?}"),
+            Self::Timer { timer, delay_ms } => {
+                write!(f, "sets the timer {timer:?} ({delay_ms} ms)")
+            }
             Self::Persist { change, digest } => {
                 write!(f, "persists {change:?}, digest {digest:016x}")
             }

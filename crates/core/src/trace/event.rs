@@ -82,6 +82,8 @@ pub struct Given<'a> {
     pub wall_ns: u64,
     /// The peers that were drawn.
     pub peers: Cow<'a, [NodeId]>,
+    /// The random bits that were drawn; 0 where the kind of replica asks for none.
+    pub random: u64,
 }
 
 /// How a trace ends.
@@ -152,6 +154,7 @@ impl<'a> From<&Input<'a>> for Given<'a> {
         Self {
             wall_ns: input.wall_ns,
             peers: input.peers.into(),
+            random: input.random,
         }
     }
 }
@@ -163,6 +166,7 @@ impl Given<'_> {
         Input {
             wall_ns: self.wall_ns,
             peers: &self.peers,
+            random: self.random,
         }
     }
 }
@@ -237,6 +241,9 @@ impl fmt::Display for Given<'_> {
         for (i, peer) in self.peers.iter().enumerate() {
             let lead = if i == 0 { ", peers drawn " } else { " " };
             write!(f, "{lead}{peer}")?;
+        }
+        if self.random != 0 {
+            write!(f, ", random bits {:016x}", self.random)?;
         }
         Ok(())
     }

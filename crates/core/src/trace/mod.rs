@@ -18,7 +18,7 @@ mod tracer;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{Change, Effect, Kind, PutId, Replied};
+pub use effect::{Effect, PutId, Replied};
 pub use event::{Bytes, Ending, Event, Given};
 pub use reader::{Reader, TraceError, TraceRecord};
 pub use replay::{Difference, Replayed, replay};
@@ -30,7 +30,7 @@ use twox_hash::XxHash64;
 use crate::replica::ReplicaSpec;
 
 /// The version of the format. A reader refuses every other.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 /// How large a node's trace may become, in bytes; then it ends with a note. At the fastest that a
 /// node has been seen to go, at 2 million requests a second, it lasts for 17 seconds.
 pub const TRACE_BYTES_MAX: u64 = 4 << 30;

@@ -240,8 +240,8 @@ impl Effects for Comparison<'_> {
         self.compare(&effect, || format!(": {:?}", message.body));
     }
 
-    fn set_timer(&mut self, timer: Timer) {
-        self.compare(&Effect::Timer(timer), String::new);
+    fn set_timer(&mut self, timer: Timer, delay_ms: u64) {
+        self.compare(&Effect::Timer { timer, delay_ms }, String::new);
     }
 }
 

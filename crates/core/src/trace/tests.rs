@@ -6,7 +6,9 @@ use std::io::{self, Write};
 
 use super::*;
 use crate::protocol::{GroupId, Lattice, Message, NodeId, Operation, Request, Response};
-use crate::replica::{Effects, Input, Persist, Replica, ReplicaKind, RequestId, Settings, Timer};
+use crate::replica::{
+    Effects, GossipTimer, Input, Persist, Replica, ReplicaKind, RequestId, Settings, Timer,
+};
 
 const KINDS: [ReplicaKind; 3] = [
     ReplicaKind::Local,
@@ -64,7 +66,7 @@ impl Effects for Seen {
         self.messages.push_back((to, message));
     }
 
-    fn set_timer(&mut self, timer: Timer) {
+    fn set_timer(&mut self, timer: Timer, _: u64) {
         self.effects.push(format!("{timer:?}"));
     }
 }
@@ -114,6 +116,7 @@ fn drive<W: Write>(replica: &mut TracedReplica<W>, kind: ReplicaKind) -> Vec<Str
             } else {
                 &[NodeId(0)]
             },
+            random: 0,
         };
         let (id, input) = (RequestId(2 * round), drawn(0));
         if round % 2 == 0 {
@@ -131,9 +134,9 @@ fn drive<W: Write>(replica: &mut TracedReplica<W>, kind: ReplicaKind) -> Vec<Str
         };
         replica.handle_request(RequestId(2 * ROUNDS + round), &cas, &input, &mut seen);
         replica.handle_request(RequestId(2 * round + 1), &get, &input, &mut seen);
-        replica.handle_timer(Timer::Rumour, &input, &mut seen);
-        peer.handle_timer(Timer::Rumour, &drawn(1), &mut of_peer);
-        replica.handle_timer(Timer::AntiEntropy, &input, &mut seen);
+        replica.handle_timer(Timer::Gossip(GossipTimer::Rumour), &input, &mut seen);
+        peer.handle_timer(Timer::Gossip(GossipTimer::Rumour), &drawn(1), &mut of_peer);
+        replica.handle_timer(Timer::Gossip(GossipTimer::AntiEntropy), &input, &mut seen);
         while let Some((_, message)) = of_peer.messages.pop_front() {
             replica.handle_message(NodeId(1), message, &input, &mut seen);
         }
@@ -267,11 +270,14 @@ fn an_effect_that_is_changed_missing_or_added_is_found_with_its_input() {
         assert_eq!(difference(&missing).record, 3);
         assert_eq!(difference(&missing).recorded, None);
         let added = rewritten(&trace, |records| {
-            records[2].1.push(Effect::Timer(Timer::Deferral));
+            records[2].1.push(Effect::Timer {
+                timer: Timer::Gossip(GossipTimer::Deferral),
+                delay_ms: 7,
+            });
         });
         let found = difference(&added);
         assert_eq!((found.record, found.replayed), (3, None));
-        assert_eq!(found.recorded.unwrap(), "sets the timer Deferral");
+        assert_eq!(found.recorded.unwrap(), "sets the timer Deferral (7 ms)");
     }
 }
 
@@ -313,7 +319,7 @@ fn a_replica_that_chooses_by_chance_is_found() {
         let tee = &mut tracer.tee(&mut seen);
         mutant.handle_request(id, &put, &input, tee);
         if RandomState::new().hash_one(id).is_multiple_of(2) {
-            tee.set_timer(Timer::Rumour);
+            tee.set_timer(Timer::Gossip(GossipTimer::Rumour), 0);
         }
         tracer.end();
     }
@@ -321,7 +327,7 @@ fn a_replica_that_chooses_by_chance_is_found() {
     drop(tracer);
     let found = difference(&trace);
     assert_eq!(found.replayed, None);
-    assert_eq!(found.recorded.unwrap(), "sets the timer Rumour");
+    assert_eq!(found.recorded.unwrap(), "sets the timer Rumour (0 ms)");
 }
 
 #[test]
@@ -343,9 +349,14 @@ fn a_planted_bug_is_replayed_and_without_it_the_replay_differs() {
     let at = |wall_ns| Input {
         wall_ns,
         peers: &[NodeId(0)],
+        random: 0,
     };
     peer.handle_request(RequestId(0), &put, &at(1 << 30), &mut of_peer);
-    peer.handle_timer(Timer::Rumour, &at(1 << 30), &mut of_peer);
+    peer.handle_timer(
+        Timer::Gossip(GossipTimer::Rumour),
+        &at(1 << 30),
+        &mut of_peer,
+    );
     replica.handle_request(RequestId(0), &put, &at(2 << 30), &mut seen);
     for (_, message) in of_peer.messages {
         replica.handle_message(NodeId(1), message, &at(2 << 30), &mut seen);
@@ -408,12 +419,12 @@ fn what_is_missing_or_follows_after_the_end_is_damage() {
 
 #[test]
 fn other_files_and_other_versions_are_told_apart() {
-    for foreign in [&b""[..], b"\n", b"kvs-zoo trace 1", &[0xff; 4096]] {
+    for foreign in [&b""[..], b"\n", b"kvs-zoo trace 2", &[0xff; 4096]] {
         let error = replayed(foreign).unwrap_err();
         assert!(matches!(error, TraceError::Foreign), "{error}");
     }
-    let error = replayed(b"kvs-zoo trace 2\n").unwrap_err();
-    assert!(error.to_string().contains("version 2"), "{error}");
+    let error = replayed(b"kvs-zoo trace 3\n").unwrap_err();
+    assert!(error.to_string().contains("version 3"), "{error}");
 }
 
 #[test]

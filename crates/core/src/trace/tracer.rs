@@ -200,9 +200,9 @@ impl<E: Effects> Effects for Tee<'_, E> {
         self.out.send(to, message);
     }
 
-    fn set_timer(&mut self, timer: Timer) {
-        append(&Effect::Timer(timer), self.record);
-        self.out.set_timer(timer);
+    fn set_timer(&mut self, timer: Timer, delay_ms: u64) {
+        append(&Effect::Timer { timer, delay_ms }, self.record);
+        self.out.set_timer(timer, delay_ms);
     }
 }
 

@@ -76,9 +76,7 @@ impl Stored {
         replica: &mut TracedReplica<W>,
     ) -> Result<(Disk, Commits), StorageError> {
         let began = Instant::now();
-        let restored = self
-            .storage
-            .restore(|change| replica.restore(change), spec.kind)?;
+        let restored = self.storage.restore(|change| replica.restore(change))?;
         let took = began.elapsed();
         if restored.keys > 0 {
             log(format_args!(

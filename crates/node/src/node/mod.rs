@@ -20,6 +20,7 @@ mod peers;
 mod process;
 mod service;
 mod talk;
+mod timers;
 
 pub use child::NodeHandle;
 pub use control::{Answer, Command, NodeStatus, Start, TraceStart};

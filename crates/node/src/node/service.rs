@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg32;
 use smallvec::SmallVec;
 
@@ -18,13 +18,14 @@ use super::counters::{Counters, Usage};
 use super::disk::{Commits, Disk, Held, Stored};
 use super::log;
 use super::peers::Peers;
+use super::timers::Timers;
 use crate::storage::{DiskFault, StorageError};
 use crate::transport::frame::{GOSSIP_BYTES_MAX, REQUEST_BYTES_MAX, decode_gossip};
 use crate::transport::pump::{Bounds, FrameHandler, StreamEnd, pump};
 use crate::transport::quic::{AcceptError, Accepted, Arrival};
 use crate::transport::{CloseCode, Endpoint, Malformed, Outbox, Peer, Role, codec, link};
 use kvs_core::protocol::{Dot, Message, NodeId, Refusal, Response};
-use kvs_core::replica::{Effects, Input, Persist, ReplicaSpec, RequestId, Timer};
+use kvs_core::replica::{Draws, Effects, Input, Persist, ReplicaSpec, RequestId, Timer};
 use kvs_core::trace::{Stopped, TracedReplica, Tracer};
 
 /// While more bytes of answers than this wait for a client to take them, its requests wait too.
@@ -39,6 +40,8 @@ pub(super) struct Service {
     outputs: RefCell<Outputs>,
     /// The peers, shuffled anew for each timer.
     drawn: RefCell<(Vec<NodeId>, Pcg32)>,
+    draws: Draws,
+    timers: Rc<Timers>,
     clock_offset_ns: Cell<i64>,
     peers: Rc<Peers>,
     counters: Rc<RefCell<Counters>>,
@@ -55,8 +58,8 @@ struct Outputs {
     handled: Option<RequestId>,
     /// Requests that the replica has deferred: their numbers are taken. As many as it lets wait.
     open: BTreeSet<RequestId>,
-    /// Timers that were set and are not armed yet.
-    timers: SmallVec<[Timer; 4]>,
+    /// Timers that were set and are not armed yet, with their delays in ms.
+    timers: SmallVec<[(Timer, u64); 4]>,
 }
 
 impl Service {
@@ -91,6 +94,8 @@ impl Service {
         };
         let service = Rc::new(Self {
             drawn: RefCell::new((spec.peers.clone(), Pcg32::seed_from_u64(seed))),
+            draws: spec.draws(),
+            timers: Rc::default(),
             spec,
             outputs: RefCell::new(outputs),
             clock_offset_ns: Cell::new(0),
@@ -284,16 +289,35 @@ impl Service {
             .saturating_add_signed(self.clock_offset_ns.get())
     }
 
+    /// Random bits for one input, if its replica asks for them.
+    fn random(&self) -> u64 {
+        if self.draws.random {
+            self.drawn.borrow_mut().1.next_u64()
+        } else {
+            0
+        }
+    }
+
+    /// What the replica is told with an input that no peers are drawn for.
+    fn input(&self, wall_ns: u64) -> Input<'static> {
+        Input {
+            wall_ns,
+            peers: &[],
+            random: self.random(),
+        }
+    }
+
     /// Fires a timer with peers drawn for it.
     fn fire(self: &Rc<Self>, timer: Timer) {
+        let random = self.random();
         {
             let mut drawn = self.drawn.borrow_mut();
-            let (peers, random) = &mut *drawn;
-            let fanout = usize::from(self.spec.settings.fanout);
-            let (chosen, _) = peers.partial_shuffle(random, fanout);
+            let (peers, generator) = &mut *drawn;
+            let (chosen, _) = peers.partial_shuffle(generator, self.draws.peers);
             let input = Input {
                 wall_ns: self.wall_ns(),
                 peers: chosen,
+                random,
             };
             let mut outputs = self.outputs.borrow_mut();
             self.replica
@@ -303,21 +327,13 @@ impl Service {
         self.after_input();
     }
 
-    /// Fires the timers that were set when their time has come.
+    /// Fires the timers that were set when their time has come. One that runs starts anew.
     fn arm_timers(self: &Rc<Self>) {
         let timers = std::mem::take(&mut self.outputs.borrow_mut().timers);
-        for timer in timers {
+        for (timer, delay_ms) in timers {
             let service = Rc::clone(self);
-            let delay_ms = self.spec.settings.delay_ms(timer);
-            tokio::task::spawn_local(async move {
-                if delay_ms == 0 {
-                    // After the answers are on their way, and together with what else has come.
-                    tokio::task::yield_now().await;
-                } else {
-                    tokio::time::sleep(Duration::from_millis(delay_ms)).await;
-                }
-                service.fire(timer);
-            });
+            self.timers
+                .arm(timer, delay_ms, move || service.fire(timer));
         }
     }
 }
@@ -395,8 +411,8 @@ impl Effects for Outputs {
         }
     }
 
-    fn set_timer(&mut self, timer: Timer) {
-        self.timers.push(timer);
+    fn set_timer(&mut self, timer: Timer, delay_ms: u64) {
+        self.timers.push((timer, delay_ms));
     }
 }
 
@@ -419,10 +435,7 @@ impl FrameHandler for Requests<'_> {
         let service = self.service;
         let (number, request) = codec::decode_request(payload, &mut self.dots)?;
         let wall_ns = *self.wall_ns.get_or_insert_with(|| service.wall_ns());
-        let input = Input {
-            wall_ns,
-            peers: &[],
-        };
+        let input = service.input(wall_ns);
         let id = self.id.request(number);
         let mut outputs = service.outputs.borrow_mut();
         if outputs.open.contains(&id) {
@@ -458,10 +471,7 @@ impl FrameHandler for Gossip<'_> {
     fn frame(&mut self, payload: &[u8]) -> Result<(), Malformed> {
         let service = self.service;
         let message: Message = decode_gossip(payload)?;
-        let input = Input {
-            wall_ns: service.wall_ns(),
-            peers: &[],
-        };
+        let input = service.input(service.wall_ns());
         {
             let mut counters = service.counters.borrow_mut();
             counters.gossip_in += 1;

@@ -1,9 +1,9 @@
 //! What is committed at once: all that a replica persisted since the last time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kvs_core::protocol::{Dot, End};
-use kvs_core::replica::{Kept, Persist, Replica};
+use kvs_core::protocol::Dot;
+use kvs_core::replica::{GossipChange, Persist, Replica};
 
 /// Gathers what a replica persists. Of a key that was put often only what is left of it is written.
 #[derive(Debug, Default)]
@@ -11,7 +11,8 @@ pub struct Changes {
     keys: BTreeSet<Vec<u8>>,
     /// Updates in the order in which they were applied, encoded.
     updates: Vec<Vec<u8>>,
-    ends: Vec<End>,
+    /// Notes by their slots, the latest of each.
+    notes: BTreeMap<u16, Vec<u8>>,
     /// Whether a whole state was merged, so that the order of updates no longer tells what is
     /// applied.
     merged_state: bool,
@@ -25,7 +26,8 @@ pub struct Batch {
     pub(super) records: Vec<(Vec<u8>, Vec<u8>)>,
     /// Updates in the order in which they were applied, encoded.
     pub(super) updates: Vec<Vec<u8>>,
-    pub(super) ends: Vec<End>,
+    /// Notes by their slots.
+    pub(super) notes: BTreeMap<u16, Vec<u8>>,
     /// All that the replica had applied, if a state was merged.
     pub(super) merged_state: Option<Vec<Dot>>,
 }
@@ -34,17 +36,17 @@ impl Changes {
     /// Takes one more.
     pub fn note(&mut self, change: &Persist<'_>) {
         match change {
-            Persist::Put { key, value } => {
+            Persist::Record { key, value } => {
                 self.bytes += key.len() + value.len();
                 self.note_key(key);
             }
-            Persist::Update(update) => {
+            Persist::Gossip(GossipChange::Update(update)) => {
                 let encoded = encode(update.as_ref());
                 self.bytes += encoded.len() + update.record.key().len();
                 self.updates.push(encoded);
                 self.note_key(update.record.key());
             }
-            Persist::State { updates, .. } => {
+            Persist::Gossip(GossipChange::State { updates, .. }) => {
                 self.merged_state = true;
                 self.updates.clear();
                 for update in updates.iter() {
@@ -52,7 +54,10 @@ impl Changes {
                     self.note_key(update.record.key());
                 }
             }
-            Persist::End(end) => self.ends.push(end.as_ref().clone()),
+            Persist::Note { slot, bytes } => {
+                self.bytes += bytes.len();
+                self.notes.insert(*slot, bytes.to_vec());
+            }
         }
     }
 
@@ -65,7 +70,7 @@ impl Changes {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.ends.is_empty() && !self.merged_state
+        self.keys.is_empty() && self.notes.is_empty() && !self.merged_state
     }
 
     /// About how many bytes they hold.
@@ -81,11 +86,8 @@ impl Changes {
         let merged_state = std::mem::take(&mut self.merged_state);
         self.bytes = 0;
         let kept = |key: Vec<u8>| {
-            let encoded = match replica.kept(&key)? {
-                Kept::Value(value) => value.to_vec(),
-                Kept::Updates(updates) => encode(&updates),
-            };
-            Some((key, encoded))
+            let record = replica.kept(&key)?.into_owned();
+            Some((key, record))
         };
         Batch {
             records: std::mem::take(&mut self.keys)
@@ -93,8 +95,8 @@ impl Changes {
                 .filter_map(kept)
                 .collect(),
             updates: std::mem::take(&mut self.updates),
-            ends: std::mem::take(&mut self.ends),
-            merged_state: merged_state.then(|| replica.status().applied.to_vec()),
+            notes: std::mem::take(&mut self.notes),
+            merged_state: merged_state.then(|| replica.status().applied().to_vec()),
         }
     }
 }

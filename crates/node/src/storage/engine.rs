@@ -13,8 +13,8 @@ use twox_hash::XxHash64;
 use super::StorageError;
 use super::backend::FaultyFile;
 use super::batch::{Batch, encode};
-use kvs_core::protocol::{Dot, End, GroupId, NodeId, Update};
-use kvs_core::replica::{Persist, ReplicaKind, ReplicaSpec, ShardStep};
+use kvs_core::protocol::{Dot, GroupId, NodeId, Update};
+use kvs_core::replica::{GossipChange, Persist, ReplicaKind, ReplicaSpec, ShardStep};
 use kvs_core::values::VectorClock;
 
 /// The version of the layout. A program refuses every other.
@@ -24,15 +24,13 @@ const VERSION: u32 = 1;
 const RECENT_MAX: u64 = 1 << 14;
 /// Memory for the engine's pages, in bytes. The replica has everything in memory anyway.
 const CACHE_BYTES: usize = 64 << 20;
-/// Keys that are restored at once.
-const RESTORED_AT_ONCE: usize = 1024;
 
 /// Keys, each with what the replica has of it and a checksum.
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 /// The updates that were applied last, by their place, each with a checksum.
 const RECENT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("recent");
-/// What is known of ended lives, by node.
-const ENDS: TableDefinition<'_, u16, &[u8]> = TableDefinition::new("ends");
+/// Notes by their slots. (The table is named after the first of them.)
+const NOTES: TableDefinition<'_, u16, &[u8]> = TableDefinition::new("ends");
 /// Whose it is, and a summary of the other tables.
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const OWNER: &str = "owner";
@@ -81,9 +79,9 @@ struct Summary {
     next: u64,
     /// The sum of the checksums of recent updates.
     recent_sum: u64,
-    /// How many ended lives there are, and the sum of their checksums.
-    ends: u64,
-    ends_sum: u64,
+    /// How many notes there are, and the sum of their checksums.
+    notes: u64,
+    notes_sum: u64,
     /// All that the replica had applied before the first recent update.
     base: Vec<Dot>,
 }
@@ -173,62 +171,53 @@ impl Storage {
     ///
     /// # Errors
     /// When anything is damaged: what was handed over until then must not be used.
-    pub fn restore(
-        &self,
-        mut take: impl FnMut(&Persist<'_>),
-        kind: ReplicaKind,
-    ) -> Result<Restored, StorageError> {
+    pub fn restore(&self, mut take: impl FnMut(&Persist<'_>)) -> Result<Restored, StorageError> {
         let reading = self.database.begin_read().map_err(|e| self.damaged(&e))?;
         let summary = &self.summary;
-        self.restore_ends(&reading, &mut take)?;
-
+        self.restore_notes(&reading, &mut take)?;
+        if !summary.base.is_empty() {
+            take(&Persist::Gossip(GossipChange::State {
+                vector: Cow::Borrowed(&summary.base),
+                updates: Cow::Borrowed(&[]),
+            }));
+        }
         let records = reading.open_table(RECORDS).map_err(|e| self.damaged(&e))?;
         let (mut keys, mut sum) = (0, 0u64);
-        let mut gathered: Vec<Update> = Vec::new();
         for entry in records.iter().map_err(|e| self.damaged(&e))? {
             let (key, value) = entry.map_err(|e| self.damaged(&e))?;
             let payload = self.unsealed(key.value(), value.value(), &mut sum)?;
             keys += 1;
-            match kind {
-                ReplicaKind::Local => take(&Persist::Put {
-                    key: Cow::Borrowed(key.value()),
-                    value: Cow::Borrowed(payload),
-                }),
-                ReplicaKind::Replicated(_) => {
-                    gathered.extend(self.decoded::<Vec<Update>>(payload)?);
-                    if gathered.len() >= RESTORED_AT_ONCE {
-                        take(&state(&[], &gathered));
-                        gathered.clear();
-                    }
-                }
-            }
+            take(&Persist::Record {
+                key: Cow::Borrowed(key.value()),
+                value: Cow::Borrowed(payload),
+            });
         }
         if (keys, sum) != (summary.keys, summary.sum) {
             return Err(self.missing("keys"));
-        }
-        if !gathered.is_empty() || !summary.base.is_empty() {
-            take(&state(&summary.base, &gathered));
         }
         let updates = self.restore_recent(&reading, &mut take)?;
         Ok(Restored { keys, updates })
     }
 
-    fn restore_ends(
+    fn restore_notes(
         &self,
         reading: &redb::ReadTransaction,
         take: &mut impl FnMut(&Persist<'_>),
     ) -> Result<(), StorageError> {
-        let ends = reading.open_table(ENDS).map_err(|e| self.damaged(&e))?;
+        let notes = reading.open_table(NOTES).map_err(|e| self.damaged(&e))?;
         let (mut count, mut sum) = (0, 0u64);
-        for entry in ends.iter().map_err(|e| self.damaged(&e))? {
-            let (node, value) = entry.map_err(|e| self.damaged(&e))?;
-            let payload = self.unsealed(&node.value().to_be_bytes(), value.value(), &mut sum)?;
-            let end: End = self.decoded(payload)?;
-            take(&Persist::End(Cow::Owned(end)));
+        for entry in notes.iter().map_err(|e| self.damaged(&e))? {
+            let (slot, value) = entry.map_err(|e| self.damaged(&e))?;
+            let slot = slot.value();
+            let payload = self.unsealed(&slot.to_be_bytes(), value.value(), &mut sum)?;
+            take(&Persist::Note {
+                slot,
+                bytes: Cow::Borrowed(payload),
+            });
             count += 1;
         }
-        if (count, sum) != (self.summary.ends, self.summary.ends_sum) {
-            return Err(self.missing("ended lives"));
+        if (count, sum) != (self.summary.notes, self.summary.notes_sum) {
+            return Err(self.missing("notes"));
         }
         Ok(())
     }
@@ -247,7 +236,7 @@ impl Storage {
             }
             let payload = self.unsealed(&next.to_be_bytes(), value.value(), &mut sum)?;
             let update: Update = self.decoded(payload)?;
-            take(&Persist::Update(Cow::Owned(update)));
+            take(&Persist::Gossip(GossipChange::Update(Cow::Owned(update))));
             next += 1;
         }
         if (next, sum) != (self.summary.next, self.summary.recent_sum) {
@@ -274,15 +263,15 @@ impl Storage {
                     None => summary.keys += 1,
                 }
             }
-            for end in &batch.ends {
-                let key = end.node.0;
-                let sealed = sealed(&key.to_be_bytes(), encode(end));
-                summary.ends_sum = summary.ends_sum.wrapping_add(checksum_of(&sealed));
-                match tables.ends.insert(key, &*sealed)? {
+            for (slot, note) in &batch.notes {
+                let sealed = sealed(&slot.to_be_bytes(), note.clone());
+                summary.notes_sum = summary.notes_sum.wrapping_add(checksum_of(&sealed));
+                match tables.notes.insert(slot, &*sealed)? {
                     Some(old) => {
-                        summary.ends_sum = summary.ends_sum.wrapping_sub(checksum_of(old.value()));
+                        let old = checksum_of(old.value());
+                        summary.notes_sum = summary.notes_sum.wrapping_sub(old);
                     }
-                    None => summary.ends += 1,
+                    None => summary.notes += 1,
                 }
             }
             keep_recent(&mut tables.recent, batch, &mut summary)?;
@@ -307,7 +296,7 @@ impl Storage {
                 let mut tables = Tables {
                     records: transaction.open_table(RECORDS)?,
                     recent: transaction.open_table(RECENT)?,
-                    ends: transaction.open_table(ENDS)?,
+                    notes: transaction.open_table(NOTES)?,
                     meta: transaction.open_table(META)?,
                 };
                 change(&mut tables)?;
@@ -367,7 +356,7 @@ impl Storage {
 struct Tables<'t> {
     records: Table<'t, &'static [u8], &'static [u8]>,
     recent: Table<'t, u64, &'static [u8]>,
-    ends: Table<'t, u16, &'static [u8]>,
+    notes: Table<'t, u16, &'static [u8]>,
     meta: Table<'t, &'static str, &'static [u8]>,
 }
 
@@ -405,13 +394,6 @@ fn keep_recent(
     }
     summary.base = base.to_vector().to_vec();
     Ok(())
-}
-
-fn state<'a>(vector: &'a [Dot], updates: &'a [Update]) -> Persist<'a> {
-    Persist::State {
-        vector: Cow::Borrowed(vector),
-        updates: Cow::Borrowed(updates),
-    }
 }
 
 const CHECKSUM_BYTES: usize = 8;

@@ -13,7 +13,8 @@ use redb::StorageBackend;
 use super::*;
 use kvs_core::protocol::{GroupId, Lattice, Message, NodeId, Operation, Request, Response};
 use kvs_core::replica::{
-    Effects, Input, Kept, Persist, Replica, ReplicaKind, ReplicaSpec, RequestId, Settings, Timer,
+    Effects, GossipTimer, Input, Persist, Replica, ReplicaKind, ReplicaSpec, RequestId, Settings,
+    Timer,
 };
 
 const KINDS: [ReplicaKind; 3] = [
@@ -201,28 +202,25 @@ impl Effects for Out {
     fn send(&mut self, _: NodeId, message: Message) {
         self.messages.push(message);
     }
-    fn set_timer(&mut self, _: Timer) {}
+    fn set_timer(&mut self, _: Timer, _: u64) {}
 }
 
 /// All that a replica has.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
     applied: Vec<kvs_core::protocol::Dot>,
-    keys: BTreeMap<Vec<u8>, String>,
+    /// Each with all that the replica has of it, encoded.
+    keys: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 fn state_of(replica: &Replica) -> State {
     let keys = (0..KEYS).filter_map(|number| {
         let key = key(number);
-        let kept = replica.kept(&key)?;
-        let text = match kept {
-            Kept::Value(value) => format!("{value:?}"),
-            Kept::Updates(updates) => format!("{updates:?}"),
-        };
-        Some((key, text))
+        let kept = replica.kept(&key)?.into_owned();
+        Some((key, kept))
     });
     State {
-        applied: replica.status().applied.to_vec(),
+        applied: replica.status().applied().to_vec(),
         keys: keys.collect(),
     }
 }
@@ -255,6 +253,7 @@ impl Pair {
         let input = |peers| Input {
             wall_ns: 1_000,
             peers,
+            random: 0,
         };
         let other = [NodeId(1), NodeId(0)];
         if self.random.random_bool(0.7) {
@@ -271,7 +270,9 @@ impl Pair {
             let id = RequestId(self.puts);
             self.replicas[at].handle_request(id, &request, &input(&[]), &mut self.outs[at]);
         } else {
-            let timer = [Timer::Rumour, Timer::AntiEntropy][self.random.random_range(0..2)];
+            let timer =
+                [GossipTimer::Rumour, GossipTimer::AntiEntropy][self.random.random_range(0..2)];
+            let timer = Timer::Gossip(timer);
             if matches!(self.replicas[at], Replica::Local(_)) {
                 return;
             }
@@ -296,7 +297,7 @@ fn open(file: MemoryFile, kind: ReplicaKind) -> Result<Storage, StorageError> {
 fn restored(bytes: Vec<u8>, kind: ReplicaKind) -> Result<Replica, StorageError> {
     let storage = open(MemoryFile::new(bytes), kind)?;
     let mut replica = Replica::new(&spec(0, kind));
-    storage.restore(|change| replica.restore(change), kind)?;
+    storage.restore(|change| replica.restore(change))?;
     Ok(replica)
 }
 

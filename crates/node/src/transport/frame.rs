@@ -11,7 +11,7 @@ use super::tls::Peer;
 use kvs_core::protocol::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 /// The version of hello, frames and their contents.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// The bytes of a length prefix.
 pub const PREFIX_BYTES: usize = 4;
 /// The longest vector that a frame carries, in entries: one for each node that could be.

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use super::waiting::Weighed;
 use super::{Gossip, RUMOURS_MAX};
 use crate::bug::Bug;
-use crate::protocol::{Body, Dot, NodeId, Origin, PAYLOAD_BYTES_MAX, Update};
-use crate::replica::{Effects, Persist, Timer};
+use crate::protocol::{Dot, GossipBody, NodeId, Origin, PAYLOAD_BYTES_MAX, Update};
+use crate::replica::{Effects, GossipChange, GossipTimer, Persist};
 use crate::values::Value;
 
 /// What an update costs in a message beside its record: dot, time and length.
@@ -113,7 +113,8 @@ impl<V: Value> Gossip<V> {
     fn apply<E: Effects>(&mut self, update: Update, pass_on: bool, out: &mut E) {
         debug_assert!(!self.applied.covers(update.dot), "applied twice");
         self.counters.applied += 1;
-        out.persist(&Persist::Update(Cow::Borrowed(&update)));
+        let change = GossipChange::Update(Cow::Borrowed(&update));
+        out.persist(&Persist::Gossip(change));
         self.applied.advance(update.dot);
         self.log.push(update.clone());
         if pass_on {
@@ -146,7 +147,7 @@ impl<V: Value> Gossip<V> {
     /// Has the update pushed after this batch of inputs.
     pub(super) fn spread<E: Effects>(&mut self, update: Update, out: &mut E) {
         if self.rumours.is_empty() {
-            out.set_timer(Timer::Rumour);
+            self.set_timer(GossipTimer::Rumour, out);
         }
         if self.rumours.len() < RUMOURS_MAX {
             self.rumours.push(update);
@@ -177,7 +178,7 @@ impl<V: Value> Gossip<V> {
         out: &mut E,
     ) {
         let vector = self.applied.to_vector();
-        let body = Body::Updates {
+        let body = GossipBody::Updates {
             vector,
             fresh,
             updates,

@@ -4,7 +4,7 @@ use super::Gossip;
 use super::apply::{in_messages, message_bytes};
 use super::log::TooFarBehind;
 use crate::bug::Bug;
-use crate::protocol::{Body, NodeId, Update};
+use crate::protocol::{GossipBody, NodeId, Update};
 use crate::replica::Effects;
 use crate::values::{Value, VectorClock};
 
@@ -13,7 +13,7 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 impl<V: Value> Gossip<V> {
     pub(super) fn send_digest<E: Effects>(&mut self, to: NodeId, ask: bool, out: &mut E) {
-        let body = Body::Digest {
+        let body = GossipBody::Digest {
             vector: self.applied.to_vector(),
             ends: self.ends.values().cloned().collect(),
             ask,

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::protocol::{Origin, Update};
-use crate::replica::Settings;
+use crate::replica::GossipSettings;
 use crate::values::VectorClock;
 
 /// The update log of a replica.
@@ -32,7 +32,7 @@ struct Placed {
 pub(super) struct TooFarBehind;
 
 impl UpdateLog {
-    pub(super) const fn new(settings: &Settings) -> Self {
+    pub(super) const fn new(settings: &GossipSettings) -> Self {
         Self {
             origins: BTreeMap::new(),
             next_place: 0,

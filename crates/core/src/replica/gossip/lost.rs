@@ -5,9 +5,7 @@
 //! declaration only tells the others not to wait. It ends no update that exists: if one turns up
 //! beyond it, because its holder could not be heard, it is applied like any other.
 
-use std::borrow::Cow;
-
-use super::Gossip;
+use super::{Gossip, encoded};
 use crate::protocol::{Dot, End, Vector};
 use crate::replica::{Effects, Persist};
 use crate::values::{Value, VectorClock};
@@ -39,7 +37,7 @@ impl<V: Value> Gossip<V> {
             let known = self.ends.get(&end.node);
             let age = |end: &End| (end.incarnation, end.round);
             if known.is_none_or(|known| age(known) < age(&end)) {
-                out.persist(&Persist::End(Cow::Borrowed(&end)));
+                note(&end, out);
                 self.ends.insert(end.node, end);
                 news = true;
             }
@@ -97,9 +95,17 @@ impl<V: Value> Gossip<V> {
             round: before.map_or(0, |before| before.round) + 1,
             last,
         };
-        out.persist(&Persist::End(Cow::Borrowed(&end)));
+        note(&end, out);
         self.ends.insert(node, end);
         self.drop_lost();
         self.refuse_lost(out);
     }
+}
+
+/// Keeps it under the node's number, in place of what was known of the node before.
+fn note<E: Effects>(end: &End, out: &mut E) {
+    out.persist(&Persist::Note {
+        slot: end.node.0,
+        bytes: encoded(end).into(),
+    });
 }

@@ -1,12 +1,13 @@
 //! A replica of a group that spreads its puts by epidemic gossip (Demers et al., *Epidemic
 //! algorithms for replicated database maintenance*, 1987), for both lattices.
 //!
-//! A replica pushes fresh updates at once (`Timer::Rumour`). Digests of what it has applied repair
-//! what got lost (`Timer::AntiEntropy`). It applies updates of one origin in order. Under `causal`
-//! an update also waits for everything that its put had seen. Every queue has a bound in
-//! `Settings`. What does not fit is dropped, and comes again by anti-entropy.
+//! A replica pushes fresh updates at once ([`GossipTimer::Rumour`]). Digests of what it has applied
+//! repair what got lost ([`GossipTimer::AntiEntropy`]). It applies updates of one origin in order.
+//! Under `causal` an update also waits for everything that its put had seen. Every queue has a bound
+//! in [`GossipSettings`]. What does not fit is dropped, and comes again by anti-entropy.
 
 mod apply;
+mod contract;
 mod digest;
 mod log;
 mod lost;
@@ -15,8 +16,15 @@ mod request;
 mod transfer;
 mod waiting;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use self::contract::{
+    GossipChange, GossipChangeKind, GossipSettings, GossipStatus, GossipTimer,
+};
 use self::log::UpdateLog;
 use self::peers::Peers;
 use self::request::Deferred;
@@ -24,11 +32,9 @@ use self::transfer::{Chunk, Incoming, Outgoing};
 use self::waiting::Waiting;
 use super::shard::ShardStep;
 use super::store::Store;
-use super::{
-    Counters, Effects, Input, Kept, Persist, ReplicaSpec, RequestId, Settings, Status, Timer,
-};
+use super::{Counters, Effects, Input, KindStatus, Persist, ReplicaSpec, RequestId, Status, Timer};
 use crate::bug::Bug;
-use crate::protocol::{Body, Dot, End, Message, NodeId, Origin, Update};
+use crate::protocol::{Body, Dot, End, GossipBody, Message, NodeId, Origin, Update};
 use crate::values::{HybridClock, UpdateRef, Value, VectorClock};
 
 /// How many fresh updates wait for the next push, at most. Anti-entropy brings the rest.
@@ -45,7 +51,7 @@ const SHORT_LOG_UPDATES: u32 = 64;
 pub struct Gossip<V: Value> {
     origin: Origin,
     shards: Vec<ShardStep>,
-    settings: Settings,
+    settings: GossipSettings,
     bug: Option<Bug>,
     peers: Peers,
     /// What is in the store: all that these dots cover, and nothing else.
@@ -73,7 +79,7 @@ pub struct Gossip<V: Value> {
 
 impl<V: Value> Gossip<V> {
     pub(super) fn new(spec: &ReplicaSpec) -> Self {
-        let mut settings = spec.settings;
+        let mut settings = spec.settings.gossip;
         if spec.bug == Some(Bug::LostUpdateOnTransfer) {
             settings.log_updates_max = settings.log_updates_max.min(SHORT_LOG_UPDATES);
         }
@@ -111,7 +117,7 @@ impl<V: Value> Gossip<V> {
 
     pub(super) fn start<E: Effects>(&mut self, out: &mut E) {
         if !self.peers.is_empty() {
-            out.set_timer(Timer::AntiEntropy);
+            self.set_timer(GossipTimer::AntiEntropy, out);
         }
     }
 
@@ -131,20 +137,29 @@ impl<V: Value> Gossip<V> {
     /// Takes back a change that it had persisted.
     pub(super) fn restore(&mut self, change: &Persist<'_>) {
         match change {
-            Persist::Update(update) => self.restore_update(update.as_ref().clone()),
-            Persist::State { vector, updates } => {
+            Persist::Record { value, .. } => {
+                decoded::<Vec<Update>>(value)
+                    .into_iter()
+                    .for_each(|update| self.merge(update));
+            }
+            Persist::Note { bytes, .. } => {
+                let end: End = decoded(bytes);
+                self.ends.insert(end.node, end);
+            }
+            Persist::Gossip(GossipChange::Update(update)) => {
+                self.restore_update(update.as_ref().clone());
+            }
+            Persist::Gossip(GossipChange::State { vector, updates }) => {
                 self.merge_state(vector, updates.to_vec());
             }
-            Persist::End(end) => {
-                self.ends.insert(end.node, end.as_ref().clone());
-            }
-            Persist::Put { .. } => panic!("a replica of a group persists updates"),
         }
     }
 
-    pub(super) fn kept(&self, key: &[u8]) -> Option<Kept<'_>> {
+    /// The puts that are left of a key, in ascending order of their dots.
+    pub(super) fn kept(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
         let puts = self.store.find(key)?.updates();
-        Some(Kept::Updates(puts.map(UpdateRef::to_update).collect()))
+        let puts: Vec<Update> = puts.map(UpdateRef::to_update).collect();
+        Some(Cow::Owned(encoded(&puts)))
     }
 
     fn restore_update(&mut self, update: Update) {
@@ -161,18 +176,18 @@ impl<V: Value> Gossip<V> {
     pub(super) fn handle_message<E: Effects>(
         &mut self,
         from: NodeId,
-        message: Message,
+        incarnation: u16,
+        body: GossipBody,
         input: &Input<'_>,
         out: &mut E,
     ) {
         self.counters.messages_received += 1;
-        let incarnation = message.incarnation;
         if !self.peers.contains(from) {
             self.counters.messages_ignored += 1;
             return;
         }
-        match message.body {
-            Body::Updates {
+        match body {
+            GossipBody::Updates {
                 vector,
                 fresh,
                 updates,
@@ -180,13 +195,13 @@ impl<V: Value> Gossip<V> {
                 self.learn(from, incarnation, &vector);
                 self.receive_updates(updates, fresh, out);
             }
-            Body::Digest { vector, ends, ask } => {
+            GossipBody::Digest { vector, ends, ask } => {
                 self.learn(from, incarnation, &vector);
                 self.learn_ends(ends, out);
                 self.declare_ends_if_all_were_heard(out);
                 self.answer_digest(from, &vector.as_slice().into(), ask, out);
             }
-            Body::StateRequest {
+            GossipBody::StateRequest {
                 incarnation,
                 vector,
                 from: place,
@@ -195,7 +210,7 @@ impl<V: Value> Gossip<V> {
                     self.send_requested_chunk(from, &vector, place, out);
                 }
             }
-            Body::StateChunk {
+            GossipBody::StateChunk {
                 vector,
                 from: place,
                 next,
@@ -216,22 +231,22 @@ impl<V: Value> Gossip<V> {
 
     pub(super) fn handle_timer<E: Effects>(
         &mut self,
-        timer: Timer,
+        timer: GossipTimer,
         input: &Input<'_>,
         out: &mut E,
     ) {
         match timer {
-            Timer::Rumour => self.push_rumours(input.peers, out),
-            Timer::AntiEntropy => {
+            GossipTimer::Rumour => self.push_rumours(input.peers, out),
+            GossipTimer::AntiEntropy => {
                 self.tick_transfers(out);
                 self.tick_ends(out);
                 self.log.forget(|origin| self.peers.all_have(origin));
                 if let Some(peer) = input.peers.first() {
                     self.send_digest(*peer, true, out);
                 }
-                out.set_timer(Timer::AntiEntropy);
+                self.set_timer(GossipTimer::AntiEntropy, out);
             }
-            Timer::Deferral => self.end_overdue(input, out),
+            GossipTimer::Deferral => self.end_overdue(input, out),
         }
     }
 
@@ -242,26 +257,32 @@ impl<V: Value> Gossip<V> {
     pub(super) fn status(&self) -> Status {
         let totals = self.store.totals();
         Status {
-            applied: self.applied.to_vector(),
-            log_updates: self.log.len() as u64,
-            log_bytes: self.log.bytes(),
-            held_back: self.held_back.len() as u64,
-            deferred: self.deferred.len() as u64,
             keys: self.store.len() as u64,
             siblings: totals.siblings,
             digest: totals.digest,
             overhead_bytes: totals.overhead_bytes + self.store.table_bytes(),
             counters: self.counters,
+            kind: KindStatus::Gossip(GossipStatus {
+                applied: self.applied.to_vector(),
+                log_updates: self.log.len() as u64,
+                log_bytes: self.log.bytes(),
+                held_back: self.held_back.len() as u64,
+                deferred: self.deferred.len() as u64,
+            }),
         }
     }
 
-    fn send<E: Effects>(&mut self, to: NodeId, body: Body, out: &mut E) {
+    fn send<E: Effects>(&mut self, to: NodeId, body: GossipBody, out: &mut E) {
         self.counters.messages_sent += 1;
         let message = Message {
             incarnation: self.origin.incarnation(),
-            body,
+            body: Body::Gossip(body),
         };
         out.send(to, message);
+    }
+
+    fn set_timer<E: Effects>(&self, timer: GossipTimer, out: &mut E) {
+        out.set_timer(Timer::Gossip(timer), timer.delay_ms(&self.settings));
     }
 
     /// Takes in what a peer says that it has applied.
@@ -274,4 +295,16 @@ impl<V: Value> Gossip<V> {
     pub(super) fn see_for_tests(&mut self, dot: Dot) {
         self.applied.advance(dot);
     }
+}
+
+fn encoded(data: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(data).expect("plain data")
+}
+
+/// What [`encoded`] made.
+///
+/// # Panics
+/// When it is something else: hosts verify that they hand over what they were given.
+fn decoded<T: DeserializeOwned>(bytes: &[u8]) -> T {
+    postcard::from_bytes(bytes).expect("hosts hand over what they were given")
 }

@@ -12,7 +12,7 @@ use crate::protocol::{
     Vector,
 };
 use crate::replica::shard::owns;
-use crate::replica::{Effects, Input, Persist, RequestId, Timer};
+use crate::replica::{Effects, GossipChange, GossipTimer, Input, Persist, RequestId};
 use crate::values::{Value, lww_version};
 
 /// A deferred request is refused when its timer fires for the so-manieth time.
@@ -92,7 +92,7 @@ impl<V: Value> Gossip<V> {
         }
         self.deferral_timer_set = !self.deferred.is_empty();
         if self.deferral_timer_set {
-            out.set_timer(Timer::Deferral);
+            self.set_timer(GossipTimer::Deferral, out);
         }
     }
 
@@ -152,7 +152,7 @@ impl<V: Value> Gossip<V> {
         assert!(repeated.is_none(), "the ids of waiting requests differ");
         if !self.deferral_timer_set {
             self.deferral_timer_set = true;
-            out.set_timer(Timer::Deferral);
+            self.set_timer(GossipTimer::Deferral, out);
         }
     }
 
@@ -249,7 +249,8 @@ impl<V: Value> Gossip<V> {
             time,
             record: Record::new(key, self.origin, covered, value),
         };
-        out.persist(&Persist::Update(Cow::Borrowed(&update)));
+        let change = GossipChange::Update(Cow::Borrowed(&update));
+        out.persist(&Persist::Gossip(change));
         if is_logged && !self.peers.is_empty() {
             self.log.push(update.clone());
             self.spread(update.clone(), out);

@@ -10,9 +10,9 @@ use std::borrow::Cow;
 use super::Gossip;
 use super::apply::message_bytes;
 use crate::bug::Bug;
-use crate::protocol::{Body, Dot, NodeId, Origin, PAYLOAD_BYTES_MAX, Update, Vector};
+use crate::protocol::{Dot, GossipBody, NodeId, Origin, PAYLOAD_BYTES_MAX, Update, Vector};
 use crate::replica::store::{Snapshot, Store};
-use crate::replica::{Effects, Persist};
+use crate::replica::{Effects, GossipChange, Persist};
 use crate::values::{Entry, UpdateRef, Value, VectorClock};
 
 /// After so many rounds of anti-entropy without progress a transfer is given up. The next digest
@@ -40,7 +40,7 @@ pub(super) struct Incoming {
     idle_ticks: u8,
 }
 
-/// A part of a state, as it arrives: see [`Body::StateChunk`].
+/// A part of a state, as it arrives: see [`GossipBody::StateChunk`].
 pub(super) struct Chunk {
     pub(super) vector: Vector,
     /// How many keys came before it.
@@ -148,7 +148,7 @@ impl<V: Value> Gossip<V> {
             return;
         };
         let to = incoming.from.node();
-        let body = Body::StateRequest {
+        let body = GossipBody::StateRequest {
             incarnation: incoming.from.incarnation(),
             vector: incoming.vector.clone(),
             from: incoming.next,
@@ -159,10 +159,10 @@ impl<V: Value> Gossip<V> {
     /// Merges the state that has arrived whole.
     fn adopt<E: Effects>(&mut self, out: &mut E) {
         let incoming = self.incoming.take().expect("its last chunk has come");
-        out.persist(&Persist::State {
+        out.persist(&Persist::Gossip(GossipChange::State {
             vector: Cow::Borrowed(&incoming.vector),
             updates: Cow::Borrowed(&incoming.staged),
-        });
+        }));
         for dot in self.merge_state(&incoming.vector, incoming.staged) {
             self.wake_held_back(dot.origin(), out);
         }
@@ -194,7 +194,7 @@ impl<V: Value> Gossip<V> {
 impl<V: Entry> Outgoing<V> {
     /// The chunk that starts at this place: whole keys, at most [`PAYLOAD_BYTES_MAX`] unless one
     /// key alone is larger.
-    fn chunk(&self, place: u64) -> Body {
+    fn chunk(&self, place: u64) -> GossipBody {
         let start = usize::try_from(place).unwrap_or(usize::MAX);
         let mut keys = 0;
         let mut bytes = 0;
@@ -211,7 +211,7 @@ impl<V: Entry> Outgoing<V> {
             updates.extend(puts);
             keys += 1;
         }
-        Body::StateChunk {
+        GossipBody::StateChunk {
             vector: self.vector.to_vector(),
             from: place,
             next: more.then_some(place + keys),

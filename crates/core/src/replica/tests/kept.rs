@@ -1,7 +1,7 @@
 //! What replicas persist: enough to come back from, and before anything leaves that shows it.
 
 use super::*;
-use crate::protocol::{GroupId, Operation};
+use crate::protocol::{GossipBody, GroupId, Operation};
 use crate::values::VectorClock;
 
 /// The disk of one node: what its replica has persisted, and the replica that comes of it.
@@ -29,10 +29,12 @@ impl Disk {
             Reply::Put(_, vector, _) | Reply::Get(vector, _) => vector.clone(),
             Reply::Refused(_) | Reply::Mismatch(_) => Vector::new(),
         };
-        let told = |(_, message): &(NodeId, Message)| match &message.body {
-            Body::Updates { vector, .. } | Body::Digest { vector, .. } => vector.clone(),
+        let told = |(_, message): &(NodeId, Message)| match said(message) {
+            GossipBody::Updates { vector, .. } | GossipBody::Digest { vector, .. } => {
+                vector.clone()
+            }
             // The state that was asked for, and one that was taken before.
-            Body::StateRequest { .. } | Body::StateChunk { .. } => Vector::new(),
+            GossipBody::StateRequest { .. } | GossipBody::StateChunk { .. } => Vector::new(),
         };
         let replies = out.replies.iter().map(shown).zip(&out.kept_before_reply);
         let sends = out.sends.iter().map(told).zip(&out.kept_before_send);
@@ -50,7 +52,7 @@ impl Disk {
     }
 
     fn applied(&self) -> VectorClock {
-        VectorClock::from(self.restored.status().applied.as_slice())
+        VectorClock::from(self.restored.status().applied())
     }
 }
 
@@ -62,9 +64,10 @@ fn essence(replica: &Replica) -> (u64, Vec<(NodeId, Message)>, String) {
     let input = Input {
         wall_ns: 0,
         peers: &peers,
+        random: 0,
     };
     let mut replica = replica.clone();
-    replica.handle_timer(Timer::AntiEntropy, &input, &mut out);
+    replica.handle_timer(Timer::Gossip(GossipTimer::AntiEntropy), &input, &mut out);
     let request = Request {
         key: b"z",
         operation: Operation::Put { value: &[0; 8] },

@@ -1,7 +1,7 @@
 //! State transfer, and what becomes of the lives that a node has had.
 
 use super::*;
-use crate::protocol::{End, GroupId, Operation, Origin, Record, Update};
+use crate::protocol::{End, GossipBody, GroupId, Operation, Origin, Record, Update};
 
 #[test]
 fn a_state_of_many_chunks_arrives_whole_while_both_sides_go_on() {
@@ -16,8 +16,10 @@ fn a_state_of_many_chunks_arrives_whole_while_both_sides_go_on() {
             kind: ReplicaKind::Replicated(Lattice::Causal),
             shards: Vec::new(),
             settings: Settings {
-                log_updates_max: 10,
-                ..Settings::default()
+                gossip: GossipSettings {
+                    log_updates_max: 10,
+                    ..GossipSettings::default()
+                },
             },
             bug: None,
         })
@@ -43,11 +45,12 @@ fn a_state_of_many_chunks_arrives_whole_while_both_sides_go_on() {
         let input = Input {
             wall_ns: 0,
             peers: &[NodeId(0)],
+            random: 0,
         };
-        replicas[1].handle_timer(Timer::AntiEntropy, &input, &mut out);
+        replicas[1].handle_timer(Timer::Gossip(GossipTimer::AntiEntropy), &input, &mut out);
         in_flight.extend(out.sends);
         while let Some((to, message)) = in_flight.pop() {
-            if let Body::StateChunk { updates, .. } = &message.body {
+            if let GossipBody::StateChunk { updates, .. } = said(&message) {
                 chunks += 1;
                 let bytes: usize = updates.iter().map(|put| put.record.packed_len()).sum();
                 assert!(bytes <= crate::protocol::PAYLOAD_BYTES_MAX);
@@ -67,7 +70,7 @@ fn a_state_of_many_chunks_arrives_whole_while_both_sides_go_on() {
         assert!(round > 0 || chunks > 4, "one chunk is no test");
     }
     let [one, other] = replicas.map(|replica| replica.status());
-    assert_eq!((one.digest, one.applied), (other.digest, other.applied));
+    assert_eq!((one.digest, one.applied()), (other.digest, other.applied()));
     assert!(one.keys > u64::from(KEYS_BEFORE));
 }
 
@@ -85,13 +88,13 @@ fn key_of_n2(key: &[u8], counter: u64) -> Update {
 #[test]
 fn a_state_is_never_put_together_from_two_lives_of_its_sender() {
     let (x, y) = (key_of_n2(b"x", 1), key_of_n2(b"y", 2));
-    let chunk = |from, next, update: &Update| Body::StateChunk {
+    let chunk = |from, next, update: &Update| GossipBody::StateChunk {
         vector: [y.dot].as_slice().into(),
         from,
         next,
         updates: vec![update.clone()],
     };
-    let request = |incarnation, from| Body::StateRequest {
+    let request = |incarnation, from| GossipBody::StateRequest {
         incarnation,
         vector: [y.dot].as_slice().into(),
         from,
@@ -116,14 +119,14 @@ fn a_request_for_the_state_of_an_earlier_life_is_not_answered() {
     let mut sender = replica_of_two(0, 1);
     let (x, y) = (key_of_n2(b"x", 1), key_of_n2(b"y", 2));
     let vector = Vector::from([y.dot].as_slice());
-    let state = Body::StateChunk {
+    let state = GossipBody::StateChunk {
         vector: vector.clone(),
         from: 0,
         next: None,
         updates: vec![x, y],
     };
     answers(&mut sender, 1, 0, state);
-    let digest = Body::Digest {
+    let digest = GossipBody::Digest {
         vector: Vector::new(),
         ends: Vec::new(),
         ask: false,
@@ -131,9 +134,9 @@ fn a_request_for_the_state_of_an_earlier_life_is_not_answered() {
     let offered = answers(&mut sender, 1, 0, digest);
     assert!(matches!(
         offered.as_slice(),
-        [Body::StateChunk { from: 0, .. }]
+        [GossipBody::StateChunk { from: 0, .. }]
     ));
-    let request = |incarnation| Body::StateRequest {
+    let request = |incarnation| GossipBody::StateRequest {
         incarnation,
         vector: vector.clone(),
         from: 1,
@@ -142,7 +145,7 @@ fn a_request_for_the_state_of_an_earlier_life_is_not_answered() {
     let answered = answers(&mut sender, 1, 0, request(1));
     assert!(matches!(
         answered.as_slice(),
-        [Body::StateChunk { from: 1, .. }]
+        [GossipBody::StateChunk { from: 1, .. }]
     ));
 }
 
@@ -160,7 +163,7 @@ fn a_third_life_declares_the_end_of_the_second_though_a_peer_is_never_heard() {
         settings: Settings::default(),
         bug: None,
     });
-    let digest = Body::Digest {
+    let digest = GossipBody::Digest {
         vector: Vector::new(),
         ends: vec![End {
             node: NodeId(0),
@@ -190,7 +193,11 @@ fn a_third_life_declares_the_end_of_the_second_though_a_peer_is_never_heard() {
         rounds += 1;
         assert!(rounds < 100, "it waits for ever");
         let out = &mut Recorder::default();
-        replica.handle_timer(Timer::AntiEntropy, &Input::default(), out);
+        replica.handle_timer(
+            Timer::Gossip(GossipTimer::AntiEntropy),
+            &Input::default(),
+            out,
+        );
     }
     assert!(rounds > 1, "the unheard peer was not waited for");
 }
@@ -209,13 +216,19 @@ fn replica_of_two(node: u16, incarnation: u16) -> Replica {
 }
 
 /// The messages that a message has for an answer.
-fn answers(replica: &mut Replica, from: u16, incarnation: u16, body: Body) -> Vec<Body> {
+fn answers(
+    replica: &mut Replica,
+    from: u16,
+    incarnation: u16,
+    body: GossipBody,
+) -> Vec<GossipBody> {
     let mut out = Recorder::default();
+    let body = Body::Gossip(body);
     let message = Message { incarnation, body };
     replica.handle_message(NodeId(from), message, &Input::default(), &mut out);
     out.sends
         .into_iter()
-        .map(|(_, message)| message.body)
+        .map(|(_, message)| said(&message).clone())
         .collect()
 }
 
@@ -237,15 +250,16 @@ fn a_recovered_replica_has_what_it_applied_and_forgets_what_waited() {
     let unseen = [Dot::new(Origin::new(NodeId(1), 0), 1)];
     let waits = ask(&mut replica, 1, Operation::Get, &unseen);
     assert_eq!((waits.replies.len(), waits.timers.len()), (0, 1));
-    let before = replica.status();
+    let digest = replica.status().digest;
+    let before = gossip(&replica);
     assert_eq!(before.deferred, 1);
 
     replica.recover();
-    let after = replica.status();
+    let after = gossip(&replica);
     assert_eq!(after.deferred, 0);
     assert_eq!(
-        (after.applied, after.digest, after.log_updates),
-        (before.applied, before.digest, before.log_updates)
+        (after.applied, replica.status().digest, after.log_updates),
+        (before.applied, digest, before.log_updates)
     );
     // Its next put does not get the dot of its last, and its deferral timer is set again.
     let again = ask(&mut replica, 2, Operation::Put { value: &value }, &[]);
@@ -254,5 +268,5 @@ fn a_recovered_replica_has_what_it_applied_and_forgets_what_waited() {
     };
     assert_eq!(dot.counter(), 2);
     let waits = ask(&mut replica, 1, Operation::Get, &unseen);
-    assert_eq!(waits.timers, [Timer::Deferral]);
+    assert_eq!(waits.timers, [Timer::Gossip(GossipTimer::Deferral)]);
 }

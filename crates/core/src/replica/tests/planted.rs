@@ -3,7 +3,7 @@
 use super::schedules::{Restarts, failures};
 use super::*;
 use crate::bug::Bug;
-use crate::protocol::{GroupId, Operation, Origin, Record, Update};
+use crate::protocol::{GossipBody, GroupId, Operation, Origin, Record, Update};
 
 const WALL_NS: u64 = 1 << 40;
 
@@ -71,6 +71,7 @@ fn replica(lattice: Lattice, incarnation: u16, bug: Option<Bug>) -> Replica {
 const INPUT: Input<'static> = Input {
     wall_ns: WALL_NS,
     peers: &[NodeId(1)],
+    random: 0,
 };
 
 fn ask(replica: &mut Replica, id: u64, operation: Operation<'_>, context: &[Dot]) -> Recorder {
@@ -99,11 +100,11 @@ fn values(replica: &mut Replica) -> Vec<u64> {
     siblings.iter().map(|(value, ..)| *value).collect()
 }
 
-fn receive(replica: &mut Replica, body: Body) -> Recorder {
+fn receive(replica: &mut Replica, body: GossipBody) -> Recorder {
     let mut out = Recorder::default();
     let message = Message {
         incarnation: 0,
-        body,
+        body: Body::Gossip(body),
     };
     replica.handle_message(NodeId(1), message, &INPUT, &mut out);
     out
@@ -119,16 +120,16 @@ fn update(counter: u64, time: u64, covered: &[Dot], value: u64) -> Update {
     }
 }
 
-fn updates(updates: Vec<Update>) -> Body {
-    Body::Updates {
+fn updates(updates: Vec<Update>) -> GossipBody {
+    GossipBody::Updates {
         vector: Vector::new(),
         fresh: true,
         updates,
     }
 }
 
-fn empty_digest() -> Body {
-    Body::Digest {
+fn empty_digest() -> GossipBody {
+    GossipBody::Digest {
         vector: Vector::new(),
         ends: Vec::new(),
         ask: false,
@@ -138,9 +139,11 @@ fn empty_digest() -> Body {
 /// The counters of the updates that answer a peer which has nothing.
 fn sent_to_an_empty_peer(replica: &mut Replica) -> Vec<u64> {
     let answers = receive(replica, empty_digest()).sends.into_iter();
-    let updates = answers.flat_map(|(_, message)| match message.body {
-        Body::Updates { updates, .. } => updates,
-        body @ (Body::Digest { .. } | Body::StateRequest { .. } | Body::StateChunk { .. }) => {
+    let updates = answers.flat_map(|(_, message)| match said(&message).clone() {
+        GossipBody::Updates { updates, .. } => updates,
+        body @ (GossipBody::Digest { .. }
+        | GossipBody::StateRequest { .. }
+        | GossipBody::StateChunk { .. }) => {
             panic!("the log has all of it, and not {body:?}")
         }
     });
@@ -182,10 +185,10 @@ fn a_request_that_has_waited_too_long_is_served_only_with_the_planted_bug() {
                 .is_empty()
         );
         let mut out = Recorder::default();
-        replica.handle_timer(Timer::Deferral, &INPUT, &mut out);
+        replica.handle_timer(Timer::Gossip(GossipTimer::Deferral), &INPUT, &mut out);
         assert!(out.replies.is_empty(), "it may wait for two ticks");
-        replica.handle_timer(Timer::Deferral, &INPUT, &mut out);
-        assert_eq!(replica.status().deferred, 0);
+        replica.handle_timer(Timer::Gossip(GossipTimer::Deferral), &INPUT, &mut out);
+        assert_eq!(gossip(&replica).deferred, 0);
         matches!(out.replies.as_slice(), [(RequestId(1), Reply::Get(..))])
     };
     assert_differs(Bug::StaleAfterPause, happens, &false, &true);
@@ -212,7 +215,7 @@ fn a_superseded_sibling_in_a_state_comes_back_only_with_the_planted_bug() {
         let first = update(1, 0, &[], 1);
         receive(&mut replica, updates(vec![first.clone()]));
         put(&mut replica, 2);
-        let state = Body::StateChunk {
+        let state = GossipBody::StateChunk {
             vector: [update(2, 0, &[], 0).dot].as_slice().into(),
             from: 0,
             next: None,

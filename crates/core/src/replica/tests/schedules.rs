@@ -74,12 +74,14 @@ impl Group {
         let mut random = Pcg64Mcg::seed_from_u64(seed);
         let nodes: Vec<NodeId> = (0..random.random_range(2..=4)).map(NodeId).collect();
         let settings = Settings {
-            fanout: random.random_range(1..=3),
-            deferred_max: random.random_range(1..=4),
-            held_back_max: random.random_range(1..=20),
-            held_back_bytes_max: random.random_range(100..=2_000),
-            log_updates_max: random.random_range(1..=100),
-            ..Settings::default()
+            gossip: GossipSettings {
+                fanout: random.random_range(1..=3),
+                deferred_max: random.random_range(1..=4),
+                held_back_max: random.random_range(1..=20),
+                held_back_bytes_max: random.random_range(100..=2_000),
+                log_updates_max: random.random_range(1..=100),
+                ..GossipSettings::default()
+            },
         };
         let spec = |node: &NodeId| ReplicaSpec {
             node: *node,
@@ -122,7 +124,11 @@ impl Group {
         let wall_ns = ((self.operations / 4) << 16) + ((node as u64) << 20);
         input(
             &mut self.replicas[node],
-            &Input { wall_ns, peers },
+            &Input {
+                wall_ns,
+                peers,
+                random: 0,
+            },
             &mut out,
         );
         if !self.disks[node].covers_what_leaves(&out) {
@@ -286,7 +292,7 @@ impl Group {
         let mut peers = self.specs[node].peers.clone();
         let shift = self.random.random_range(0..peers.len());
         peers.rotate_left(shift);
-        peers.truncate(usize::from(self.specs[node].settings.fanout));
+        peers.truncate(usize::from(self.specs[node].settings.gossip.fanout));
         self.drive(node, &peers, |replica, input, out| {
             replica.handle_timer(timer, input, out);
         });
@@ -330,10 +336,10 @@ impl Group {
         let statuses: Vec<Status> = self.replicas.iter().map(Replica::status).collect();
         let first = &statuses[0];
         for status in &statuses {
-            if (status.digest, &status.applied) != (first.digest, &first.applied) {
+            if !status.agrees_with(first) {
                 self.failures.push("replicas differ");
             }
-            if status.held_back > 0 || status.deferred > 0 {
+            if !status.is_quiet() {
                 self.failures.push("something still waits");
             }
         }

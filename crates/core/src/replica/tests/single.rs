@@ -24,7 +24,7 @@ fn replicas_that_saw_the_same_are_equal_whatever_order_keys_came_in() {
         let origin = Origin::new(NodeId(node), 0);
         Message {
             incarnation: 0,
-            body: Body::StateChunk {
+            body: Body::Gossip(GossipBody::StateChunk {
                 vector: [Dot::new(origin, 1)].as_slice().into(),
                 from: 0,
                 next: None,
@@ -33,7 +33,7 @@ fn replicas_that_saw_the_same_are_equal_whatever_order_keys_came_in() {
                     time: 0,
                     record: Record::new(key, origin, &[], b"v"),
                 }],
-            },
+            }),
         }
     };
     let after = |order: [u16; 2]| {

@@ -3,7 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::transport::frame::PREFIX_BYTES;
 use kvs_core::protocol::{
-    Body, Message, NodeId, Origin, Record, Update, message_bytes, request_bytes, response_bytes,
+    Body, GossipBody, Message, NodeId, Origin, Record, Update, message_bytes, request_bytes,
+    response_bytes,
 };
 
 fn dots() -> impl Strategy<Value = Vec<Dot>> {
@@ -66,11 +67,11 @@ fn a_gossip_message_is_counted_as_it_is_encoded() {
         time: 1 << 40,
         record: Record::new(b"key", origin, &[Dot(5), dot], &[7; 200]),
     };
-    let body = Body::Updates {
+    let body = Body::Gossip(GossipBody::Updates {
         vector: [Dot(5), dot].into_iter().collect(),
         fresh: true,
         updates: vec![update; 3],
-    };
+    });
     let message = Message {
         incarnation: 1,
         body,
