@@ -31,7 +31,7 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     input: InputArgs,
 
-    /// The model that decides the verdict: linearizable, sequential, causal, cc, ccv, lww,
+    /// The model that decides the verdict: linearizable, regular, sequential, causal, cc, ccv, lww,
     /// eventual, ryw, mr, mw or wfr. `all` judges by every model; the promise of the header then
     /// decides, or without one the strongest model that applies. [default: what the header
     /// promises]

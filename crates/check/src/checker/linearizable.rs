@@ -365,10 +365,42 @@ fn add(index: &Index<'_>, findings: &mut Findings<'_>, a: &Zone, b: &Zone, why: 
     let mut rows: Vec<usize> = a.rows().chain(b.rows()).collect();
     rows.sort_unstable_by_key(|row| (index.fine_invoke(*row), *row));
     findings.add(AnomalyKind::NotLinearizable, &rows, || {
+        if let Some(inversion) = inversion(index, a, b) {
+            return inversion;
+        }
         let key = rows
             .first()
             .map(|row| index.key_name(*row))
             .unwrap_or_default();
         format!("{} and {} of {key} {why}", a.name(index), b.name(index))
     });
+}
+
+/// What two gets say that follow each other, of which the second returned the older value though no
+/// put forbids it by itself: the one anomaly that a regular register allows.
+fn inversion(index: &Index<'_>, a: &Zone, b: &Zone) -> Option<String> {
+    let is_older = |old: &&Zone, new: &Zone| {
+        let is_put = new.put != NO_ROW;
+        is_put && (old.put == NO_ROW || index.precedes(old.put as usize, new.put as usize))
+    };
+    let (old, new) = match (Some(a).filter(|a| is_older(a, b)), is_older(&b, a)) {
+        (Some(old), _) => (old, b),
+        (None, true) => (b, a),
+        (None, false) => return None,
+    };
+    if new.returned_by == new.put || old.invoked_by == old.put {
+        return None;
+    }
+    let (first, second) = (new.returned_by as usize, old.invoked_by as usize);
+    let is_inverted = index.precedes(first, second) && !index.precedes(new.put as usize, second);
+    is_inverted.then(|| {
+        format!(
+            "{} returned {} of {} after {} had returned the newer {}: a new-old inversion",
+            index.name(second),
+            old.name(index),
+            index.key_name(second),
+            index.name(first),
+            new.name(index)
+        )
+    })
 }

@@ -12,10 +12,11 @@
 //! | causal, black box | happens-before refutes no read | Bouajjani et al. 2017, for multi-value registers | `black_box/` |
 //! | causal, by contexts | the same where a put supersedes its context only | Almeida et al. 2012 | `dominance/` |
 //! | cc, ccv | bad patterns of registers | Bouajjani et al. 2017 | `bad_patterns.rs` |
+//! | regular | no get returns what had certainly been overwritten | Lamport 1986, Shao et al. 2011 | `regular/` |
 //! | linearizable | zones of a key do not conflict | Gibbons and Korach 1997 | `linearizable.rs` |
 //! | linearizable, values that repeat, compare-and-set, append | zones of what was written once, and a search for an order of a key | Wing and Gong 1993, Lowe 2017 | `wing_gong/` |
 //! | sequential | a search for one order of all | Lamport 1979 | `sequential.rs` |
-//! | linearizable and sequential again, values that repeat | a search for an order | stateright | `search/values/` |
+//! | linearizable, regular and sequential again, values that repeat | a search for an order | stateright | `search/values/` |
 //! | all models, again | a search for an order | stateright | `search/` |
 //!
 //! Each is a row of `table.rs`. `happens_before/` tells several of them what an operation had seen,
@@ -58,6 +59,7 @@ mod prefix;
 mod property;
 #[cfg(feature = "stateright")]
 mod protocol_testers;
+mod regular;
 mod remarks;
 mod repeated;
 mod report;

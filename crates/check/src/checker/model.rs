@@ -9,7 +9,7 @@
 use super::lost_writes::Superseding;
 use super::property::Property;
 use super::searched::{Repeats, Searchable};
-use super::{causal, linearizable, lww, search};
+use super::{causal, linearizable, lww, regular, search};
 use crate::history::Dominance;
 pub use crate::history::Model;
 
@@ -70,11 +70,12 @@ const GUARANTEES: &[Model] = &[
 
 /// Every model, weakest first.
 ///
-/// A last-write-wins store also has to converge. So has a causal one, which has to keep each
-/// session guarantee by its own evidence too.
+/// A last-write-wins store also has to converge, and so has a regular one. A causal store has to
+/// converge, too, and to keep each session guarantee by its own evidence.
 ///
 /// Sequential consistency knows no real time, which the visibility of the causal model does, so it
-/// does not imply that. No register model implies convergence, which asks replicas. A register
+/// does not imply that. A regular register owes sessions nothing: of two puts at once each get may
+/// prefer another. No register model implies convergence, which asks replicas. A register
 /// overwrites whatever it held: where a put supersedes its context only, one that has lost a value
 /// without that says nothing of the models of siblings.
 static MODELS: &[Row] = &[
@@ -178,11 +179,27 @@ static MODELS: &[Row] = &[
         ..PLAIN
     },
     Row {
+        model: Model::Regular,
+        properties: &[Property::Integrity, Property::Regular],
+        promise: &[Model::Eventual, Model::Regular],
+        stands_for_store: true,
+        searchable: Some(Searchable {
+            search: search::regular,
+            direct: regular::check,
+            needs_real_time: true,
+        }),
+        repeats: Some(Repeats {
+            search: search::values::regular,
+            has_parts: true,
+        }),
+        ..PLAIN
+    },
+    Row {
         model: Model::Linearizable,
         properties: &[Property::Integrity, Property::Linearizable],
         promise: &[Model::Linearizable],
-        implies: &[Model::Sequential, Model::Causal],
-        implies_by_context: Some(&[Model::Sequential]),
+        implies: &[Model::Sequential, Model::Causal, Model::Regular],
+        implies_by_context: Some(&[Model::Sequential, Model::Regular]),
         shows_too: &[Property::LostWrites],
         stands_for_store: true,
         orders_by_versions: true,

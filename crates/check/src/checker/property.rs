@@ -21,6 +21,7 @@ kinds! {
         Causal = "causal": "The store's dots and vectors explain every read.",
         CausalBlackBox = "causal-black-box": "Some causal order explains every read.",
         Sequential = "sequential": "One order that keeps each session's explains every get.",
+        Regular = "regular": "No get returns a value that had certainly been overwritten.",
         Linearizable = "linearizable": "Every key is an atomic register.",
     }
 }
@@ -63,6 +64,7 @@ kinds! {
         WriteCoRead = "write-co-read": "A value read although it was known to be overwritten.",
         CyclicCf = "cyclic-cf": "Sessions that put concurrent puts in contrary orders.",
         NotSequential = "not-sequential": "Sessions that no single order can bring together.",
+        NotRegular = "not-regular": "A value read after it had certainly been overwritten.",
         NotLinearizable = "not-linearizable": "Operations on a key that no order in time explains.",
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn nothing(
 pub(super) use nothing as causal;
 pub(super) use nothing as linearizable;
 pub(super) use nothing as lww;
+pub(super) use nothing as regular;
 
 /// The same where values repeat.
 pub(super) mod values {
@@ -54,5 +55,6 @@ pub(super) mod values {
     }
 
     pub(in crate::checker) use nothing as linearizable;
+    pub(in crate::checker) use nothing as regular;
     pub(in crate::checker) use nothing as sequential;
 }

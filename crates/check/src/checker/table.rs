@@ -12,7 +12,7 @@ use super::time::Time;
 use super::verdict::Check;
 use super::{
     bad_patterns, causal, convergence, dominance, integrity, linearizable, lost_writes, lww,
-    lww_black_box, sequential, session,
+    lww_black_box, regular, sequential, session,
 };
 use crate::history::History;
 
@@ -25,6 +25,7 @@ pub(super) const CHECKERS: Checkers = Checkers(&[
     &lost_writes::LostWrites,
     &lww::ByVersions,
     &linearizable::ByZones,
+    &regular::ByOverwrites,
     &lww_black_box::ByExposures,
     &bad_patterns::ByBadPatterns,
     &dominance::ByVisibility,

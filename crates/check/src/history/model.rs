@@ -48,6 +48,8 @@ kinds! {
             "Every get returns exactly the latest puts that it can see, and sees all that they saw.",
         Sequential = "sequential":
             "One order of all operations, which keeps that of each session, explains every get.",
+        Regular = "regular":
+            "Every get of a key returns a value that no put had certainly overwritten.",
         Linearizable = "linearizable":
             "One order of all operations, which keeps that of real time, explains every get.",
     }

@@ -326,6 +326,15 @@ pub(super) fn linearizable(
     })
 }
 
+/// Searches for one of each get with all puts of its key.
+pub(super) fn regular(
+    index: &Index<'_>,
+    states: usize,
+    deadline: Deadline,
+) -> Result<Search, String> {
+    Ok(values::regular(index.history, states, deadline))
+}
+
 /// Searches for one of a last-write-wins store.
 pub(super) fn lww(index: &Index<'_>, states: usize, deadline: Deadline) -> Result<Search, String> {
     let evident = counting::lww(index)?;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::brute;
 use super::contest::{Contest, Judge, Rival};
 use super::generate::{self, Random};
-use super::{oracle, registers};
+use super::{oracle, registers, regular};
 use crate::checker::index::Index;
 use crate::checker::ordering::Limits;
 use crate::checker::property::Property;
@@ -177,6 +177,10 @@ fn of_registers() -> Vec<Definition> {
         searched(P::Sequential, "sequential, cas", |h| {
             Some(brute::sequential(h))
         }),
+        define(P::Regular, "regular", regular::coarse, 3..9, |h| {
+            sound(h, brute::regular)
+        }),
+        searched(P::Regular, "regular, cas", |h| Some(brute::regular(h))),
         define(P::Linearizable, "linearizable", single, 3..9, |h| {
             sound(h, brute::linearizable)
         }),

@@ -15,6 +15,8 @@ mod partial;
 mod promises;
 #[cfg(feature = "stateright")]
 mod registers;
+#[cfg(feature = "stateright")]
+mod regular;
 mod shrink;
 mod table;
 #[cfg(feature = "stateright")]

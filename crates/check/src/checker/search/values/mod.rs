@@ -9,14 +9,16 @@ mod bits;
 mod contents;
 mod read;
 mod register;
+mod regular;
 mod sessions;
 mod steps;
 mod timeline;
 
+use super::super::regular::APPENDS;
 use super::super::searched::Deadline;
 use super::super::wing_gong::NO_REAL_TIME;
 use super::{Found, Search};
-use crate::history::History;
+use crate::history::{History, Kind};
 use read::Read;
 
 /// Searches for an order of each key that keeps real time.
@@ -26,6 +28,14 @@ pub(in super::super) fn linearizable(
     deadline: Deadline,
 ) -> Search {
     in_time(history, |read| register::search(read, states, deadline))
+}
+
+/// Searches for an order of each read with all writes of its key that keeps real time.
+pub(in super::super) fn regular(history: &History, states: usize, deadline: Deadline) -> Search {
+    if history.columns.kind.contains(&Kind::Append) {
+        return searched(history, Err(APPENDS.to_owned()));
+    }
+    in_time(history, |read| regular::search(read, states, deadline))
 }
 
 /// Searches for one order of all that keeps sessions.

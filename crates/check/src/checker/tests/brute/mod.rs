@@ -12,7 +12,9 @@ pub(in crate::checker::tests) use eventual::{
     convergence, integrity, lost_writes, lost_writes_unsaid,
 };
 pub(in crate::checker::tests) use lww::{arbitrable, lww, lww_axioms};
-pub(in crate::checker::tests) use register::{linearizable, linearizable_by_versions, sequential};
+pub(in crate::checker::tests) use register::{
+    linearizable, linearizable_by_versions, regular, sequential,
+};
 pub(in crate::checker::tests) use session::{
     monotonic_reads, monotonic_reads_seen, monotonic_writes, monotonic_writes_seen,
     read_your_writes, read_your_writes_seen, writes_follow_reads, writes_follow_reads_seen,
