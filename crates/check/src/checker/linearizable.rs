@@ -13,6 +13,7 @@
 //! versions that order its puts, these are compared with real time too (`by_versions.rs`).
 
 mod by_versions;
+mod zone;
 
 use super::index::{Index, Table};
 use super::instants;
@@ -24,6 +25,7 @@ use super::verdict::{Check, Findings, Verdict};
 use super::wing_gong::{self, NO_REAL_TIME};
 use crate::history::NEVER;
 use by_versions::Order;
+use zone::{NO_ROW, Zone, shifted};
 
 /// The row of the table.
 pub(super) struct ByZones;
@@ -47,102 +49,6 @@ impl Checker for ByZones {
             run: wing_gong::check,
         })
     }
-}
-
-/// The time of the initial put, before all others: times are shifted up by one.
-const BEFORE_TIME: u64 = 0;
-
-/// Stands for no row: the initial put's.
-const NO_ROW: u32 = u32::MAX;
-
-/// A cluster's ends, and the rows that set them.
-#[derive(Clone, Copy, Debug)]
-struct Zone {
-    earliest_return: u64,
-    latest_invoke: u64,
-    put: u32,
-    returned_by: u32,
-    invoked_by: u32,
-}
-
-impl Zone {
-    const INITIAL: Self = Self {
-        earliest_return: BEFORE_TIME,
-        latest_invoke: BEFORE_TIME,
-        put: NO_ROW,
-        returned_by: NO_ROW,
-        invoked_by: NO_ROW,
-    };
-
-    fn of_put(index: &Index<'_>, put: usize) -> Self {
-        Self::from_put(put, index.fine_invoke(put), index.fine_return(put))
-    }
-
-    fn from_put(put: usize, invoke: u64, returned: u64) -> Self {
-        Self {
-            earliest_return: shifted(returned),
-            latest_invoke: shifted(invoke),
-            put: put as u32,
-            returned_by: put as u32,
-            invoked_by: put as u32,
-        }
-    }
-
-    fn add(&mut self, index: &Index<'_>, get: usize) {
-        self.add_at(get, index.fine_invoke(get), index.fine_return(get));
-    }
-
-    fn add_at(&mut self, get: usize, invoke: u64, returned: u64) {
-        let (returned, invoke) = (shifted(returned), shifted(invoke));
-        if returned < self.earliest_return {
-            self.earliest_return = returned;
-            self.returned_by = get as u32;
-        }
-        if invoke > self.latest_invoke {
-            self.latest_invoke = invoke;
-            self.invoked_by = get as u32;
-        }
-    }
-
-    const fn is_forward(&self) -> bool {
-        self.earliest_return < self.latest_invoke
-    }
-
-    const fn start(&self) -> u64 {
-        if self.is_forward() {
-            self.earliest_return
-        } else {
-            self.latest_invoke
-        }
-    }
-
-    const fn end(&self) -> u64 {
-        if self.is_forward() {
-            self.latest_invoke
-        } else {
-            self.earliest_return
-        }
-    }
-
-    fn rows(&self) -> impl Iterator<Item = usize> {
-        [self.put, self.returned_by, self.invoked_by]
-            .into_iter()
-            .filter(|row| *row != NO_ROW)
-            .map(|row| row as usize)
-    }
-
-    fn name(&self, index: &Index<'_>) -> String {
-        if self.put == NO_ROW {
-            "the initial value".to_owned()
-        } else {
-            let id = index.columns.written[self.put as usize];
-            format!("value {}", index.history.value_name(id))
-        }
-    }
-}
-
-const fn shifted(time: u64) -> u64 {
-    if time == NEVER { NEVER } else { time + 1 }
 }
 
 /// Checks every key, by times and by the versions that the store gives.

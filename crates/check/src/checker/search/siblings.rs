@@ -13,6 +13,8 @@
 //!
 //! Exponential in the puts on one key that are concurrent, so for small histories.
 
+mod puts;
+
 use std::time::Duration;
 
 use stateright::{Model, Property};
@@ -22,37 +24,10 @@ use super::super::options::Clock;
 use super::progress::Progress;
 use super::{Found, Part, Search, searched};
 use crate::history::Dominance;
+use puts::Puts;
 
-/// Words of 64 puts: longer histories are more than this search affords.
-const WORDS: usize = 4;
 /// Puts that one put can see by choice at most: each doubles the ways.
 const CHOICES_MAX: usize = 16;
-
-/// A set of puts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Puts([u64; WORDS]);
-
-impl Puts {
-    const MAX: usize = 64 * WORDS;
-
-    fn add(&mut self, put: u32) {
-        self.0[put as usize / 64] |= 1 << (put % 64);
-    }
-
-    fn has(&self, put: u32) -> bool {
-        self.0[put as usize / 64] >> (put % 64) & 1 == 1
-    }
-
-    fn join(&mut self, other: &Self) {
-        for (own, other) in self.0.iter_mut().zip(other.0) {
-            *own |= other;
-        }
-    }
-
-    fn iter(self) -> impl Iterator<Item = u32> {
-        (0..Self::MAX as u32).filter(move |put| self.has(*put))
-    }
-}
 
 /// What one operation is and needs.
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ mod register;
 mod regular;
 mod sessions;
 mod steps;
+mod taking;
 mod timeline;
 
 use super::super::regular::APPENDS;

@@ -1,4 +1,4 @@
-//! Which steps one key allows at an instant, and what they do.
+//! Which steps one key allows at an instant; `taking.rs` has what they do.
 
 use super::contents::{Content, Contents, Effect, OTHER};
 use super::register::{State, Step};
@@ -12,7 +12,7 @@ pub(super) struct OneKey<'a> {
 }
 
 impl OneKey<'_> {
-    fn op(&self, op: u32) -> Timed {
+    pub(super) fn op(&self, op: u32) -> Timed {
         self.line.ops[op as usize]
     }
 
@@ -38,12 +38,12 @@ impl OneKey<'_> {
         state.free.has(self.op(op).slot)
     }
 
-    fn is_spent(&self, state: &State, op: u32) -> bool {
+    pub(super) fn is_spent(&self, state: &State, op: u32) -> bool {
         state.spent.has(self.op(op).slot)
     }
 
     /// Whether what its session did at the same instant allows an operation.
-    fn may_come(&self, state: &State, after: u32) -> bool {
+    pub(super) fn may_come(&self, state: &State, after: u32) -> bool {
         if after == NONE || !state.open.contains(&after) {
             return true;
         }
@@ -64,7 +64,7 @@ impl OneKey<'_> {
     }
 
     /// Whether the instant has not come at which something last happens.
-    fn is_to_come(state: &State, last: Option<u32>) -> bool {
+    pub(super) fn is_to_come(state: &State, last: Option<u32>) -> bool {
         last.is_some_and(|at| at >= state.at)
     }
 
@@ -75,7 +75,7 @@ impl OneKey<'_> {
     }
 
     /// Whether an operation that has to take effect still has to find a content.
-    fn is_needed(&self, state: &State, content: Content) -> bool {
+    pub(super) fn is_needed(&self, state: &State, content: Content) -> bool {
         Self::is_to_come(state, self.line.uses(content).found)
             || self
                 .waiting(state)
@@ -83,7 +83,7 @@ impl OneKey<'_> {
     }
 
     /// Whether anybody can still tell a content.
-    fn is_seen(&self, state: &State, content: Content) -> bool {
+    pub(super) fn is_seen(&self, state: &State, content: Content) -> bool {
         self.line.has_mismatches
             || self.line.has_appends
             || self.line.uses(content).may_be_found
@@ -91,7 +91,7 @@ impl OneKey<'_> {
     }
 
     /// Whether a content has to be found that is not there and that nothing can write again.
-    fn is_lost(&self, state: &State, content: Content) -> bool {
+    pub(super) fn is_lost(&self, state: &State, content: Content) -> bool {
         if self.line.has_appends {
             return self.is_text_lost(state);
         }
@@ -106,7 +106,7 @@ impl OneKey<'_> {
     }
 
     /// Whether appends alone are left, and do not lead to a text that has to be found.
-    fn is_text_lost(&self, state: &State) -> bool {
+    pub(super) fn is_text_lost(&self, state: &State) -> bool {
         let writes =
             |op: &u32| !self.is_spent(state, *op) && self.op(*op).effect.writes().is_some();
         if Self::is_to_come(state, self.line.last_put)
@@ -126,30 +126,6 @@ impl OneKey<'_> {
         (0..self.line.classes.len() as u32).any(|class| {
             is_asked(self.line.classes[class as usize].effect) && self.left(state, class) > 0
         })
-    }
-
-    /// Frees what may come now and changes nothing.
-    pub(super) fn settle(&self, state: &mut State) {
-        let mut is_settled = false;
-        while !is_settled {
-            is_settled = true;
-            for place in 0..state.open.len() {
-                let op = state.open[place];
-                let Timed {
-                    effect,
-                    slot,
-                    after,
-                    ..
-                } = self.op(op);
-                if !state.free.has(slot)
-                    && self.contents.step(state.held, effect) == Some(state.held)
-                    && self.may_come(state, after)
-                {
-                    state.free.set(slot);
-                    is_settled = false;
-                }
-            }
-        }
     }
 
     /// Whether somebody may need the effect of a free operation all the same: what it makes of the
@@ -181,74 +157,6 @@ impl OneKey<'_> {
     fn changes(&self, state: &State, effect: Effect) -> bool {
         let after = self.contents.step(state.held, effect);
         after.is_some_and(|after| after != state.held && self.is_told(after))
-    }
-
-    /// Takes a put of a value that is written once, when nothing is lost by that. Whether it did.
-    pub(super) fn take_what_loses_nothing(&self, state: &mut State) -> bool {
-        let line = self.line;
-        if line.has_appends
-            || line.has_mismatches
-            || line.uses(state.held).may_be_found
-            || self.is_needed(state, state.held)
-        {
-            return false;
-        }
-        let loses_nothing = |op: &&u32| {
-            let Timed {
-                effect,
-                after,
-                is_followed,
-                ..
-            } = self.op(**op);
-            let Effect::Put(content) = effect else {
-                return false;
-            };
-            let uses = line.uses(content);
-            let is_tied = after != NONE || is_followed;
-            !is_tied
-                && !self.is_spent(state, **op)
-                && (content == OTHER || uses.writers == 1)
-                && !uses.may_be_found
-                && !uses.is_found_by_others
-                && !Self::is_to_come(state, uses.found)
-                && (!self.is_free(state, **op) || self.is_needed(state, content))
-        };
-        let Some(op) = state.open.iter().find(loses_nothing).copied() else {
-            return false;
-        };
-        self.take_op(state, op);
-        true
-    }
-
-    /// An operation returns that is free. Whether what has to be found still can be.
-    pub(super) fn pass(&self, state: &mut State, op: u32) -> bool {
-        let Timed { effect, slot, .. } = self.op(op);
-        // It may as well come last, and once more write what is there.
-        if effect == Effect::Put(state.held) && !state.spent.has(slot) {
-            self.free_unseen(state);
-        }
-        state.free.clear(slot);
-        state.spent.clear(slot);
-        state.open.retain(|open| *open != op);
-        state.at += 1;
-        state.returned += 1;
-        state.is_wanted = false;
-        self.settle(state);
-        self.forget(state);
-        effect
-            .writes()
-            .is_none_or(|content| !self.is_lost(state, content))
-            && !(self.line.has_appends && self.is_text_lost(state))
-    }
-
-    /// Forgets how many were taken of classes that nobody can tell any more.
-    fn forget(&self, state: &mut State) {
-        let mut used = std::mem::take(&mut state.used);
-        used.retain(|(class, _)| {
-            let written = self.line.classes[*class as usize].effect.writes();
-            written.is_none_or(|content| self.is_seen(state, content))
-        });
-        state.used = used;
     }
 
     /// Whether something that may come right after would tell that the register holds `content`.
@@ -351,68 +259,5 @@ impl OneKey<'_> {
                 let Timed { effect, after, .. } = self.op(other);
                 other != op && effect.is_blind() && self.may_come(state, after)
             })
-    }
-
-    /// Takes a step. Whether what has to be found still can be.
-    pub(super) fn take(&self, state: &mut State, step: Step) -> bool {
-        let before = state.held;
-        match step {
-            Step::Pass => {
-                let first = self.returns_next(state);
-                return first.is_some_and(|op| self.pass(state, op));
-            }
-            Step::Take(op) => {
-                let first = self.returns_next(state);
-                state.is_wanted = first.is_some_and(|first| {
-                    first != op && self.is_free(state, first) && !self.is_spent(state, first)
-                });
-                self.take_op(state, op);
-            }
-            Step::Guess(class) => {
-                let first = self.returns_next(state);
-                state.is_wanted |= first.is_some_and(|first| self.is_free(state, first));
-                match state.used.binary_search_by_key(&class, |(class, _)| *class) {
-                    Ok(place) => state.used[place].1 += 1,
-                    Err(place) => state.used.insert(place, (class, 1)),
-                }
-                self.take_effect(state, self.line.classes[class as usize].effect, None);
-            }
-        }
-        !self.is_lost(state, before)
-    }
-
-    /// Frees what a put may follow at once: whatever is open and changes the content unseen.
-    fn free_unseen(&self, state: &mut State) {
-        for place in 0..state.open.len() {
-            let Timed {
-                effect,
-                slot,
-                after,
-                ..
-            } = self.op(state.open[place]);
-            if effect.is_blind() && self.may_come(state, after) {
-                state.free.set(slot);
-            }
-        }
-    }
-
-    fn take_op(&self, state: &mut State, op: u32) {
-        let Timed { effect, slot, .. } = self.op(op);
-        self.take_effect(state, effect, Some(slot));
-    }
-
-    /// Has an effect, be it that of the open operation in a slot.
-    fn take_effect(&self, state: &mut State, effect: Effect, slot: Option<u32>) {
-        if let Effect::Put(_) = effect {
-            self.free_unseen(state);
-        }
-        if let Some(slot) = slot {
-            state.free.set(slot);
-            state.spent.set(slot);
-        }
-        if let Some(content) = self.contents.step(state.held, effect) {
-            state.held = content;
-        }
-        self.settle(state);
     }
 }

@@ -1,5 +1,8 @@
 //! A history's rows looked up by key, session and id: what every check starts from.
 
+mod groups;
+mod ties;
+
 use std::sync::OnceLock;
 
 use hashbrown::HashMap;
@@ -8,48 +11,13 @@ use super::lookup::{Numbers, Puts, follow};
 use super::session::Judged;
 use super::time::Time;
 use crate::history::{Columns, Dominance, History, Kind, Model, NEVER, Outcome, Phase};
+use groups::Groups;
 
 /// A hash table whose order nothing depends on, and whose hashes are the same in every run.
 pub(super) type Table<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 /// Stands for the put of an id that no usable put wrote.
 pub(super) const NO_PUT: u32 = u32::MAX;
-
-/// Rows in groups: those of group `g` are one slice.
-#[derive(Debug, Default)]
-pub(super) struct Groups {
-    starts: Vec<u32>,
-    rows: Vec<u32>,
-}
-
-impl Groups {
-    /// Groups rows by `group[row]`, in the order of the rows.
-    fn new(group: &[u32], groups: usize) -> Self {
-        let mut starts = vec![0u32; groups + 1];
-        for g in group {
-            starts[*g as usize + 1] += 1;
-        }
-        for g in 0..groups {
-            starts[g + 1] += starts[g];
-        }
-        let mut next = starts.clone();
-        let mut rows = vec![0u32; group.len()];
-        for (row, g) in (0u32..).zip(group) {
-            let slot = &mut next[*g as usize];
-            rows[*slot as usize] = row;
-            *slot += 1;
-        }
-        Self { starts, rows }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.starts.len().saturating_sub(1)
-    }
-
-    pub(super) fn at(&self, group: usize) -> &[u32] {
-        &self.rows[self.starts[group] as usize..self.starts[group + 1] as usize]
-    }
-}
 
 /// The index of one history.
 #[derive(Debug)]
@@ -77,7 +45,7 @@ pub(super) struct Index<'h> {
     context_starts: Vec<u32>,
     /// For each put the puts that its context names, as far as there are such.
     context_puts: Vec<u32>,
-    /// Bits of [`TIED_INVOKE`] and [`TIED_RETURN`].
+    /// Bits of `TIED_INVOKE` and `TIED_RETURN` (`ties.rs`).
     ties: Vec<u8>,
     /// Dense keys on which a session's order at one instant is in no time that this index gives.
     untold: Table<u32, ()>,
@@ -89,12 +57,6 @@ pub(super) struct Index<'h> {
     pub(super) time: Time,
 }
 
-/// The row was invoked at the instant at which its session's last operation on the key returned.
-const TIED_INVOKE: u8 = 1;
-/// The row returned at the instant at which its session's next operation on the key was invoked.
-const TIED_RETURN: u8 = 2;
-/// Operations of one session at one instant that are looked through for the last on a key.
-const TIED_MAX: usize = 64;
 /// Times are counted in quarters of a ns, in 64 bits.
 const TIME_MAX: u64 = (NEVER >> 2) - 1;
 
@@ -176,63 +138,6 @@ impl<'h> Index<'h> {
             }
         }
         Ok(())
-    }
-
-    /// Finds the operations of one session on one key that follow each other without a tick of the
-    /// clock between them. For one such pair at an instant of a key, times can tell it from what
-    /// was concurrent. Two pairs side by side are in no interval order (Fishburn 1970), so times
-    /// cannot tell the others.
-    fn find_ties(&mut self) {
-        let mut taken: Table<(u32, u64), ()> = Table::default();
-        for session in 0..self.by_session.len() {
-            let rows = self.by_session.at(session);
-            for at in 1..rows.len() {
-                let b = rows[at] as usize;
-                let (key, instant) = (self.key[b], self.columns.invoke[b]);
-                let tied = rows[..at].iter().rev().map(|row| *row as usize);
-                let mut tied = tied.take_while(|row| self.ends_at(*row, instant));
-                let on_key = |row: &usize| self.key[*row] == key && self.returned(*row) == instant;
-                let Some(a) = tied.by_ref().take(TIED_MAX).find(on_key) else {
-                    if tied.next().is_some() {
-                        self.untold.insert(key, ());
-                    }
-                    continue;
-                };
-                if taken.insert((key, instant), ()).is_none() {
-                    self.ties[a] |= TIED_RETURN;
-                    self.ties[b] |= TIED_INVOKE;
-                } else {
-                    self.untold.insert(key, ());
-                }
-            }
-        }
-    }
-
-    /// Whether the row ended at `instant`, or began there without an end.
-    fn ends_at(&self, row: usize, instant: u64) -> bool {
-        match self.columns.returned[row] {
-            NEVER => self.columns.invoke[row] == instant,
-            returned => returned == instant,
-        }
-    }
-
-    /// Whether on some key the order of a session is in neither [`Self::fine_invoke`] nor
-    /// [`Self::fine_return`].
-    pub(super) fn has_untold_ties(&self) -> bool {
-        !self.untold.is_empty()
-    }
-
-    /// The dense keys on which that is so, in no order that matters.
-    #[cfg(feature = "stateright")]
-    pub(super) fn untold_keys(&self) -> Vec<u32> {
-        let mut keys: Vec<u32> = self.untold.keys().copied().collect();
-        keys.sort_unstable();
-        keys
-    }
-
-    /// Whether that is so on a dense key.
-    pub(super) fn has_untold_ties_on(&self, key: u32) -> bool {
-        self.untold.contains_key(&key)
     }
 
     /// The put to the row's key that wrote `id` and did not fail.
@@ -368,24 +273,6 @@ impl<'h> Index<'h> {
         let session =
             columns.session[a] == columns.session[b] && columns.index[a] < columns.index[b];
         session || self.returned(a) < self.invoke(b)
-    }
-
-    /// The invoke in quarters of a ns: what a session did next at the same instant comes after.
-    pub(super) fn fine_invoke(&self, row: usize) -> u64 {
-        let tied = self.ties[row] & TIED_INVOKE != 0;
-        (self.invoke(row) << 2) | if tied { 2 } else { 0 }
-    }
-
-    /// The return in quarters of a ns, after every invoke at the same instant but that of what its
-    /// session did next.
-    pub(super) fn fine_return(&self, row: usize) -> u64 {
-        match self.returned(row) {
-            NEVER => NEVER,
-            returned => {
-                let tied = self.ties[row] & TIED_RETURN != 0;
-                (returned << 2) | if tied { 1 } else { 3 }
-            }
-        }
     }
 
     /// How sentences name an operation.
