@@ -1,6 +1,11 @@
 //! What the searches for an order of operations on registers have in common: the operations
 //! themselves, what a search may cost, and making what has no order small. `wing_gong/` searches in
 //! time, key by key; `sequential.rs` searches for one order of all sessions.
+//!
+//! There are two searches since each has what the other lacks. A sweep needs a line of time to go
+//! along. Depth first with a memo can keep time, too, but cannot leave out what another state makes
+//! superfluous: within 500,000 states it left 25 of 90 random histories open, the sweep 6, and with
+//! one write in ten of unknown outcome it took 70 times the instructions.
 
 pub(super) mod operation;
 pub(super) mod smallest;
