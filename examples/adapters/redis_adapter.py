@@ -47,7 +47,7 @@ def answers(stream):
 node = json.loads(sys.stdin.readline())["init"]["node"]
 redis = socket.create_connection((node["host"], node["port"]))
 under_way = queue.SimpleQueue()
-print(json.dumps({"ready": {"ops": ["read", "update", "cas"]}}), flush=True)
+print(json.dumps({"ready": {"ops": ["read", "update", "cas", "delete"]}}), flush=True)
 threading.Thread(target=answers, args=(redis.makefile("rb"),), daemon=True).start()
 for line in sys.stdin:
     ask = json.loads(line)
@@ -56,5 +56,7 @@ for line in sys.stdin:
         redis.sendall(command("GET", ask["key"]))
     elif ask["op"] == "update":
         redis.sendall(command("SET", ask["key"], ask["value"]))
+    elif ask["op"] == "delete":
+        redis.sendall(command("DEL", ask["key"]))
     else:
         redis.sendall(command("EVAL", CAS, "1", ask["key"], ask["from"] or "", ask["to"]))

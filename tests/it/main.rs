@@ -32,6 +32,7 @@ mod planted_under_faults;
 mod prefixes;
 mod program;
 mod replica_scripts;
+mod running_stores;
 mod scale;
 mod simulation;
 mod stores;

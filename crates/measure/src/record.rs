@@ -113,6 +113,9 @@ pub struct StoreRecord {
     /// What the pipe to its adapter costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipe: Option<PipeRecord>,
+    /// Keys that were deleted in the end, if that was asked for and done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleaned: Option<u64>,
 }
 
 /// What the pipe to an adapter costs: an adapter that answers everything at once, measured in the

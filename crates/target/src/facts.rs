@@ -46,6 +46,8 @@ impl Facts {
 pub struct Operations {
     /// Whether it knows compare-and-set.
     pub compare_and_set: bool,
+    /// Whether it can delete keys.
+    pub delete: bool,
 }
 
 /// Where the writes of a session go.

@@ -84,6 +84,14 @@ pub trait Target {
         paused: bool,
     ) -> Local<'_, Result<bool, String>>;
 
+    /// Deletes the keys that clients wrote: at most those below `keys_end`, under this run's names and
+    /// no others. Says how many were there. It is called once, when no connection is left.
+    fn clean(&mut self, keys_end: u64) -> Local<'_, Result<u64, String>> {
+        let _ = keys_end;
+        let kept = "what it holds ends with it".to_owned();
+        Box::pin(std::future::ready(Err(kept)))
+    }
+
     /// Ends every node in good order, and returns those that had to be killed.
     fn stop(self: Box<Self>) -> Local<'static, Vec<NodeId>>;
 }

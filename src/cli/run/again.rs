@@ -214,3 +214,12 @@ fn a_command_that_leaves_something_out_asks_for_another_run() {
     let other = asked(words(&forgotten).iter().map(String::as_str));
     assert_ne!(other, Ok(config));
 }
+
+#[test]
+fn a_run_against_a_store_that_runs_already_is_asked_for_again_with_its_nodes() {
+    let given = "--store redis --endpoints a:1,b:2 --clean --set store.appendfsync=no";
+    let config = asked(given.split(' ')).expect("a run");
+    assert_eq!(again(&config).as_ref(), Ok(&config));
+    let command = config.command();
+    assert!(command.contains("--endpoints a:1,b:2 --clean"), "{command}");
+}

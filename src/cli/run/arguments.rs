@@ -11,7 +11,7 @@ use crate::checker::Model;
 use crate::measure::Slo;
 use crate::node::{Durability, HostKind};
 use crate::protocol::Lattice;
-use crate::run::{Config, HISTORY_LIMIT_DEFAULT};
+use crate::run::{Config, HISTORY_LIMIT_DEFAULT, Unfit};
 use crate::server::Architecture;
 use crate::session::{Policy, Routing};
 use crate::targets::store::{Definition, StoreConfig};
@@ -49,6 +49,10 @@ pub(in crate::cli) struct RunArgs {
         requires = "store"
     )]
     endpoints: Vec<String>,
+
+    /// Deletes the keys that the run wrote, in the end, from the nodes of `--endpoints`.
+    #[arg(long)]
+    clean: bool,
 
     /// The model that the verdict is about, instead of what the store promises: any model of the
     /// ladder.
@@ -291,6 +295,7 @@ impl RunArgs {
             .collect();
         let Some(name) = &self.store else {
             return match options.first() {
+                None if self.clean => Err(Failure::bad_arguments(Unfit::NothingToClean)),
                 None => Ok(None),
                 Some((option, _)) => Err(Failure::bad_arguments(anyhow!(
                     "--set store.{option} sets an option of a store, and none is named: add --store"
@@ -302,6 +307,7 @@ impl RunArgs {
         let store = store.map_err(Failure::bad_arguments)?;
         Ok(Some(StoreConfig {
             endpoints: self.endpoints.clone(),
+            clean: self.clean,
             host: self.host,
             ..store
         }))

@@ -124,6 +124,7 @@ impl Words {
         self.option("store", &store.source);
         let endpoints: Vec<&str> = store.endpoints.iter().map(String::as_str).collect();
         self.list("endpoints", &endpoints);
+        self.flag("clean", store.clean);
         for (name, value) in &store.options {
             let choice = store.definition.options.get(name);
             if choice.is_none_or(|choice| choice.default != *value) {

@@ -243,10 +243,24 @@ impl Config {
             return Err(Unfit::Machine(why));
         }
         self.workload().validate()?;
-        let facts = self.facts();
-        can_be_asked(&facts.name, facts.operations, &self.workload().mix)?;
+        if { self.store.as_ref() }.is_some_and(|store| store.clean && store.endpoints.is_empty()) {
+            return Err(Unfit::NothingToClean);
+        }
+        self.suits(&self.facts())?;
         let with_faults = self.plan()?.is_some_and(|plan| plan.has_network_faults());
         self.host.can_be_had(with_faults)?;
+        Ok(())
+    }
+
+    /// Whether a store of which this is known can be asked for all of it.
+    ///
+    /// # Errors
+    /// When it cannot; the message says what to choose instead.
+    pub(super) fn suits(&self, facts: &Facts) -> Result<(), Unfit> {
+        can_be_asked(&facts.name, facts.operations, &self.workload().mix)?;
+        if { self.store.as_ref() }.is_some_and(|store| store.clean) && !facts.operations.delete {
+            return Err(Unfit::NoDelete(facts.name.clone()));
+        }
         Ok(())
     }
 
@@ -287,6 +301,18 @@ pub enum Unfit {
         "{0} knows no compare-and-set: choose local or sharded, or leave mix.compare_and_set out"
     )]
     NoCompareAndSet(String),
+    /// The store is started for the run, and what it holds ends with it.
+    #[error(
+        "--clean deletes what a run leaves in a store that runs already: add --endpoints, or leave \
+         --clean out"
+    )]
+    NothingToClean,
+    /// The store's adapter does not know how to delete.
+    #[error(
+        "{0} cannot delete keys, since its adapter does not name `delete` among its ops: teach it to \
+         (docs/reference/adapters.md), or leave --clean out"
+    )]
+    NoDelete(String),
     /// The faults cannot come.
     #[error(transparent)]
     Faults(#[from] nemesis::Refusal),

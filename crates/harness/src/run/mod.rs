@@ -156,10 +156,10 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         reason,
         directory: directory.path().to_owned(),
     };
-    let mut target = start_target(config, &directory).await?;
+    let mut target = start_target(config, &directory, start).await?;
     let facts = target.facts().clone();
     // An adapter says only now what it knows.
-    if let Err(unfit) = can_be_asked(&facts.name, facts.operations, &config.workload().mix) {
+    if let Err(unfit) = config.suits(&facts) {
         target.stop().await;
         return Err(unfit.into());
     }
@@ -174,7 +174,14 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         &mut stages,
     )
     .await?;
-    let complaints = target.complaints();
+    let cleaned = clean(config, &mut *target, driver.keys_end(), &mut stages).await;
+    let mut complaints = target.complaints();
+    complaints.extend(
+        cleaned
+            .as_ref()
+            .and_then(|cleaned| cleaned.as_ref().err())
+            .cloned(),
+    );
     let version = target.version();
     target.stop().await;
     let inserts_withheld = driver.inserts_withheld();
@@ -232,6 +239,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         complaints,
         version,
         price,
+        cleaned: cleaned.and_then(Result::ok),
     };
     Ok(Finished {
         record: record::assemble(config, &facts, &directory, findings),
@@ -240,6 +248,22 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         attachments,
         directory,
     })
+}
+
+/// Deletes what the run wrote, if it was asked to, however the run ended. Says how many keys there
+/// were, or that they are still there.
+async fn clean(
+    config: &Config,
+    target: &mut dyn Target,
+    keys_end: u64,
+    stages: &mut Stages<'_>,
+) -> Option<Result<u64, String>> {
+    if !config.store.as_ref()?.clean {
+        return None;
+    }
+    stages.begin("clean");
+    let cleaned = target.clean(keys_end).await;
+    Some(cleaned.map_err(|why| format!("keys of this run are still there (--clean): {why}")))
 }
 
 /// What the pipe to an adapter costs, where there is one.
@@ -259,7 +283,11 @@ async fn price_of_the_pipe(config: &Config) -> Option<adapter::Price> {
 }
 
 /// Starts the target: the only place that knows which one it is.
-async fn start_target(config: &Config, directory: &Directory) -> Result<Box<dyn Target>, Error> {
+async fn start_target(
+    config: &Config,
+    directory: &Directory,
+    start: Timestamp,
+) -> Result<Box<dyn Target>, Error> {
     let Some(store) = &config.store else {
         let started = Zoo::start(&cluster_config(config, directory), config.timeout).await;
         let started = started.map_err(|reason| Error::Start(strained(reason, config)))?;
@@ -272,7 +300,9 @@ async fn start_target(config: &Config, directory: &Directory) -> Result<Box<dyn 
             source,
         })?,
     };
-    let (logs, name) = (directory.nodes(), directory.name());
+    // Another machine may start a run of this name against the same store within this second.
+    let name = format!("{}-{:09}", directory.name(), start.subsec_nanosecond());
+    let logs = directory.nodes();
     let started = Store::start(store, &program, &name, &logs, config.timeout).await;
     Ok(Box::new(started.map_err(Error::Start)?))
 }

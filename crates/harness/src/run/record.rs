@@ -47,6 +47,8 @@ pub(super) struct Findings<'a> {
     pub(super) version: Option<String>,
     /// What the pipe to its adapter costs.
     pub(super) price: Option<Price>,
+    /// Keys that were deleted in the end, if that was asked for.
+    pub(super) cleaned: Option<u64>,
 }
 
 /// The lattice by name, where there is one.
@@ -202,6 +204,7 @@ fn store_record(config: &Config, facts: &Facts, findings: &Findings<'_>) -> Opti
             operations_per_s: price.operations_per_s,
             p50_ns: price.p50_ns,
         }),
+        cleaned: findings.cleaned,
     })
 }
 

@@ -49,6 +49,7 @@ pub(super) fn foreign(store: &StoreRecord) -> String {
         store.version.clone(),
         Some(format!("adapter {}", store.adapter)),
         ran,
+        { store.cleaned }.map(|keys| format!("{} deleted in the end", plural(keys, "key"))),
     ];
     join(known.into_iter().flatten().chain(options))
 }

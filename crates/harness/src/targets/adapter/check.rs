@@ -118,8 +118,11 @@ impl Trial {
             "what was written is read, letter by letter",
             expect(&read, &[first]),
         );
-        if adapter.ops.iter().any(|op| op == "cas") {
+        if adapter.knows("cas") {
             self.compare_and_set(&mut adapter, &key, &absent).await;
+        }
+        if adapter.knows("delete") {
+            self.delete(&mut adapter, &key).await;
         }
         let many = self.many(&mut adapter).await;
         self.note(
@@ -161,6 +164,18 @@ impl Trial {
         let answers = [Got::Fail(Meaning::Mismatch), Got::Fail(Meaning::NoSuchKey)];
         let tried = "a compare-and-set of a key that is not there fails with code 22 or 20";
         self.note(tried, expect(&none, &answers));
+    }
+
+    async fn delete(&mut self, adapter: &mut Program, key: &str) {
+        let done = self.one(adapter, Ask::Delete { key }).await;
+        self.note("a delete is done", expect(&done, &[Got::Ok(None)]));
+        let read = self.one(adapter, Ask::Read { key }).await;
+        let tried = "what was deleted reads as null";
+        self.note(tried, expect(&read, &[Got::Ok(None)]));
+        let again = self.one(adapter, Ask::Delete { key }).await;
+        let answers = [Got::Ok(None), Got::Fail(Meaning::NoSuchKey)];
+        let tried = "a delete of a key that is not there is done, or fails with code 20";
+        self.note(tried, expect(&again, &answers));
     }
 
     fn key(&self, name: &str) -> String {

@@ -48,11 +48,12 @@ impl AdapterConnector {
     pub(super) async fn operations(&self) -> anyhow::Result<Operations> {
         let program = self.start(0).await?;
         Ok(Operations {
-            compare_and_set: program.ops.iter().any(|op| op == "cas"),
+            compare_and_set: program.knows("cas"),
+            delete: program.knows("delete"),
         })
     }
 
-    async fn start(&self, node: usize) -> anyhow::Result<Program> {
+    pub(super) async fn start(&self, node: usize) -> anyhow::Result<Program> {
         let speech = &self.speech;
         let log = format!("{}-adapter.log", speech.nodes[node].name);
         let recipe = Recipe {

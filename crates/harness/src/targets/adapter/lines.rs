@@ -53,6 +53,9 @@ pub(super) enum Ask<'a> {
         from: Option<&'a str>,
         to: &'a str,
     },
+    Delete {
+        key: &'a str,
+    },
 }
 
 /// Appends a request.
@@ -72,6 +75,7 @@ pub(super) fn append(out: &mut String, id: u32, ask: Ask<'_>) {
             r#"{{"id":{id},"op":"cas","key":"{key}","from":{},"to":"{to}"}}"#,
             quoted(from)
         ),
+        Ask::Delete { key } => writeln!(out, r#"{{"id":{id},"op":"delete","key":"{key}"}}"#),
     };
     written.expect("memory takes all");
 }

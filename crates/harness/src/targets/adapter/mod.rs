@@ -2,6 +2,7 @@
 //! input and output (docs/reference/adapters.md).
 
 mod check;
+mod clean;
 mod connection;
 mod lines;
 mod price;
@@ -16,6 +17,7 @@ use super::store::{Speech, StoreConfig};
 use connection::AdapterConnector;
 
 pub use check::{Finding, check};
+pub(super) use clean::clean;
 pub use price::{Price, price};
 pub use program::{NULL_ARGUMENT, run_if_null_adapter};
 

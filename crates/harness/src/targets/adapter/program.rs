@@ -114,6 +114,11 @@ impl Program {
         })
     }
 
+    /// Whether it says that it can be asked for this.
+    pub(super) fn knows(&self, op: &str) -> bool {
+        self.ops.iter().any(|known| known == op)
+    }
+
     async fn ready(&mut self) -> anyhow::Result<Vec<String>> {
         let mut line = Vec::new();
         if !self.read_line(&mut line).await? {

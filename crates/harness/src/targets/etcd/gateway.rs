@@ -19,6 +19,7 @@ const ANSWER_BYTES_MAX: usize = 8 << 20;
 
 pub(super) const RANGE: &str = "/v3/kv/range";
 pub(super) const PUT: &str = "/v3/kv/put";
+pub(super) const DELETE: &str = "/v3/kv/deleterange";
 pub(super) const TRANSACTION: &str = "/v3/kv/txn";
 pub(super) const STATUS: &str = "/v3/maintenance/status";
 
@@ -86,6 +87,32 @@ pub(super) fn put(key: &[u8], value: &[u8]) -> Vec<u8> {
     }
     let (key, value) = (STANDARD.encode(key), STANDARD.encode(value));
     serde_json::to_vec(&Put { key, value }).expect("plain data")
+}
+
+/// The body of a deletion of every key that begins so.
+pub(super) fn delete_all(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    // Prefixes are ASCII and end with a colon: the next string is the one with the next letter.
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    let (key, range_end) = (STANDARD.encode(prefix), STANDARD.encode(end));
+    serde_json::to_vec(&serde_json::json!({ "key": key, "range_end": range_end }))
+        .expect("plain data")
+}
+
+/// How many keys a deletion found.
+pub(super) fn deleted(body: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Deleted<'a> {
+        /// Left out where it is 0.
+        #[serde(default)]
+        deleted: Option<&'a str>,
+        #[serde(rename = "header")]
+        _header: serde::de::IgnoredAny,
+    }
+    let deleted: Deleted<'_> = serde_json::from_slice(body).ok()?;
+    deleted.deleted.map_or(Some(0), |count| count.parse().ok())
 }
 
 /// The body of a transaction that sets a key if it holds what is expected, or else reads it.
@@ -241,6 +268,20 @@ mod tests {
         assert_eq!(leads(br#"{"header":{"member_id":"2"}}"#), Some(false));
         let failed = br#"{"error":"etcdserver: too many requests","message":"etcdserver: too many requests","code":8}"#;
         assert_eq!(error(failed), "etcdserver: too many requests");
+    }
+
+    #[test]
+    fn a_deletion_is_of_every_key_with_the_prefix_and_says_how_many_there_were() {
+        let asked: serde_json::Value =
+            serde_json::from_slice(&delete_all(b"kvs:a:")).expect("JSON");
+        assert_eq!(asked["key"], STANDARD.encode("kvs:a:"));
+        assert_eq!(asked["range_end"], STANDARD.encode("kvs:a;"));
+        assert_eq!(
+            deleted(br#"{"header":{"revision":"9"},"deleted":"12"}"#),
+            Some(12)
+        );
+        assert_eq!(deleted(br#"{"header":{"revision":"9"}}"#), Some(0));
+        assert_eq!(deleted(b"{}"), None);
     }
 
     #[test]

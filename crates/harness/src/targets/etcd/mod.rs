@@ -1,5 +1,6 @@
 //! etcd through its JSON gateway: one request at a time on each of some HTTP connections a node.
 
+mod clean;
 mod connection;
 mod errors;
 mod gateway;
@@ -23,10 +24,12 @@ pub(super) const BUILTIN: Builtin = Builtin {
     name: "etcd",
     operations: Operations {
         compare_and_set: true,
+        delete: true,
     },
     // The revision of each write orders them all.
     evidence: |_| Evidence::Versions,
     connector: |speech| Ok(Rc::new(EtcdConnector::new(speech))),
+    clean: |speech, _| Box::pin(clean::clean(speech)),
 };
 
 /// Asks each node whether it leads.

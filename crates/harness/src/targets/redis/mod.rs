@@ -1,5 +1,6 @@
 //! Redis, and other stores with its protocol: RESP2 over one pipelined connection for each node.
 
+mod clean;
 mod connection;
 mod errors;
 mod leadership;
@@ -21,10 +22,12 @@ pub(super) const BUILTIN: Builtin = Builtin {
     name: "redis",
     operations: Operations {
         compare_and_set: true,
+        delete: true,
     },
     // Nothing that a reply says survives a fail-over.
     evidence: |_| Evidence::None,
     connector: |speech| Ok(Rc::new(RedisConnector::new(speech)?)),
+    clean: |speech, keys_end| Box::pin(clean::clean(speech, keys_end)),
 };
 
 /// Asks each server whether it is the primary.

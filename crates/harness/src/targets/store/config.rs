@@ -26,6 +26,8 @@ pub struct StoreConfig {
     pub promise: Model,
     /// Where its nodes run already; this program starts them when empty.
     pub endpoints: Vec<String>,
+    /// Whether the keys of the run are deleted in the end.
+    pub clean: bool,
     /// Where nodes that this program starts run.
     pub host: HostKind,
     /// Where the files are looked for that its commands name by relative paths: beside its own
@@ -85,6 +87,7 @@ impl StoreConfig {
             source,
             definition,
             endpoints: Vec::new(),
+            clean: false,
             host: HostKind::default(),
         })
     }
@@ -134,6 +137,7 @@ impl StoreConfig {
             None => (
                 Operations {
                     compare_and_set: true,
+                    delete: true,
                 },
                 Evidence::None,
             ),

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kvs_target::{Connector, Evidence, Leadership, Operations};
+use kvs_target::{Connector, Evidence, Leadership, Local, Operations};
 
 pub use catalogue::CATALOGUE;
 use complaints::Complaints;
@@ -35,6 +35,9 @@ use super::{etcd, redis};
 /// Makes the connections to a store.
 type Connect = fn(&Rc<Speech>) -> Result<Rc<dyn Connector>, Wrong>;
 
+/// Deletes a run's keys, from 0 to this, and says how many were there.
+type Clean = fn(&Speech, u64) -> Local<'_, Result<u64, String>>;
+
 /// A client of this program's own.
 pub(super) struct Builtin {
     /// Its name, as `[adapter] builtin` has it.
@@ -45,6 +48,8 @@ pub(super) struct Builtin {
     pub(super) evidence: fn(&BTreeMap<String, String>) -> Evidence,
     /// Makes its connections.
     pub(super) connector: Connect,
+    /// Deletes what was written over them.
+    pub(super) clean: Clean,
 }
 
 /// A way of this program's own to ask which node takes writes.

@@ -42,6 +42,8 @@ pub struct Store {
     leadership: Option<Rc<dyn Leadership>>,
     nodes: Vec<NodePrograms>,
     processes: Processes,
+    /// This program, which becomes an adapter.
+    program: PathBuf,
     logs: PathBuf,
 }
 
@@ -112,6 +114,7 @@ impl Store {
             connector,
             nodes,
             processes: Processes::default(),
+            program: program.to_owned(),
             logs: logs.to_owned(),
         };
         store.note_processes();
@@ -398,6 +401,19 @@ impl Target for Store {
         Box::pin(std::future::ready(Err(
             "kvs-bench cannot reach below this store's files".to_owned(),
         )))
+    }
+
+    fn clean(&mut self, keys_end: u64) -> Local<'_, Result<u64, String>> {
+        match &self.config.definition.adapter.builtin {
+            Some(name) => match builtin(name) {
+                Ok(builtin) => (builtin.clean)(&self.speech, keys_end),
+                Err(wrong) => Box::pin(std::future::ready(Err(wrong.0))),
+            },
+            None => {
+                let (config, program) = (&self.config, &self.program);
+                Box::pin(adapter::clean(config, program, &self.speech, keys_end))
+            }
+        }
     }
 
     fn stop(self: Box<Self>) -> Local<'static, Vec<NodeId>> {

@@ -62,6 +62,7 @@ pub fn facts(architecture: &Architecture, lattice: Lattice, durability: Durabili
         // Replicas that gossip cannot compare and set.
         operations: Operations {
             compare_and_set: !architecture.is_replicated(),
+            delete: false,
         },
         writes: Writes::Any,
         reads: Reads::AsAsked,
