@@ -1,7 +1,7 @@
-//! Stores that run already: what a run leaves there. Tests that need Redis or
+//! Stores that run already: what a run leaves there, and how it proves itself. Tests that need Redis or
 //! Python say so where these are missing.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -210,4 +210,213 @@ fn what_a_run_leaves_in_nodes_that_end_with_it_needs_no_deleting() {
             "{line}"
         );
     }
+}
+
+/// What nobody may read in anything that a run leaves.
+const PASSWORD: &str = "correct-horse-battery";
+const PASSWORD_VARIABLE: &str = "KVS_TEST_PASSWORD";
+const USER_VARIABLE: &str = "KVS_TEST_USER";
+
+/// A run of the store of a file, in an environment with these variables.
+fn run_as(store: &str, endpoint: &str, variables: &[(&str, &str)]) -> (Ended, TempDir) {
+    let results = tempfile::tempdir().unwrap();
+    let mut command = Command::new(PROGRAM);
+    command
+        .env_remove(PASSWORD_VARIABLE)
+        .env_remove(USER_VARIABLE)
+        .envs(variables.iter().copied())
+        .arg(format!("--store={store}"))
+        .arg(format!("--results={}", results.path().display()))
+        .args([endpoint, "--clean"])
+        .args(SHORT);
+    (Running::start(&mut command).wait(), results)
+}
+
+/// That a run is refused in a line with these words, and without the password.
+#[track_caller]
+fn is_let_in_by_nobody((ended, _results): &(Ended, TempDir), words: &[&str]) {
+    assert_eq!(ended.code(), 255, "{}{}", ended.stdout, ended.stderr);
+    let line = ended.error_line();
+    for word in words {
+        assert!(line.contains(word), "{word:?} in {line}");
+    }
+    assert!(!line.contains(PASSWORD), "{line}");
+}
+
+/// That a run was let in, and that nothing that it left says the password.
+#[track_caller]
+fn is_let_in((ended, results): &(Ended, TempDir)) {
+    assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended.stdout.contains("20 keys deleted in the end"),
+        "{}",
+        ended.stdout
+    );
+    let directory = run_directory(results.path()).unwrap();
+    let mut left = vec![directory];
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).unwrap();
+            left.extend(entries.map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let told = bytes
+            .windows(PASSWORD.len())
+            .any(|it| it == PASSWORD.as_bytes());
+        assert!(!told, "{} says the password", path.display());
+    }
+}
+
+/// The file of a store that a builtin speaks to, which names the variables.
+fn file_with_auth(builtin: &str, user: bool) -> (TempDir, String) {
+    let user = if user {
+        format!("user = \"{USER_VARIABLE}\"\n")
+    } else {
+        String::new()
+    };
+    file(&format!(
+        "[adapter]\nbuiltin = \"{builtin}\"\n[auth]\n{user}password = \"{PASSWORD_VARIABLE}\""
+    ))
+}
+
+#[test]
+fn a_redis_that_wants_a_password_is_driven_with_the_one_in_the_environment() {
+    let Some(redis) = Redis::start(PASSWORD, &[]) else {
+        return;
+    };
+    let (_folder, store) = file_with_auth("redis", false);
+    let right = run_as(&store, &redis.endpoint(), &[(PASSWORD_VARIABLE, PASSWORD)]);
+    is_let_in(&right);
+    let wrong = run_as(&store, &redis.endpoint(), &[(PASSWORD_VARIABLE, "wrong")]);
+    let told = "does not take the password of KVS_TEST_PASSWORD (WRONGPASS";
+    is_let_in_by_nobody(&wrong, &[told, "set this variable"]);
+    let (unset, _results) = run_as(&store, &redis.endpoint(), &[]);
+    assert_eq!(unset.code(), 254, "{}", unset.stderr);
+    let line = unset.error_line();
+    assert!(
+        line.contains("variable KVS_TEST_PASSWORD is not set"),
+        "{line}"
+    );
+    let nobody = run_as("redis", &redis.endpoint(), &[]);
+    let told = [
+        "it wants to know who asks (NOAUTH",
+        "under [auth] in the store's file",
+    ];
+    is_let_in_by_nobody(&nobody, &told);
+}
+
+#[test]
+fn a_user_of_redis_is_let_in_and_told_what_it_may_not_do() {
+    let Some(redis) = Redis::start(PASSWORD, &[]) else {
+        return;
+    };
+    redis.says(&[
+        &format!("ACL SETUSER ada on >{PASSWORD} ~kvs:* +@read +@write +@scripting +auth +ping"),
+        &format!("ACL SETUSER eve on >{PASSWORD} ~kvs:* +@read +set +auth +ping"),
+    ]);
+    let (_folder, store) = file_with_auth("redis", true);
+    let as_user = |user, password| {
+        let variables = [(USER_VARIABLE, user), (PASSWORD_VARIABLE, password)];
+        run_as(&store, &redis.endpoint(), &variables)
+    };
+    is_let_in(&as_user("ada", PASSWORD));
+    let told = "the user and the password of KVS_TEST_USER and KVS_TEST_PASSWORD (WRONGPASS";
+    is_let_in_by_nobody(&as_user("ada", "wrong"), &[told, "set these variables"]);
+    is_let_in_by_nobody(&as_user("bob", PASSWORD), &[told]);
+    let (ended, _results) = as_user("eve", PASSWORD);
+    assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
+    let screen = screen(&ended);
+    assert!(
+        screen.contains("keys of this run are still there (--clean)"),
+        "{screen}"
+    );
+    assert!(screen.contains("NOPERM"), "{screen}");
+}
+
+/// What etcd's gateway answers to a request, by a connection of its own; nothing while it is not there.
+fn etcd_says(port: u16, path: &str, body: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+        return String::new();
+    };
+    let length = body.len();
+    let request = format!(
+        "POST /v3/{path} HTTP/1.1\r\nHost: etcd\r\nContent-Length: {length}\r\nConnection: close\r\n\
+         \r\n{body}"
+    );
+    let mut answer = String::new();
+    // It may still be starting.
+    let asked = stream.write_all(request.as_bytes());
+    let _ = asked.and_then(|()| stream.read_to_string(&mut answer));
+    answer
+}
+
+#[test]
+fn an_etcd_with_users_is_driven_as_one_of_them() {
+    if !is_installed("etcd") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (port, peer) = (free_port(), free_port());
+    let (client, peer) = (
+        format!("http://127.0.0.1:{port}"),
+        format!("http://127.0.0.1:{peer}"),
+    );
+    let mut command = Command::new("etcd");
+    command
+        .args(["--data-dir", "data", "--unsafe-no-fsync"])
+        .args([
+            "--listen-client-urls",
+            &client,
+            "--advertise-client-urls",
+            &client,
+        ])
+        .args([
+            "--listen-peer-urls",
+            &peer,
+            "--initial-advertise-peer-urls",
+            &peer,
+        ])
+        .args(["--initial-cluster", &format!("default={peer}")])
+        .current_dir(&folder);
+    let _etcd = Running::start(&mut command);
+    until("etcd serves", || {
+        etcd_says(port, "kv/range", "{\"key\":\"YQ==\"}").starts_with("HTTP/1.1 200")
+    });
+    for (path, body) in [
+        (
+            "auth/user/add",
+            format!("{{\"name\":\"root\",\"password\":\"{PASSWORD}\"}}"),
+        ),
+        ("auth/role/add", "{\"name\":\"root\"}".to_owned()),
+        (
+            "auth/user/grant",
+            "{\"user\":\"root\",\"role\":\"root\"}".to_owned(),
+        ),
+        ("auth/enable", "{}".to_owned()),
+    ] {
+        let said = etcd_says(port, path, &body);
+        assert!(said.starts_with("HTTP/1.1 200"), "{path}: {said}");
+    }
+    let endpoint = format!("--endpoints=127.0.0.1:{port}");
+    let (_folder, store) = file_with_auth("etcd", true);
+    let with = |password| {
+        run_as(
+            &store,
+            &endpoint,
+            &[(USER_VARIABLE, "root"), (PASSWORD_VARIABLE, password)],
+        )
+    };
+    is_let_in(&with(PASSWORD));
+    let told = [
+        "authentication failed, invalid user ID or password",
+        "set these variables",
+    ];
+    is_let_in_by_nobody(&with("wrong"), &told);
+    let nobody = run_as("etcd", &endpoint, &[]);
+    let told = [
+        "it wants to know who asks (etcdserver: user name is empty",
+        "under [auth]",
+    ];
+    is_let_in_by_nobody(&nobody, &told);
 }

@@ -16,7 +16,7 @@ use kvs_node::node::{Durability, HostKind, NetworkError};
 use kvs_target::{Facts, FaultSupport, Operations};
 
 use super::capacity::Capacity;
-use crate::targets::store::StoreConfig;
+use crate::targets::store::{StoreConfig, Wrong};
 use crate::targets::zoo;
 
 /// After how many operations only a sample of the keys goes on being recorded, unless told
@@ -246,6 +246,9 @@ impl Config {
         if { self.store.as_ref() }.is_some_and(|store| store.clean && store.endpoints.is_empty()) {
             return Err(Unfit::NothingToClean);
         }
+        if let Some(store) = &self.store {
+            store.check()?;
+        }
         self.suits(&self.facts())?;
         let with_faults = self.plan()?.is_some_and(|plan| plan.has_network_faults());
         self.host.can_be_had(with_faults)?;
@@ -313,6 +316,9 @@ pub enum Unfit {
          (docs/reference/adapters.md), or leave --clean out"
     )]
     NoDelete(String),
+    /// The environment lacks what the store's file wants of it.
+    #[error(transparent)]
+    Store(#[from] Wrong),
     /// The faults cannot come.
     #[error(transparent)]
     Faults(#[from] nemesis::Refusal),

@@ -22,6 +22,9 @@ pub enum Error {
     /// The nodes could not be started.
     #[error("the nodes did not start: {}", one_line(.0))]
     Start(anyhow::Error),
+    /// Nobody could connect to the nodes.
+    #[error("connecting to the nodes: {}", one_line(.0))]
+    Connect(anyhow::Error),
     /// The load could not be driven to its end.
     #[error("{}; what was recorded is in {}", one_line(reason), directory.display())]
     Load {

@@ -351,8 +351,7 @@ async fn drive_and_stop(
         stages.clock,
     )
     .await
-    .context("connecting to the nodes")
-    .map_err(|reason| Error::Start(strained(reason, config)))?;
+    .map_err(|reason| Error::Connect(strained(reason.into(), config)))?;
     let facts = target.facts();
     let (reads, writes) = (facts.reads, facts.writes);
     if (reads == Reads::Primary || writes == Writes::Primary)

@@ -27,6 +27,7 @@ pub(super) async fn clean(speech: &Speech) -> Result<u64, String> {
 
 async fn clean_at(speech: &Speech, address: SocketAddr) -> io::Result<u64> {
     let mut http = Http::connect(address).await?;
+    http.authenticate(&speech.credentials).await?;
     let body = gateway::delete_all(speech.key_prefix.as_bytes());
     let answer = http.post(gateway::DELETE, body).await?;
     if !answer.is_success {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use hyper::header::HeaderValue;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
@@ -14,10 +15,10 @@ use kvs_core::drive::{Ask, Order, key_name};
 use kvs_core::protocol::{PutWitness, Refusal, Response, Sibling, Version};
 use kvs_target::{Answers, Connection, Connector, Local, NodeAddress, Outgoing, Refused};
 
-use super::errors::{Meaning, meaning};
+use super::errors::{Meaning, is_stranger, meaning};
 use super::gateway::{self, Answer, Compared, Http};
 use super::is_serializable;
-use crate::targets::store::Speech;
+use crate::targets::store::{Credentials, Speech, Wrong};
 
 /// HTTP connections to a node: each has one request under way.
 const CONNECTIONS_MAX: usize = 64;
@@ -34,26 +35,36 @@ struct Settings {
     key_prefix: String,
     serializable: bool,
     patience: Duration,
+    credentials: Credentials,
 }
 
 impl EtcdConnector {
-    pub(super) fn new(speech: &Speech) -> Self {
-        Self {
+    pub(super) fn new(speech: &Speech) -> Result<Self, Wrong> {
+        let credentials = speech.credentials.clone();
+        if credentials.password.is_some() && credentials.user.is_none() {
+            return Err(Wrong(
+                "[auth] of an etcd needs `user` beside `password`".to_owned(),
+            ));
+        }
+        Ok(Self {
             settings: Rc::new(Settings {
                 key_prefix: speech.key_prefix.clone(),
                 serializable: is_serializable(&speech.options),
                 patience: speech.patience,
+                credentials,
             }),
-        }
+        })
     }
 }
 
 impl Connector for EtcdConnector {
     fn connect(&self, node: NodeAddress) -> Local<'_, Result<Box<dyn Connection>, Refused>> {
         Box::pin(async move {
-            let first = Http::connect(node.address).await;
-            let first = first.map_err(|error| Refused(format!("{}: {error}", node.address)))?;
+            let introduced = introduce(node.address, &self.settings).await;
+            let (first, token) =
+                introduced.map_err(|error| Refused(format!("{}: {error}", node.address)))?;
             let outgoing = EtcdOutgoing {
+                token,
                 settings: Rc::clone(&self.settings),
                 queue: RefCell::default(),
                 arrived: Notify::new(),
@@ -71,6 +82,24 @@ impl Connector for EtcdConnector {
     }
 }
 
+/// Connects to a node that lets this client in, and says the token that is for that, if it needs one.
+async fn introduce(
+    address: SocketAddr,
+    settings: &Settings,
+) -> io::Result<(Http, Option<HeaderValue>)> {
+    let mut http = Http::connect(address).await?;
+    let token = http.authenticate(&settings.credentials).await?;
+    // The node answers by itself, so that one without its peers does as well.
+    let body = gateway::range(settings.key_prefix.as_bytes(), true);
+    let answer = http.post(gateway::RANGE, body).await?;
+    let said = gateway::error(&answer.body);
+    if !answer.is_success && is_stranger(&said) {
+        let why = settings.credentials.refused(&said);
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    Ok((http, token))
+}
+
 struct EtcdConnection {
     address: SocketAddr,
     first: Http,
@@ -80,6 +109,8 @@ struct EtcdConnection {
 #[derive(Debug)]
 struct EtcdOutgoing {
     settings: Rc<Settings>,
+    /// Who asks.
+    token: Option<HeaderValue>,
     /// What has been asked and not been sent. The lanes bound it.
     queue: RefCell<VecDeque<Job>>,
     /// Has jobs shared out.
@@ -225,7 +256,11 @@ async fn work(
         };
         let connected = match http.take() {
             Some(connected) => Ok(connected),
-            None => Http::connect(address).await,
+            None => {
+                let token = outgoing.token.clone();
+                let connected = Http::connect(address).await;
+                connected.map(|http| http.with_token(token))
+            }
         };
         let outcome = match connected {
             Err(_) => None,
@@ -260,11 +295,13 @@ fn hand_on(done: Done, answers: &mut dyn Answers) -> bool {
         Some(Ok(answer)) => answer,
     };
     if !answer.is_success {
-        match meaning(&gateway::error(&answer.body)) {
+        let said = gateway::error(&answer.body);
+        match meaning(&said) {
             Meaning::Definite(refusal) => answers.answer(id, &Response::Refused(refusal)),
             Meaning::Indefinite => answers.indefinite(id),
         }
-        return true;
+        // Whoever connects again gets another token.
+        return !is_stranger(&said);
     }
     match what {
         What::Range => hand_on_found(id, &answer.body, answers),

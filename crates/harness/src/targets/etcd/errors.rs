@@ -39,6 +39,10 @@ const TABLE: &[(&str, Meaning)] = &[
         Meaning::Definite(Refusal::Rejected),
     ),
     (
+        "etcdserver: revision of auth store is old",
+        Meaning::Definite(Refusal::Rejected),
+    ),
+    (
         "etcdserver: user name is empty",
         Meaning::Definite(Refusal::Rejected),
     ),
@@ -56,6 +60,17 @@ const TABLE: &[(&str, Meaning)] = &[
 pub(super) fn meaning(message: &str) -> Meaning {
     let known = TABLE.iter().find(|(known, _)| message.contains(known));
     known.map_or(Meaning::Indefinite, |(_, meaning)| *meaning)
+}
+
+/// Whether the node does not know, or no longer, who asks.
+pub(super) fn is_stranger(message: &str) -> bool {
+    const STRANGER: [&str; 4] = [
+        "etcdserver: user name is empty",
+        "etcdserver: permission denied",
+        "etcdserver: invalid auth token",
+        "etcdserver: revision of auth store is old",
+    ];
+    STRANGER.iter().any(|known| message.contains(known))
 }
 
 #[cfg(test)]

@@ -9,10 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::HeaderValue;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
+
+use crate::targets::store::Credentials;
 
 /// The longest answer that is accepted, in bytes.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
@@ -21,11 +24,14 @@ pub(super) const RANGE: &str = "/v3/kv/range";
 pub(super) const PUT: &str = "/v3/kv/put";
 pub(super) const DELETE: &str = "/v3/kv/deleterange";
 pub(super) const TRANSACTION: &str = "/v3/kv/txn";
+pub(super) const AUTHENTICATE: &str = "/v3/auth/authenticate";
 pub(super) const STATUS: &str = "/v3/maintenance/status";
 
 /// One HTTP connection.
 pub(super) struct Http {
     address: SocketAddr,
+    /// Who asks, as etcd has said.
+    token: Option<HeaderValue>,
     sender: SendRequest<Full<Bytes>>,
 }
 
@@ -44,13 +50,49 @@ impl Http {
         let (sender, connection) = shaken.map_err(io::Error::other)?;
         // It ends when the sender is dropped, and its errors show there.
         tokio::task::spawn_local(connection);
-        Ok(Self { address, sender })
+        Ok(Self {
+            address,
+            token: None,
+            sender,
+        })
+    }
+
+    /// Asks in the name of whoever has this token.
+    pub(super) fn with_token(self, token: Option<HeaderValue>) -> Self {
+        Self { token, ..self }
+    }
+
+    /// Asks in the name of whom these credentials name, if they do, and says the token that is for
+    /// that.
+    pub(super) async fn authenticate(
+        &mut self,
+        credentials: &Credentials,
+    ) -> io::Result<Option<HeaderValue>> {
+        let (Some(user), Some(password)) = (&credentials.user, &credentials.password) else {
+            return Ok(None);
+        };
+        let body = serde_json::json!({ "name": user, "password": password });
+        let body = serde_json::to_vec(&body).expect("plain data");
+        let answer = self.post(AUTHENTICATE, body).await?;
+        if !answer.is_success {
+            let why = credentials.refused(&error(&answer.body));
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
+        let token = token(&answer.body);
+        let mut token = token.ok_or_else(|| io::Error::other("it gives no token"))?;
+        token.set_sensitive(true);
+        self.token = Some(token.clone());
+        Ok(Some(token))
     }
 
     pub(super) async fn post(&mut self, path: &str, body: Vec<u8>) -> io::Result<Answer> {
-        let request = Request::post(path)
+        let mut request = Request::post(path)
             .header(hyper::header::HOST, self.address.to_string())
-            .header(hyper::header::CONTENT_TYPE, "application/json")
+            .header(hyper::header::CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(hyper::header::AUTHORIZATION, token);
+        }
+        let request = request
             .body(Full::new(Bytes::from(body)))
             .map_err(io::Error::other)?;
         self.sender.ready().await.map_err(io::Error::other)?;
@@ -215,6 +257,16 @@ pub(super) fn revision(body: &[u8]) -> Option<u64> {
     }
     let written: Written<'_> = serde_json::from_slice(body).ok()?;
     written.header.revision.parse().ok()
+}
+
+/// The token that stands for whoever has proved themselves.
+fn token(body: &[u8]) -> Option<HeaderValue> {
+    #[derive(Deserialize)]
+    struct Authenticated<'a> {
+        token: &'a str,
+    }
+    let authenticated: Authenticated<'_> = serde_json::from_slice(body).ok()?;
+    authenticated.token.parse().ok()
 }
 
 /// Whether the node that says this leads.

@@ -28,7 +28,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
     },
     // The revision of each write orders them all.
     evidence: |_| Evidence::Versions,
-    connector: |speech| Ok(Rc::new(EtcdConnector::new(speech))),
+    connector: |speech| Ok(Rc::new(EtcdConnector::new(speech)?)),
     clean: |speech, _| Box::pin(clean::clean(speech)),
 };
 

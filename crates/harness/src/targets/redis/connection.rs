@@ -30,6 +30,9 @@ const LOOKS: u32 = 8;
 /// Rounds of reading and writing before others on the thread get a turn.
 const ROUNDS_MAX: usize = 4;
 
+/// How the error begins of a server that wants to know who asks.
+const NO_AUTH: &[u8] = b"NOAUTH";
+
 /// Sets a key to the first argument if it holds the second, or if it is not there and there is no
 /// second. Answers `OK`, or what the key holds instead.
 const COMPARE_AND_SET: &[u8] = b"local found = redis.call('GET', KEYS[1]) \
@@ -96,24 +99,36 @@ impl Connector for RedisConnector {
     }
 }
 
-/// Says who this client is, where the server wants to know.
+/// Says who this client is, or finds out that the server does not want to know.
 pub(super) async fn authenticate(
     stream: &mut TcpStream,
     credentials: &Credentials,
 ) -> io::Result<()> {
-    let Some(password) = &credentials.password else {
-        return Ok(());
-    };
-    let mut words: Vec<&[u8]> = vec![b"AUTH"];
-    words.extend(credentials.user.as_ref().map(String::as_bytes));
-    words.push(password.as_bytes());
-    exchange(stream, &words, |reply| match reply {
-        Reply::Error(error) => Err(io::Error::other(
-            String::from_utf8_lossy(error).into_owned(),
-        )),
-        Reply::Simple(_) | Reply::Integer(_) | Reply::Bulk(_) | Reply::Array(_) => Ok(()),
-    })
-    .await?
+    let mut words: Vec<&[u8]> = Vec::new();
+    match &credentials.password {
+        Some(password) => {
+            words.push(b"AUTH");
+            words.extend(credentials.user.as_ref().map(String::as_bytes));
+            words.push(password.as_bytes());
+        }
+        None => words.push(b"PING"),
+    }
+    let is_told = credentials.password.is_some();
+    let refused = exchange(stream, &words, |reply| match reply {
+        // A server may have other reasons not to answer a PING yet.
+        Reply::Error(error) if is_told || error.starts_with(NO_AUTH) => {
+            Some(credentials.refused(&String::from_utf8_lossy(error)))
+        }
+        Reply::Error(_)
+        | Reply::Simple(_)
+        | Reply::Integer(_)
+        | Reply::Bulk(_)
+        | Reply::Array(_) => None,
+    });
+    match refused.await? {
+        Some(why) => Err(io::Error::new(io::ErrorKind::PermissionDenied, why)),
+        None => Ok(()),
+    }
 }
 
 /// Sends one command, and has its reply looked at.

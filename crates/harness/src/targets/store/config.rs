@@ -11,7 +11,7 @@ use kvs_node::node::HostKind;
 use kvs_target::{Evidence, Facts, FaultSupport, Operations};
 
 use super::definition::{Definition, Wrong};
-use super::{builtin, primary_builtin};
+use super::{Credentials, builtin, primary_builtin};
 
 /// What a store is to be for one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +123,14 @@ impl StoreConfig {
     #[must_use]
     pub fn is_started(&self) -> bool {
         self.endpoints.is_empty() && self.definition.is_started()
+    }
+
+    /// Whether the environment has what its file wants of it.
+    ///
+    /// # Errors
+    /// When a variable is not set.
+    pub fn check(&self) -> Result<(), Wrong> {
+        Credentials::of(&self.definition).map(|_| ())
     }
 
     /// What is known of it before it is started.

@@ -413,6 +413,12 @@ impl Definition {
         {
             return Some("[primary] needs either `builtin` or `command`".to_owned());
         }
+        if { self.auth.as_ref() }.is_some_and(|auth| auth.password.is_none()) {
+            return Some(
+                "[auth] needs `password`, the name of the environment variable that holds it"
+                    .to_owned(),
+            );
+        }
         let goes_there = self.write.to == To::Primary || self.read.from == From::Primary;
         if goes_there && self.primary.is_none() {
             return Some(
@@ -560,6 +566,7 @@ mod tests {
         refused(&format!("{LEAST}[adapter]\n"), "either `builtin`");
         let with = |rest: &str| format!("{LEAST}[adapter]\nbuiltin = \"redis\"\n{rest}");
         refused(&with("[nodes]\ncount = 0\n"), "from 1 to 64");
+        refused(&with("[auth]\nuser = \"NAME\"\n"), "`password`");
         refused(&with("[write]\nto = \"primary\"\n"), "add [primary]");
         refused(&with("[nodes]\nready = { tcp = \"bus\" }\n"), "\"bus\"");
         refused(

@@ -4,6 +4,7 @@
 //! harness drives. Whoever speaks to it is one of this program's
 //! own clients, or a program that the file names.
 
+mod auth;
 mod catalogue;
 mod complaints;
 mod config;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use kvs_target::{Connector, Evidence, Leadership, Local, Operations};
 
+pub(super) use auth::Credentials;
 pub use catalogue::CATALOGUE;
 use complaints::Complaints;
 
@@ -85,19 +87,6 @@ pub(super) struct Speech {
     pub(super) logs: PathBuf,
     /// What went wrong on the way.
     pub(super) complaints: Complaints,
-}
-
-/// What clients prove themselves with. Shown nowhere.
-#[derive(Clone, Default)]
-pub(super) struct Credentials {
-    pub(super) user: Option<String>,
-    pub(super) password: Option<String>,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Credentials(…)")
-    }
 }
 
 /// The builtin of that name.

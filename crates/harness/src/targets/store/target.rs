@@ -64,6 +64,7 @@ impl Store {
     ) -> anyhow::Result<Self> {
         // Programs start in folders of their own, where a relative path means something else.
         let logs = &std::path::absolute(logs).context("finding out where the logs are to be")?;
+        let credentials = Credentials::of(&config.definition)?;
         let network = network(config)?;
         let words = if config.endpoints.is_empty() {
             addresses(config, network.as_ref(), logs)?
@@ -93,7 +94,7 @@ impl Store {
             options: config.options.clone(),
             key_prefix: format!("kvs:{run}:"),
             patience,
-            credentials: credentials(config)?,
+            credentials,
             logs: logs.to_owned(),
             complaints: Complaints::default(),
             nodes: words,
@@ -171,26 +172,6 @@ impl Store {
         }
         link
     }
-}
-
-/// What clients prove themselves with, from the environment.
-fn credentials(config: &StoreConfig) -> anyhow::Result<Credentials> {
-    let Some(auth) = &config.definition.auth else {
-        return Ok(Credentials::default());
-    };
-    let variable = |name: &Option<String>| {
-        { name.as_ref() }
-            .map(|name| {
-                std::env::var(name).with_context(|| {
-                    format!("the environment variable {name} is to be set ([auth])")
-                })
-            })
-            .transpose()
-    };
-    Ok(Credentials {
-        user: variable(&auth.user)?,
-        password: variable(&auth.password)?,
-    })
 }
 
 fn leadership(
