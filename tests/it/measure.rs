@@ -144,6 +144,7 @@ fn valid() -> RunRecord {
             })
             .to_vec(),
             errors: Vec::new(),
+            mismatches: None,
         },
         staleness: Some(StalenessRecord {
             stale_reads: 1_203,
@@ -356,6 +357,25 @@ fn the_screen_of_an_open_loop_shows_both_times() {
 #[test]
 fn the_screen_of_a_void_run_has_the_reason_and_no_numbers() {
     insta::assert_snapshot!(screen(&void()));
+}
+
+#[test]
+fn mismatches_are_counted_on_the_screen_and_are_no_errors() {
+    let mut record = valid();
+    assert!(!screen(&record).contains("Mismatches"), "the control");
+    let compared = KindRecord {
+        kind: OperationKind::CompareAndSet,
+        per_s: Some(80.0),
+        response: None,
+        service: summary(400, 312),
+        unstarted: None,
+    };
+    record.statistics.kinds.push(compared);
+    record.statistics.mismatches = Some(100);
+    let text = screen(&record);
+    let told = "Mismatches  100 of 400 compare-and-sets found another value (25.0 %)";
+    assert!(text.contains(told), "{text}");
+    assert!(text.contains("Errors      none"), "{text}");
 }
 
 #[test]

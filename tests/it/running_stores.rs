@@ -8,6 +8,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use kvs_zoo::measure::RunRecord;
+
 use crate::program::{Ended, PROGRAM, Running, bench, run_directory, signal, until};
 use crate::stores::is_installed;
 
@@ -18,8 +20,10 @@ const SHORT: &[&str] = &[
     "--sessions=4",
     "--warmup=0s",
     "--duration=300ms",
-    "--workload=contended",
 ];
+
+/// The load, unless a test says another.
+const USUALLY: &[&str] = &["--workload=contended"];
 
 /// A Redis that this program did not start.
 struct Redis {
@@ -97,7 +101,9 @@ fn run(store: &str, endpoint: &str, more: &[&str]) -> (Ended, TempDir) {
         format!("--store={store}"),
         format!("--results={}", results.path().display()),
     );
-    let ended = bench(&[&[&store[..], &to, endpoint], SHORT, more].concat());
+    let is_told = more.iter().any(|word| word.starts_with("--workload="));
+    let workload = if is_told { &[][..] } else { USUALLY };
+    let ended = bench(&[&[&store[..], &to, endpoint], SHORT, workload, more].concat());
     (ended, results)
 }
 
@@ -228,7 +234,8 @@ fn run_as(store: &str, endpoint: &str, variables: &[(&str, &str)]) -> (Ended, Te
         .arg(format!("--store={store}"))
         .arg(format!("--results={}", results.path().display()))
         .args([endpoint, "--clean"])
-        .args(SHORT);
+        .args(SHORT)
+        .args(USUALLY);
     (Running::start(&mut command).wait(), results)
 }
 
@@ -419,4 +426,29 @@ fn an_etcd_with_users_is_driven_as_one_of_them() {
         "under [auth]",
     ];
     is_let_in_by_nobody(&nobody, &told);
+}
+
+#[test]
+fn compare_and_set_on_a_store_that_promises_eventual_ends_with_an_answer() {
+    let Some(redis) = Redis::start("", &[]) else {
+        return;
+    };
+    let workload = ["--workload=cas-register", "--promise=eventual"];
+    let (ended, results) = run("redis", &redis.endpoint(), &workload);
+    assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
+    let screen = screen(&ended);
+    assert!(
+        screen.contains("VALID: the store kept its promise, eventual"),
+        "{screen}"
+    );
+    assert!(!screen.contains("only a search judges"), "{screen}");
+    assert!(
+        screen.contains("compare-and-sets found another value"),
+        "{screen}"
+    );
+    let record = RunRecord::load(&run_directory(results.path()).unwrap()).unwrap();
+    assert!(
+        record.statistics.mismatches.is_some_and(|count| count > 0),
+        "{screen}"
+    );
 }

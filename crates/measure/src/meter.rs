@@ -86,6 +86,9 @@ pub struct Measured {
     pub pulse: Pulse,
     /// Errors by kind of operation and of error.
     pub errors: Vec<ErrorRecord>,
+    /// Compare-and-sets that found another value than they expected: they are among those that
+    /// succeeded, since they were answered.
+    pub mismatches: u64,
     /// Arrivals whose intended time lies in the measured part; absent in a closed loop.
     pub offered: Option<u64>,
     /// Until when arrivals were offered, in ns since the run began; at most `end_ns`.
@@ -301,6 +304,7 @@ impl Meter {
         };
         errors.sort_by(|a, b| (a.kind, &a.error, a.outcome).cmp(&(b.kind, &b.error, b.outcome)));
         Ok(Measured {
+            mismatches: 0,
             service: collected.service,
             response: collected.response,
             unstarted,

@@ -26,6 +26,10 @@ pub struct Statistics {
     pub kinds: Vec<KindRecord>,
     /// Errors by kind of operation and of error.
     pub errors: Vec<ErrorRecord>,
+    /// Compare-and-sets that found another value than they expected, which are no errors; absent where
+    /// nothing was compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mismatches: Option<u64>,
 }
 
 /// How much was asked and done in the measured part.
@@ -129,7 +133,16 @@ impl From<&Measured> for Statistics {
             },
             kinds,
             errors: measured.errors.clone(),
+            mismatches: measured.compared().map(|_| measured.mismatches),
         }
+    }
+}
+
+impl Measured {
+    /// How many compare-and-sets were answered; none where nothing was compared.
+    fn compared(&self) -> Option<u64> {
+        let compared = self.service[OperationKind::CompareAndSet as usize].count();
+        (compared > 0).then_some(compared)
     }
 }
 
@@ -169,6 +182,17 @@ impl Statistics {
             Some(unstarted) => Some((&unstarted.at_least, &unstarted.at_most)),
             None => self.latency().map(|latency| (latency, latency)),
         }
+    }
+}
+
+impl Statistics {
+    /// How many compare-and-sets found another value than they expected, and of how many; none where
+    /// nothing was compared.
+    #[must_use]
+    pub fn mismatched(&self) -> Option<(u64, u64)> {
+        let compared = |kind: &&KindRecord| kind.kind == OperationKind::CompareAndSet;
+        let compared = self.kinds.iter().find(compared)?.service.count;
+        Some((self.mismatches?, compared))
     }
 }
 

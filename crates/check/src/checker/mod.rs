@@ -33,6 +33,7 @@ mod bad_patterns;
 mod black_box;
 mod causal;
 mod certificate;
+mod compare_and_set;
 mod convergence;
 mod coverage;
 mod cut;

@@ -14,7 +14,7 @@ use super::second_opinion::{PREFIX_SHRINK, PREFIXES_MAX, compare, limit};
 use super::table::Checkers;
 use super::time::Time;
 use super::verdict::{Check, Verdict};
-use super::{asked, cut, direct, guarded, judge};
+use super::{asked, compare_and_set, cut, direct, guarded, held_to, judge};
 use crate::history::History;
 
 /// What judges and is judged.
@@ -38,6 +38,9 @@ impl Refused<'_> {
             let asked = asked(report.promise, options.judged_by);
             report.checks =
                 direct::searches(self.checkers, self.open, &asked, self.reason, self.time);
+            let promise = held_to(report.promise, options.judged_by);
+            let checks = &mut report.checks;
+            compare_and_set::judge(self.checkers, self.open, promise, self.time, checks);
         }
         report.elapsed.direct = self.time.spent();
         report.unexplained = unexplained(&report.checks);

@@ -102,6 +102,7 @@ impl Driver {
         self.book.compares = matches!(plan, Plan::Final { compared: true, .. });
         self.pacer.renew(pins.into_iter());
         self.book.progress = Progress::default();
+        self.book.mismatches = 0;
         self.source.last_ok_ns = 0;
         self.source.work = Work::begin(plan, self.pacer.lanes().timeout_ns());
     }
@@ -189,6 +190,12 @@ impl Driver {
     #[must_use]
     pub const fn keys_end(&self) -> u64 {
         self.book.keys_end
+    }
+
+    /// Compare-and-sets of the phase that were measured, and found another value than they expected.
+    #[must_use]
+    pub const fn mismatches(&self) -> u64 {
+        self.book.mismatches
     }
 
     /// The keys of which nodes showed different values when they were read back last.

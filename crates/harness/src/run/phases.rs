@@ -257,10 +257,11 @@ async fn run_workload(
     // counts too, or else the store would seem faster than it is.
     let ended_ns = clock.now_ns().min(end_ns);
     let last_ok_ns = load.with_driver(Driver::last_ok_ns);
-    let measured = recorder
+    let mut measured = recorder
         .expect("a run phase measures")
         .finish(ended_ns.max(last_ok_ns))
         .context("writing the latency log")?;
+    measured.mismatches = load.with_driver(Driver::mismatches);
     Ok((measured, faults))
 }
 

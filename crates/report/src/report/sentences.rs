@@ -1,6 +1,6 @@
 //! Sentences that both the screen and the page say.
 
-use kvs_measure::{Configuration, PipeRecord, RunRecord, StoreRecord};
+use kvs_measure::{Configuration, PipeRecord, RunRecord, Statistics, StoreRecord};
 
 use super::layout::{join, plural};
 use super::number::{self, optional};
@@ -88,6 +88,17 @@ pub(super) fn stored(configuration: &Configuration) -> String {
         }
         (durability, _) => format!("stored on {durability}, acknowledged when synced{host}"),
     }
+}
+
+/// How often a compare-and-set found another value than it expected, where any was asked.
+pub(super) fn mismatches(statistics: &Statistics) -> Option<String> {
+    let (mismatches, compared) = statistics.mismatched()?;
+    Some(format!(
+        "{} of {} compare-and-sets found another value ({}): an answer, and no error",
+        number::count(mismatches),
+        number::count(compared),
+        number::percent(mismatches, compared)
+    ))
 }
 
 /// How many operations there were in how long, and what the schedule asked for.

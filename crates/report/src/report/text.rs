@@ -98,6 +98,9 @@ fn performance(record: &RunRecord) -> Vec<String> {
         ));
     }
     lines.extend(labelled("Errors", &errors(record)));
+    if let Some(mismatches) = sentences::mismatches(&record.statistics) {
+        lines.extend(labelled("Mismatches", &mismatches));
+    }
     for objective in &record.objectives {
         let met = match objective.met {
             Some(true) => "met".to_owned(),

@@ -135,6 +135,10 @@ impl<'a, 'h> Witnesses<'a, 'h> {
         if value.puts.is_empty() {
             return Said::Lost;
         }
+        // A compare-and-set took the place of what it expected, which then cannot be the last.
+        if value.puts == self.index.puts_read(put) && !value.puts.contains(&NO_PUT) {
+            return Said::Lost;
+        }
         if let (Some(own), Some(last)) = (self.versions.of_put(put), value.version) {
             return is_kept(last > own);
         }

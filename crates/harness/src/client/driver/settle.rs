@@ -28,6 +28,8 @@ pub(super) struct Book {
     pub(super) keys_end: u64,
     /// Why the history cannot be recorded any further.
     pub(super) failure: Option<RecordError>,
+    /// Measured compare-and-sets of this phase that found another value than they expected.
+    pub(super) mismatches: u64,
     /// Whether something that the primary was asked has gone wrong since this was last asked.
     pub(super) primary_doubted: bool,
     /// Whether reads, too, go to the primary.
@@ -64,6 +66,7 @@ impl Book {
             progress: Progress::default(),
             keys_end: 0,
             failure: None,
+            mismatches: 0,
             primary_doubted: false,
             reads_from_primary: false,
             shown: BTreeMap::new(),
@@ -123,6 +126,8 @@ impl Ledger<Mark> for Book {
                     self.reads_from_primary || ended.operation.ask.access().is_write();
             }
         }
+        let is_mismatch = matches!(ended.response, Some(Response::Mismatch { .. }));
+        self.mismatches += u64::from(is_mismatch && ended.mark.measured);
         if self.compares && ended.outcome == Outcome::Ok {
             self.note_shown(ended);
         }

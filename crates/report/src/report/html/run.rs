@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::report::tables::{self, Table};
 use crate::report::text::check_again;
-use crate::report::{faults, proof};
+use crate::report::{faults, proof, sentences};
 use kvs_measure::RunRecord;
 
 use super::anomaly::{Picture, picture};
@@ -67,6 +67,15 @@ struct Facts<'a> {
     record_json: String,
 }
 
+/// What the latencies are, and what they count that was not done.
+fn latency_note(record: &RunRecord) -> String {
+    let kind = tables::loop_kind(&record.statistics);
+    match sentences::mismatches(&record.statistics) {
+        Some(mismatches) => format!("{kind}. {mismatches}"),
+        None => kind,
+    }
+}
+
 /// A kind of fault in the legend.
 #[derive(Serialize)]
 struct FaultKind {
@@ -119,7 +128,7 @@ pub fn run_page(record: &RunRecord, directory: &Path) -> Result<String, PageErro
         tiles: facts::tiles(record),
         facts: facts::facts(record),
         latencies: latencies.unwrap_or_default(),
-        latency_note: tables::loop_kind(&record.statistics),
+        latency_note: latency_note(record),
         no_numbers: if is_void {
             format!("No performance numbers: {}.", record.void.join("; "))
         } else {
