@@ -162,7 +162,13 @@ fn what_an_adapter_answers_too_late_is_unknown() {
 
 #[test]
 fn an_adapter_that_runs_on_at_the_end_of_its_input_is_ended() {
-    is_told("runs on", &["VALID"]);
+    is_told(
+        "runs on",
+        &[
+            "VALID",
+            "Warning the adapter of n0: it ran on when its input had ended, and was killed 2 s later",
+        ],
+    );
 }
 
 #[test]

@@ -181,6 +181,22 @@ fn a_node_that_dies_at_its_start_is_told_with_the_end_of_its_log() {
 }
 
 #[test]
+fn a_node_that_never_serves_is_told_with_the_end_of_its_log_and_what_to_do() {
+    let ended = run_file(
+        "start = [\"sh\", \"-c\", \"echo still waiting for a friend; exec tail -f /dev/null\"]\n\
+         ready = { tcp = \"client\", within = \"300ms\" }\n",
+    );
+    has_no_result(
+        &ended,
+        &[
+            "sh of node n0 did not serve within 300ms",
+            "give it longer, if that is all it needs, with `within` in its `ready`",
+            "nodes/n0.log, ends with: still waiting for a friend",
+        ],
+    );
+}
+
+#[test]
 fn a_port_that_is_taken_is_told_in_the_words_of_the_program() {
     if !is_installed("python3") {
         return;

@@ -66,19 +66,27 @@ fn parse_number(text: &str) -> Option<f64> {
 }
 
 /// For `#[serde(with)]`: an optional duration as a humane string.
-pub(crate) mod optional_duration {
+pub mod optional_duration {
     use std::time::Duration;
 
     use serde::{Deserializer, Serialize, Serializer};
 
-    pub(crate) fn serialize<S: Serializer>(
+    /// Writes a duration as a humane string.
+    ///
+    /// # Errors
+    /// When the serializer fails.
+    pub fn serialize<S: Serializer>(
         duration: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         duration.map(super::format_duration).serialize(serializer)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    /// Reads a duration from a humane string.
+    ///
+    /// # Errors
+    /// When it is no duration.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         super::duration::deserialize(deserializer).map(Some)

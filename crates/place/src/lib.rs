@@ -14,11 +14,13 @@
 mod agent;
 pub mod channel;
 mod family;
+mod log;
 pub mod network;
 mod place;
 mod processes;
 
 pub use agent::{exec_words, is_installed, run_if_place};
 pub use channel::{Ran, SignalName, Spawn};
+pub use log::{LOG_TAIL_BYTES, log_tail};
 pub use place::{Ended, Lines, Place, PlaceError, Prefix, Process};
 pub use processes::Processes;

@@ -24,6 +24,11 @@ pub struct NodeAddress {
 pub trait Connector {
     /// Connects to a node.
     fn connect(&self, node: NodeAddress) -> Local<'_, Result<Box<dyn Connection>, Refused>>;
+
+    /// The last connection is closed: ends what served them. It is called once.
+    fn release(&self) -> Local<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Why there is no connection.

@@ -174,6 +174,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         &mut stages,
     )
     .await?;
+    target.connector().release().await;
     let cleaned = clean(config, &mut *target, driver.keys_end(), &mut stages).await;
     let mut complaints = target.complaints();
     complaints.extend(

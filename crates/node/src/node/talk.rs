@@ -13,13 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::control::{Answer, Command};
 use super::failure::UnexpectedExit;
 use kvs_core::protocol::NodeId;
-use kvs_place::{Lines, Place, PlaceError, Process};
+use kvs_place::{LOG_TAIL_BYTES, Lines, Place, PlaceError, Process, log_tail};
 
 /// Commands that a node may leave unanswered; whoever has more is refused.
 const UNANSWERED_MAX: usize = 64;
-/// How much of a log an error shows, in lines and in bytes.
-const LOG_TAIL_LINES: usize = 10;
-const LOG_TAIL_BYTES: usize = 4096;
 
 /// Who waits for what of a node.
 #[derive(Debug, Default)]
@@ -125,9 +122,7 @@ pub(super) async fn tail(place: &Place, path: &Path) -> String {
         Ok(bytes) => bytes,
         Err(error) => return format!("  ({error})"),
     };
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
-    let last = &lines[lines.len().saturating_sub(LOG_TAIL_LINES)..];
+    let last = log_tail(&bytes);
     if last.is_empty() {
         return "  (empty)".to_owned();
     }

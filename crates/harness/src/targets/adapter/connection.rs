@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::process::ChildStdout;
 use tokio::sync::Notify;
 
 use kvs_core::drive::{self, NewValue, Order, key_name};
@@ -17,6 +18,7 @@ use kvs_target::{
 
 use super::lines::{Answer, Ask, Meaning, append, parse};
 use super::program::{Program, Recipe, read_line};
+use super::retired::Retired;
 use crate::targets::store::{Speech, StoreConfig, beside};
 use crate::wording::one_line;
 
@@ -33,6 +35,7 @@ pub(super) struct AdapterConnector {
     speech: Rc<Speech>,
     program: PathBuf,
     command: Vec<String>,
+    retired: Rc<Retired>,
 }
 
 impl AdapterConnector {
@@ -41,6 +44,7 @@ impl AdapterConnector {
             speech: Rc::clone(speech),
             program: program.to_owned(),
             command: beside(&config.definition.adapter.command, &config.directory),
+            retired: Rc::default(),
         }
     }
 
@@ -80,17 +84,24 @@ impl Connector for AdapterConnector {
                 closing: Notify::new(),
             };
             Ok(Box::new(AdapterConnection {
-                program,
+                program: Some(program),
+                retired: Rc::clone(&self.retired),
                 speech: Rc::clone(&self.speech),
                 name: self.speech.nodes[usize::from(node.node.0)].name.clone(),
                 outgoing: Rc::new(outgoing),
             }) as Box<dyn Connection>)
         })
     }
+
+    fn release(&self) -> Local<'_, ()> {
+        Box::pin(self.retired.end(&self.speech))
+    }
 }
 
 struct AdapterConnection {
-    program: Program,
+    /// The adapter, until it has broken the protocol.
+    program: Option<Program>,
+    retired: Rc<Retired>,
     speech: Rc<Speech>,
     name: String,
     outgoing: Rc<AdapterOutgoing>,
@@ -173,6 +184,8 @@ impl Connection for AdapterConnection {
                 wrong = self.serve(answers) => {
                     let complaint = format!("the adapter of {}: {wrong}", self.name);
                     self.speech.complaints.add(complaint);
+                    // It is killed at once.
+                    self.program = None;
                 }
                 () = outgoing.closing.notified() => {}
             }
@@ -181,61 +194,80 @@ impl Connection for AdapterConnection {
     }
 }
 
+impl Drop for AdapterConnection {
+    fn drop(&mut self) {
+        if let Some(program) = self.program.take() {
+            self.retired.add(&self.name, program);
+        }
+    }
+}
+
 impl AdapterConnection {
     /// Moves lines until something is wrong, and says what. It reads while it writes: an adapter
     /// whose answers nobody takes would take no more requests.
     async fn serve(&mut self, answers: &mut dyn Answers) -> String {
+        let Self {
+            program, outgoing, ..
+        } = self;
+        let program = program.as_mut().expect("it is served once");
         let mut line = Vec::new();
         let mut unwritten = BytesMut::new();
         loop {
             if unwritten.len() < WRITE_BYTES {
-                let mut waiting = self.outgoing.waiting.borrow_mut();
+                let mut waiting = outgoing.waiting.borrow_mut();
                 unwritten.extend_from_slice(waiting.as_bytes());
                 waiting.clear();
             }
-            if self.outgoing.expected.borrow().len() > UNANSWERED_MAX {
+            if outgoing.expected.borrow().len() > UNANSWERED_MAX {
                 return format!("it has left more than {UNANSWERED_MAX} requests unanswered");
             }
-            let Program { stdin, stdout, .. } = &mut self.program;
+            let Program { stdin, stdout, .. } = program;
             tokio::select! {
                 written = stdin.write_buf(&mut unwritten), if !unwritten.is_empty() => {
                     if !matches!(written, Ok(1..)) {
-                        return self.end().await;
+                        return end(program).await;
                     }
                 }
-                () = self.outgoing.arrived.notified() => {}
+                () = outgoing.arrived.notified() => {}
                 read = read_line(stdout, &mut line) => {
                     if !matches!(read, Ok(true)) {
-                        return self.end().await;
+                        return end(program).await;
                     }
-                    let handed = self.hand_on(&line, answers);
+                    let handed = outgoing.hand_on(&line, answers);
                     line.clear();
-                    if let Err(wrong) = handed.and_then(|()| self.hand_on_buffered(answers)) {
+                    let handed = handed.and_then(|()| outgoing.hand_on_buffered(stdout, answers));
+                    if let Err(wrong) = handed {
                         return wrong;
                     }
                 }
             }
         }
     }
+}
 
-    /// How it ended.
-    async fn end(&mut self) -> String {
-        match self.program.child.wait().await {
-            Ok(status) => format!("it ended by itself ({status})"),
-            Err(error) => format!("it is gone: {error}"),
-        }
+/// How an adapter ended.
+async fn end(program: &mut Program) -> String {
+    match program.child.wait().await {
+        Ok(status) => format!("it ended by itself ({status})"),
+        Err(error) => format!("it is gone: {error}"),
     }
+}
 
+impl AdapterOutgoing {
     /// Hands the whole lines on that were read already.
-    fn hand_on_buffered(&mut self, answers: &mut dyn Answers) -> Result<(), String> {
+    fn hand_on_buffered(
+        &self,
+        stdout: &mut BufReader<ChildStdout>,
+        answers: &mut dyn Answers,
+    ) -> Result<(), String> {
         use tokio::io::AsyncBufRead as _;
         for _ in 0..LINES_AT_ONCE {
-            let buffered = self.program.stdout.buffer();
+            let buffered = stdout.buffer();
             let Some(end) = buffered.iter().position(|byte| *byte == b'\n') else {
                 return Ok(());
             };
             let line = buffered[..=end].to_vec();
-            std::pin::Pin::new(&mut self.program.stdout).consume(end + 1);
+            std::pin::Pin::new(&mut *stdout).consume(end + 1);
             self.hand_on(&line, answers)?;
         }
         Ok(())
@@ -243,7 +275,7 @@ impl AdapterConnection {
 
     fn hand_on(&self, line: &[u8], answers: &mut dyn Answers) -> Result<(), String> {
         let (id, answer) = parse(line)?;
-        let asked = self.outgoing.expected.borrow_mut().remove(&id);
+        let asked = self.expected.borrow_mut().remove(&id);
         let Some(asked) = asked else {
             return Err(format!(
                 "it answers {id}, which nobody asked or which it has answered"

@@ -7,6 +7,7 @@ mod connection;
 mod lines;
 mod price;
 mod program;
+mod retired;
 
 use std::path::Path;
 use std::rc::Rc;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use kvs_check::checker::Model;
 use kvs_load::nemesis::FaultKind;
+use kvs_load::workload::humane;
 use kvs_target::{Reads, Sessions, Writes};
 
 use super::template::Template;
@@ -172,6 +174,13 @@ pub struct Ready {
     /// What the answer, or what the command prints, must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<String>,
+    /// How long it may take until it serves, such as `90s`; a minute when absent.
+    #[serde(
+        default,
+        with = "humane::optional_duration",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub within: Option<Duration>,
 }
 
 /// What is done once when all programs are ready.

@@ -4,10 +4,6 @@ use std::path::PathBuf;
 
 use kvs_place::{PlaceError, Process, SignalName};
 
-/// How many bytes of the end of a log are shown, and how many lines.
-const LOG_TAIL_BYTES: usize = 4096;
-const LOG_TAIL_LINES: usize = 10;
-
 /// A program of a node.
 pub(super) struct Program {
     /// Its name, for messages.
@@ -57,22 +53,3 @@ impl NodePrograms {
         Ok(is_running)
     }
 }
-
-/// The last lines of a log on one line, from what was fetched of it.
-pub(super) fn tail(log: &[u8]) -> String {
-    let end = &log[log.len().saturating_sub(LOG_TAIL_BYTES)..];
-    let text = String::from_utf8_lossy(end);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let last = &lines[lines.len().saturating_sub(LOG_TAIL_LINES)..];
-    if last.is_empty() {
-        return "its log is empty".to_owned();
-    }
-    format!("the end of its log: {}", last.join(" | "))
-}
-
-/// How much of a log is fetched to show its end.
-pub(super) const TAIL_BYTES: usize = LOG_TAIL_BYTES;

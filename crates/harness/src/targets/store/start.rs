@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 
+use kvs_load::workload::humane::format_duration;
 use kvs_node::node::HostKind;
 use kvs_place::network::Network;
-use kvs_place::{Place, PlaceError, Spawn};
+use kvs_place::{LOG_TAIL_BYTES, Place, PlaceError, Spawn, log_tail};
 
 use super::config::{StoreConfig, beside};
 use super::definition::{Definition, On, Ready};
-use super::process::{NodePrograms, Program, TAIL_BYTES, tail};
+use super::process::{NodePrograms, Program};
 use super::ready::is_ready;
 use super::template::{NodeWords, Template, Words, fill_all};
 
-/// How long a program may take until it serves.
+/// How long a program may take until it serves, where its file does not say.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often it is asked.
 const READY_POLL: Duration = Duration::from_millis(20);
@@ -260,6 +261,7 @@ impl Starter<'_> {
         };
         let answers = Ready {
             tcp: Some(port.clone()),
+            within: row.ready.and_then(|it| it.within),
             ..Ready::default()
         };
         self.poll(&answers, node, programs).await
@@ -271,7 +273,8 @@ impl Starter<'_> {
         node: usize,
         programs: &NodePrograms,
     ) -> anyhow::Result<()> {
-        let deadline = Instant::now() + READY_TIMEOUT;
+        let within = ready.within.unwrap_or(READY_TIMEOUT);
+        let deadline = Instant::now() + within;
         let namespace = self.namespace(node);
         let name = &self.nodes[node].name;
         loop {
@@ -287,13 +290,14 @@ impl Starter<'_> {
                 );
             }
             if Instant::now() >= deadline {
-                let log = match programs.programs.last() {
-                    Some(program) => self.log_of(program).await,
-                    None => String::new(),
+                let (program, log) = match programs.programs.last() {
+                    Some(program) => (program.name.as_str(), self.log_of(program).await),
+                    None => ("it", String::new()),
                 };
                 bail!(
-                    "node {name} did not serve within {} s; {log}",
-                    READY_TIMEOUT.as_secs()
+                    "{program} of node {name} did not serve within {}: give it longer, if that is all \
+                     it needs, with `within` in its `ready`; {log}",
+                    format_duration(within)
                 );
             }
             tokio::time::sleep(READY_POLL).await;
@@ -302,8 +306,14 @@ impl Starter<'_> {
 
     /// The end of a program's log.
     pub(super) async fn log_of(&self, program: &Program) -> String {
-        let fetched = self.place.fetch(&program.log, TAIL_BYTES).await;
-        tail(&fetched.unwrap_or_default())
+        let fetched = self.place.fetch(&program.log, LOG_TAIL_BYTES).await;
+        let lines = log_tail(&fetched.unwrap_or_default());
+        let lines: Vec<&str> = lines.iter().map(|line| line.trim_start()).collect();
+        let log = program.log.display();
+        if lines.is_empty() {
+            return format!("its log, {log}, is empty");
+        }
+        format!("its log, {log}, ends with: {}", lines.join(" | "))
     }
 
     async fn init(&self, command: &[Template]) -> anyhow::Result<()> {
