@@ -7,5 +7,7 @@
 pub mod adapter;
 mod etcd;
 mod redis;
+#[cfg(test)]
+mod scripted;
 pub mod store;
 pub mod zoo;

@@ -21,7 +21,7 @@ use super::is_serializable;
 use crate::targets::store::{Credentials, Speech, Wrong};
 
 /// HTTP connections to a node: each has one request under way.
-const CONNECTIONS_MAX: usize = 64;
+pub(super) const CONNECTIONS_MAX: usize = 64;
 /// Answers that may wait to be handed on: each connection has one.
 const DONE_MAX: usize = CONNECTIONS_MAX;
 

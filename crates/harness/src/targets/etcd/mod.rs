@@ -5,6 +5,8 @@ mod connection;
 mod errors;
 mod gateway;
 mod leadership;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

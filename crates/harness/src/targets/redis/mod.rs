@@ -5,6 +5,8 @@ mod connection;
 mod errors;
 mod leadership;
 mod resp;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
 

@@ -24,7 +24,7 @@ use kvs_target::{Connector, Evidence, Leadership, Local, Operations};
 
 pub(super) use auth::Credentials;
 pub use catalogue::CATALOGUE;
-use complaints::Complaints;
+pub(super) use complaints::Complaints;
 
 pub use config::StoreConfig;
 pub(super) use config::beside;
