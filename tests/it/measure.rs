@@ -360,6 +360,21 @@ fn the_screen_of_a_void_run_has_the_reason_and_no_numbers() {
 }
 
 #[test]
+fn the_screen_of_a_run_in_which_nothing_succeeded_calls_nothing_valid() {
+    let mut record = valid();
+    let statistics = &mut record.statistics;
+    statistics.throughput.operations = 0;
+    statistics.throughput.errors = 512;
+    statistics.throughput.achieved_per_s = Some(0.0);
+    statistics.kinds.clear();
+    statistics.service = None;
+    record.verdict.verdict = VerdictWord::Unknown;
+    record.verdict.gaps = statistics.gap().into_iter().collect();
+    record.void = statistics.throughput.void_reasons();
+    insta::assert_snapshot!(screen(&record));
+}
+
+#[test]
 fn mismatches_are_counted_on_the_screen_and_are_no_errors() {
     let mut record = valid();
     assert!(!screen(&record).contains("Mismatches"), "the control");

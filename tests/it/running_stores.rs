@@ -452,3 +452,39 @@ fn compare_and_set_on_a_store_that_promises_eventual_ends_with_an_answer() {
         "{screen}"
     );
 }
+
+#[test]
+fn a_run_that_could_write_and_read_nothing_is_not_called_valid() {
+    let Some(redis) = Redis::start(PASSWORD, &[]) else {
+        return;
+    };
+    // It may load the store, and no more.
+    redis.says(&[&format!(
+        "ACL SETUSER ada on >{PASSWORD} ~kvs:* +set +del +auth +ping"
+    )]);
+    let (_folder, store) = file_with_auth("redis", true);
+    let results = tempfile::tempdir().unwrap();
+    let mut command = Command::new(PROGRAM);
+    command
+        .env(USER_VARIABLE, "ada")
+        .env(PASSWORD_VARIABLE, PASSWORD)
+        .args([&format!("--store={store}"), &redis.endpoint()])
+        .arg(format!("--results={}", results.path().display()))
+        .args([
+            "--workload=ycsb-c",
+            "--records=20",
+            "--warmup=0s",
+            "--duration=300ms",
+        ]);
+    let ended = Running::start(&mut command).wait();
+    assert_eq!(ended.code(), 2, "{}{}", ended.stdout, ended.stderr);
+    let screen = screen(&ended);
+    assert!(!screen.contains(" VALID"), "{screen}");
+    assert!(
+        screen.contains("of the measured part succeeded"),
+        "{screen}"
+    );
+    let directory = run_directory(results.path()).unwrap();
+    let again = bench(&["check", directory.to_str().unwrap()]);
+    assert_eq!(again.code(), 2, "{}", again.stdout);
+}

@@ -186,6 +186,17 @@ impl Statistics {
 }
 
 impl Statistics {
+    /// Why a verdict on what was measured rests on nothing, as a clause: operations were asked for, and
+    /// none of them succeeded.
+    #[must_use]
+    pub fn gap(&self) -> Option<String> {
+        let Throughput {
+            operations, errors, ..
+        } = self.throughput;
+        (operations == 0 && errors > 0)
+            .then(|| format!("none of the {errors} operations of the measured part succeeded"))
+    }
+
     /// How many compare-and-sets found another value than they expected, and of how many; none where
     /// nothing was compared.
     #[must_use]

@@ -25,6 +25,10 @@ const LOST_CONTEXTS: &str =
     "the history was cut short: the contexts of puts that are missing are not known";
 const MISSING: &str = "operations are missing, which may have written what was read";
 
+/// The remark on a history in which nothing was read: `valid` says little then. Whoever put a store to
+/// the test may find that too little.
+pub const NOTHING_READ: &str = "nothing was read that could show a broken promise";
+
 /// Says in the verdict's own line what is missing of the history.
 pub(super) fn say(report: &mut Report, history: &History, judged_by: JudgedBy) {
     let Some(end) = history.end else {
@@ -55,8 +59,8 @@ pub(super) fn say(report: &mut Report, history: &History, judged_by: JudgedBy) {
     }
 }
 
-/// Says that nothing was read: `valid` says little then, since no answer of the store could have
-/// broken a promise.
+/// Says that nothing was read: then no answer of the store could have broken a promise, and `valid`
+/// would stand for work that nobody did.
 pub(super) fn say_of_reads(report: &mut Report, history: &History) {
     let tells = |row: usize| {
         let row = history.row(row);
@@ -67,9 +71,7 @@ pub(super) fn say_of_reads(report: &mut Report, history: &History) {
         }
     };
     if !history.is_empty() && !(0..history.len()).any(tells) {
-        report
-            .remarks
-            .push("nothing was read that could show a broken promise".to_owned());
+        report.remarks.push(NOTHING_READ.to_owned());
     }
 }
 

@@ -93,6 +93,7 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+pub use cut::NOTHING_READ;
 pub use explain::proofs;
 pub use ladder::{Rung, Standing};
 pub use model::Model;

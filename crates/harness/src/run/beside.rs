@@ -10,6 +10,7 @@ use kvs_check::history::History;
 use kvs_measure::{FaultsRecord, RunRecord};
 
 use super::directory::{HISTORY_FILE, NODES_DIRECTORY};
+use super::verdict::want_reads;
 
 /// Adds to the report of a run's history what the run record beside it says of the verdict. `given`
 /// is what was named, a run's directory or a file, and `path` the history that was found there. A
@@ -32,6 +33,8 @@ pub fn add_record(report: &mut Report, given: &Path, path: &Path, history: &Hist
         Ok(record) => {
             report.gaps.extend(foreign(&record, history));
             report.gaps.extend(record.faults.gaps());
+            report.gaps.extend(record.statistics.gap());
+            want_reads(report);
             report.gaps.extend(failures(&record.faults));
             report.remarks.extend(record.faults.remark());
         }
@@ -86,7 +89,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use kvs_check::checker::{Options, VerdictWord, check};
+    use kvs_check::checker::{NOTHING_READ, Options, VerdictWord, check};
     use kvs_measure::FaultCoverage;
 
     /// A valid history of one put and the read of it.
@@ -166,6 +169,34 @@ mod tests {
         assert_eq!(report.remarks, ["faults: 2 kills"]);
         run.faults.failures = vec!["could not heal".to_owned()];
         assert!(gap(Some(&run)).ends_with("the nemesis failed: could not heal"));
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_succeeded_is_judged_again_as_unknown() {
+        let mut run = record();
+        run.statistics.throughput.operations = 0;
+        run.statistics.throughput.errors = 7;
+        assert_eq!(
+            gap(Some(&run)),
+            "none of the 7 operations of the measured part succeeded"
+        );
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_was_read_is_unknown_and_a_history_of_nobodys_is_not() {
+        let run = record();
+        let (directory, path) = directory(Some(&run));
+        let unread = HISTORY.replace(
+            "\"get\",\"key\":\"x\",\"read\":[\"0:0\"]",
+            "\"put\",\"key\":\"x\"",
+        );
+        fs::write(&path, &unread).expect("written");
+        let report = judged(directory.path(), &path);
+        assert_eq!(report.gaps, [NOTHING_READ], "{report}");
+        let elsewhere = tempfile::tempdir().expect("a directory");
+        let path = elsewhere.path().join("mine.jsonl");
+        fs::write(&path, &unread).expect("written");
+        assert_eq!(judged(&path, &path).remarks, [NOTHING_READ]);
     }
 
     #[test]

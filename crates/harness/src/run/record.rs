@@ -116,7 +116,7 @@ pub(super) fn assemble(
         }) => (verdict, staleness),
         None => (unjudged(config, findings.interrupted), None),
     };
-    account_for(&faults, &mut verdict);
+    account_for(&faults, &statistics, &mut verdict);
     RunRecord {
         version: RUN_RECORD_VERSION,
         configuration: configuration(config, ports, store),
@@ -146,9 +146,9 @@ pub(super) fn assemble(
 }
 
 /// Says in the verdict which faults came. A run is not valid if a fault that was asked for never
-/// came, since the store did not pass that test.
-fn account_for(faults: &FaultsRecord, verdict: &mut VerdictRecord) {
-    let gaps = faults.gaps();
+/// came, nor if nothing that was asked for succeeded, since the store did not pass that test.
+fn account_for(faults: &FaultsRecord, statistics: &Statistics, verdict: &mut VerdictRecord) {
+    let gaps: Vec<String> = faults.gaps().into_iter().chain(statistics.gap()).collect();
     if !gaps.is_empty() && verdict.verdict == VerdictWord::Valid {
         verdict.verdict = VerdictWord::Unknown;
     }
@@ -343,7 +343,7 @@ pub(super) fn save(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kvs_measure::FaultCoverage;
+    use kvs_measure::{FaultCoverage, Throughput};
 
     fn judged(verdict: VerdictWord, coverage: &[FaultCoverage]) -> VerdictRecord {
         let stored = include_str!("../../../../tests/testdata/records/before-faults.json");
@@ -356,8 +356,31 @@ mod tests {
             coverage: coverage.to_vec(),
             ..FaultsRecord::default()
         };
-        account_for(&faults, &mut judged);
+        account_for(&faults, &Statistics::default(), &mut judged);
         judged
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_succeeded_is_not_valid_though_what_was_loaded_is() {
+        let judged = |operations, errors| {
+            let mut judged = judged(VerdictWord::Valid, &[]);
+            let throughput = Throughput {
+                operations,
+                errors,
+                ..Throughput::default()
+            };
+            let statistics = Statistics {
+                throughput,
+                ..Statistics::default()
+            };
+            account_for(&FaultsRecord::default(), &statistics, &mut judged);
+            judged
+        };
+        let idle = judged(0, 12);
+        assert_eq!(idle.verdict, VerdictWord::Unknown);
+        let gap = "none of the 12 operations of the measured part succeeded";
+        assert_eq!(idle.gaps, [gap]);
+        assert_eq!(judged(1, 12).verdict, VerdictWord::Valid, "the control");
     }
 
     fn kills(installed: u64) -> FaultCoverage {

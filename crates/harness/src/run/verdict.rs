@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kvs_check::checker::{
-    self, Agreement, Anomaly, Budget, Clock, Engine, Found, JudgedBy, Options, ProgressSink,
-    Report, Search, Shown, Standing, Verdict,
+    self, Agreement, Anomaly, Budget, Clock, Engine, Found, JudgedBy, NOTHING_READ, Options,
+    ProgressSink, Report, Search, Shown, Standing, Verdict,
 };
 use kvs_check::history::{self, History, ReadError, Staleness, staleness};
 use kvs_measure::{
@@ -79,10 +79,20 @@ pub fn check_history(history: &History, judging: &Judging) -> Report {
     checker::check(history, &options)
 }
 
+/// Makes a gap of the remark that nothing was read: a run is to put its store to the test, and its
+/// verdict must not stand for work that was not done.
+pub(super) fn want_reads(report: &mut Report) {
+    let is_it = |remark: &String| remark == NOTHING_READ;
+    if let Some(at) = report.remarks.iter().position(is_it) {
+        report.gaps.push(report.remarks.remove(at));
+    }
+}
+
 /// Judges a run's history and measures how stale its reads were.
 pub(super) fn judge(path: &Path, judging: &Judging) -> Result<Judged, ReadError> {
     let history = History::read(path)?;
-    let report = check_history(&history, judging);
+    let mut report = check_history(&history, judging);
+    want_reads(&mut report);
     let mut attachments = proofs(&history, &report);
     let staleness = staleness_record(&history, report.clock_inversions, &mut attachments);
     Ok(Judged {
