@@ -143,7 +143,12 @@ fn a_fault_that_a_store_cannot_have_is_refused_with_what_it_needs() {
     is_refused("etcd", &elsewhere, "leave --endpoints out");
     is_refused("redis", &["--nemesis=clock"], "cannot have a clock fault");
     is_refused("redis", &["--nemesis=disk"], "cannot have a disk fault");
-    is_refused("etcd", &["--nemesis=partition"], "--host netns");
+    is_refused(
+        "etcd",
+        &["--nemesis=partition"],
+        "needs its nodes in network namespaces: add --host netns, as root, such as `sudo kvs-bench \
+         --store etcd --host netns --nemesis partition`",
+    );
 }
 
 #[test]

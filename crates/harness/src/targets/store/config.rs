@@ -185,7 +185,12 @@ impl StoreConfig {
         match kind {
             FaultKind::Kill | FaultKind::Pause => FaultSupport::Yes,
             FaultKind::Partition | FaultKind::Packet if self.host == HostKind::Process => {
-                needs("--host netns, which needs root")
+                needs(&format!(
+                    "its nodes in network namespaces: add --host netns, as root, such as `sudo \
+                     kvs-bench --store {} --host netns --nemesis {}`",
+                    self.source,
+                    kind.name()
+                ))
             }
             FaultKind::Partition | FaultKind::Packet => FaultSupport::Yes,
             FaultKind::Clock => needs(
