@@ -7,6 +7,7 @@
 
 mod driver;
 mod handle;
+mod keeper;
 mod load;
 #[cfg(test)]
 mod tests;

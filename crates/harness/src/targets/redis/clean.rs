@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use kvs_core::drive::key_name;
 
-use super::connection::authenticate;
+use super::exchange::authenticate;
 use super::resp::{Reply, append_command, parse};
 use crate::targets::store::Speech;
 

@@ -9,29 +9,22 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use kvs_core::drive::{Ask, KEY_NAME_BYTES, NewValue, Order, key_name, payload};
-use kvs_core::protocol::{PutWitness, Response, Sibling};
 use kvs_target::{Answers, Connection, Connector, Local, NodeAddress, Outgoing, Refused};
 
 use super::WAIT_OPTION;
-use super::errors::{Meaning, meaning};
-use super::resp::{Malformed, Reply, append_bulk, append_command, append_length, parse};
+use super::exchange::authenticate;
+use super::pump::Pump;
+use super::resp::{append_bulk, append_command, append_length};
 use crate::targets::store::{Credentials, Speech, Wrong};
 
-/// How much is read at once, in bytes.
-const READ_BYTES: usize = 64 << 10;
 /// How often a connection is looked at to see whether anything comes over it, within the patience
 /// that one has.
 const LOOKS: u32 = 8;
-/// Rounds of reading and writing before others on the thread get a turn.
-const ROUNDS_MAX: usize = 4;
-
-/// How the error begins of a server that wants to know who asks.
-const NO_AUTH: &[u8] = b"NOAUTH";
 
 /// Sets a key to the first argument if it holds the second, or if it is not there and there is no
 /// second. Answers `OK`, or what the key holds instead.
@@ -99,67 +92,14 @@ impl Connector for RedisConnector {
     }
 }
 
-/// Says who this client is, or finds out that the server does not want to know.
-pub(super) async fn authenticate(
-    stream: &mut TcpStream,
-    credentials: &Credentials,
-) -> io::Result<()> {
-    let mut words: Vec<&[u8]> = Vec::new();
-    match &credentials.password {
-        Some(password) => {
-            words.push(b"AUTH");
-            words.extend(credentials.user.as_ref().map(String::as_bytes));
-            words.push(password.as_bytes());
-        }
-        None => words.push(b"PING"),
-    }
-    let is_told = credentials.password.is_some();
-    let refused = exchange(stream, &words, |reply| match reply {
-        // A server may have other reasons not to answer a PING yet.
-        Reply::Error(error) if is_told || error.starts_with(NO_AUTH) => {
-            Some(credentials.refused(&String::from_utf8_lossy(error)))
-        }
-        Reply::Error(_)
-        | Reply::Simple(_)
-        | Reply::Integer(_)
-        | Reply::Bulk(_)
-        | Reply::Array(_) => None,
-    });
-    match refused.await? {
-        Some(why) => Err(io::Error::new(io::ErrorKind::PermissionDenied, why)),
-        None => Ok(()),
-    }
-}
-
-/// Sends one command, and has its reply looked at.
-pub(super) async fn exchange<T>(
-    stream: &mut TcpStream,
-    words: &[&[u8]],
-    look: impl FnOnce(&Reply<'_>) -> T,
-) -> io::Result<T> {
-    let mut bytes = Vec::new();
-    append_command(&mut bytes, words);
-    stream.write_all(&bytes).await?;
-    bytes.clear();
-    loop {
-        if stream.read_buf(&mut bytes).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        match parse(&bytes) {
-            Ok(Some((reply, _))) => return Ok(look(&reply)),
-            Ok(None) => {}
-            Err(malformed) => return Err(io::Error::other(malformed.to_string())),
-        }
-    }
-}
-
 struct RedisConnection {
     stream: TcpStream,
     outgoing: Rc<RedisOutgoing>,
 }
 
+/// What goes out, and what is expected to come back.
 #[derive(Debug)]
-struct RedisOutgoing {
+pub(super) struct RedisOutgoing {
     settings: Rc<Settings>,
     /// Commands that are not written yet.
     waiting: RefCell<Waiting>,
@@ -183,7 +123,7 @@ struct Waiting {
 
 /// What a reply will be to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expected {
+pub(super) enum Expected {
     Get(u32),
     Set(u32),
     /// A compare-and-set, whose mismatch is a value or nothing.
@@ -270,7 +210,32 @@ impl RedisOutgoing {
         self.expected.borrow_mut().push_back(Expected::Wait);
     }
 
-    fn poll_write(&self, cx: &mut Context<'_>, stream: &mut TcpStream) -> Poll<io::Result<()>> {
+    /// What the next reply is to.
+    pub(super) fn next_expected(&self) -> Option<Expected> {
+        self.expected.borrow_mut().pop_front()
+    }
+
+    /// How many replicas each write waits for.
+    pub(super) fn wait(&self) -> u32 {
+        self.settings.wait
+    }
+
+    /// Notes that the server has sent something.
+    pub(super) fn note_received(&self) {
+        self.received.set(self.received.get() + 1);
+    }
+
+    /// Wakes the pump when something is asked.
+    pub(super) fn wake_when_asked(&self, waker: &Waker) {
+        *self.pump.borrow_mut() = Some(waker.clone());
+    }
+
+    /// Writes what waits.
+    pub(super) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        stream: &mut TcpStream,
+    ) -> Poll<io::Result<()>> {
         self.append_wait();
         let mut waiting = self.waiting.borrow_mut();
         while waiting.written < waiting.bytes.len() {
@@ -294,13 +259,7 @@ impl Connection for RedisConnection {
     fn run<'a>(self: Box<Self>, answers: &'a mut dyn Answers) -> Local<'a, ()> {
         let Self { stream, outgoing } = *self;
         Box::pin(async move {
-            let mut pump = Pump {
-                stream,
-                outgoing: &outgoing,
-                answers,
-                inbox: Inbox::default(),
-                held: Vec::new(),
-            };
+            let mut pump = Pump::new(stream, &outgoing, answers);
             tokio::select! {
                 // However it ends, what is under way is lost.
                 _ = poll_fn(|cx| pump.poll(cx)) => {}
@@ -329,137 +288,6 @@ async fn silence(outgoing: &RedisOutgoing) {
     }
 }
 
-/// What was read and not yet handled: `bytes[start..end]`.
-#[derive(Default)]
-struct Inbox {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
-}
-
-impl Inbox {
-    /// Reads some more; nothing at the end of the stream.
-    fn poll_fill(
-        &mut self,
-        cx: &mut Context<'_>,
-        stream: &mut TcpStream,
-    ) -> Poll<io::Result<usize>> {
-        if self.start > 0 {
-            self.bytes.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        if self.bytes.len() < self.end + READ_BYTES {
-            self.bytes.resize(self.end + READ_BYTES, 0);
-        }
-        let mut room = ReadBuf::new(&mut self.bytes[self.end..]);
-        ready!(Pin::new(stream).poll_read(cx, &mut room))?;
-        let read = room.filled().len();
-        self.end += read;
-        Poll::Ready(Ok(read))
-    }
-}
-
-/// Moves commands and replies.
-struct Pump<'a> {
-    stream: TcpStream,
-    outgoing: &'a RedisOutgoing,
-    answers: &'a mut dyn Answers,
-    inbox: Inbox,
-    /// Writes that are done, and whose WAIT is not answered yet.
-    held: Vec<u32>,
-}
-
-impl Pump<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        for _ in 0..ROUNDS_MAX {
-            if let Poll::Ready(Err(error)) = self.outgoing.poll_write(cx, &mut self.stream) {
-                return Poll::Ready(Err(error));
-            }
-            match self.inbox.poll_fill(cx, &mut self.stream) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(_)) => self.handle_replies()?,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    *self.outgoing.pump.borrow_mut() = Some(cx.waker().clone());
-                    return Poll::Pending;
-                }
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn handle_replies(&mut self) -> io::Result<()> {
-        self.outgoing.received.set(self.outgoing.received.get() + 1);
-        let malformed = |malformed: Malformed| io::Error::other(malformed.to_string());
-        loop {
-            let bytes = &self.inbox.bytes[self.inbox.start..self.inbox.end];
-            let Some((reply, read)) = parse(bytes).map_err(malformed)? else {
-                return Ok(());
-            };
-            self.inbox.start += read;
-            let expected = self.outgoing.expected.borrow_mut().pop_front();
-            let Some(expected) = expected else {
-                return Err(io::Error::other("the server answers what nobody asked"));
-            };
-            let wait = self.outgoing.settings.wait;
-            let answers = &mut *self.answers;
-            match (expected, reply) {
-                (Expected::Get(id), Reply::Bulk(value)) => answer_get(answers, id, value),
-                (Expected::Cas(id), Reply::Bulk(found)) => {
-                    let found = found.map(sibling);
-                    let found = Some(found.as_slice());
-                    answers.answer(id, &Response::Mismatch { found });
-                }
-                (Expected::Set(id) | Expected::Cas(id), Reply::Simple(_)) if wait > 0 => {
-                    self.held.push(id);
-                }
-                (Expected::Set(id) | Expected::Cas(id), Reply::Simple(_)) => {
-                    answers.answer(id, &Response::Put(PutWitness::None));
-                }
-                (
-                    Expected::Get(id) | Expected::Set(id) | Expected::Cas(id),
-                    Reply::Error(error),
-                ) => {
-                    answer_error(answers, id, meaning(error));
-                }
-                (Expected::Wait, reply) => {
-                    let enough =
-                        matches!(reply, Reply::Integer(replicas) if replicas >= i64::from(wait));
-                    for id in self.held.drain(..) {
-                        if enough {
-                            answers.answer(id, &Response::Put(PutWitness::None));
-                        } else {
-                            answers.indefinite(id);
-                        }
-                    }
-                }
-                (Expected::Get(_) | Expected::Set(_) | Expected::Cas(_), _) => {
-                    return Err(io::Error::other("the server answers another question"));
-                }
-            }
-        }
-    }
-}
-
-fn answer_get(answers: &mut dyn Answers, id: u32, value: Option<&[u8]>) {
-    let sibling = value.map(sibling);
-    let response = Response::Get {
-        vector: &[],
-        siblings: sibling.as_slice(),
-    };
-    answers.answer(id, &response);
-}
-
-/// A value, of which nothing more is said.
-const fn sibling(value: &[u8]) -> Sibling<'_> {
-    Sibling {
-        value,
-        witness: PutWitness::None,
-    }
-}
-
 /// Appends a value as a word of a command.
 fn append_value(out: &mut Vec<u8>, value: NewValue) {
     append_bulk(out, value.bytes as usize, |out| {
@@ -467,11 +295,4 @@ fn append_value(out: &mut Vec<u8>, value: NewValue) {
         out.resize(start + value.bytes as usize, 0);
         payload::fill_text(value.id, &mut out[start..]);
     });
-}
-
-fn answer_error(answers: &mut dyn Answers, id: u32, meaning: Meaning) {
-    match meaning {
-        Meaning::Definite(refusal) => answers.answer(id, &Response::Refused(refusal)),
-        Meaning::Indefinite => answers.indefinite(id),
-    }
 }

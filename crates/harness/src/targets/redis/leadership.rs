@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use kvs_core::protocol::NodeId;
 use kvs_target::{Leadership, Local};
 
-use super::connection::{authenticate, exchange};
+use super::exchange::{authenticate, exchange};
 use super::resp::Reply;
 use crate::targets::store::Speech;
 

@@ -3,7 +3,9 @@
 mod clean;
 mod connection;
 mod errors;
+mod exchange;
 mod leadership;
+mod pump;
 mod resp;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod catalogue;
 mod complaints;
 mod config;
 mod definition;
+mod leadership;
 mod process;
 mod ready;
 mod start;

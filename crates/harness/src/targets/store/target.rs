@@ -19,10 +19,11 @@ use kvs_target::{
 };
 
 use super::config::StoreConfig;
+use super::leadership::leadership;
 use super::process::NodePrograms;
 use super::start::{Starter, addresses, endpoints, network};
 use super::template::NodeWords;
-use super::{Complaints, Credentials, Speech, builtin, primary_builtin};
+use super::{Complaints, Credentials, Speech, builtin};
 use crate::targets::adapter;
 use crate::wording::one_line;
 
@@ -171,73 +172,6 @@ impl Store {
             link.mute_to.push(network.clients_addr().into());
         }
         link
-    }
-}
-
-fn leadership(
-    config: &StoreConfig,
-    place: Option<&Place>,
-    speech: &Rc<Speech>,
-) -> anyhow::Result<Option<Rc<dyn Leadership>>> {
-    let Some(primary) = &config.definition.primary else {
-        return Ok(None);
-    };
-    if let Some(name) = &primary.builtin {
-        return Ok(Some((primary_builtin(name)?.leadership)(speech)));
-    }
-    let place =
-        place.context("[primary] command is run where the nodes are started, and they are not")?;
-    Ok(Some(Rc::new(CommandLeadership {
-        place: place.clone(),
-        speech: Rc::clone(speech),
-        command: primary.command.clone(),
-    })))
-}
-
-/// Asks which node takes writes by a command of the store's file.
-struct CommandLeadership {
-    place: Place,
-    speech: Rc<Speech>,
-    command: Vec<super::Template>,
-}
-
-/// How long such a command may take.
-const LEADERSHIP_TIMEOUT: Duration = Duration::from_secs(2);
-
-impl Leadership for CommandLeadership {
-    fn primary(&self) -> Local<'_, Option<NodeId>> {
-        Box::pin(async move {
-            let words = super::Words {
-                nodes: &self.speech.nodes,
-                options: &self.speech.options,
-            };
-            for node in 0..self.speech.nodes.len() {
-                let command = super::template::fill_all(&self.command, words, node).ok()?;
-                let none = BTreeMap::new();
-                let ran = self
-                    .place
-                    .run(&command, &none, None, LEADERSHIP_TIMEOUT)
-                    .await;
-                let named = ran.ok().filter(|ran| ran.succeeded);
-                let named = named.and_then(|ran| self.named(ran.output.trim()));
-                if named.is_some() {
-                    return named;
-                }
-            }
-            None
-        })
-    }
-}
-
-impl CommandLeadership {
-    fn named(&self, text: &str) -> Option<NodeId> {
-        let port = &self.speech.client_port;
-        let is_it = |node: &NodeWords| {
-            let address = { node.ports.get(port) }.map(|port| SocketAddr::new(node.host, *port));
-            node.name == text || address.is_some_and(|address| address.to_string() == text)
-        };
-        let at = self.speech.nodes.iter().position(is_it)?;
-        Some(NodeId(at as u16))
     }
 }
 
