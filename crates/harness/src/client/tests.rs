@@ -1,6 +1,6 @@
 //! The driver with a wire of paper and times made by hand.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::SystemTime;
 
 use super::driver::{Driver, DriverSettings, Progress};
@@ -650,9 +650,14 @@ fn nodes_without_a_key_keep_no_lane_from_reading_the_others_back() {
 
 /// Reads two nodes back, the first of which is down until `up_ns`.
 fn read_back_with_a_node_down(up_ns: u64) -> (u64, History) {
-    let mut test = Fixture::new("replicated(2)", 2, reads());
+    with_a_node_down("replicated(2)", final_reads(2), up_ns)
+}
+
+/// Reads until it ends, while the first node is down until `up_ns`. Tells when it ended.
+fn with_a_node_down(architecture: &str, plan: Plan, up_ns: u64) -> (u64, History) {
+    let mut test = Fixture::new(architecture, 2, reads());
     test.wire.down = vec![NodeId(0)];
-    test.driver.begin(final_reads(2));
+    test.driver.begin(plan);
     for now_ns in (0..).step_by(PAUSE_NS as usize) {
         if now_ns >= up_ns {
             test.wire.down.clear();
@@ -685,6 +690,22 @@ fn a_node_that_cannot_be_reached_is_given_up_and_the_others_are_read_back() {
     assert_eq!(keys_read(&history), BTreeMap::from([(1, vec![0, 1, 2, 3])]));
     let refused = rows(&history).iter().filter(|row| row.node == 0).count();
     assert!(refused > 0, "the history tells that it was asked");
+}
+
+#[test]
+fn what_clients_read_in_the_end_is_asked_again_until_somebody_answers_or_time_is_over() {
+    let read = |up_ns| {
+        let (ended_ns, history) = with_a_node_down("local", Plan::Sweep { keys: 0..4 }, up_ns);
+        let is_ok = |row: &&Row| row.outcome == Outcome::Ok;
+        let read = rows(&history);
+        let keys: BTreeSet<_> = read.iter().filter(is_ok).map(|row| row.key).collect();
+        (ended_ns, keys)
+    };
+    let (_, keys) = read(TIMEOUT_NS / 2);
+    assert_eq!(keys, (0..4).collect(), "each was read");
+    let (ended_ns, keys) = read(u64::MAX);
+    assert_eq!(keys, BTreeSet::new(), "nobody answered");
+    assert!((TIMEOUT_NS..=TIMEOUT_NS + 2 * PAUSE_NS).contains(&ended_ns));
 }
 
 #[test]

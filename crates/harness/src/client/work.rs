@@ -36,7 +36,8 @@ pub enum Plan {
         /// Counts the steps that are measured, and how long they took.
         measured: Box<measure::Meter>,
     },
-    /// Read each of these keys once, as the workload would.
+    /// Read each of these keys once, as the workload would. Once nobody has answered for the length
+    /// of the time-out, the rest is given up.
     Sweep {
         /// The keys.
         keys: std::ops::Range<u64>,
@@ -90,18 +91,30 @@ pub(super) enum Work {
     Nothing,
     Load(LoadSteps),
     Run(Box<Run>),
-    Sweep(std::ops::Range<u64>),
+    Sweep(ReadBack),
     /// What is left to read from each node, and which phase that is.
     Final(Vec<ReadBack>, Phase),
 }
 
-/// What is left to read from one node in the end.
+/// What is left to read in the end.
 #[derive(Debug)]
 pub(super) struct ReadBack {
-    node: NodeId,
+    /// From which node; none where clients read as they did in the workload.
+    node: Option<NodeId>,
     keys: VecDeque<u64>,
-    /// Since when it has not answered.
+    /// Since when nobody who was asked for it has answered.
     silent_since_ns: Option<u64>,
+}
+
+impl ReadBack {
+    const fn new(node: Option<NodeId>, keys: VecDeque<u64>) -> Self {
+        let silent_since_ns = None;
+        Self {
+            node,
+            keys,
+            silent_since_ns,
+        }
+    }
 }
 
 /// What is left of [`Plan::Run`].
@@ -123,13 +136,9 @@ impl Work {
     pub(super) fn begin(plan: Plan, drain_ns: u64) -> Self {
         match plan {
             Plan::Load(steps) => Self::Load(steps),
-            Plan::Sweep { keys } => Self::Sweep(keys),
+            Plan::Sweep { keys } => Self::Sweep(ReadBack::new(None, keys.collect())),
             Plan::Final { reads, compared } => {
-                let read_back = |(node, keys)| ReadBack {
-                    node,
-                    keys,
-                    silent_since_ns: None,
-                };
+                let read_back = |(node, keys)| ReadBack::new(Some(node), keys);
                 let reads = reads.into_iter().map(read_back).collect();
                 Self::Final(reads, read_back_phase(compared))
             }
@@ -173,7 +182,7 @@ impl Work {
                 mark: Mark::unmeasured(Phase::Load),
             }),
             Self::Run(run) => run.next(now_ns, generator),
-            Self::Sweep(keys) => Some(read(keys.next()?, now_ns, Phase::Run)),
+            Self::Sweep(read_back) => Some(read(read_back.keys.pop_front()?, now_ns, Phase::Run)),
             Self::Final(_, phase) => {
                 let phase = *phase;
                 let node = node.expect("lanes of the final phase are pinned");
@@ -189,7 +198,7 @@ impl Work {
             Self::Nothing => true,
             Self::Load(steps) => steps.size_hint().0 == 0,
             Self::Run(run) => run.is_done(now_ns),
-            Self::Sweep(keys) => keys.is_empty(),
+            Self::Sweep(read_back) => read_back.keys.is_empty(),
             Self::Final(reads, _) => reads.iter().all(|read| read.keys.is_empty()),
         }
     }
@@ -233,11 +242,12 @@ impl Work {
         }
     }
 
-    /// What is left to read from `node`, in the final phase.
+    /// What is left to read from `node`, or from anybody, in the end.
     fn of_node(&mut self, node: NodeId) -> Option<&mut ReadBack> {
         match self {
-            Self::Final(reads, _) => reads.iter_mut().find(|read| read.node == node),
-            Self::Nothing | Self::Load(_) | Self::Run(_) | Self::Sweep(_) => None,
+            Self::Final(reads, _) => reads.iter_mut().find(|read| read.node == Some(node)),
+            Self::Sweep(read_back) => Some(read_back),
+            Self::Nothing | Self::Load(_) | Self::Run(_) => None,
         }
     }
 
