@@ -696,7 +696,7 @@ fn a_node_that_cannot_be_reached_is_given_up_and_the_others_are_read_back() {
 fn what_clients_read_in_the_end_is_asked_again_until_somebody_answers_or_time_is_over() {
     let read = |up_ns| {
         let (ended_ns, history) = with_a_node_down("local", Plan::Sweep { keys: 0..4 }, up_ns);
-        let is_ok = |row: &&Row| row.outcome == Outcome::Ok;
+        let is_ok = |row: &&Row<'_>| row.outcome == Outcome::Ok;
         let read = rows(&history);
         let keys: BTreeSet<_> = read.iter().filter(is_ok).map(|row| row.key).collect();
         (ended_ns, keys)
