@@ -30,7 +30,7 @@ pub struct Price {
 }
 
 /// Measures an adapter that answers everything at once, with so many operations outstanding, or
-/// [`OUTSTANDING_MAX`] where those are more.
+/// 512 where those are more.
 /// `program` is this program.
 ///
 /// # Errors
