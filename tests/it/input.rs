@@ -544,7 +544,13 @@ fn a_path_without_a_history_is_answered_with_what_it_is() {
     for path in [run.clone(), run.join("run.json")] {
         let path = path.to_str().unwrap();
         let ended = bench(&["check", path, "--model", "linearizable"]);
-        assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
+        // It is judged, and nothing was read in it.
+        assert_eq!(ended.code(), 2, "{}{}", ended.stdout, ended.stderr);
+        assert!(
+            ended.stdout.contains("linearizable held"),
+            "{}",
+            ended.stdout
+        );
     }
 }
 

@@ -6,7 +6,8 @@
 //! for their entry in the system's table (zombies) do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::time::Duration;
+use std::{fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -15,6 +16,10 @@ pub(crate) const MARK: &str = "KVS_BENCH_PLACE";
 /// How often processes are looked for again, at most. Each round finds what the last one's processes
 /// started before they were killed, or left when they ended.
 const ROUNDS_MAX: usize = 100;
+/// How long a process is given to become another program before it is asked again.
+const MOMENT: Duration = Duration::from_millis(1);
+/// Where the end of its environment stands in a process's `stat`, after its name: see proc(5).
+const ENVIRONMENT_END: usize = 48;
 
 /// What the processes of an agent's program carry.
 pub(crate) fn mark(own: u32, number: u64) -> String {
@@ -28,6 +33,12 @@ pub(crate) fn members(own: u32, mark: &str, root: Option<u32>) -> Vec<u32> {
         root.is_some_and(|root| descends(&processes, *pid, root)) || carries(*pid, mark)
     };
     processes.keys().copied().filter(is_its).collect()
+}
+
+/// Whether no descendant of an agent carries a mark. The system's list of a process's children may
+/// leave one out while another ends, so every process is looked at before nobody is said to be left.
+pub(crate) fn is_gone(own: u32, mark: &str) -> bool {
+    members(own, mark, None).is_empty() && !listed(own).into_keys().any(|pid| carries(pid, mark))
 }
 
 /// The descendants of an agent.
@@ -60,17 +71,20 @@ pub(crate) fn kill_all(members: impl Fn() -> Vec<u32>) {
 
 /// Every descendant of a process, and its parent.
 fn below(own: u32) -> BTreeMap<u32, u32> {
-    walk(own).unwrap_or_else(|| {
-        let mut processes = table();
-        let is_below = |pid: u32| pid != own && descends(&processes, pid, own);
-        let all: Vec<u32> = processes
-            .keys()
-            .copied()
-            .filter(|pid| is_below(*pid))
-            .collect();
-        processes.retain(|pid, _| all.binary_search(pid).is_ok());
-        processes
-    })
+    walk(own).unwrap_or_else(|| listed(own))
+}
+
+/// [`below`], by a look at every process of the system.
+fn listed(own: u32) -> BTreeMap<u32, u32> {
+    let mut processes = table();
+    let is_below = |pid: u32| pid != own && descends(&processes, pid, own);
+    let all: Vec<u32> = processes
+        .keys()
+        .copied()
+        .filter(|pid| is_below(*pid))
+        .collect();
+    processes.retain(|pid, _| all.binary_search(pid).is_ok());
+    processes
 }
 
 /// [`below`], from parents to children; none where the system does not list a process's children. It
@@ -160,13 +174,32 @@ fn parent(pid: u32) -> Option<u32> {
     (!matches!(state, "Z" | "X")).then_some(parent)
 }
 
-/// Whether the environment of a process has the mark.
+/// Whether the environment of a process has the mark. A process that is just becoming another program
+/// has none for a moment, and is asked again.
 fn carries(pid: u32, mark: &str) -> bool {
-    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
+    let wanted = format!("{MARK}={mark}");
+    for _ in 0..ROUNDS_MAX {
+        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
+            return false;
+        };
+        if !environment.is_empty() || parent(pid).is_none() || !is_becoming(pid) {
+            return { environment.split(|byte| *byte == 0) }
+                .any(|variable| variable == wanted.as_bytes());
+        }
+        thread::sleep(MOMENT);
+    }
+    false
+}
+
+/// Whether a process is just becoming another program, and has no environment yet. One that has
+/// cleared its environment still has a place for it.
+fn is_becoming(pid: u32) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return false;
     };
-    let wanted = format!("{MARK}={mark}");
-    { environment.split(|byte| *byte == 0) }.any(|variable| variable == wanted.as_bytes())
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest);
+    let end = fields.and_then(|rest| rest.split_whitespace().nth(ENVIRONMENT_END));
+    end == Some("0")
 }
 
 #[cfg(test)]
@@ -191,7 +224,7 @@ mod tests {
         expected.sort_unstable();
         // A child has its environment once it has become its program.
         while members(own, "5.1", Some(pids[3])) != expected {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         assert_eq!(
             members(own, "no such mark", None),

@@ -148,7 +148,7 @@ impl Program {
 
     /// Waits until no process of it is left: its first one may have forked and gone.
     fn await_family(&self, own: u32) {
-        while !family::members(own, &self.mark, None).is_empty() {
+        while !family::is_gone(own, &self.mark) {
             thread::sleep(FAMILY_POLL);
         }
     }
