@@ -26,24 +26,54 @@ pub(crate) fn mark(own: u32, number: u64) -> String {
     format!("{own}.{number}")
 }
 
-/// The descendants of an agent that carry a mark, or descend from a process.
-pub(crate) fn members(own: u32, mark: &str, root: Option<u32>) -> Vec<u32> {
-    let processes = below(own);
-    let is_its = |pid: &u32| {
-        root.is_some_and(|root| descends(&processes, *pid, root)) || carries(*pid, mark)
-    };
-    processes.keys().copied().filter(is_its).collect()
+/// Some of the descendants of an agent.
+#[derive(Clone, Copy)]
+pub(crate) enum Family<'a> {
+    /// All of them.
+    Whole,
+    /// Those of one program: they carry its mark, or descend from its first process.
+    Program { mark: &'a str, first: Option<u32> },
 }
 
-/// Whether no descendant of an agent carries a mark. The system's list of a process's children may
-/// leave one out while another ends, so every process is looked at before nobody is said to be left.
-pub(crate) fn is_gone(own: u32, mark: &str) -> bool {
-    members(own, mark, None).is_empty() && !listed(own).into_keys().any(|pid| carries(pid, mark))
-}
+impl Family<'_> {
+    /// Those that there are, as parents know their children.
+    pub(crate) fn members(self, own: u32) -> Vec<u32> {
+        self.among(&below(own))
+    }
 
-/// The descendants of an agent.
-pub(crate) fn descendants(own: u32) -> Vec<u32> {
-    below(own).into_keys().collect()
+    /// Whether there is none. The system's list of a process's children may leave one out while
+    /// another ends, so every process is looked at before nobody is said to be left.
+    pub(crate) fn is_gone(self, own: u32) -> bool {
+        self.members(own).is_empty() && self.among(&listed(own)).is_empty()
+    }
+
+    /// Kills them until there is none that was not killed. One that was can start no other.
+    pub(crate) fn kill(self, own: u32) {
+        let mut killed = BTreeSet::new();
+        for _ in 0..ROUNDS_MAX {
+            let mut left = self.members(own);
+            left.retain(|pid| killed.insert(*pid));
+            if left.is_empty() {
+                // See [`Family::is_gone`].
+                left = self.among(&listed(own));
+                left.retain(|pid| killed.insert(*pid));
+            }
+            if left.is_empty() {
+                return;
+            }
+            signal(left, Signal::KILL);
+        }
+    }
+
+    fn among(self, processes: &BTreeMap<u32, u32>) -> Vec<u32> {
+        let is_its = |pid: &u32| match self {
+            Self::Whole => true,
+            Self::Program { mark, first } => {
+                first.is_some_and(|first| descends(processes, *pid, first)) || carries(*pid, mark)
+            }
+        };
+        processes.keys().copied().filter(is_its).collect()
+    }
 }
 
 /// Sends a signal to each of these processes. That one is gone is no error.
@@ -53,19 +83,6 @@ pub(crate) fn signal(pids: impl IntoIterator<Item = u32>, signal: Signal) {
             // It may be gone by now.
             let _ = kill_process(pid, signal);
         }
-    }
-}
-
-/// Kills these processes, until there is none that was not killed. One that was can start no other.
-pub(crate) fn kill_all(members: impl Fn() -> Vec<u32>) {
-    let mut killed = BTreeSet::new();
-    for _ in 0..ROUNDS_MAX {
-        let mut left = members();
-        left.retain(|pid| killed.insert(*pid));
-        if left.is_empty() {
-            return;
-        }
-        signal(left, Signal::KILL);
     }
 }
 
@@ -222,17 +239,20 @@ mod tests {
         let pids = children.each_ref().map(std::process::Child::id);
         let mut expected = vec![pids[0], pids[1], pids[3]];
         expected.sort_unstable();
+        let first = Some(pids[3]);
+        let family = Family::Program { mark: "5.1", first };
         // A child has its environment once it has become its program.
-        while members(own, "5.1", Some(pids[3])) != expected {
+        while family.members(own) != expected {
             thread::yield_now();
         }
-        assert_eq!(
-            members(own, "no such mark", None),
-            [0_u32; 0],
-            "the control"
-        );
-        let strangers = members(pids[0], "5.1", Some(pids[0]));
-        assert_eq!(strangers, [0_u32; 0], "nobody descends from it");
+        assert!(!family.is_gone(own));
+        let (mark, first) = ("no such mark", None);
+        assert!(Family::Program { mark, first }.is_gone(own), "the control");
+        let strangers = Family::Program {
+            mark: "5.1",
+            first: Some(pids[0]),
+        };
+        assert_eq!(strangers.members(pids[0]), [0_u32; 0], "nobody descends");
         for child in &mut children {
             child.kill().expect("it runs");
             child.wait().expect("it is a child");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::{Refusal, describe, exec};
 use crate::channel::{PRINTED_BYTES_MAX, Ran};
-use crate::family;
+use crate::family::{self, Family};
 
 /// How long a command that has ended, or was killed, may leave its output open.
 const OUTPUT_GRACE: Duration = Duration::from_millis(50);
@@ -88,7 +88,8 @@ pub(super) fn run_to_end(
         Ok(status) => status,
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
             let mark = family::mark(own, number);
-            family::kill_all(|| family::members(own, &mark, Some(pid)));
+            let (mark, first) = (mark.as_str(), Some(pid));
+            Family::Program { mark, first }.kill(own);
             Err(io::Error::other(format!("no end within {patience:?}")))
         }
     };

@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::set_child_subreaper;
 
 use crate::channel::{LINE_BYTES_MAX, Line, Order, PLACE_ARGUMENT, Report};
-use crate::family;
+use crate::family::Family;
 use program::Program;
 
 pub use commands::is_installed;
@@ -90,7 +90,7 @@ fn run() -> io::Result<()> {
             Err(_) => break,
         }
     }
-    family::kill_all(|| family::descendants(own));
+    Family::Whole.kill(own);
     Ok(())
 }
 

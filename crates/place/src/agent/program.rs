@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use super::output::{Window, relay};
 use super::{Agent, Refusal, commands, describe, lock};
 use crate::channel::{INPUT_AHEAD_BYTES_MAX, Report, SignalName, Spawn, weight};
-use crate::family;
+use crate::family::{self, Family};
 
 /// How often the agent looks whether a program whose first process has ended still has others.
 const FAMILY_POLL: Duration = Duration::from_millis(50);
@@ -146,9 +146,15 @@ impl Program {
         child.wait()
     }
 
+    /// Its processes, by its mark and by what descends from its first one.
+    fn family(&self, first: Option<u32>) -> Family<'_> {
+        let mark = self.mark.as_str();
+        Family::Program { mark, first }
+    }
+
     /// Waits until no process of it is left: its first one may have forked and gone.
     fn await_family(&self, own: u32) {
-        while !family::is_gone(own, &self.mark) {
+        while !self.family(None).is_gone(own) {
             thread::sleep(FAMILY_POLL);
         }
     }
@@ -169,12 +175,12 @@ impl Program {
             }
             first.map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
         };
-        let members = || family::members(own, &self.mark, first);
+        let family = self.family(first);
         if signal == Signal::KILL {
-            family::kill_all(members);
+            family.kill(own);
             return;
         }
-        let others = members().into_iter().filter(|pid| Some(*pid) != first);
+        let others = { family.members(own).into_iter() }.filter(|pid| Some(*pid) != first);
         family::signal(others, signal);
     }
 }
