@@ -70,11 +70,11 @@ impl Stale {
 
 /// The writes of a key.
 pub(super) struct Writes {
-    /// By value, those of one value in the order of their invokes; each with the latest return of
-    /// those up to it.
-    by_value: Vec<(Write, u64)>,
+    /// By value, those of one value in the order of their invokes; each with the place among them of
+    /// the one that was over last, of those up to it.
+    by_value: Vec<(Write, u32)>,
     /// All in the order of their invokes, likewise.
-    by_invoke: Vec<(Write, u64)>,
+    by_invoke: Vec<(Write, u32)>,
     /// In the order of their returns, each with the one of those up to it that was invoked last.
     by_return: Vec<(u64, Span)>,
     /// In the order of sessions, where times alone do not tell that.
@@ -138,21 +138,32 @@ impl Writes {
         let overwritten_from = over[0].map_or(0, |latest| latest.invoke);
         let begun =
             candidates.partition_point(|(write, _)| write.span.invoke <= read.span.returned);
-        for (write, reach) in candidates[..begun].iter().rev() {
-            if other == Some(write.value) || write.span.row == read.span.row {
-                continue;
-            }
+        let last = |place: u32| &candidates[place as usize].0;
+        let may_explain =
+            |write: &Write| other != Some(write.value) && write.span.row != read.span.row;
+        // What excludes a write: nothing, or what came after it.
+        let excluded = |write: &Write| {
             // What the read's session did next at the same instant began after it.
             let is_later = read.span.precedes(&write.span);
             let by = self.overwriter(&write.span, &read.span, over);
-            if !is_later && by.is_none() {
-                return Ok(());
+            (is_later || by.is_some()).then(|| by.filter(|_| !is_later))
+        };
+        // Mostly the one that was over last does, however many were overwritten since.
+        let over_last = candidates[..begun].last().map(|(_, place)| last(*place));
+        if over_last.is_some_and(|write| may_explain(write) && excluded(write).is_none()) {
+            return Ok(());
+        }
+        for (write, place) in candidates[..begun].iter().rev() {
+            if may_explain(write) {
+                let Some(by) = excluded(write) else {
+                    return Ok(());
+                };
+                if stale.candidates.len() < CANDIDATES_SHOWN {
+                    stale.candidates.push((write.span, by));
+                    continue;
+                }
             }
-            if stale.candidates.len() < CANDIDATES_SHOWN {
-                stale
-                    .candidates
-                    .push((write.span, by.filter(|_| !is_later)));
-            } else if *reach < overwritten_from {
+            if last(*place).span.returned < overwritten_from {
                 // So are all that were invoked before it.
                 break;
             }
@@ -163,7 +174,7 @@ impl Writes {
         Err(stale)
     }
 
-    fn of_value(&self, value: Token) -> &[(Write, u64)] {
+    fn of_value(&self, value: Token) -> &[(Write, u32)] {
         let start = self
             .by_value
             .partition_point(|(write, _)| write.value < value);
@@ -201,12 +212,15 @@ impl Writes {
     }
 }
 
-/// Writes in the order of their invokes, each with the latest return of those up to it.
-fn reaching(writes: &[Write]) -> Vec<(Write, u64)> {
-    let mut latest = 0;
-    let reach = writes.iter().map(|write| {
-        latest = latest.max(write.span.returned);
-        (*write, latest)
+/// Writes in the order of their invokes, each with the place of the one that was over last, of those
+/// up to it.
+fn reaching(writes: &[Write]) -> Vec<(Write, u32)> {
+    let mut last = 0;
+    let reach = writes.iter().enumerate().map(|(place, write)| {
+        if write.span.returned > writes[last].span.returned {
+            last = place;
+        }
+        (*write, last as u32)
     });
     reach.collect()
 }
