@@ -244,6 +244,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_compare_and_set_found_must_have_been_put_to_the_key_before() {
+        let found = |id| op(1, 0, 0, 10, Kind::Cas, id);
+        let kept = last(0, &[SECOND]);
+        is(&[put(), found(&[FIRST]), kept], VerdictWord::Valid);
+        let nobody_wrote_it = [put(), found(&[77]), kept];
+        is_broken(&nobody_wrote_it, AnomalyKind::ThinAirRead);
+        is_broken(&[put(), found(&[SECOND]), kept], AnomalyKind::ThinAirRead);
+        let too_late = op(2, 0, 0, 50, Kind::Put, &[]);
+        is_broken(
+            &[put(), found(&[THIRD]), too_late, last(0, &[THIRD])],
+            AnomalyKind::FutureRead,
+        );
+        let failed = Row {
+            outcome: history::Outcome::Fail,
+            ..op(2, 0, 0, 2, Kind::Put, &[])
+        };
+        let by_whom_it_failed = [put(), failed, found(&[THIRD]), kept];
+        is_broken(&by_whom_it_failed, AnomalyKind::AbortedRead);
+    }
+
+    #[test]
     fn values_that_repeat_are_left_to_the_search() {
         let again = Row {
             written: SECOND,

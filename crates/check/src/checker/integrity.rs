@@ -1,5 +1,6 @@
 //! Integrity: every value read was written to that key, by a put that did not fail, and not in a
-//! get that was over before that put was invoked. Every model contains it.
+//! get that was over before that put was invoked. A compare-and-set that succeeded read what it
+//! expected. Every model contains it.
 
 use super::index::{Index, NO_PUT};
 use super::property::{AnomalyKind, Property};
@@ -42,18 +43,28 @@ pub(super) fn check(index: &Index<'_>) -> Check {
         }
         let is_known = index.columns.outcome[get] == Outcome::Ok;
         checked += u64::from(is_known && index.columns.phase[get] != Phase::Local);
-        if !index.is_known_get(get) {
+        // A put has read something where it stands for a compare-and-set.
+        let may_have_read = is_known && index.columns.kind[get] == Kind::Put;
+        if !may_have_read && !index.is_known_get(get) {
             continue;
         }
         let ids = index.columns.read.at(get);
         for (id, put) in ids.iter().zip(index.puts_read(get)) {
-            if *put == NO_PUT {
+            if *put as usize == get {
+                findings.add(AnomalyKind::ThinAirRead, &[get], || {
+                    format!(
+                        "the {} found {}, which it was to write itself",
+                        asked(index, get),
+                        index.history.value_name(*id)
+                    )
+                });
+            } else if *put == NO_PUT {
                 unresolved(index, &mut findings, get, *id);
             } else if index.precedes(get, *put as usize) {
                 findings.add(AnomalyKind::FutureRead, &[get, *put as usize], || {
                     format!(
-                        "the get of {} was over before the put of {} was invoked",
-                        index.key_name(get),
+                        "the {} was over before the put of {} was invoked",
+                        asked(index, get),
                         index.history.value_name(*id)
                     )
                 });
@@ -65,10 +76,10 @@ pub(super) fn check(index: &Index<'_>) -> Check {
 
 /// Says why an id has no put.
 fn unresolved(index: &Index<'_>, findings: &mut Findings<'_>, get: usize, id: u64) {
-    let key = index.key_name(get);
+    let asked = asked(index, get);
     if id == CORRUPT {
         findings.add(AnomalyKind::CorruptRead, &[get], || {
-            format!("the get of {key} returned a payload that its own id does not derive")
+            format!("the {asked} returned a payload that its own id does not derive")
         });
         return;
     }
@@ -76,25 +87,34 @@ fn unresolved(index: &Index<'_>, findings: &mut Findings<'_>, get: usize, id: u6
         Some(put) if index.columns.key[put] == index.columns.key[get] => {
             findings.add(AnomalyKind::AbortedRead, &[put, get], || {
                 format!(
-                    "the get of {key} returned {}, whose put certainly failed",
+                    "the {asked} returned {}, whose put certainly failed",
                     index.history.value_name(id)
                 )
             });
         }
         Some(put) => findings.add(AnomalyKind::ThinAirRead, &[put, get], || {
             format!(
-                "the get of {key} returned {}, which was put to {} only",
+                "the {asked} returned {}, which was put to {} only",
                 index.history.value_name(id),
                 index.key_name(put)
             )
         }),
         None => findings.add(AnomalyKind::ThinAirRead, &[get], || {
             format!(
-                "the get of {key} returned {}, which nobody wrote",
+                "the {asked} returned {}, which nobody wrote",
                 index.history.value_name(id)
             )
         }),
     }
+}
+
+/// What was asked, and of which key.
+fn asked(index: &Index<'_>, row: usize) -> String {
+    let what = match index.columns.kind[row] {
+        Kind::Get => "get",
+        Kind::Put | Kind::Cas | Kind::Append => "compare-and-set",
+    };
+    format!("{what} of {}", index.key_name(row))
 }
 
 /// The put that wrote an id to any key. Only anomalies ask, so it is a plain search.
