@@ -195,6 +195,7 @@ fn valid() -> RunRecord {
             operations: 133_702,
             complete: true,
             limit: None,
+            unread: 0,
         },
         warnings: Vec::new(),
     }
@@ -270,6 +271,7 @@ fn open_loop() -> RunRecord {
         operations: 110_000,
         complete: false,
         limit: Some(40_000),
+        unread: 0,
     };
     record.warnings = vec!["3 nodes and the generator share 2 cores: give them more".to_owned()];
     record
@@ -288,6 +290,7 @@ fn void() -> RunRecord {
         operations: 110_000,
         complete: false,
         limit: None,
+        unread: 0,
     };
     record
 }

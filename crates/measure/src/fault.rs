@@ -60,13 +60,21 @@ impl FaultCoverage {
 }
 
 impl FaultsRecord {
-    /// What was asked for and never came: each keeps the run from being called valid.
+    /// What was asked for and never came, and what the nemesis could not do: each keeps the run from
+    /// being called valid.
     #[must_use]
     pub fn gaps(&self) -> Vec<String> {
-        { &self.coverage }
-            .iter()
-            .filter_map(FaultCoverage::gap)
-            .collect()
+        let never_came = self.coverage.iter().filter_map(FaultCoverage::gap);
+        never_came.chain(self.failed()).collect()
+    }
+
+    /// That the nemesis failed, as a clause.
+    fn failed(&self) -> Option<String> {
+        let (first, more) = self.failures.split_first()?;
+        Some(match more.len() {
+            0 => format!("the nemesis failed: {first}"),
+            more => format!("the nemesis failed: {first} (and {more} more)"),
+        })
     }
 
     /// What was installed, kind by kind, as a clause; none where nothing was.

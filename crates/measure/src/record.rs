@@ -250,6 +250,19 @@ pub struct NodeRecord {
     pub fate: Option<String>,
 }
 
+impl RunRecord {
+    /// What of the test did not take place, each as a clause: it keeps the run from being called
+    /// valid.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<String> {
+        let faults = self.faults.gaps().into_iter();
+        faults
+            .chain(self.statistics.gap())
+            .chain(self.history.gap())
+            .collect()
+    }
+}
+
 /// What was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -262,4 +275,21 @@ pub struct HistoryRecord {
     pub complete: bool,
     /// The cap on recorded operations.
     pub limit: Option<u64>,
+    /// Keys that clients were to read in the end, and that nobody answered for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unread: u64,
+}
+
+impl HistoryRecord {
+    /// Why a verdict does not rest on all that was to be read, as a clause.
+    #[must_use]
+    pub fn gap(&self) -> Option<String> {
+        let unread = self.unread;
+        (unread > 0).then(|| format!("in the end nobody answered for {unread} keys"))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

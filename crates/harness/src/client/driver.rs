@@ -186,6 +186,12 @@ impl Driver {
         self.source.inserts_withheld()
     }
 
+    /// Keys that clients were to read in the end, and that nobody answered for.
+    #[must_use]
+    pub const fn unread(&self) -> u64 {
+        self.source.unread
+    }
+
     /// A number above every key that was put, whatever the outcome.
     #[must_use]
     pub const fn keys_end(&self) -> u64 {

@@ -650,11 +650,14 @@ fn nodes_without_a_key_keep_no_lane_from_reading_the_others_back() {
 
 /// Reads two nodes back, the first of which is down until `up_ns`.
 fn read_back_with_a_node_down(up_ns: u64) -> (u64, History) {
-    with_a_node_down("replicated(2)", final_reads(2), up_ns)
+    let (ended_ns, unread, history) = with_a_node_down("replicated(2)", final_reads(2), up_ns);
+    assert_eq!(unread, 0, "no client was to read it");
+    (ended_ns, history)
 }
 
-/// Reads until it ends, while the first node is down until `up_ns`. Tells when it ended.
-fn with_a_node_down(architecture: &str, plan: Plan, up_ns: u64) -> (u64, History) {
+/// Reads until it ends, while the first node is down until `up_ns`. Tells when it ended, and how many
+/// keys nobody answered for.
+fn with_a_node_down(architecture: &str, plan: Plan, up_ns: u64) -> (u64, u64, History) {
     let mut test = Fixture::new(architecture, 2, reads());
     test.wire.down = vec![NodeId(0)];
     test.driver.begin(plan);
@@ -667,7 +670,7 @@ fn with_a_node_down(architecture: &str, plan: Plan, up_ns: u64) -> (u64, History
             test.answer(asked, now_ns);
         }
         if test.driver.is_done(now_ns) {
-            return (now_ns, test.history());
+            return (now_ns, test.driver.unread(), test.history());
         }
     }
     unreachable!("the loop has no end of its own")
@@ -695,16 +698,17 @@ fn a_node_that_cannot_be_reached_is_given_up_and_the_others_are_read_back() {
 #[test]
 fn what_clients_read_in_the_end_is_asked_again_until_somebody_answers_or_time_is_over() {
     let read = |up_ns| {
-        let (ended_ns, history) = with_a_node_down("local", Plan::Sweep { keys: 0..4 }, up_ns);
+        let plan = Plan::Sweep { keys: 0..4 };
+        let (ended_ns, unread, history) = with_a_node_down("local", plan, up_ns);
         let is_ok = |row: &&Row<'_>| row.outcome == Outcome::Ok;
         let read = rows(&history);
         let keys: BTreeSet<_> = read.iter().filter(is_ok).map(|row| row.key).collect();
-        (ended_ns, keys)
+        (ended_ns, unread, keys)
     };
-    let (_, keys) = read(TIMEOUT_NS / 2);
-    assert_eq!(keys, (0..4).collect(), "each was read");
-    let (ended_ns, keys) = read(u64::MAX);
-    assert_eq!(keys, BTreeSet::new(), "nobody answered");
+    let (_, unread, keys) = read(TIMEOUT_NS / 2);
+    assert_eq!((unread, keys), (0, (0..4).collect()), "each was read");
+    let (ended_ns, unread, keys) = read(u64::MAX);
+    assert_eq!((unread, keys), (4, BTreeSet::new()), "nobody answered");
     assert!((TIMEOUT_NS..=TIMEOUT_NS + 2 * PAUSE_NS).contains(&ended_ns));
 }
 

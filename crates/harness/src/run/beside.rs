@@ -7,7 +7,7 @@ use std::path::Path;
 
 use kvs_check::checker::Report;
 use kvs_check::history::History;
-use kvs_measure::{FaultsRecord, RunRecord};
+use kvs_measure::RunRecord;
 
 use super::directory::{HISTORY_FILE, NODES_DIRECTORY};
 use super::verdict::want_reads;
@@ -32,10 +32,8 @@ pub fn add_record(report: &mut Report, given: &Path, path: &Path, history: &Hist
     match RunRecord::load(directory) {
         Ok(record) => {
             report.gaps.extend(foreign(&record, history));
-            report.gaps.extend(record.faults.gaps());
-            report.gaps.extend(record.statistics.gap());
+            report.gaps.extend(record.gaps());
             want_reads(report);
-            report.gaps.extend(failures(&record.faults));
             report.remarks.extend(record.faults.remark());
         }
         Err(error) => report.gaps.push(format!(
@@ -69,15 +67,6 @@ fn foreign(record: &RunRecord, history: &History) -> Option<String> {
             configuration.seed,
             record.history.recorded
         )
-    })
-}
-
-/// That the nemesis failed, as a clause.
-fn failures(faults: &FaultsRecord) -> Option<String> {
-    let (first, more) = faults.failures.split_first()?;
-    Some(match more.len() {
-        0 => format!("the nemesis failed: {first}"),
-        more => format!("the nemesis failed: {first} (and {more} more)"),
     })
 }
 

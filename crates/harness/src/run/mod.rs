@@ -185,7 +185,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
     );
     let version = target.version();
     target.stop().await;
-    let inserts_withheld = driver.inserts_withheld();
+    let (inserts_withheld, unread) = (driver.inserts_withheld(), driver.unread());
     // Whatever became of the load, what was recorded is kept.
     let is_driven = driven.as_ref().is_ok_and(|driven| driven.read_back);
     let recorded = driver.finish().map(|mut recorder| {
@@ -216,13 +216,6 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         faults,
         read_back: _,
     } = driven;
-    let kept = judged
-        .as_ref()
-        .is_some_and(|judged| judged.verdict.verdict == VerdictWord::Valid);
-    if kept {
-        // What nodes stored is evidence only of a promise that was not kept.
-        directory.remove_stores();
-    }
     let interrupted = interrupt.is_asked() && judged.is_none();
     let findings = Findings {
         start,
@@ -233,6 +226,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         quiescence,
         faults,
         inserts_withheld,
+        unread,
         nodes,
         recorded,
         judged,
@@ -242,8 +236,13 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         price,
         cleaned: cleaned.and_then(Result::ok),
     };
+    let record = record::assemble(config, &facts, &directory, findings);
+    if record.verdict.verdict == VerdictWord::Valid {
+        // What nodes stored is evidence only of a promise that was not kept.
+        directory.remove_stores();
+    }
     Ok(Finished {
-        record: record::assemble(config, &facts, &directory, findings),
+        record,
         interrupted,
         measured,
         attachments,

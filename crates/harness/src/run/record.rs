@@ -36,6 +36,8 @@ pub(super) struct Findings<'a> {
     pub(super) faults: FaultsRecord,
     /// Inserts that became updates.
     pub(super) inserts_withheld: u64,
+    /// Keys that clients were to read in the end, and that nobody answered for.
+    pub(super) unread: u64,
     pub(super) nodes: Vec<(NodeId, Result<NodeRecord, String>)>,
     /// How many operations were recorded, if any were to be.
     pub(super) recorded: Option<End>,
@@ -110,14 +112,13 @@ pub(super) fn assemble(
         pulse.judge(&mut faults.windows, series, *end_ns);
     }
     let recorded = findings.recorded.unwrap_or_default();
-    let (mut verdict, staleness) = match findings.judged {
+    let (verdict, staleness) = match findings.judged {
         Some(Judged {
             verdict, staleness, ..
         }) => (verdict, staleness),
         None => (unjudged(config, findings.interrupted), None),
     };
-    account_for(&faults, &statistics, &mut verdict);
-    RunRecord {
+    let mut record = RunRecord {
         version: RUN_RECORD_VERSION,
         configuration: configuration(config, ports, store),
         machine: Machine::probe(),
@@ -140,20 +141,24 @@ pub(super) fn assemble(
                 && recorded.left_out == 0
                 && !recorded.interrupted,
             limit: config.history_limit,
+            unread: findings.unread,
         },
         warnings,
-    }
+    };
+    account_for(&mut record);
+    record
 }
 
-/// Says in the verdict which faults came. A run is not valid if a fault that was asked for never
-/// came, nor if nothing that was asked for succeeded, since the store did not pass that test.
-fn account_for(faults: &FaultsRecord, statistics: &Statistics, verdict: &mut VerdictRecord) {
-    let gaps: Vec<String> = faults.gaps().into_iter().chain(statistics.gap()).collect();
+/// Says in the verdict which faults came, and what of the test did not take place: a run is not valid
+/// then, since the store did not pass it.
+fn account_for(record: &mut RunRecord) {
+    let (gaps, remark) = (record.gaps(), record.faults.remark());
+    let verdict = &mut record.verdict;
     if !gaps.is_empty() && verdict.verdict == VerdictWord::Valid {
         verdict.verdict = VerdictWord::Unknown;
     }
     verdict.gaps.extend(gaps);
-    verdict.remarks.extend(faults.remark());
+    verdict.remarks.extend(remark);
 }
 
 fn configuration(
@@ -345,36 +350,50 @@ mod tests {
     use super::*;
     use kvs_measure::{FaultCoverage, Throughput};
 
-    fn judged(verdict: VerdictWord, coverage: &[FaultCoverage]) -> VerdictRecord {
+    /// What becomes of a verdict on a run, as `change` makes it.
+    fn accounted(verdict: VerdictWord, change: impl FnOnce(&mut RunRecord)) -> VerdictRecord {
         let stored = include_str!("../../../../tests/testdata/records/before-faults.json");
-        let record: RunRecord = serde_json::from_str(stored).expect("a record");
-        let mut judged = VerdictRecord {
-            verdict,
-            ..record.verdict
+        let mut record: RunRecord = serde_json::from_str(stored).expect("a record");
+        record.verdict.verdict = verdict;
+        change(&mut record);
+        account_for(&mut record);
+        record.verdict
+    }
+
+    fn judged(verdict: VerdictWord, coverage: &[FaultCoverage]) -> VerdictRecord {
+        accounted(verdict, |record| record.faults.coverage = coverage.to_vec())
+    }
+
+    #[test]
+    fn a_run_whose_nemesis_failed_or_whose_last_reads_nobody_answered_is_not_valid() {
+        let failed = |record: &mut RunRecord| record.faults.failures = vec!["no".to_owned()];
+        let unread = |record: &mut RunRecord| record.history.unread = 3;
+        let gaps = |change: fn(&mut RunRecord)| {
+            let judged = accounted(VerdictWord::Valid, change);
+            assert_eq!(judged.verdict, VerdictWord::Unknown);
+            judged.gaps
         };
-        let faults = FaultsRecord {
-            coverage: coverage.to_vec(),
-            ..FaultsRecord::default()
-        };
-        account_for(&faults, &Statistics::default(), &mut judged);
-        judged
+        assert_eq!(gaps(failed), ["the nemesis failed: no"]);
+        assert_eq!(gaps(unread), ["in the end nobody answered for 3 keys"]);
+        let invalid = accounted(VerdictWord::Invalid, unread);
+        assert_eq!(invalid.verdict, VerdictWord::Invalid);
+        let control = accounted(VerdictWord::Valid, |_| ());
+        assert_eq!(
+            (control.verdict, control.gaps.len()),
+            (VerdictWord::Valid, 0)
+        );
     }
 
     #[test]
     fn a_run_in_which_nothing_succeeded_is_not_valid_though_what_was_loaded_is() {
         let judged = |operations, errors| {
-            let mut judged = judged(VerdictWord::Valid, &[]);
-            let throughput = Throughput {
-                operations,
-                errors,
-                ..Throughput::default()
-            };
-            let statistics = Statistics {
-                throughput,
-                ..Statistics::default()
-            };
-            account_for(&FaultsRecord::default(), &statistics, &mut judged);
-            judged
+            accounted(VerdictWord::Valid, |record| {
+                record.statistics.throughput = Throughput {
+                    operations,
+                    errors,
+                    ..Throughput::default()
+                };
+            })
         };
         let idle = judged(0, 12);
         assert_eq!(idle.verdict, VerdictWord::Unknown);

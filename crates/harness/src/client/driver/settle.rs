@@ -150,6 +150,8 @@ pub(super) struct Source {
     pub(super) last_ok_ns: u64,
     /// How long a node may be silent in the final reads before it is given up.
     patience_ns: u64,
+    /// Keys that clients were to read in the end, and that nobody answered for.
+    pub(super) unread: u64,
 }
 
 impl Source {
@@ -160,6 +162,7 @@ impl Source {
             work: Work::Nothing,
             last_ok_ns: 0,
             patience_ns,
+            unread: 0,
         }
     }
 
@@ -237,8 +240,9 @@ impl Steps<Mark> for Source {
             Outcome::Ok => self.work.read_back(node),
             Outcome::Fail(trouble) | Outcome::Info(trouble) if is_unreached(trouble) => {
                 let (now_ns, patience_ns) = (ended.ended_ns, self.patience_ns);
-                self.work
-                    .not_read_back(node, step.key, invoke_ns, now_ns, patience_ns);
+                let key = step.key;
+                self.unread +=
+                    { &mut self.work }.not_read_back(node, key, invoke_ns, now_ns, patience_ns);
             }
             Outcome::Fail(_) | Outcome::Info(_) => {}
         }
