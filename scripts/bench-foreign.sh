@@ -40,7 +40,13 @@ ours() {
     --results "$work" 2>/dev/null |
     python3 -c 'import json,sys; print(json.load(sys.stdin)["statistics"]["throughput"][sys.argv[1]])' "$3"
 }
-median() { sort -n | sed -n "$((($1 + 1) / 2))p"; }
+# spread RATIO…: the median in `middle`, and the ends in `ends`.
+spread() {
+  local sorted
+  sorted=$(printf '%s\n' "$@" | sort -n)
+  middle=$(sed -n "$((($# + 1) / 2))p" <<<"$sorted")
+  ends="(from $(head -n 1 <<<"$sorted") to $(tail -n 1 <<<"$sorted"))"
+}
 status=0
 # judged IS_MET: the word for it, and the exit status.
 judged() { if [ "$1" = 1 ]; then word=met; else word=missed status=1; fi; }
@@ -54,11 +60,10 @@ for outstanding in 1 16 64 256; do
     t=$(theirs $outstanding) o=$(ours $outstanding $seconds achieved_per_s)
     ratios+=("$(awk -v o="$o" -v t="$t" 'BEGIN {printf "%.3f", o / t}')")
   done
-  sorted=$(printf '%s\n' "${ratios[@]}" | sort -n)
-  middle=$(median $rounds <<<"$sorted")
+  spread "${ratios[@]}"
   judged "$(awk -v m="$middle" -v t=$target 'BEGIN {print (m >= t)}')"
   echo "$outstanding outstanding: $middle of redis-benchmark's $(printf '%.0f' "$t") a second" \
-    "(from $(head -n 1 <<<"$sorted") to $(tail -n 1 <<<"$sorted")), target $target: $word"
+    "$ends, target $target: $word"
   if [ "$outstanding" = 64 ]; then at64="ratio $middle at 64: $word"; fi
 done
 
@@ -81,11 +86,10 @@ for _ in $(seq $rounds); do
   t=$(their_cost) o=$(our_cost)
   costs+=("$(awk -v o="$o" -v t="$t" 'BEGIN {printf "%.2f", o / t}')")
 done
-sorted=$(printf '%s\n' "${costs[@]}" | sort -n)
-middle=$(median $rounds <<<"$sorted")
+spread "${costs[@]}"
 judged "$(awk -v m="$middle" -v t=$CPU_TIMES_MAX 'BEGIN {print (m <= t)}')"
 echo "client CPU at 64 outstanding: $middle times redis-benchmark's $(printf '%.2f' "$t") µs an operation" \
-  "(from $(head -n 1 <<<"$sorted") to $(tail -n 1 <<<"$sorted")), target $CPU_TIMES_MAX: $word"
+  "$ends, target $CPU_TIMES_MAX: $word"
 
 # A thousand operations a second for ten seconds; Redis stands still for two of them.
 "$bench" --store redis --endpoints 127.0.0.1:$port --workload zipf --rate 1000 --arrivals constant \
@@ -96,7 +100,14 @@ sleep 4
 kill -STOP $server
 sleep 2
 kill -CONT $server
-wait $run || true
+ended=0
+wait $run || ended=$?
+# 2 is a verdict that is unknown or numbers that are void: the stall itself may do that.
+if [ $ended != 0 ] && [ $ended != 2 ]; then
+  echo "the run with a stall ended with $ended:" >&2
+  cat "$work/screen" >&2
+  exit 1
+fi
 stall=$(python3 - "$work/stalled" <<'PYTHON'
 import json, sys
 response = json.load(open(sys.argv[1]))["statistics"]["response"]

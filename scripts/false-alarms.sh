@@ -8,12 +8,16 @@
 # 20 runs of each, seeds from today's date. COUNTS is a file that keeps the counts of earlier days: the
 # script adds its own and prints the sums. A run that was not VALID leaves its screen and its history in
 # results/false-alarms/, so that a person can tell a find from a false alarm. Exit status: 0 when every
-# run was VALID, 1 otherwise.
+# run was VALID, 1 otherwise, 254 for bad arguments.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=${1:-20} first=${2:-$(date -u +%Y%m%d)000} counts=${3:-}
 
+if ! [[ $runs =~ ^[1-9][0-9]*$ && $first =~ ^[0-9]+$ ]]; then
+  echo "runs and seeds are numbers, and there is at least one run: see the head of $0" >&2
+  exit 254
+fi
 cargo build --release --quiet --bin kvs-bench
 bench=${CARGO_TARGET_DIR:-target}/release/kvs-bench
 kept=results/false-alarms

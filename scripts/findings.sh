@@ -6,8 +6,9 @@
 #   scripts/findings.sh [NAME…]     all of them, or those that are named
 #
 # Each line ends with the verdict that was expected and the one that came. Exit status: 0 when all came
-# as expected, 1 otherwise. A finding that depends on timing is tried three times. `either` stands where
-# no loss was found in many runs, and where a loss would be no surprise.
+# as expected, 1 otherwise, 254 when one is named that is not here. A finding that depends on timing is
+# tried three times. `either` stands where no loss was found in many runs, and where a loss would be no
+# surprise.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,18 +21,18 @@ TRIES=3
 cut=(--workload write-once --host netns --nemesis partition --nemesis-targets primary
   --nemesis-interval 8s --duration 16s --rate 2000 --sessions 16)
 wanted=("$@")
-failed=0
+tried=0 failed=0
 
 # finding NAME EXPECTED ARGUMENTS…: expected is VALID, INVALID, which may need a few tries, or either.
 finding() {
   local name=$1 expected=$2 verdict= tries=0 start
   shift 2
   if [ "${#wanted[@]}" -gt 0 ] && [[ " ${wanted[*]} " != *" $name "* ]]; then return; fi
-  start=$SECONDS
+  tried=$((tried + 1)) start=$SECONDS
   while :; do
     tries=$((tries + 1))
     "$bench" "$@" --results "$results" >"$results/screen" 2>&1 || true
-    verdict=$(grep -oE '^Verdict +(VALID|INVALID|UNKNOWN)' "$results/screen" | awk '{print $2}')
+    verdict=$(grep -oE '^Verdict +(VALID|INVALID|UNKNOWN)' "$results/screen" | awk '{print $2}' || true)
     [ "$verdict" = "$expected" ] && break
     if [ "$expected" = either ] && [[ $verdict == VALID || $verdict == INVALID ]]; then break; fi
     # A store that must be valid gets one try: a second would hide a false alarm.
@@ -54,4 +55,8 @@ finding etcd-stale-serializable INVALID --store etcd --set store.consistency=ser
   --promise linearizable --workload contended
 finding etcd-linearizable VALID --store etcd --workload contended --host netns \
   --nemesis kill,pause,partition --nemesis-interval 3s --duration 18s
+if [ "$tried" -lt "${#wanted[@]}" ] || [ "$tried" = 0 ]; then
+  echo "$tried of ${#wanted[@]} findings that were named were tried: the others are not here" >&2
+  failed=254
+fi
 exit "$failed"
