@@ -9,6 +9,7 @@ use crate::nemesis::{PartitionShape, Target};
 use crate::node::{Durability, HostKind};
 use crate::protocol::Lattice;
 use crate::run::engine_name;
+use crate::server::KindRow;
 use crate::session::Routing;
 use crate::sim::Topology;
 
@@ -40,6 +41,12 @@ pub(super) fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
         let named = T::ALL.iter().find(is_it);
         *named.expect("clap lets known words pass alone")
     })
+}
+
+/// What `--help` says of an option that takes an architecture.
+pub(super) fn architectures(what: &str, nesting: &str) -> String {
+    let names: Vec<&str> = KindRow::names().collect();
+    format!("{what}: {}, or a nesting{nesting}", names.join(", "))
 }
 
 /// The model of this name.

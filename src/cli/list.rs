@@ -1,26 +1,13 @@
 //! `kvs-bench list`: what there is to choose from.
 
+use crate::server::KINDS;
 use crate::targets::store::CATALOGUE;
 use crate::workload;
 
 use super::{ExitStatus, Failure};
 
-const ARCHITECTURES: &[(&str, &str)] = &[
-    ("local", "one node; linearizable"),
-    (
-        "replicated",
-        "3 replicas with epidemic gossip; causal or last-write-wins",
-    ),
-    (
-        "sharded",
-        "3 shards of one node; linearizable, since an operation touches one key",
-    ),
-    (
-        "sharded_replicated",
-        "3 shards of 3 replicas; each shard as replicated",
-    ),
-    ("sharded(4, replicated(5))", "any nesting, with any sizes"),
-];
+/// What is no kind of its own.
+const NESTING: (&str, &str) = ("sharded(4, replicated(5))", "any nesting, with any sizes");
 
 const LATTICES: &[(&str, &str)] = &[
     (
@@ -49,7 +36,7 @@ pub(super) fn main() -> Result<ExitStatus, Failure> {
     let workloads = workload::catalogue().iter();
     let settings = workload::settings().iter();
     let sections = [
-        section("Architectures (--arch)", ARCHITECTURES.iter().copied()),
+        section("Architectures (--arch)", architectures()),
         section(
             "Other stores (--store)",
             CATALOGUE.iter().map(|known| (known.name, known.about())),
@@ -68,6 +55,13 @@ pub(super) fn main() -> Result<ExitStatus, Failure> {
     ];
     super::print(&sections.join("\n"))?;
     Ok(ExitStatus::Valid)
+}
+
+/// Each kind of store, and shards of each.
+fn architectures() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let plain = KINDS.iter().map(|row| (row.name, row.help));
+    let sharded = KINDS.iter().map(|row| (row.sharded, row.sharded_help));
+    plain.chain(sharded).chain([NESTING])
 }
 
 fn section<'a>(title: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) -> String {

@@ -31,7 +31,7 @@ const DECIDED: [&str; 7] = [
 /// The arguments of `kvs-bench sweep`.
 #[derive(Debug, Args)]
 pub(super) struct SweepArgs {
-    /// A store to sweep. You can give it more than once. [default: all four architectures]
+    /// A store to sweep. You can give it more than once. [default: each architecture that `kvs-bench list` names]
     #[arg(long, short, value_name = "ARCH")]
     arch: Vec<String>,
 

@@ -277,7 +277,7 @@ fn a_program_that_is_no_agent_is_an_error_that_names_it_and_how_it_ended() {
             ("/no/such/program", "`/no/such/program place`"),
         ] {
             let mut launcher = Launcher::new(logs.path(), 1).unwrap().with_program(program);
-            Architecture::Local.deploy(&mut launcher, Lattice::Causal);
+            Architecture::local().deploy(&mut launcher, Lattice::Causal);
             let error = launcher.launch().await.unwrap_err();
             let told = format!("{:#}", anyhow::Error::from(error));
             assert!(told.contains(expected), "{told}");

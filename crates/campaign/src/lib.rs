@@ -12,7 +12,6 @@ mod recorded;
 pub mod scale;
 pub mod seeds;
 pub mod sweep;
-mod zoo;
 
 use kvs_harness::run;
 

@@ -9,7 +9,7 @@ use kvs_harness::run::Config;
 use crate::recorded::recorded;
 use crate::{Error, Observer};
 
-pub use cell::{Cell, Expected};
+pub use cell::Cell;
 pub use table::{Row, Standing, markdown, text};
 
 /// A matrix, or a part of it.
@@ -65,7 +65,7 @@ impl Matrix {
         let run = |cell: &Cell| {
             let bug = self.bug;
             let config = cell.config(&self.common);
-            (*cell, Config { bug, ..config })
+            (cell.clone(), Config { bug, ..config })
         };
         self.cells.iter().filter(can_have).map(run).collect()
     }

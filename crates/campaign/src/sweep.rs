@@ -16,7 +16,6 @@ use kvs_measure::{Machine, VerdictWord, shell};
 use kvs_report::report::sweep::{SWEEP_VERSION, Sought, StoreSweep, SweepRecord, Try};
 
 use crate::recorded::recorded;
-use crate::zoo::Zoo;
 use crate::{Error, Observer};
 
 pub use search::{Found, Range, search};
@@ -38,7 +37,7 @@ impl Store {
     /// All of the zoo where none is named.
     #[must_use]
     pub fn of(architectures: &[Architecture], lattices: &[Lattice]) -> Vec<Self> {
-        let zoo = Zoo::ALL.map(Zoo::architecture);
+        let zoo = Architecture::zoo();
         let architectures = match architectures {
             [] => &zoo[..],
             named => named,
@@ -56,7 +55,7 @@ impl Store {
             architecture: architecture.clone(),
             lattice,
         };
-        if architecture.is_replicated() {
+        if architecture.has_lattice() {
             lattices.iter().copied().map(Some).map(store).collect()
         } else {
             vec![store(None)]
@@ -260,7 +259,7 @@ mod tests {
             "sharded_replicated lww",
         ];
         assert_eq!(names(&[]), zoo);
-        assert_eq!(names(&[Architecture::Local]), ["local"]);
+        assert_eq!(names(&[Architecture::local()]), ["local"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use kvs_check::history::{
 };
 use kvs_core::drive::{Ask, EndedOperation, Ledger, payload};
 use kvs_core::protocol::{Dot, Lattice, PutWitness, Refusal, Response, Sibling};
-use kvs_core::server::{Architecture, ServerPorts};
+use kvs_core::server::{Architecture, Promise, ServerPorts, WitnessKind};
 use kvs_core::session::{Outcome, Trouble};
 
 /// Where rows are kept.
@@ -243,27 +243,29 @@ pub const fn error_kind(trouble: Trouble) -> ErrorKind {
 /// What an architecture promises under this lattice.
 #[must_use]
 pub fn promise(architecture: &Architecture, lattice: Lattice) -> Model {
-    match (architecture.is_replicated(), lattice) {
-        (false, _) => Model::Linearizable,
-        (true, Lattice::Causal) => Model::Causal,
-        (true, Lattice::Lww) => Model::Lww,
+    match architecture.kind().facts().promise(lattice) {
+        Promise::Linearizable => Model::Linearizable,
+        Promise::Regular => Model::Regular,
+        Promise::Causal => Model::Causal,
+        Promise::Lww => Model::Lww,
+        Promise::Eventual => Model::Eventual,
     }
 }
 
 /// What the answers of an architecture prove under this lattice.
 #[must_use]
 pub fn evidence(architecture: &Architecture, lattice: Lattice) -> Evidence {
-    match (architecture.is_replicated(), lattice) {
-        (false, _) => Evidence::None,
-        (true, Lattice::Causal) => Evidence::Causal,
-        (true, Lattice::Lww) => Evidence::Versions,
+    match architecture.kind().facts().witness(lattice) {
+        WitnessKind::None => Evidence::None,
+        WitnessKind::Causal => Evidence::Causal,
+        WitnessKind::Versions => Evidence::Versions,
     }
 }
 
 /// The lattice by name, where the architecture has one.
 #[must_use]
 pub fn lattice_of(architecture: &Architecture, lattice: Lattice) -> Option<String> {
-    { architecture.is_replicated() }.then(|| lattice.name().to_owned())
+    { architecture.has_lattice() }.then(|| lattice.name().to_owned())
 }
 
 /// What a history says about the deployment that made it.

@@ -8,7 +8,7 @@ use kvs_check::history::Model;
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
 use kvs_core::replica::GossipSettings;
-use kvs_core::server::{Architecture, Settings};
+use kvs_core::server::{Architecture, Settings, WitnessKind};
 use kvs_core::session::{Policy, Routing};
 use kvs_load::workload::{Distribution, Mix, ValueSize, Workload};
 
@@ -77,6 +77,13 @@ impl Options {
             without: BTreeSet::new(),
             trace: false,
         }
+    }
+
+    /// Whether puts that die with the only state that had them can be told from others: their dots
+    /// name them.
+    fn can_tell_lost_puts(&self) -> bool {
+        let store = self.architecture.kind();
+        store.facts().has_copies() && store.facts().witness(self.lattice) == WitnessKind::Causal
     }
 
     /// The kinds of fault that seeds draw from and that never came in what was counted.
@@ -231,7 +238,7 @@ impl Plan {
             network,
             clocks: clocks(&mut draw),
             faults: BTreeMap::new(),
-            loses_puts: draw.chance(0.2) && options.lattice == Lattice::Causal,
+            loses_puts: draw.chance(0.2) && options.can_tell_lost_puts(),
             replays: draw.chance(0.5),
             syncs: Syncs::default(),
             watched: false,
@@ -262,7 +269,7 @@ impl Plan {
         self.faults
             .retain(|fault, _| !options.without.contains(fault));
         // Nothing else keeps the state of an unreplicated store.
-        if !self.architecture.is_replicated() {
+        if !self.architecture.kind().facts().has_copies() {
             self.faults.remove(&SimFault::Amnesia);
         }
         let has = |fault| self.faults.contains_key(&fault);

@@ -19,7 +19,7 @@ use crate::workload::Chosen;
 
 use crate::cli::Failure;
 use crate::cli::bugs::named;
-use crate::cli::choice::{Choice, choice, model};
+use crate::cli::choice::{Choice, architectures, choice, model};
 use crate::cli::engines::EngineArgs;
 use crate::cli::nemesis::NemesisArgs;
 use crate::cli::output::versions;
@@ -28,9 +28,8 @@ use crate::cli::words::whole;
 /// The arguments of `kvs-bench run`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RunArgs {
-    /// What to run: local, replicated, sharded, sharded_replicated, or a nesting such as
-    /// "sharded(4, replicated(5))".
     #[arg(long, short, value_name = "ARCH",
+          help = architectures("What to run", " such as \"sharded(4, replicated(5))\""),
           default_value_t = usual().architecture.to_string())]
     arch: String,
 

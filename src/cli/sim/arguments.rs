@@ -19,7 +19,7 @@ use crate::targets::zoo;
 use crate::workload::Workload;
 
 use crate::cli::Failure;
-use crate::cli::choice::{Choice, choice, model};
+use crate::cli::choice::{Choice, architectures, choice, model};
 use crate::cli::run::{Switch, usual};
 use crate::cli::simulated::SimulatedArgs;
 
@@ -43,8 +43,8 @@ const ALL: &str = "all";
 /// The arguments of `kvs-bench sim`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SimArgs {
-    /// What to simulate: local, replicated, sharded, sharded_replicated, or a nesting.
     #[arg(long, short, value_name = "ARCH",
+          help = architectures("What to simulate", ""),
           default_value_t = usual().architecture.to_string())]
     arch: String,
 
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn the_command_of_a_simulation_asks_for_the_same_simulation() {
-        let local = Options::new(Architecture::Local, Lattice::Causal);
+        let local = Options::new(Architecture::local(), Lattice::Causal);
         let large = Options {
             promise: Some(Model::Eventual),
             bug: Some(Bug::OverwritingMerge),

@@ -4,27 +4,15 @@ use std::time::Duration;
 
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
-use kvs_core::server::Architecture;
+use kvs_core::server::{Architecture, Losses};
 use kvs_harness::run::Config;
 use kvs_load::nemesis::{FaultKind, Wanted};
 use kvs_node::node::Durability;
-
-use crate::zoo::Zoo;
 
 /// How long an answer may take: well below the faults' length.
 const TIMEOUT: Duration = Duration::from_millis(500);
 /// How long each cell is driven before it is measured.
 const WARMUP: Duration = Duration::from_millis(500);
-
-/// The stores, each with its lattice where it has one.
-const STORES: [(Zoo, Option<Lattice>); 6] = [
-    (Zoo::Local, None),
-    (Zoo::Sharded, None),
-    (Zoo::Replicated, Some(Lattice::Causal)),
-    (Zoo::Replicated, Some(Lattice::Lww)),
-    (Zoo::ShardedReplicated, Some(Lattice::Causal)),
-    (Zoo::ShardedReplicated, Some(Lattice::Lww)),
-];
 
 /// What is done to a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,34 +66,12 @@ impl Faults {
     }
 }
 
-/// What theory says that comes of a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// The promise is kept and nothing acknowledged is lost.
-    Kept,
-    /// Acknowledged puts are lost, and the checker finds that out: the only copy was in memory.
-    Loses,
-    /// Acknowledged puts may be lost: those that a killed node had not sent on yet, or all of them
-    /// when every node of a group was down at once. Nothing else goes wrong.
-    MayLose,
-}
-
-impl Expected {
-    /// Its name, as the table prints it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Kept => "kept",
-            Self::Loses => "loses",
-            Self::MayLose => "may lose",
-        }
-    }
-}
-
 /// A store under a fault.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Cell {
-    store: (Zoo, Option<Lattice>),
+    architecture: Architecture,
+    /// Where its store has one.
+    lattice: Option<Lattice>,
     durability: Durability,
     faults: Faults,
 }
@@ -115,11 +81,12 @@ impl Cell {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let mut cells = Vec::new();
-        for store in STORES {
+        for (architecture, lattice) in stores() {
             for durability in [Durability::Memory, Durability::Disk] {
                 for faults in Faults::every() {
                     let cell = Self {
-                        store,
+                        architecture: architecture.clone(),
+                        lattice,
                         durability,
                         faults,
                     };
@@ -139,13 +106,12 @@ impl Cell {
 
     /// Its four words: architecture, lattice, durability, faults.
     #[must_use]
-    pub fn words(&self) -> [&'static str; 4] {
-        let (kind, lattice) = self.store;
+    pub fn words(&self) -> [String; 4] {
         [
-            kind.name(),
-            lattice.map_or("-", Lattice::name),
-            self.durability.name(),
-            self.faults.name(),
+            self.architecture.to_string(),
+            self.lattice.map_or("-", Lattice::name).to_owned(),
+            self.durability.name().to_owned(),
+            self.faults.name().to_owned(),
         ]
     }
 
@@ -158,7 +124,9 @@ impl Cell {
     /// Whether each of these is one of its words.
     #[must_use]
     pub fn has_words(&self, words: &[&str]) -> bool {
-        words.iter().all(|word| self.words().contains(word))
+        let own = self.words();
+        let is_own = |word: &&str| own.iter().any(|own| own == word);
+        words.iter().all(is_own)
     }
 
     /// Whether anything is done to its store.
@@ -171,30 +139,31 @@ impl Cell {
     #[must_use]
     pub fn can_have(&self, bug: Bug) -> bool {
         let facts = bug.facts();
-        let (kind, lattice) = self.store;
-        let is_it = |wanted| lattice == Some(wanted);
-        Architecture::from(facts.store) == kind.architecture() && facts.lattice.is_none_or(is_it)
+        let is_it = |wanted| self.lattice == Some(wanted);
+        Architecture::from(facts.store) == self.architecture && facts.lattice.is_none_or(is_it)
     }
 
     /// What theory says that comes of it.
     #[must_use]
-    pub const fn expected(&self) -> Expected {
-        match (self.durability, self.faults.kills(), self.store.1) {
-            (Durability::Disk, ..) | (Durability::Memory, false, _) => Expected::Kept,
-            (Durability::Memory, true, None) => Expected::Loses,
-            (Durability::Memory, true, Some(_)) => Expected::MayLose,
+    pub fn expected(&self) -> Losses {
+        match (self.durability, self.faults.kills()) {
+            (Durability::Disk, _) | (Durability::Memory, false) => Losses::Kept,
+            (Durability::Memory, true) => self.losses_of_memory(),
         }
+    }
+
+    fn losses_of_memory(&self) -> Losses {
+        self.architecture.kind().facts().losses_of_memory()
     }
 
     /// Its run; `common` has what all cells have in common: the load, the interval of faults, the
     /// seed, where the results go.
     #[must_use]
     pub fn config(&self, common: &Config) -> Config {
-        let (kind, lattice) = self.store;
         let load = common.load.clone().with_records(self.records());
         Config {
-            architecture: kind.architecture(),
-            lattice: lattice.unwrap_or_default(),
+            architecture: self.architecture.clone(),
+            lattice: self.lattice.unwrap_or_default(),
             durability: self.durability,
             load: load.warmed_up_for(WARMUP),
             timeout: TIMEOUT,
@@ -203,11 +172,27 @@ impl Cell {
         }
     }
 
-    /// How many keys there are. Few, so that faults hit puts of one key. But if a loss shows only
-    /// in keys that are not put again, then more keys than the run puts before its end.
-    const fn records(&self) -> u64 {
-        if self.store.1.is_some() { 200 } else { 5_000 }
+    /// How many keys there are. Few, so that faults meet puts of one key; where what is lost is only
+    /// seen in keys that are not put again, more than are put before the end.
+    fn records(&self) -> u64 {
+        match self.losses_of_memory() {
+            Losses::Loses => 5_000,
+            Losses::Kept | Losses::MayLose => 200,
+        }
     }
+}
+
+/// The stores, each with every lattice that it can have.
+fn stores() -> Vec<(Architecture, Option<Lattice>)> {
+    let stores = Architecture::zoo().into_iter().flat_map(|architecture| {
+        let lattices = architecture.kind().row().lattices;
+        let with = |lattice| (architecture.clone(), lattice);
+        match lattices {
+            [] => vec![with(None)],
+            some => some.iter().map(|lattice| with(Some(*lattice))).collect(),
+        }
+    });
+    stores.collect()
 }
 
 #[cfg(test)]
@@ -220,12 +205,12 @@ mod tests {
         // Six stores; in memory seven columns, on disk eight.
         assert_eq!(cells.len(), 6 * (7 + 8));
         for cell in cells {
-            let [_, lattice, durability, faults] = cell.words();
-            let kills = ["kill", "all"].contains(&faults) && durability == "memory";
-            let expected = match (kills, lattice) {
-                (false, _) => Expected::Kept,
-                (true, "-") => Expected::Loses,
-                (true, _) => Expected::MayLose,
+            let [_, lattice, durability, faults] = &cell.words();
+            let kills = ["kill", "all"].contains(&faults.as_str()) && durability == "memory";
+            let expected = match (kills, lattice.as_str()) {
+                (false, _) => Losses::Kept,
+                (true, "-") => Losses::Loses,
+                (true, _) => Losses::MayLose,
             };
             assert_eq!(cell.expected(), expected, "{}", cell.name());
         }

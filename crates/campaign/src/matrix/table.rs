@@ -3,10 +3,11 @@
 use std::fmt;
 
 use kvs_check::checker::AnomalyKind;
+use kvs_core::server::Losses;
 use kvs_measure::{FaultWindow, RunRecord, VerdictWord};
 use kvs_report::report::table;
 
-use super::cell::{Cell, Expected};
+use super::cell::Cell;
 
 const HEADER: [&str; 13] = [
     "store",
@@ -118,9 +119,9 @@ impl Row {
         let only_lost =
             self.verdict == VerdictWord::Invalid && self.anomaly == Some(AnomalyKind::LostWrite);
         let as_expected = match self.cell.expected() {
-            Expected::Kept => self.verdict == VerdictWord::Valid && lost == 0,
-            Expected::Loses => only_lost && lost > 0,
-            Expected::MayLose => self.verdict == VerdictWord::Valid || only_lost,
+            Losses::Kept => self.verdict == VerdictWord::Valid && lost == 0,
+            Losses::Loses => only_lost && lost > 0,
+            Losses::MayLose => self.verdict == VerdictWord::Valid || only_lost,
         };
         // A violation is expected only if the faults that cause it came.
         let broken = self.verdict == VerdictWord::Invalid && !as_expected;

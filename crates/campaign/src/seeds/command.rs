@@ -47,7 +47,7 @@ impl Words {
     fn of(options: &Options) -> Self {
         let mut words = Self(vec!["sim".to_owned()]);
         words.option("arch", &options.architecture);
-        if options.architecture.is_replicated() {
+        if options.architecture.has_lattice() {
             words.option("lattice", options.lattice.name());
         }
         if let Some(promise) = options.promise {

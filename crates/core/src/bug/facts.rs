@@ -60,24 +60,18 @@ pub struct Facts {
     pub real: bool,
 }
 
-/// A store as small as shows a bug.
+/// A store as small as shows a bug, as `--arch` takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Composition {
-    /// One node.
-    Local,
-    /// Shards of one node.
-    Sharded,
-    /// Replicas that gossip.
-    Replicated {
-        /// How many.
-        replicas: u16,
-    },
-}
+pub struct Composition(pub &'static str);
 
+/// One node.
+const LOCAL: Composition = Composition("local");
+/// Shards of one node.
+const SHARDED: Composition = Composition("sharded");
 /// As few replicas as gossip in more than one way.
-const REPLICATED: Composition = Composition::Replicated { replicas: 3 };
+const REPLICATED: Composition = Composition("replicated(3)");
 /// As many as a rumour misses some of.
-const LARGE: Composition = Composition::Replicated { replicas: 5 };
+const LARGE: Composition = Composition("replicated(5)");
 
 /// One row a bug, in the order of `Bug::ALL`.
 pub(super) const TABLE: [Facts; 17] = [
@@ -119,7 +113,7 @@ pub(super) const TABLE: [Facts; 17] = [
         name: "stale-reads",
         describe: "Some gets are answered with the value before the last put.",
         promise: "linearizable",
-        store: Composition::Local,
+        store: LOCAL,
         lattice: None,
         provoked_by: None,
         model: true,
@@ -131,7 +125,7 @@ pub(super) const TABLE: [Facts; 17] = [
         describe: "Shards accept keys that are not theirs, and some keys' puts and gets \
                    go to different shards.",
         promise: "linearizable",
-        store: Composition::Sharded,
+        store: SHARDED,
         lattice: None,
         provoked_by: None,
         model: true,
@@ -272,7 +266,7 @@ pub(super) const TABLE: [Facts; 17] = [
         name: "ack-before-sync",
         describe: "A put is acknowledged before it is durable, so that a crash takes it back.",
         promise: "linearizable",
-        store: Composition::Local,
+        store: LOCAL,
         lattice: None,
         provoked_by: Some(Trigger::CrashBeforeSync),
         model: true,

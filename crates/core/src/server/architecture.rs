@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::{LocalStore, ReplicatedStore, StoreKind};
 use crate::bug::Composition;
 use crate::protocol::NodeId;
 
@@ -22,10 +23,8 @@ pub const DEPTH_MAX: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Architecture {
-    /// One node with every key.
-    Local,
-    /// This many replicas of every key, which gossip.
-    Replicated(u16),
+    /// One group of nodes with every key.
+    Group(StoreKind),
     /// Keys partitioned by hash among this many servers of one kind.
     Sharded(u16, Box<Self>),
 }
@@ -51,16 +50,19 @@ pub enum ImpossibleSize {
 }
 
 impl Architecture {
+    /// One node with every key.
+    #[must_use]
+    pub const fn local() -> Self {
+        Self::Group(StoreKind::Local(LocalStore))
+    }
+
     /// Replicas that gossip.
     ///
     /// # Errors
     /// When `replicas` is 0 or more than [`REPLICAS_MAX`].
-    pub const fn replicated(replicas: u16) -> Result<Self, ImpossibleSize> {
-        match replicas {
-            0 => Err(ImpossibleSize::Zero("replicated")),
-            1..=REPLICAS_MAX => Ok(Self::Replicated(replicas)),
-            _ => Err(ImpossibleSize::TooManyReplicas(replicas)),
-        }
+    pub fn replicated(replicas: u16) -> Result<Self, ImpossibleSize> {
+        let store = ReplicatedStore::new(replicas)?;
+        Ok(Self::Group(StoreKind::Replicated(store)))
     }
 
     /// Keys partitioned among `shards` copies of `inner`.
@@ -87,8 +89,7 @@ impl Architecture {
     /// When it has no groups, or would be too large.
     pub fn with_replicas(&self, replicas: u16) -> Result<Self, ImpossibleSize> {
         match self {
-            Self::Local => Err(ImpossibleSize::NothingReplicated),
-            Self::Replicated(_) => Self::replicated(replicas),
+            Self::Group(kind) => Ok(Self::Group(kind.facts().with_replicas(replicas)?)),
             Self::Sharded(shards, inner) => Self::sharded(*shards, inner.with_replicas(replicas)?),
         }
     }
@@ -97,26 +98,15 @@ impl Architecture {
     #[must_use]
     pub fn size(&self) -> usize {
         match self {
-            Self::Local => 1,
-            Self::Replicated(replicas) => usize::from(*replicas),
+            Self::Group(kind) => usize::from(kind.facts().size()),
             Self::Sharded(shards, inner) => usize::from(*shards) * inner.size(),
-        }
-    }
-
-    /// Whether keys have more than one copy, so that a lattice decides what puts mean.
-    #[must_use]
-    pub fn is_replicated(&self) -> bool {
-        match self {
-            Self::Local => false,
-            Self::Replicated(_) => true,
-            Self::Sharded(_, inner) => inner.is_replicated(),
         }
     }
 
     /// Levels of sharding.
     fn depth(&self) -> usize {
         match self {
-            Self::Local | Self::Replicated(_) => 0,
+            Self::Group(_) => 0,
             Self::Sharded(_, inner) => 1 + inner.depth(),
         }
     }
@@ -125,27 +115,25 @@ impl Architecture {
 impl fmt::Display for Architecture {
     /// The shortest form that says the same: `sharded_replicated` for the defaults.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local => f.write_str("local"),
-            Self::Replicated(DEFAULT_SIZE) => f.write_str("replicated"),
-            Self::Replicated(replicas) => write!(f, "replicated({replicas})"),
-            Self::Sharded(shards, inner) => match (*shards, &**inner) {
-                (DEFAULT_SIZE, Self::Local) => f.write_str("sharded"),
-                (DEFAULT_SIZE, Self::Replicated(DEFAULT_SIZE)) => f.write_str("sharded_replicated"),
-                (shards, Self::Local) => write!(f, "sharded({shards})"),
-                (shards, inner) => write!(f, "sharded({shards}, {inner})"),
-            },
+        let (shards, inner) = match self {
+            Self::Group(kind) => return kind.fmt(f),
+            Self::Sharded(shards, inner) => (*shards, &**inner),
+        };
+        match inner {
+            Self::Group(kind) if shards == DEFAULT_SIZE && *kind == kind.row().usual => {
+                f.write_str(kind.row().sharded)
+            }
+            // Shards of single nodes need not say so.
+            Self::Group(StoreKind::Local(_)) => write!(f, "sharded({shards})"),
+            Self::Group(_) | Self::Sharded(..) => write!(f, "sharded({shards}, {inner})"),
         }
     }
 }
 
 impl From<Composition> for Architecture {
     fn from(composition: Composition) -> Self {
-        match composition {
-            Composition::Local => Self::Local,
-            Composition::Sharded => Self::Sharded(DEFAULT_SIZE, Box::new(Self::Local)),
-            Composition::Replicated { replicas } => Self::Replicated(replicas),
-        }
+        let parsed = composition.0.parse();
+        parsed.expect("a test reads the store of every bug")
     }
 }
 

@@ -31,10 +31,8 @@ pub trait Host {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Deployment {
-    /// The node of a `local` server.
-    Node(NodeId),
-    /// The nodes of a `replicated` one.
-    Replicas(Vec<NodeId>),
+    /// The nodes of one group.
+    Group(Vec<NodeId>),
     /// The deployments of the shards.
     Shards(Vec<Self>),
 }
@@ -44,8 +42,7 @@ impl Deployment {
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeId> {
         match self {
-            Self::Node(node) => vec![*node],
-            Self::Replicas(nodes) => nodes.clone(),
+            Self::Group(nodes) => nodes.clone(),
             Self::Shards(shards) => shards.iter().flat_map(Self::nodes).collect(),
         }
     }
@@ -70,15 +67,15 @@ impl Architecture {
     /// Reserves the nodes, starts them with empty replicas, and tells how to reach them.
     pub fn deploy(&self, host: &mut impl Host, lattice: Lattice) -> ServerPorts {
         let deployment = self.reserve(host);
-        Self::run(host, &deployment, lattice)
+        self.run(host, &deployment, lattice)
     }
 
     /// Reserves the nodes.
     pub fn reserve(&self, host: &mut impl Host) -> Deployment {
         match self {
-            Self::Local => Deployment::Node(host.reserve()),
-            Self::Replicated(replicas) => {
-                Deployment::Replicas((0..*replicas).map(|_| host.reserve()).collect())
+            Self::Group(kind) => {
+                let nodes = 0..kind.facts().size();
+                Deployment::Group(nodes.map(|_| host.reserve()).collect())
             }
             Self::Sharded(shards, inner) => {
                 Deployment::Shards((0..*shards).map(|_| inner.reserve(host)).collect())
@@ -87,7 +84,15 @@ impl Architecture {
     }
 
     /// Starts the reserved nodes with empty replicas of incarnation 0, and tells how to reach them.
-    pub fn run(host: &mut impl Host, deployment: &Deployment, lattice: Lattice) -> ServerPorts {
+    ///
+    /// # Panics
+    /// When another architecture reserved them.
+    pub fn run(
+        &self,
+        host: &mut impl Host,
+        deployment: &Deployment,
+        lattice: Lattice,
+    ) -> ServerPorts {
         let bug = host.bug();
         let mut run = Run {
             settings: host.settings(),
@@ -96,7 +101,7 @@ impl Architecture {
             lattice,
             groups: Vec::new(),
         };
-        let root = run.route(deployment, &mut Vec::new());
+        let root = run.route(self, deployment, &mut Vec::new());
         ServerPorts::new(run.groups, root, bug)
     }
 }
@@ -110,23 +115,39 @@ struct Run<'a, H> {
 }
 
 impl<H: Host> Run<'_, H> {
-    fn route(&mut self, deployment: &Deployment, path: &mut Vec<ShardStep>) -> Route {
-        match deployment {
-            Deployment::Node(node) => Route::Node(self.group(&[*node], ReplicaKind::Local, path)),
-            Deployment::Replicas(nodes) => {
-                Route::AnyOf(self.group(nodes, ReplicaKind::Replicated(self.lattice), path))
+    fn route(
+        &mut self,
+        architecture: &Architecture,
+        deployment: &Deployment,
+        path: &mut Vec<ShardStep>,
+    ) -> Route {
+        match (architecture, deployment) {
+            (Architecture::Group(kind), Deployment::Group(nodes)) => {
+                let replica = kind.facts().replica(self.lattice);
+                let group = self.group(nodes, replica, path);
+                kind.facts().route(group)
             }
-            Deployment::Shards(shards) => self.shards(shards, path),
+            (Architecture::Sharded(_, inner), Deployment::Shards(shards)) => {
+                self.shards(inner, shards, path)
+            }
+            (Architecture::Group(_) | Architecture::Sharded(..), _) => {
+                panic!("the nodes were reserved for another architecture")
+            }
         }
     }
 
-    fn shards(&mut self, shards: &[Deployment], path: &mut Vec<ShardStep>) -> Route {
+    fn shards(
+        &mut self,
+        inner: &Architecture,
+        shards: &[Deployment],
+        path: &mut Vec<ShardStep>,
+    ) -> Route {
         let depth = u16::try_from(path.len()).expect("bounded by DEPTH_MAX");
         let count = u16::try_from(shards.len()).expect("bounded by NODES_MAX");
         let mut routes = Vec::with_capacity(shards.len());
         for (index, shard) in (0..count).zip(shards) {
             path.push(ShardStep { index, count });
-            routes.push(self.route(shard, path));
+            routes.push(self.route(inner, shard, path));
             path.pop();
         }
         Route::ByKey {

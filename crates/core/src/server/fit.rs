@@ -1,6 +1,6 @@
 //! Which store can have which bug.
 
-use crate::bug::{Bug, Composition};
+use crate::bug::Bug;
 use crate::protocol::Lattice;
 
 use super::Architecture;
@@ -22,10 +22,10 @@ pub struct Misfit {
 /// When it has not.
 pub fn fits(bug: Bug, architecture: &Architecture, lattice: Lattice) -> Result<(), Misfit> {
     let facts = bug.facts();
-    let composed = match facts.store {
-        Composition::Local => !architecture.is_replicated(),
-        Composition::Replicated { .. } => architecture.is_replicated(),
-        Composition::Sharded => matches!(architecture, Architecture::Sharded(..)),
+    let wanted = Architecture::from(facts.store);
+    let composed = match &wanted {
+        Architecture::Group(kind) => std::ptr::eq(kind.row(), architecture.kind().row()),
+        Architecture::Sharded(..) => matches!(architecture, Architecture::Sharded(..)),
     };
     let is_it = |wanted| wanted == lattice;
     if composed && facts.lattice.is_none_or(is_it) {
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_store_without_the_part_is_refused_with_the_one_that_has_it() {
-        let misfit = fits(Bug::OverwritingMerge, &Architecture::Local, Lattice::Lww);
+        let misfit = fits(Bug::OverwritingMerge, &Architecture::local(), Lattice::Lww);
         let told = misfit.expect_err("nothing is merged there").to_string();
         assert!(told.contains("local cannot have"), "{told}");
         assert!(told.contains("--arch replicated --lattice lww"), "{told}");

@@ -9,6 +9,7 @@
 mod architecture;
 mod deployment;
 mod fit;
+mod kinds;
 mod paper;
 mod parse;
 mod ports;
@@ -20,6 +21,9 @@ pub use architecture::{
 };
 pub use deployment::{Deployment, Host};
 pub use fit::{Misfit, fits};
+pub use kinds::{
+    KINDS, KindFacts, KindRow, LocalStore, Losses, Promise, ReplicatedStore, StoreKind, WitnessKind,
+};
 pub use paper::Paper;
 pub use parse::ParseArchitectureError;
 pub use ports::{Group, Route, ServerPorts};

@@ -28,7 +28,7 @@ pub trait KVSServer<V: Value> {
 
     /// Starts its reserved nodes and tells how to reach them.
     fn run(host: &mut impl Host, deployment: &Deployment) -> ServerPorts {
-        Architecture::run(host, deployment, V::LATTICE)
+        Self::architecture().run(host, deployment, V::LATTICE)
     }
 }
 
@@ -43,7 +43,7 @@ pub struct ShardedKVSServer<S, const N: u16 = DEFAULT_SIZE>(PhantomData<fn() -> 
 
 impl<V: Value> KVSServer<V> for LocalKVSServer<V> {
     fn architecture() -> Architecture {
-        Architecture::Local
+        Architecture::local()
     }
 }
 

@@ -115,7 +115,7 @@ impl Words {
             return self.foreign_store(store);
         }
         self.option("arch", &config.architecture);
-        if config.architecture.is_replicated() || config.lattice != usual.lattice {
+        if config.architecture.has_lattice() || config.lattice != usual.lattice {
             self.option("lattice", config.lattice.name());
         }
     }

@@ -17,7 +17,7 @@ fn with_bad_disks(seed: u64, architecture: &Architecture, bug: Option<Bug>) -> S
 #[test]
 fn crashes_before_a_sync_take_nothing_that_was_acknowledged() {
     for architecture in [
-        Architecture::Local,
+        Architecture::local(),
         Architecture::replicated(3).expect("a size"),
     ] {
         let mut counters = Counters::default();
@@ -47,7 +47,7 @@ fn crashes_before_a_sync_take_nothing_that_was_acknowledged() {
 #[test]
 fn a_put_that_was_acknowledged_before_its_sync_is_missed() {
     for architecture in [
-        Architecture::Local,
+        Architecture::local(),
         Architecture::replicated(3).expect("a size"),
     ] {
         let failures = (0..20)

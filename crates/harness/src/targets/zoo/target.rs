@@ -59,9 +59,8 @@ pub fn facts(architecture: &Architecture, lattice: Lattice, durability: Durabili
         says: None,
         evidence: kvs_recording::evidence(architecture, lattice),
         ports: architecture.ports(),
-        // Replicas that gossip cannot compare and set.
         operations: Operations {
-            compare_and_set: !architecture.is_replicated(),
+            compare_and_set: architecture.kind().facts().compares_and_sets(),
             delete: false,
         },
         writes: Writes::Any,
