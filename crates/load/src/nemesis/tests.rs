@@ -7,6 +7,8 @@ use super::partition::part;
 use super::*;
 use kvs_core::protocol::NodeId;
 
+mod pinned;
+
 const SECOND: u64 = 1_000_000_000;
 
 fn group(nodes: std::ops::Range<u16>) -> Vec<NodeId> {
