@@ -19,10 +19,7 @@ const ALL: &str = "all";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Nemesis")]
 pub(super) struct NemesisArgs {
-    /// Kinds of fault that come at random while the load is measured, separated by commas:
-    /// partition, kill, pause, packet, clock, disk. `all` means every kind that this store can
-    /// have. Each kind comes at least once.
-    #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',', help = kinds_help())]
     nemesis: Vec<String>,
 
     /// The time from the start of one fault to the start of the next. [default: 10s, or less if the
@@ -73,12 +70,26 @@ pub(super) fn interval(given: &str) -> Result<Duration, Failure> {
     })
 }
 
+/// The names of all kinds.
+fn known_kinds() -> String {
+    FaultKind::ALL.map(FaultKind::name).join(", ")
+}
+
+/// What `--help` says of `--nemesis`.
+fn kinds_help() -> String {
+    format!(
+        "Kinds of fault that come at random while the load is measured, separated by commas: {}. \
+         `{ALL}` means every kind that this store can have. Each kind comes at least once",
+        known_kinds()
+    )
+}
+
 /// The kind of fault of this name.
 fn kind(name: &str) -> Result<FaultKind, Failure> {
     FaultKind::from_word(name).ok_or_else(|| {
-        let known = FaultKind::ALL.map(FaultKind::name).join(", ");
         Failure::bad_arguments(anyhow!(
-            "there is no fault {name:?}: --nemesis takes {known} or {ALL}"
+            "there is no fault {name:?}: --nemesis takes {} or {ALL}",
+            known_kinds()
         ))
     })
 }
@@ -192,7 +203,7 @@ mod tests {
                     names(&memory),
                     ["partition", "kill", "pause", "packet", "clock"]
                 );
-                let disk = (FaultKind::Disk, "--durability disk".to_owned());
+                let disk = (FaultKind::DISK, "--durability disk".to_owned());
                 assert_eq!(memory.left_out, [disk]);
                 let disk = format!("--arch {arch} --durability disk --nemesis all -d {duration}");
                 let disk = plan(&disk);

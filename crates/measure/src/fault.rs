@@ -1,5 +1,6 @@
 //! What the nemesis did to a run, and what the run's clients noticed of it.
 
+use kvs_load::nemesis::FaultKind;
 use serde::{Deserialize, Serialize};
 
 /// The faults of a run. Empty when there was no nemesis.
@@ -24,7 +25,7 @@ pub struct FaultsRecord {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultCoverage {
-    /// `partition`, `kill`, `pause`, `packet`, `clock` or `disk`.
+    /// The kind's name.
     pub kind: String,
     /// Whether faults of this kind were to come at random.
     pub at_random: bool,
@@ -110,17 +111,26 @@ impl FaultsRecord {
 
 /// A fault of a kind, in a word or two.
 fn noun(kind: &str) -> String {
-    match kind {
-        "partition" | "kill" | "pause" => kind.to_owned(),
-        other => format!("{other} fault"),
-    }
+    FaultKind::from_word(kind).map_or_else(
+        || format!("{kind} fault"),
+        |known| known.row().noun.to_owned(),
+    )
+}
+
+/// The colour of a kind that this program does not know.
+const OTHER_COLOUR: &str = "#CCCCCC";
+
+/// The colour of a kind of fault in charts.
+#[must_use]
+pub fn fault_colour(kind: &str) -> &'static str {
+    FaultKind::from_word(kind).map_or(OTHER_COLOUR, |known| known.row().colour)
 }
 
 /// One fault, from its start to its end.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultWindow {
-    /// `partition`, `kill`, `pause`, `packet`, `clock` or `disk`.
+    /// The name of its kind.
     pub kind: String,
     /// What was done, in a few words: `partition majority: n0 | n1 n2`.
     pub fault: String,

@@ -26,7 +26,7 @@ mod statistics;
 mod tests;
 mod verdict;
 
-pub use fault::{FaultCoverage, FaultWindow, FaultsRecord, PeriodRecord};
+pub use fault::{FaultCoverage, FaultWindow, FaultsRecord, PeriodRecord, fault_colour};
 pub use hgrm::write_hgrm;
 pub use histogram::{Histogram, LATENCY_NS_MAX, SIGNIFICANT_DIGITS, Summary};
 pub use interval::INTERVALS_QUEUED_MAX;

@@ -21,6 +21,9 @@ pub struct Facts {
     pub operations: Operations,
     /// Where writes go.
     pub writes: Writes,
+    /// Whether one of its nodes takes the writes, and somebody says which
+    /// ([`Target::leadership`](crate::Target::leadership)).
+    pub has_primary: bool,
     /// Which node answers a read.
     pub reads: Reads,
     /// What shares a connection.

@@ -80,12 +80,12 @@ fn provoked(bug: Bug, config: Config) -> Config {
             ..config
         },
         Bug::ClockNotCarried => Config {
-            faults: every(FaultKind::Clock),
+            faults: every(FaultKind::CLOCK),
             ..config
         },
         Bug::AckBeforeSync => Config {
             durability: Durability::Disk,
-            faults: every(FaultKind::Kill),
+            faults: every(FaultKind::KILL),
             ..config
         },
         Bug::OverwritingMerge
@@ -108,7 +108,7 @@ fn cut_off() -> FaultStep {
     FaultStep {
         at: Duration::from_millis(200),
         lasts: Duration::from_secs(2),
-        fault: FaultKind::Partition,
+        fault: FaultKind::PARTITION,
         what: None,
         nodes: vec![1],
     }

@@ -36,7 +36,7 @@ fn reason(verdict: &VerdictRecord) -> String {
 /// (docs/measured/fault-matrix.md).
 fn sign(record: &RunRecord, durability: Durability) -> Option<String> {
     let is_kill =
-        |window: &FaultWindow| FaultKind::from_word(&window.kind) == Some(FaultKind::Kill);
+        |window: &FaultWindow| FaultKind::from_word(&window.kind) == Some(FaultKind::KILL);
     let may_lose = durability == Durability::Memory && record.faults.windows.iter().any(is_kill);
     let is_loss = |anomaly: &AnomalyRecord| {
         AnomalyKind::from_name(&anomaly.kind) == Some(AnomalyKind::LostWrite)
@@ -69,7 +69,7 @@ mod tests {
         record.verdict.anomalies = vec![anomaly(AnomalyKind::LostWrite)];
         assert_eq!(memory(&record).as_deref(), Some("lost-write"));
         record.faults.windows.push(FaultWindow {
-            kind: FaultKind::Kill.name().to_owned(),
+            kind: FaultKind::KILL.name().to_owned(),
             ..FaultWindow::default()
         });
         assert_eq!(memory(&record), None);

@@ -6,7 +6,7 @@ use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
 use kvs_core::server::{Architecture, Losses};
 use kvs_harness::run::Config;
-use kvs_load::nemesis::{FaultKind, Wanted};
+use kvs_load::nemesis::{FaultKind, Part, Wanted};
 use kvs_node::node::Durability;
 
 /// How long an answer may take: well below the faults' length.
@@ -60,7 +60,7 @@ impl Faults {
     const fn kills(self) -> bool {
         match self {
             Self::None => false,
-            Self::Of(kind) => matches!(kind, FaultKind::Kill | FaultKind::Disk),
+            Self::Of(kind) => kind.row().ends_processes,
             Self::All => true,
         }
     }
@@ -101,7 +101,9 @@ impl Cell {
 
     /// Memory has no disk that could fail.
     fn is_possible(&self) -> bool {
-        self.durability == Durability::Disk || self.faults != Faults::Of(FaultKind::Disk)
+        let needs_disk = |kind: FaultKind| kind.row().acts_on == Part::Disk;
+        self.durability == Durability::Disk
+            || !matches!(self.faults, Faults::Of(kind) if needs_disk(kind))
     }
 
     /// Its four words: architecture, lattice, durability, faults.

@@ -224,7 +224,7 @@ mod tests {
             architecture: "sharded(2)".parse().expect("an architecture"),
             load: usual.load.clone().lasting(Duration::from_secs(3)),
             bug: Some(Bug::StaleReads),
-            faults: Wanted::of(FaultKind::Kill),
+            faults: Wanted::of(FaultKind::KILL),
             ..usual
         };
         assert_eq!(

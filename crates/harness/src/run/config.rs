@@ -219,7 +219,7 @@ impl Config {
                 .store
                 .as_ref()
                 .map_or_else(Vec::new, StoreConfig::packets),
-            has_primary: self.store.as_ref().is_some_and(StoreConfig::has_primary),
+            has_primary: facts.has_primary,
             groups: { facts.ports.groups().iter() }
                 .map(|group| group.nodes.clone())
                 .collect(),

@@ -1,12 +1,14 @@
 //! The nemesis: which faults hit a running cluster, which nodes they hit, and when.
 //!
 //! This is Jepsen's vocabulary as plain data, and schedules drawn from a seed. Nothing here acts:
-//! `run` carries a schedule out through the launcher, and records what came of it.
+//! a fault is a list of [`Harm`]s, which whoever can [`Reach`] the nodes does to them. `run` carries
+//! a schedule out so, and records what came of it; `sim` does it to its world.
 //! docs/reference/faults.md says what each fault does and where it acts.
 
 mod fault;
-mod partition;
+mod faults;
 mod plan;
+mod reach;
 mod room;
 mod schedule;
 mod targets;
@@ -14,9 +16,12 @@ mod targets;
 mod tests;
 mod wanted;
 
-pub use fault::{ClockFault, DiskFault, Fault, FaultKind, PacketFault};
-pub use partition::{Deafness, PartitionShape};
+pub use fault::Fault;
+pub use faults::{
+    ClockFault, Deafness, DiskFault, FAULTS, FaultKind, FaultRow, PacketFault, Part, PartitionShape,
+};
 pub use plan::{Plan, PlanError, Step};
+pub use reach::{Harm, Reach};
 pub use room::{INTERVAL_NS_MIN, Lack};
 pub use schedule::{Schedule, ScheduledFault};
 pub use targets::Target;

@@ -1,7 +1,8 @@
 //! The faults that a run was asked to inject.
 
-use super::fault::{FaultKind, PacketFault};
-use super::partition::PartitionShape;
+use std::collections::BTreeSet;
+
+use super::faults::{FaultKind, PacketFault, Part, PartitionShape};
 use super::targets::Target;
 use kvs_core::protocol::NodeId;
 
@@ -39,10 +40,18 @@ impl Plan {
         self.kinds.contains(&kind) || self.steps.iter().any(|step| step.kind == kind)
     }
 
+    /// The kinds that come, at random or at given times.
+    #[must_use]
+    pub fn every_kind(&self) -> BTreeSet<FaultKind> {
+        let written = self.steps.iter().map(|step| step.kind);
+        self.kinds.iter().copied().chain(written).collect()
+    }
+
     /// Whether any of its faults is one of the network.
     #[must_use]
     pub fn has_network_faults(&self) -> bool {
-        self.has(FaultKind::Partition) || self.has(FaultKind::Packet)
+        let mut kinds = self.every_kind().into_iter();
+        kinds.any(|kind| kind.row().acts_on == Part::Network)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether a run has room for the faults that it was asked for: one of each kind, and every fault
 //! at a given time. To find out this draws the real schedule and estimates nothing.
 
-use super::fault::FaultKind;
+use super::faults::FaultKind;
 use super::plan::{Plan, PlanError, Step};
 use super::schedule::{Schedule, recovery_ns};
 use kvs_core::protocol::NodeId;

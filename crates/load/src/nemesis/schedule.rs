@@ -4,21 +4,12 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use super::fault::{ClockFault, DiskFault, Fault, FaultKind, PacketFault};
-use super::partition::{Deafness, PartitionShape, part};
+use super::fault::Fault;
+use super::faults::{Draws, FaultKind, PartitionShape};
 use super::plan::{Plan, PlanError, Step};
 use super::targets::Target;
 use kvs_core::protocol::NodeId;
 
-/// How far a clock jumps, at most, in ns, either way: Jepsen's 288 s.
-const BUMP_NS_MAX: i64 = 288_000_000_000;
-/// The least that it jumps, in ns.
-const BUMP_NS_MIN: i64 = 4_000_000;
-/// How long a strobing clock stays on each side, in ns. Jepsen begins at 1 ms; 10 ms is how often
-/// the launcher can tell a node.
-const STROBE_NS: std::ops::Range<u64> = 10_000_000..1_000_000_000;
-/// How much too fast or too slow a drifting clock goes at most, in millionths.
-const DRIFT_PPM_MAX: i64 = 500_000;
 /// Part of the interval that a fault lasts, at least.
 const LASTS_MIN: f64 = 0.3;
 /// And at most, where the next is of another kind, so that they overlap at times.
@@ -143,68 +134,14 @@ impl Schedule {
         if step.what.is_none() && nodes.is_empty() {
             return Ok(drawn);
         }
-        let nodes = if nodes.is_empty() {
-            drawn.nodes()
-        } else {
-            nodes
+        let written = step.written(&nodes)?;
+        let mut draws = Draws {
+            plan: &self.plan,
+            groups: &self.groups,
+            nodes: drawn.nodes(),
+            random: &mut self.random,
         };
-        Ok(match drawn {
-            Fault::Kill(_) | Fault::Pause(_) if step.what.is_some() => {
-                return Err(PlanError::OneWay { kind: step.kind });
-            }
-            Fault::Kill(_) => Fault::Kill(nodes),
-            Fault::Pause(_) => Fault::Pause(nodes),
-            Fault::Packet(any, _) => {
-                let known = PacketFault::ALL.map(|packet| (packet.name(), packet));
-                Fault::Packet(named(step, &known)?.unwrap_or(any), nodes)
-            }
-            Fault::Disk(any, _) => {
-                let known = DiskFault::ALL.map(|disk| (disk.name(), disk));
-                Fault::Disk(named(step, &known)?.unwrap_or(any), nodes)
-            }
-            Fault::Clock(any, _) => {
-                let clocks = ["bump", "strobe", "drift"].map(|name| (name, name));
-                let clock = match named(step, &clocks)? {
-                    Some(name) => self.clock(name),
-                    None => any,
-                };
-                Fault::Clock(clock, nodes)
-            }
-            Fault::Partition { shape, .. } => {
-                let known = PartitionShape::ALL.map(|shape| (shape.name(), shape));
-                let shape = named(step, &known)?.unwrap_or(shape);
-                return self.parted(shape, &step.nodes);
-            }
-        })
-    }
-
-    /// A partition of this shape; where nodes are named, it is those that are cut off.
-    fn parted(&mut self, shape: PartitionShape, nodes: &[NodeId]) -> Result<Fault, PlanError> {
-        let mut deafness = Vec::new();
-        for group in &self.groups {
-            let chosen = |node: &&NodeId| nodes.contains(node);
-            let (off, rest): (Vec<NodeId>, Vec<NodeId>) = group.iter().partition(chosen);
-            if nodes.is_empty() {
-                if shape.fits(group.len()) {
-                    deafness.extend(part(shape, group, &mut self.random));
-                }
-            } else if shape == PartitionShape::Clients {
-                deafness.extend(off.into_iter().map(Deafness::Clients));
-            } else if !off.is_empty() && !rest.is_empty() {
-                let hear = |node: &NodeId| Deafness::Node(*node, off.clone());
-                deafness.extend(rest.iter().map(hear));
-                if shape != PartitionShape::Asymmetric {
-                    let hear = |node: &NodeId| Deafness::Node(*node, rest.clone());
-                    deafness.extend(off.iter().map(hear));
-                }
-            }
-        }
-        if deafness.is_empty() {
-            let shape = shape.name().to_owned();
-            return Err(PlanError::Shape { shape });
-        }
-        deafness.sort_unstable();
-        Ok(Fault::Partition { shape, deafness })
+        (step.kind.row().parse)(&mut draws, drawn, &written)
     }
 
     /// A fault of this kind.
@@ -214,60 +151,13 @@ impl Schedule {
             chosen => chosen.to_vec(),
         };
         let target = targets[self.random.random_range(0..targets.len())];
-        let nodes = target.draw(&self.groups, &mut self.random);
-        match kind {
-            FaultKind::Partition => self.partition(),
-            FaultKind::Kill => Fault::Kill(nodes),
-            FaultKind::Pause => Fault::Pause(nodes),
-            FaultKind::Packet => {
-                let packets = match &self.plan.packets[..] {
-                    [] => &PacketFault::ALL[..],
-                    some => some,
-                };
-                let drawn = self.random.random_range(0..packets.len());
-                Fault::Packet(packets[drawn], nodes)
-            }
-            FaultKind::Clock => {
-                let name = ["bump", "strobe", "drift"][self.random.random_range(0..3)];
-                Fault::Clock(self.clock(name), nodes)
-            }
-            FaultKind::Disk => {
-                let drawn = self.random.random_range(0..DiskFault::ALL.len());
-                Fault::Disk(DiskFault::ALL[drawn], nodes)
-            }
-        }
-    }
-
-    fn partition(&mut self) -> Fault {
-        let largest = self.groups.iter().map(Vec::len).max().unwrap_or(0);
-        let mut shapes = match &self.plan.shapes[..] {
-            [] => PartitionShape::ALL.to_vec(),
-            chosen => chosen.to_vec(),
+        let mut draws = Draws {
+            nodes: target.draw(&self.groups, &mut self.random),
+            plan: &self.plan,
+            groups: &self.groups,
+            random: &mut self.random,
         };
-        shapes.retain(|shape| shape.fits(largest));
-        let shape = match &shapes[..] {
-            // A group of one can only be cut off from its clients.
-            [] => PartitionShape::Clients,
-            shapes => shapes[self.random.random_range(0..shapes.len())],
-        };
-        self.parted(shape, &[])
-            .expect("the shape fits a group of the deployment")
-    }
-
-    fn clock(&mut self, name: &str) -> ClockFault {
-        let random = &mut self.random;
-        let far = random.random_range(BUMP_NS_MIN..=BUMP_NS_MAX);
-        let offset_ns = if random.random_bool(0.5) { far } else { -far };
-        match name {
-            "strobe" => ClockFault::Strobe {
-                offset_ns,
-                period_ns: random.random_range(STROBE_NS),
-            },
-            "drift" => ClockFault::Drift {
-                ppm: random.random_range(-DRIFT_PPM_MAX..=DRIFT_PPM_MAX),
-            },
-            _ => ClockFault::Bump { offset_ns },
-        }
+        (kind.row().draw)(&mut draws)
     }
 
     fn random_event(&mut self) -> ScheduledFault {
@@ -302,26 +192,10 @@ impl ScheduledFault {
     /// from the others of its group.
     #[must_use]
     pub fn aimed_at(mut self, primary: NodeId, groups: &[Vec<NodeId>]) -> Self {
-        let nodes = vec![primary];
-        self.fault = match self.fault {
-            Fault::Kill(_) => Fault::Kill(nodes),
-            Fault::Pause(_) => Fault::Pause(nodes),
-            Fault::Packet(packet, _) => Fault::Packet(packet, nodes),
-            Fault::Clock(clock, _) => Fault::Clock(clock, nodes),
-            Fault::Disk(disk, _) => Fault::Disk(disk, nodes),
-            Fault::Partition { .. } => {
-                let group = groups.iter().find(|group| group.contains(&primary));
-                let rest: Vec<NodeId> = { group.into_iter().flatten().copied() }
-                    .filter(|node| *node != primary)
-                    .collect();
-                let others = rest.iter().map(|node| Deafness::Node(*node, nodes.clone()));
-                let mut deafness: Vec<Deafness> = others.collect();
-                deafness.push(Deafness::Node(primary, rest.clone()));
-                deafness.sort_unstable();
-                let shape = PartitionShape::One;
-                Fault::Partition { shape, deafness }
-            }
-        };
+        let group = groups.iter().find(|group| group.contains(&primary));
+        let alone = [primary];
+        let group = group.map_or(&alone[..], Vec::as_slice);
+        self.fault = (self.fault.kind().row().aim)(&self.fault, primary, group);
         self
     }
 }
@@ -359,24 +233,5 @@ pub(super) const fn recovery_ns(interval_ns: u64, duration_ns: u64) -> u64 {
         interval_ns
     } else {
         quarter
-    }
-}
-
-/// What a step names, of what there is.
-fn named<T: Copy>(step: &Step, known: &[(&str, T)]) -> Result<Option<T>, PlanError> {
-    let Some(what) = &step.what else {
-        return Ok(None);
-    };
-    match known.iter().find(|(name, _)| name == what) {
-        Some((_, found)) => Ok(Some(*found)),
-        None => Err(PlanError::What {
-            kind: step.kind,
-            what: what.clone(),
-            known: known
-                .iter()
-                .map(|(name, _)| *name)
-                .collect::<Vec<_>>()
-                .join(", "),
-        }),
     }
 }

@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
-use super::partition::part;
+use super::faults::partition::part;
 use super::*;
 use kvs_core::protocol::NodeId;
 
@@ -168,7 +168,7 @@ fn the_seed_decides_the_schedule() {
 
 #[test]
 fn faults_of_one_kind_do_not_overlap() {
-    let schedule = Schedule::new(plan(&[FaultKind::Kill]), vec![group(0..3)]).unwrap();
+    let schedule = Schedule::new(plan(&[FaultKind::KILL]), vec![group(0..3)]).unwrap();
     let events: Vec<ScheduledFault> = schedule.take(50).collect();
     for pair in events.windows(2) {
         assert!(pair[0].at_ns + pair[0].lasts_ns < pair[1].at_ns);
@@ -177,15 +177,11 @@ fn faults_of_one_kind_do_not_overlap() {
 
 #[test]
 fn a_partition_of_a_lone_node_cuts_it_off_from_its_clients() {
-    let schedule = Schedule::new(plan(&[FaultKind::Partition]), vec![group(0..1)]).unwrap();
+    let schedule = Schedule::new(plan(&[FaultKind::PARTITION]), vec![group(0..1)]).unwrap();
     for event in schedule.take(10) {
-        assert_eq!(
-            event.fault,
-            Fault::Partition {
-                shape: PartitionShape::Clients,
-                deafness: vec![Deafness::Clients(NodeId(0))]
-            }
-        );
+        assert_eq!(event.fault.way(), Some("clients"));
+        let cut = Harm::Deaf(Deafness::Clients(NodeId(0)));
+        assert_eq!(event.fault.harms(), [cut]);
     }
 }
 
@@ -194,13 +190,13 @@ fn what_was_written_down_comes_in_its_order_among_what_is_drawn() {
     let step = |at_s, what: Option<&str>| Step {
         at_ns: at_s * SECOND,
         lasts_ns: SECOND,
-        kind: FaultKind::Partition,
+        kind: FaultKind::PARTITION,
         what: what.map(str::to_owned),
         nodes: vec![NodeId(1)],
     };
     let plan = Plan {
         steps: vec![step(12, Some("asymmetric")), step(2, None)],
-        ..plan(&[FaultKind::Pause])
+        ..plan(&[FaultKind::PAUSE])
     };
     let schedule = Schedule::new(plan, vec![group(0..3)]).unwrap();
     let events: Vec<ScheduledFault> = schedule.take(4).collect();
@@ -217,7 +213,7 @@ fn a_schedule_that_names_what_there_is_not_is_refused() {
     let step = Step {
         at_ns: 0,
         lasts_ns: SECOND,
-        kind: FaultKind::Packet,
+        kind: FaultKind::PACKET,
         what: Some("drizzle".to_owned()),
         nodes: Vec::new(),
     };
@@ -237,7 +233,7 @@ fn a_schedule_that_names_what_there_is_not_is_refused() {
     };
     assert!(refused(far).to_string().contains("n7"));
     let bridge = Step {
-        kind: FaultKind::Partition,
+        kind: FaultKind::PARTITION,
         what: Some("bridge".to_owned()),
         ..step
     };
@@ -324,7 +320,7 @@ fn a_fault_that_is_written_down_for_after_the_end_is_lacking_and_one_that_only_e
     let step = |at_ns, lasts_ns| Step {
         at_ns,
         lasts_ns,
-        kind: FaultKind::Kill,
+        kind: FaultKind::KILL,
         what: None,
         nodes: Vec::new(),
     };
@@ -352,13 +348,13 @@ fn within_a_duration_faults_at_random_are_over_in_time_and_later_given_ones_come
     let step = Step {
         at_ns: 58 * SECOND,
         lasts_ns: SECOND,
-        kind: FaultKind::Pause,
+        kind: FaultKind::PAUSE,
         what: None,
         nodes: Vec::new(),
     };
     let plan = Plan {
         steps: vec![step],
-        ..plan(&[FaultKind::Kill, FaultKind::Clock])
+        ..plan(&[FaultKind::KILL, FaultKind::CLOCK])
     };
     let schedule = Schedule::new(plan, vec![group(0..3)]).unwrap();
     let events: Vec<ScheduledFault> = schedule.within(60 * SECOND).collect();
@@ -375,7 +371,7 @@ fn within_a_duration_faults_at_random_are_over_in_time_and_later_given_ones_come
 fn every_shape_that_is_asked_for_must_fit() {
     let plan = Plan {
         shapes: vec![PartitionShape::Clients, PartitionShape::Bridge],
-        ..plan(&[FaultKind::Partition])
+        ..plan(&[FaultKind::PARTITION])
     };
     let told = Schedule::new(plan.clone(), vec![group(0..2)]).unwrap_err();
     assert!(told.to_string().contains("bridge"), "{told}");
@@ -391,7 +387,7 @@ fn a_fault_of_no_length_and_a_way_that_is_not_are_refused() {
         let step = Step {
             at_ns: 0,
             lasts_ns,
-            kind: FaultKind::Kill,
+            kind: FaultKind::KILL,
             what: what.map(str::to_owned),
             nodes: vec![NodeId(0)],
         };
@@ -411,7 +407,7 @@ fn a_fault_of_no_length_and_a_way_that_is_not_are_refused() {
 #[test]
 fn a_fault_for_the_primary_meets_the_node_that_is_the_primary_when_it_comes() {
     let groups = vec![group(0..3)];
-    for kind in [FaultKind::Kill, FaultKind::Pause, FaultKind::Partition] {
+    for kind in [FaultKind::KILL, FaultKind::PAUSE, FaultKind::PARTITION] {
         let plan = Plan {
             kinds: vec![kind],
             interval_ns: SECOND,
@@ -422,8 +418,15 @@ fn a_fault_for_the_primary_meets_the_node_that_is_the_primary_when_it_comes() {
         let event = schedule.next().expect("a fault");
         assert!(event.at_primary, "{kind}");
         let fault = event.aimed_at(NodeId(2), &groups).fault;
-        if let Fault::Partition { deafness, .. } = &fault {
-            let heard = |node| heard_by(NodeId(node), &groups[0], deafness);
+        if kind == FaultKind::PARTITION {
+            let deafness = fault.harms().iter().map(|harm| {
+                let Harm::Deaf(deafness) = harm else {
+                    panic!("{harm:?} is no deafness")
+                };
+                deafness.clone()
+            });
+            let deafness: Vec<Deafness> = deafness.collect();
+            let heard = |node| heard_by(NodeId(node), &groups[0], &deafness);
             assert_eq!(heard(2), [NodeId(2)], "it is cut off");
             assert_eq!(heard(0), group(0..2), "the others hear each other");
         } else {
@@ -431,7 +434,7 @@ fn a_fault_for_the_primary_meets_the_node_that_is_the_primary_when_it_comes() {
         }
     }
     let plan = Plan {
-        kinds: vec![FaultKind::Kill],
+        kinds: vec![FaultKind::KILL],
         interval_ns: SECOND,
         ..Plan::default()
     };

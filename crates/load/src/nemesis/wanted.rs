@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use kvs_core::protocol::NodeId;
 
-use super::fault::{FaultKind, PacketFault};
-use super::partition::PartitionShape;
+use super::faults::{FAULTS, FaultKind, PacketFault, PartitionShape};
 use super::plan::{Plan, PlanError, Step};
 use super::room::{INTERVAL_NS_MIN, Lack};
 use super::schedule::Schedule;
@@ -66,7 +65,8 @@ pub enum Refusal {
     /// Targets without faults of nodes.
     #[error(
         "--nemesis-targets says which nodes a fault hits, and there are no such faults: add \
-         --nemesis with kill, pause, packet, clock or disk"
+         --nemesis with {}",
+        that_hit_targets()
     )]
     IdleTargets,
     /// Shapes without partitions.
@@ -153,8 +153,8 @@ impl Wanted {
         if plan.kinds.is_empty() && plan.steps.is_empty() {
             return Ok(None);
         }
-        let impossible = |kind: &FaultKind| !site.can_have(*kind) && plan.has(*kind);
-        if let Some(kind) = FaultKind::ALL.into_iter().find(impossible) {
+        let impossible = |kind: &FaultKind| !site.can_have(*kind);
+        if let Some(kind) = plan.every_kind().into_iter().find(impossible) {
             let need = site.need(kind).unwrap_or_default().to_owned();
             return Err(Refusal::Kind { kind, need });
         }
@@ -166,9 +166,10 @@ impl Wanted {
     }
 
     fn kinds_at(&self, site: &Site) -> Vec<FaultKind> {
-        let comes =
-            |kind: &FaultKind| self.kinds.contains(kind) || (self.all && site.can_have(*kind));
-        FaultKind::ALL.into_iter().filter(comes).collect()
+        let all = FaultKind::ALL.into_iter();
+        let all = all.filter(|kind| self.all && site.can_have(*kind));
+        let comes: BTreeSet<FaultKind> = self.kinds.iter().copied().chain(all).collect();
+        comes.into_iter().collect()
     }
 
     fn left_out_at(&self, site: &Site) -> Vec<(FaultKind, String)> {
@@ -181,15 +182,13 @@ impl Wanted {
 
     /// Refuses an option that would change nothing: whoever gives it expects faults.
     fn refuse_idle(&self, plan: &Plan) -> Result<(), Refusal> {
-        // A partition of the primary cuts that node from the others.
-        let of_nodes = |kind: FaultKind| {
-            plan.has(kind) && (kind != FaultKind::Partition || plan.is_at_primary())
-        };
+        // What divides a group cuts the primary from the others of its group.
+        let of_nodes = |kind: FaultKind| kind.row().hits_targets || plan.is_at_primary();
         if self.interval.is_some() && plan.kinds.is_empty() {
             Err(Refusal::IdleInterval)
-        } else if !self.targets.is_empty() && !FaultKind::ALL.into_iter().any(of_nodes) {
+        } else if !self.targets.is_empty() && !plan.every_kind().into_iter().any(of_nodes) {
             Err(Refusal::IdleTargets)
-        } else if !self.shapes.is_empty() && !plan.has(FaultKind::Partition) {
+        } else if !self.shapes.is_empty() && !plan.has(FaultKind::PARTITION) {
             Err(Refusal::IdleShapes)
         } else {
             Ok(())
@@ -254,6 +253,17 @@ fn default_interval_ns(
     Ok(fits.unwrap_or(INTERVAL_NS_MIN).min(most))
 }
 
+/// The kinds that hit targets, as a sentence has them.
+fn that_hit_targets() -> String {
+    let hitting = FAULTS.iter().filter(|row| row.hits_targets);
+    let names: Vec<&str> = hitting.map(|row| row.name).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
 /// What is lacking, and what would do.
 fn no_room(wanted: &Wanted, lack: &Lack, limit: Duration) -> String {
     let limit = format_duration(limit);
@@ -300,7 +310,7 @@ mod tests {
 
     /// What a store without disks lacks.
     fn lacks() -> Vec<(FaultKind, String)> {
-        vec![(FaultKind::Disk, "--durability disk".to_owned())]
+        vec![(FaultKind::DISK, "--durability disk".to_owned())]
     }
 
     /// Three replicas that are measured for so long.
@@ -336,7 +346,7 @@ mod tests {
         assert_eq!(memory.kinds.len(), FaultKind::ALL.len() - 1);
         let disks = plan(&all, true).expect("a plan").expect("faults");
         assert_eq!(disks.kinds, FaultKind::ALL, "the control");
-        let kind = FaultKind::Disk;
+        let kind = FaultKind::DISK;
         let refused = plan(&Wanted::of(kind), false);
         let need = "--durability disk".to_owned();
         assert_eq!(refused, Err(Refusal::Kind { kind, need }));
@@ -349,7 +359,7 @@ mod tests {
             let wanted = Wanted { interval, ..wanted };
             wanted.plan(&site(false, MINUTE)).map(|_| ())
         };
-        let kill = || Wanted::of(FaultKind::Kill);
+        let kill = || Wanted::of(FaultKind::KILL);
         let second = Duration::from_secs(1);
         assert_eq!(every(kill(), second), Ok(()), "the control");
         assert_eq!(every(Wanted::default(), second), Err(Refusal::IdleInterval));
@@ -361,7 +371,7 @@ mod tests {
     fn a_run_without_room_for_a_fault_says_what_would_do() {
         let wanted = Wanted {
             interval: Some(INTERVAL),
-            ..Wanted::of(FaultKind::Kill)
+            ..Wanted::of(FaultKind::KILL)
         };
         let refused = wanted.plan(&site(false, Duration::from_secs(2)));
         let told = refused.expect_err("no room").to_string();

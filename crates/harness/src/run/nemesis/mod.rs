@@ -5,7 +5,6 @@ mod hands;
 mod log;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::iter::Peekable;
 use std::pin::pin;
@@ -16,9 +15,10 @@ use crate::client::{Load, RunClock};
 use kvs_core::protocol::NodeId;
 use kvs_load::nemesis::{Fault, FaultKind, Plan, Schedule, ScheduledFault};
 use kvs_measure::{FaultCoverage, FaultWindow, FaultsRecord};
-use kvs_target::{NodeNetwork, Target};
+use kvs_target::Target;
 
 use super::directory::Directory;
+use hands::Hands;
 use log::{Action, Log};
 
 /// How often a node is told of a clock that moves.
@@ -48,8 +48,7 @@ pub(super) type Present = Rc<RefCell<String>>;
 
 /// A nemesis at work.
 pub(super) struct Nemesis<'a> {
-    target: &'a mut dyn Target,
-    load: &'a Load,
+    hands: Hands<'a>,
     times: Times,
     schedule: Peekable<Schedule>,
     log: Log,
@@ -57,10 +56,6 @@ pub(super) struct Nemesis<'a> {
     active: Vec<Active>,
     /// Faults that are due, and none of whose nodes is running.
     waiting: Vec<ScheduledFault>,
-    paused: BTreeSet<NodeId>,
-    down: BTreeSet<NodeId>,
-    /// What each node's network was told last.
-    networks: BTreeMap<NodeId, NodeNetwork>,
     present: Present,
 }
 
@@ -69,7 +64,6 @@ struct Active {
     fault: Fault,
     /// Its place in the record.
     window: usize,
-    since_ns: u64,
     until_ns: u64,
 }
 
@@ -85,8 +79,7 @@ impl<'a> Nemesis<'a> {
         present: Present,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            target,
-            load,
+            hands: Hands::new(target, load, times.clock),
             times,
             schedule: schedule.peekable(),
             log: Log::create(directory)?,
@@ -97,9 +90,6 @@ impl<'a> Nemesis<'a> {
             },
             active: Vec::new(),
             waiting: Vec::new(),
-            paused: BTreeSet::new(),
-            down: BTreeSet::new(),
-            networks: BTreeMap::new(),
             present,
         })
     }
@@ -130,11 +120,8 @@ impl<'a> Nemesis<'a> {
     /// When there is something to do next; none when all is over.
     fn next_ns(&mut self) -> Option<u64> {
         let heal = self.active.iter().map(|active| active.until_ns).min();
-        let tick = self
-            .active
-            .iter()
-            .any(|active| matches!(active.fault, Fault::Clock(clock, _) if clock.moves()))
-            .then(|| self.times.clock.now_ns() + CLOCK_TICK_NS);
+        let tick =
+            { self.hands.has_moving_clocks() }.then(|| self.times.clock.now_ns() + CLOCK_TICK_NS);
         let aims = { self.waiting.iter() }.any(|event| event.at_primary);
         let ask = aims.then(|| self.times.clock.now_ns() + PRIMARY_TICK_NS);
         let given_up = self
@@ -180,7 +167,7 @@ impl<'a> Nemesis<'a> {
         {
             self.take_up(event, now_ns).await;
         }
-        if let Err(reason) = self.turn_clocks().await {
+        if let Err(reason) = self.hands.turn_clocks().await {
             self.fail(format!("could not turn a clock: {reason}"));
         }
     }
@@ -189,7 +176,7 @@ impl<'a> Nemesis<'a> {
     /// somebody says which is the primary if it is meant for that.
     async fn take_up(&mut self, event: ScheduledFault, now_ns: u64) {
         let aimed = self.aimed(&event).await;
-        let is_running = |node: &NodeId| self.is_running(*node);
+        let is_running = |node: &NodeId| self.hands.is_running(*node);
         let comes = { aimed.iter() }.any(|event| event.fault.nodes().iter().any(is_running));
         match aimed {
             _ if self.given_up_ns(&event) < now_ns => self.miss(&event).await,
@@ -204,15 +191,10 @@ impl<'a> Nemesis<'a> {
         if !event.at_primary {
             return Some(event.clone());
         }
-        let primary = self.target.leadership()?.primary().await?;
-        let groups = self.target.facts().ports.groups().iter();
+        let primary = self.hands.target.leadership()?.primary().await?;
+        let groups = self.hands.target.facts().ports.groups().iter();
         let groups: Vec<_> = groups.map(|group| group.nodes.clone()).collect();
         Some(event.clone().aimed_at(primary, &groups))
-    }
-
-    /// Whether the process of a node is there, stopped or not.
-    fn is_running(&self, node: NodeId) -> bool {
-        !self.down.contains(&node) && self.target.is_running(node)
     }
 
     /// A fault could not come before its time was over.
@@ -221,7 +203,7 @@ impl<'a> Nemesis<'a> {
             None => NO_PRIMARY,
             Some(aimed) => {
                 let nodes = aimed.fault.nodes();
-                let up = nodes.iter().any(|node| self.is_running(*node));
+                let up = nodes.iter().any(|node| self.hands.is_running(*node));
                 if up { TOO_LATE } else { NOBODY_UP }
             }
         };
@@ -242,26 +224,15 @@ impl<'a> Nemesis<'a> {
             fault: event.fault.to_string(),
             nodes: numbers(&event.fault.nodes()).map(u32::from).collect(),
             from_ns: since_ns,
-            under_way: Some(self.load.mark(since_ns)),
+            under_way: Some(self.hands.load.mark(since_ns)),
             ..FaultWindow::default()
         });
-        let done = match &event.fault {
-            Fault::Kill(nodes) => self.kill(nodes).await,
-            Fault::Pause(nodes) => self.pause(nodes).await,
-            Fault::Disk(disk, nodes) => self.set_disks(*disk, nodes).await,
-            Fault::Partition { .. } | Fault::Packet(..) | Fault::Clock(..) => Ok(()),
-        };
+        let done = event.fault.install(&mut self.hands).await;
         self.active.push(Active {
             fault: event.fault.clone(),
             window,
-            since_ns,
             until_ns: since_ns.saturating_add(event.lasts_ns),
         });
-        let done = match &event.fault {
-            Fault::Partition { .. } | Fault::Packet(..) => self.set_networks().await,
-            Fault::Clock(..) => self.turn_clocks().await,
-            Fault::Kill(_) | Fault::Pause(_) | Fault::Disk(..) => done,
-        };
         let coverage = self.coverage(event.fault.kind());
         match &done {
             Ok(()) => {
@@ -274,15 +245,9 @@ impl<'a> Nemesis<'a> {
     }
 
     async fn heal(&mut self, over: Active) {
-        let done = match &over.fault {
-            Fault::Partition { .. } | Fault::Packet(..) => self.set_networks().await,
-            Fault::Kill(nodes) => self.revive(nodes).await,
-            Fault::Pause(nodes) => self.resume(nodes).await,
-            Fault::Clock(_, nodes) => self.right_clocks(nodes).await,
-            Fault::Disk(_, nodes) => self.mend_disks(nodes).await,
-        };
+        let done = over.fault.heal(&mut self.hands).await;
         let now_ns = self.times.clock.now_ns();
-        let under_way = self.load.mark(now_ns);
+        let under_way = self.hands.load.mark(now_ns);
         let window = &mut self.record.windows[over.window];
         window.to_ns = now_ns;
         window.under_way = window.under_way.max(Some(under_way));
@@ -333,7 +298,7 @@ fn left_out(plan: &Plan) -> Vec<String> {
 
 /// What a plan asks for, kind by kind, of which nothing has come yet.
 fn asked_for(plan: &Plan) -> Vec<FaultCoverage> {
-    let asked = FaultKind::ALL.into_iter().map(|kind| FaultCoverage {
+    let asked = plan.every_kind().into_iter().map(|kind| FaultCoverage {
         kind: kind.name().to_owned(),
         at_random: plan.kinds.contains(&kind),
         written: { &plan.steps }
@@ -342,9 +307,7 @@ fn asked_for(plan: &Plan) -> Vec<FaultCoverage> {
             .count() as u64,
         ..FaultCoverage::default()
     });
-    asked
-        .filter(|coverage| coverage.at_random || coverage.written > 0)
-        .collect()
+    asked.collect()
 }
 
 fn numbers(nodes: &[NodeId]) -> impl Iterator<Item = u16> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kvs_check::checker::Model;
 use kvs_core::protocol::{GroupId, NodeId};
 use kvs_core::server::{Group, ServerPorts};
-use kvs_load::nemesis::{FaultKind, PacketFault};
+use kvs_load::nemesis::{FaultKind, PacketFault, Part};
 use kvs_node::node::HostKind;
 use kvs_target::{Evidence, Facts, FaultSupport, Operations};
 
@@ -103,12 +103,6 @@ impl StoreConfig {
         }
     }
 
-    /// Whether one of its nodes takes the writes, and somebody says which.
-    #[must_use]
-    pub const fn has_primary(&self) -> bool {
-        self.definition.primary.is_some()
-    }
-
     /// How many nodes there are.
     #[must_use]
     pub fn count(&self) -> u16 {
@@ -163,6 +157,7 @@ impl StoreConfig {
             ports: ServerPorts::of_group(group),
             operations,
             writes: self.definition.writes(),
+            has_primary: self.definition.primary.is_some(),
             reads: self.definition.reads(),
             sessions: self.definition.sessions(),
             faults: faults.to_vec(),
@@ -182,23 +177,19 @@ impl StoreConfig {
         if self.definition.faults.get(&kind) == Some(&false) {
             return needs("a file that allows it (`[faults]`)");
         }
-        match kind {
-            FaultKind::Kill | FaultKind::Pause => FaultSupport::Yes,
-            FaultKind::Partition | FaultKind::Packet if self.host == HostKind::Process => {
-                needs(&format!(
-                    "its nodes in network namespaces: add --host netns, as root, such as `sudo \
+        match kind.row().acts_on {
+            Part::Process => FaultSupport::Yes,
+            Part::Network if self.host == HostKind::Process => needs(&format!(
+                "its nodes in network namespaces: add --host netns, as root, such as `sudo \
                      kvs-bench --store {} --host netns --nemesis {}`",
-                    self.source,
-                    kind.name()
-                ))
-            }
-            FaultKind::Partition | FaultKind::Packet => FaultSupport::Yes,
-            FaultKind::Clock => needs(
+                self.source,
+                kind.name()
+            )),
+            Part::Network => FaultSupport::Yes,
+            Part::Clock => needs(
                 "a store of the zoo: nothing here turns the clock of a program that it did not write",
             ),
-            FaultKind::Disk => {
-                needs("a store of the zoo: nothing here stands below another's files")
-            }
+            Part::Disk => needs("a store of the zoo: nothing here stands below another's files"),
         }
     }
 }

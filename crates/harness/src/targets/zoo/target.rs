@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kvs_core::protocol::{Lattice, NodeId};
 use kvs_core::server::Architecture;
-use kvs_load::nemesis::{DiskFault, FaultKind};
+use kvs_load::nemesis::{DiskFault, FaultKind, Part};
 use kvs_measure::NodeRecord;
 use kvs_node::node::{Command, Durability, NodeError, NodeStatus};
 use kvs_node::storage;
@@ -64,6 +64,7 @@ pub fn facts(architecture: &Architecture, lattice: Lattice, durability: Durabili
             delete: false,
         },
         writes: Writes::Any,
+        has_primary: false,
         reads: Reads::AsAsked,
         sessions: Sessions::Shared,
         faults: faults.to_vec(),
@@ -73,17 +74,12 @@ pub fn facts(architecture: &Architecture, lattice: Lattice, durability: Durabili
 /// Whether a store of the zoo can have a kind of fault.
 #[must_use]
 pub(super) fn support(kind: FaultKind, durability: Durability) -> FaultSupport {
-    match kind {
-        FaultKind::Disk if durability == Durability::Memory => {
+    match kind.row().acts_on {
+        Part::Disk if durability == Durability::Memory => {
             FaultSupport::Needs("--durability disk".to_owned())
         }
         // A group of one is cut off from its clients.
-        FaultKind::Disk
-        | FaultKind::Partition
-        | FaultKind::Kill
-        | FaultKind::Pause
-        | FaultKind::Packet
-        | FaultKind::Clock => FaultSupport::Yes,
+        Part::Disk | Part::Network | Part::Process | Part::Clock => FaultSupport::Yes,
     }
 }
 

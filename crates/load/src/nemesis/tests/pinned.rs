@@ -11,7 +11,7 @@ fn mixed(hash: u64, text: &str) -> u64 {
 
 /// All that decides what an event does.
 fn told(event: &ScheduledFault) -> String {
-    let clock = if let Fault::Clock(clock, _) = &event.fault {
+    let clock = if let Some(Harm::Clock(clock, _)) = event.fault.harms().first() {
         format!("{clock:?}")
     } else {
         String::new()
@@ -38,16 +38,16 @@ fn a_seed_is_the_same_schedule_as_ever() {
         nodes: nodes.iter().copied().map(NodeId).collect(),
     };
     let steps = vec![
-        step(2, FaultKind::Partition, Some("bridge"), &[]),
-        step(3, FaultKind::Partition, None, &[2]),
-        step(4, FaultKind::Partition, Some("clients"), &[2, 0]),
-        step(5, FaultKind::Kill, None, &[1]),
-        step(6, FaultKind::Pause, None, &[]),
-        step(7, FaultKind::Packet, Some("reorder"), &[]),
-        step(8, FaultKind::Packet, None, &[1, 0]),
-        step(9, FaultKind::Clock, Some("strobe"), &[]),
-        step(10, FaultKind::Clock, None, &[2, 2]),
-        step(11, FaultKind::Disk, Some("torn-write"), &[0]),
+        step(2, FaultKind::PARTITION, Some("bridge"), &[]),
+        step(3, FaultKind::PARTITION, None, &[2]),
+        step(4, FaultKind::PARTITION, Some("clients"), &[2, 0]),
+        step(5, FaultKind::KILL, None, &[1]),
+        step(6, FaultKind::PAUSE, None, &[]),
+        step(7, FaultKind::PACKET, Some("reorder"), &[]),
+        step(8, FaultKind::PACKET, None, &[1, 0]),
+        step(9, FaultKind::CLOCK, Some("strobe"), &[]),
+        step(10, FaultKind::CLOCK, None, &[2, 2]),
+        step(11, FaultKind::DISK, Some("torn-write"), &[0]),
     ];
     let deployments = [
         vec![group(0..1)],

@@ -307,24 +307,6 @@ pub(super) fn ladder(record: &RunRecord) -> Table {
     Table::new(["model", "verdict", "", "why"], rows.collect())
 }
 
-/// The kinds of fault with the colours that Jepsen's plots give them.
-const COLOURS: [(&str, &str); 6] = [
-    ("partition", "#E9DCA0"),
-    ("kill", "#E9A4A0"),
-    ("pause", "#A0B1E9"),
-    ("packet", "#D1E8A0"),
-    ("clock", "#A0E9E3"),
-    ("disk", "#99F2E2"),
-];
-/// The colour of a kind that this program does not know.
-const OTHER_COLOUR: &str = "#CCCCCC";
-
-/// The colour of a kind of fault.
-pub(super) fn colour(kind: &str) -> &'static str {
-    let known = COLOURS.iter().find(|(name, _)| *name == kind);
-    known.map_or(OTHER_COLOUR, |(_, colour)| colour)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

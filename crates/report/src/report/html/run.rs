@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::report::tables::{self, Table};
 use crate::report::text::check_again;
 use crate::report::{faults, proof, sentences};
-use kvs_measure::RunRecord;
+use kvs_measure::{RunRecord, fault_colour};
 
 use super::anomaly::{Picture, picture};
 use super::facts::{self, Tile};
@@ -112,7 +112,7 @@ pub fn run_page(record: &RunRecord, directory: &Path) -> Result<String, PageErro
         .map(|window| Shade {
             from: window.from_ns as f64 / 1e9,
             to: window.to_ns as f64 / 1e9,
-            colour: facts::colour(&window.kind),
+            colour: fault_colour(&window.kind),
         })
         .collect();
     let charts: Vec<&Chart> = { time_charts.iter() }
@@ -170,7 +170,7 @@ fn fault_kinds(record: &RunRecord) -> Vec<FaultKind> {
         if !kinds.iter().any(|kind| kind.name == window.kind) {
             kinds.push(FaultKind {
                 name: window.kind.clone(),
-                colour: facts::colour(&window.kind),
+                colour: fault_colour(&window.kind),
             });
         }
     }

@@ -76,7 +76,7 @@ pub enum Deafness {
 
 impl Deafness {
     /// The nodes that it names.
-    pub(super) fn nodes(&self) -> Vec<NodeId> {
+    pub(in crate::nemesis) fn nodes(&self) -> Vec<NodeId> {
         match self {
             Self::Node(node, speakers) => {
                 let mut nodes = speakers.clone();
@@ -104,7 +104,11 @@ impl fmt::Display for Deafness {
 ///
 /// # Panics
 /// When the shape does not fit the group.
-pub(super) fn part(shape: PartitionShape, group: &[NodeId], random: &mut Pcg64) -> Vec<Deafness> {
+pub(in crate::nemesis) fn part(
+    shape: PartitionShape,
+    group: &[NodeId],
+    random: &mut Pcg64,
+) -> Vec<Deafness> {
     assert!(shape.fits(group.len()), "a shape fits its group");
     let mut nodes = group.to_vec();
     nodes.shuffle(random);

@@ -1,0 +1,194 @@
+//! The table is all that lists know of a kind, and its row all that the rest does.
+
+use super::*;
+use crate::nemesis::reach::{Harm, Reach};
+use crate::nemesis::{Refusal, Schedule, ScheduledFault, Site, Step, Wanted};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A kind that the table does not have: nodes in a fog hear nothing in time, and lose the time.
+static FOG: FaultRow = FaultRow {
+    name: "fog",
+    help: "Packets of a node are late, and its clock is wrong",
+    noun: "fog",
+    colour: "#EEEEEE",
+    ways: &["thin", "thick"],
+    acts_on: Part::Clock,
+    hits_targets: true,
+    ends_processes: false,
+    draw: |draws| fog("thin", &draws.nodes),
+    parse: |_, drawn, written| {
+        let way = written.way.unwrap_or("thin");
+        Ok(on_written(fog(way, &drawn.nodes()), written))
+    },
+    aim: on_one,
+};
+
+fn fog(way: &'static str, nodes: &[NodeId]) -> Fault {
+    let offset_ns = if way == "thick" { 2_000 } else { 1_000 };
+    let harms = nodes.iter().flat_map(|node| {
+        let late = Harm::Packets(PacketFault::Delay, *node);
+        [late, Harm::Clock(ClockFault::Bump { offset_ns }, *node)]
+    });
+    Fault::new(FaultKind::of(&FOG), Some(way), harms.collect())
+}
+
+/// Keeps what is wrong.
+#[derive(Default)]
+struct Kept(Vec<Harm>);
+
+impl Reach for Kept {
+    type Done<'a> = ();
+
+    fn inflict(&mut self, harms: &[Harm]) {
+        self.0.extend_from_slice(harms);
+    }
+
+    fn undo(&mut self, harms: &[Harm]) {
+        for harm in harms {
+            let place = self.0.iter().position(|kept| kept == harm);
+            self.0.remove(place.expect("only what was done is undone"));
+        }
+    }
+}
+
+fn groups() -> Vec<Vec<NodeId>> {
+    vec![[0, 1, 2].map(NodeId).to_vec()]
+}
+
+fn site(lacks: Vec<(FaultKind, String)>, steps: Vec<Step>) -> Site {
+    Site {
+        groups: groups(),
+        lacks,
+        packets: Vec::new(),
+        has_primary: false,
+        steps,
+        limit: Some(std::time::Duration::from_secs(60)),
+        seed: 1,
+    }
+}
+
+/// A fault of this kind at the first second, as it was written down.
+fn written(kind: FaultKind, what: Option<&str>) -> Step {
+    Step {
+        at_ns: SECOND,
+        lasts_ns: SECOND,
+        kind,
+        what: what.map(str::to_owned),
+        nodes: vec![NodeId(1)],
+    }
+}
+
+fn events(site: &Site, wanted: &Wanted) -> Result<Vec<ScheduledFault>, Refusal> {
+    let plan = wanted.plan(site)?.expect("faults are wanted");
+    let schedule = Schedule::new(plan, site.groups.clone()).expect("it was tried");
+    Ok(schedule.within(60 * SECOND).collect())
+}
+
+#[test]
+fn each_row_is_found_by_its_name_and_in_its_place() {
+    let mut last = None;
+    for (row, kind) in FAULTS.into_iter().zip(FaultKind::ALL) {
+        assert_eq!(kind.name(), row.name);
+        assert_eq!(FaultKind::from_word(&row.name.to_uppercase()), Some(kind));
+        assert!(Some(kind) > last, "{kind} comes after {last:?}");
+        last = Some(kind);
+        let read: Result<FaultKind, toml::de::Error> = FaultKind::deserialize(
+            toml::de::ValueDeserializer::parse(&format!("{:?}", row.name)).expect("a text"),
+        );
+        assert_eq!(read, Ok(kind));
+    }
+    assert!(
+        FaultKind::of(&FOG) > FaultKind::DISK,
+        "an unknown row comes last"
+    );
+}
+
+#[test]
+fn each_way_can_be_written_down_and_is_what_comes() {
+    for kind in FaultKind::ALL {
+        for way in kind.row().ways {
+            let site = site(Vec::new(), vec![written(kind, Some(way))]);
+            let events = events(&site, &Wanted::default()).expect("a fault");
+            assert_eq!(events[0].fault.way(), Some(*way));
+            let words = events[0].fault.to_string();
+            assert!(words.starts_with(&format!("{kind} {way}")), "{words}");
+        }
+        let refused = kind.way("gently").expect_err("no such way").to_string();
+        let ways = kind.row().ways;
+        assert!(ways.iter().all(|way| refused.contains(way)), "{refused}");
+    }
+}
+
+#[test]
+fn what_each_fault_does_is_undone_by_its_end() {
+    for kind in FaultKind::ALL {
+        let events = events(&site(Vec::new(), Vec::new()), &Wanted::of(kind)).expect("faults");
+        assert!(!events.is_empty());
+        let mut kept = Kept::default();
+        for event in &events {
+            event.fault.install(&mut kept);
+            assert!(!kept.0.is_empty(), "{kind}");
+        }
+        for event in &events {
+            event.fault.heal(&mut kept);
+        }
+        assert_eq!(kept.0, [], "{kind}");
+    }
+}
+
+#[test]
+fn a_row_is_all_that_a_new_kind_needs() {
+    let fog = FaultKind::of(&FOG);
+    let steps = vec![written(fog, Some("thick"))];
+    let wanted = Wanted {
+        kinds: [fog, FaultKind::KILL].into(),
+        ..Wanted::default()
+    };
+    let events_of_fog: Vec<ScheduledFault> = { events(&site(Vec::new(), steps), &wanted) }
+        .expect("faults")
+        .into_iter()
+        .filter(|event| event.fault.kind() == fog)
+        .collect();
+    let [thick, thin, ..] = &events_of_fog[..] else {
+        panic!("it comes as it was written down, and at random: {events_of_fog:?}")
+    };
+    assert_eq!(thick.fault.to_string(), "fog thick n1");
+    assert!(
+        thin.fault.to_string().starts_with("fog thin n"),
+        "{}",
+        thin.fault
+    );
+    let aimed = thin.clone().aimed_at(NodeId(2), &groups()).fault;
+    let late = Harm::Packets(PacketFault::Delay, NodeId(2));
+    let wrong = Harm::Clock(ClockFault::Bump { offset_ns: 1_000 }, NodeId(2));
+    let mut kept = Kept::default();
+    aimed.install(&mut kept);
+    assert_eq!(kept.0, [late, wrong]);
+    aimed.heal(&mut kept);
+    assert_eq!(kept.0, []);
+    let need = "better weather".to_owned();
+    let refused = events(
+        &site(vec![(fog, need.clone())], Vec::new()),
+        &Wanted::of(fog),
+    );
+    assert_eq!(refused, Err(Refusal::Kind { kind: fog, need }));
+    let gently = events(
+        &site(Vec::new(), vec![written(fog, Some("gently"))]),
+        &wanted,
+    );
+    let told = gently.expect_err("no such way").to_string();
+    assert!(told.contains("thin, thick"), "{told}");
+}
+
+#[test]
+fn the_reference_has_every_kind_and_each_of_its_ways() {
+    let page = include_str!("../../../../../docs/reference/faults.md");
+    for row in FAULTS {
+        let line = { page.lines() }.find(|line| line.starts_with(&format!("| `{}` |", row.name)));
+        let line = line.unwrap_or_else(|| panic!("{} has no line", row.name));
+        for way in row.ways {
+            assert!(line.contains(&format!("`{way}`")), "{}: {way}", row.name);
+        }
+    }
+}
