@@ -150,7 +150,7 @@ fn plan(options: &Options, shape: Shape) -> Plan {
     let kinds = SimFault::ALL.iter().copied();
     let met = kinds.filter(|fault| fault.can_meet(&options.architecture));
     let mut faults: BTreeMap<SimFault, Rate> = met.map(|fault| (fault, RATE)).collect();
-    if let Some(rate) = faults.get_mut(&SimFault::Amnesia) {
+    if let Some(rate) = faults.get_mut(&SimFault::AMNESIA) {
         rate.every_ns = AMNESIA_EVERY_NS;
     }
     let contended = Workload::load(WORKLOAD).expect("it comes with the program");

@@ -46,7 +46,7 @@ fn histories() -> Vec<History> {
             ..Plan::draw(seed, &options)
         };
         let outcome = sim::run(&plan);
-        let disks_failed = outcome.counters.faults[SimFault::Disk.index()] > 0;
+        let disks_failed = outcome.counters.faults[SimFault::DISK.index()] > 0;
         let puts_met = outcome.counters.sibling_reads > 0;
         let is_wanted = disks_failed && puts_met && outcome.counters.timeouts > 0;
         is_wanted.then_some(outcome.history)

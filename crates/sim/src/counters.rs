@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use kvs_core::replica;
 
-use super::fault::SimFault;
+use kvs_load::nemesis::SimFault;
 
 /// What happened, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

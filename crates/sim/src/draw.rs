@@ -3,7 +3,7 @@
 
 use kvs_load::workload::{FOREIGN_FIRST, Stream};
 
-use super::fault::SimFault;
+use kvs_load::nemesis::SimFault;
 
 /// What a stream is for.
 #[derive(Clone, Copy, Debug)]

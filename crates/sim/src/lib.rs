@@ -16,7 +16,6 @@ mod clients;
 mod counters;
 mod disk;
 mod draw;
-mod fault;
 mod host;
 mod judge;
 mod lanes;
@@ -40,8 +39,8 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use counters::Counters;
-pub use fault::SimFault;
 pub use host::SimHost;
+pub use kvs_load::nemesis::SimFault;
 pub use outcome::{SimVerdict, Simulated};
 pub use plan::{Clocks, Network, Options, Plan, Rate, STEPS_DEFAULT, Syncs};
 pub use probe::{Spread, Traffic, UpdateSpread};

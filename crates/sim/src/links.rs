@@ -4,9 +4,9 @@ use smallvec::SmallVec;
 
 use super::counters::Counters;
 use super::draw::{Draw, Purpose};
-use super::fault::SimFault;
 use super::plan::{Network, Plan};
 use super::topology::Topology;
+use kvs_load::nemesis::{Deafness, SimFault};
 
 /// Above so many nodes no link remembers its last arrival, and messages overtake one another.
 const ORDERED_NODES_MAX: usize = 1_024;
@@ -14,24 +14,24 @@ const ORDERED_NODES_MAX: usize = 1_024;
 /// sends again would have it; otherwise it is lost with its connection.
 const HELD: f64 = 0.5;
 
+/// Links that one word has a bit for.
+const LINKS: usize = u64::BITS as usize;
+
 /// Somebody cannot talk to somebody.
-#[derive(Clone, Debug)]
-pub(super) struct Cut {
-    pub(super) until_ns: u64,
-    /// Which nodes are on the far side.
-    pub(super) far: Vec<bool>,
-    pub(super) kind: CutKind,
+#[derive(Debug)]
+struct Cut {
+    until_ns: u64,
+    /// A bit for each link, which is set where nothing gets through; empty where none is cut.
+    links: Vec<u64>,
+    /// Clients and nodes that do not hear each other.
+    clients: Vec<(Cutoff, usize)>,
 }
 
-/// Who cannot talk to whom.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum CutKind {
-    /// Nodes of different sides, either way.
-    Both,
-    /// Nodes of the far side to the others.
-    OneWay,
-    /// This client to nodes of the far side, either way.
-    Client(u16),
+/// Which clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cutoff {
+    All,
+    One(u16),
 }
 
 /// The network.
@@ -68,17 +68,54 @@ impl Links {
         self.network.batch_ns
     }
 
-    /// From now on nothing goes wrong.
+    /// From now on nothing goes wrong with a message.
     pub(super) fn heal(&mut self) {
-        self.cuts.clear();
         self.network.loss = 0.0;
         self.network.duplicate = 0.0;
         self.network.slow = 0.0;
     }
 
-    pub(super) fn cut(&mut self, cut: Cut, now_ns: u64) {
+    /// Somebody does not hear somebody for a while.
+    pub(super) fn cut<'d>(
+        &mut self,
+        deafness: impl Iterator<Item = &'d Deafness>,
+        now_ns: u64,
+        until_ns: u64,
+    ) {
         self.cuts.retain(|cut| cut.until_ns > now_ns);
+        let mut cut = Cut {
+            until_ns,
+            links: Vec::new(),
+            clients: Vec::new(),
+        };
+        for deafness in deafness {
+            match deafness {
+                Deafness::Node(listener, speakers) => {
+                    let links = self.nodes * self.nodes;
+                    cut.links.resize(links.div_ceil(LINKS), 0);
+                    for speaker in speakers {
+                        let link = self.link(usize::from(speaker.0), usize::from(listener.0));
+                        cut.links[link / LINKS] |= 1 << (link % LINKS);
+                    }
+                }
+                Deafness::Clients(node) => cut.clients.push((Cutoff::All, usize::from(node.0))),
+                Deafness::Client(client, node) => {
+                    let who = Cutoff::One(*client);
+                    cut.clients.push((who, usize::from(node.0)));
+                }
+            }
+        }
         self.cuts.push(cut);
+    }
+
+    /// Everybody hears everybody again.
+    pub(super) fn mend(&mut self) {
+        self.cuts.clear();
+    }
+
+    /// The place of what one node sends another.
+    const fn link(&self, from: usize, to: usize) -> usize {
+        from * self.nodes + to
     }
 
     /// When a message from one node reaches another: never, once, or more than once.
@@ -95,26 +132,27 @@ impl Links {
             return arrivals;
         }
         if self.network.loss > 0.0 && self.draw.chance(self.network.loss) {
-            counters.fault(SimFault::Loss);
+            counters.fault(SimFault::LOSS);
             return arrivals;
         }
+        let link = self.link(from, to);
         let mut at_ns = now_ns + self.delay_ns(from, to);
         if self.network.slow > 0.0 && self.draw.chance(self.network.slow) {
-            counters.fault(SimFault::Delay);
+            counters.fault(SimFault::DELAY);
             at_ns += self.draw.exponential(self.network.slow_ns);
         }
-        if let Some(last_ns) = self.last_ns.get_mut(from * self.nodes + to) {
+        if let Some(last_ns) = self.last_ns.get_mut(link) {
             if at_ns >= *last_ns {
                 *last_ns = at_ns;
             } else if self.network.reorder {
-                counters.fault(SimFault::Reorder);
+                counters.fault(SimFault::REORDER);
             } else {
                 at_ns = *last_ns;
             }
         }
         arrivals.push(at_ns);
         if self.network.duplicate > 0.0 && self.draw.chance(self.network.duplicate) {
-            counters.fault(SimFault::Duplicate);
+            counters.fault(SimFault::DUPLICATE);
             arrivals.push(at_ns + self.delay_ns(from, to));
         }
         arrivals
@@ -125,9 +163,11 @@ impl Links {
         let until_ns = self
             .cuts
             .iter()
-            .filter(|cut| match cut.kind {
-                CutKind::Client(cut_off) => cut_off == client && cut.far[node],
-                CutKind::Both | CutKind::OneWay => false,
+            .filter(|cut| {
+                let is_it = |who: &Cutoff| [Cutoff::All, Cutoff::One(client)].contains(who);
+                cut.clients
+                    .iter()
+                    .any(|(who, from)| is_it(who) && *from == node)
             })
             .map(|cut| cut.until_ns)
             .max()
@@ -147,13 +187,9 @@ impl Links {
     }
 
     fn is_cut(&self, from: usize, to: usize, now_ns: u64) -> bool {
-        self.cuts.iter().any(|cut| {
-            cut.until_ns > now_ns
-                && match cut.kind {
-                    CutKind::Both => cut.far[from] != cut.far[to],
-                    CutKind::OneWay => cut.far[from] && !cut.far[to],
-                    CutKind::Client(_) => false,
-                }
-        })
+        let link = self.link(from, to);
+        let is_set = |bits: &u64| bits & 1 << (link % LINKS) != 0;
+        let is_cut = |cut: &Cut| cut.links.get(link / LINKS).is_some_and(is_set);
+        { self.cuts.iter() }.any(|cut| cut.until_ns > now_ns && is_cut(cut))
     }
 }

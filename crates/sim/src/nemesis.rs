@@ -1,14 +1,13 @@
 //! The faults of a simulated world: how they come, and how they are healed.
 
-use kvs_core::protocol::Origin;
+use kvs_core::protocol::{NodeId, Origin};
 use kvs_core::replica::ReplicaKind;
 use kvs_core::values::VectorClock;
+use kvs_load::nemesis::{Harm, Reach, SimDraws, SimFault, Strike};
 
 use super::disk::{Disk, Held};
 use super::draw::{Draw, Purpose};
-use super::fault::SimFault;
-use super::links::{Cut, CutKind};
-use super::node::State;
+use super::node::{State, either_way};
 use super::plan::Plan;
 use super::queue::Event;
 use super::world::World;
@@ -18,10 +17,55 @@ const TOLD: f64 = 0.5;
 /// How often one node loses its state at most: a vector keeps an entry for each of its lives.
 const AMNESIAS_MAX: u16 = 4;
 
+/// A fault that comes.
+#[derive(Clone, Debug)]
+struct Coming {
+    fault: SimFault,
+    /// How it divides the world, for the trace; empty where it does not.
+    sides: String,
+    lasts_ns: u64,
+}
+
+/// What a fault is drawn from.
+struct Dice<'a> {
+    plan: &'a Plan,
+    nodes: u16,
+    node: NodeId,
+    draw: &'a mut Draw,
+}
+
+impl SimDraws for Dice<'_> {
+    fn nodes(&self) -> u16 {
+        self.nodes
+    }
+
+    fn clients(&self) -> u16 {
+        self.plan.clients
+    }
+
+    fn node(&self) -> NodeId {
+        self.node
+    }
+
+    fn jump_ns(&mut self) -> i64 {
+        either_way(self.draw, self.plan.clocks.jump_ns)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.draw.below(n)
+    }
+
+    fn chance(&mut self, probability: f64) -> bool {
+        self.draw.chance(probability)
+    }
+}
+
 /// Draws the faults.
 #[derive(Debug)]
 pub(super) struct Nemesis {
     draws: Vec<Draw>,
+    /// The fault that comes now.
+    coming: Option<Coming>,
     /// Puts that no replica had any more when a node lost its state: those of an origin from the
     /// first counter to the second.
     pub(super) lost: Vec<(Origin, u64, u64)>,
@@ -32,6 +76,7 @@ impl Nemesis {
         let draw = |fault: &SimFault| Draw::new(plan.seed, Purpose::Fault(*fault));
         Self {
             draws: SimFault::ALL.iter().map(draw).collect(),
+            coming: None,
             lost: Vec::new(),
         }
     }
@@ -41,16 +86,63 @@ impl Nemesis {
     }
 }
 
+/// A harm of a simulated world is over by itself in time, or when everything is healed.
+impl Reach for World<'_> {
+    type Done<'a>
+        = ()
+    where
+        Self: 'a;
+
+    fn inflict(&mut self, harms: &[Harm]) {
+        let coming = self.nemesis.coming.take().expect("a fault comes");
+        let parts = |harm: &Harm| harm.deafness().is_some();
+        if !coming.sides.is_empty() || harms.iter().any(parts) {
+            self.cut(&coming, harms);
+        }
+        let (fault, lasts_ns) = (coming.fault, coming.lasts_ns);
+        let place = |node: &NodeId| usize::from(node.0);
+        for harm in harms {
+            match harm {
+                // All of it is one cut.
+                Harm::Deaf(_) => {}
+                Harm::Killed(node) => self.crash(place(node), fault, false, lasts_ns),
+                Harm::Wiped(node) => self.crash(place(node), fault, true, lasts_ns),
+                Harm::Paused(node) => self.pause(place(node), fault, lasts_ns),
+                Harm::Clock(clock, node) => self.jump(place(node), fault, clock.offset_ns(0)),
+                Harm::Disconnected(node) => self.break_connections(place(node), fault),
+                Harm::Packets(..) | Harm::Disk(..) => {
+                    unreachable!("these come with a message or a sync")
+                }
+            }
+        }
+    }
+
+    fn undo(&mut self, harms: &[Harm]) {
+        for harm in harms {
+            match harm {
+                Harm::Deaf(_) => self.links.mend(),
+                Harm::Killed(node) | Harm::Wiped(node) => self.restart(usize::from(node.0)),
+                Harm::Paused(node) => {
+                    let node = usize::from(node.0);
+                    self.resume(node, self.nodes[node].life);
+                }
+                // A clock stays as wrong as it is.
+                Harm::Clock(..) | Harm::Disconnected(_) | Harm::Packets(..) | Harm::Disk(..) => {}
+            }
+        }
+    }
+}
+
 impl World<'_> {
     /// Lets the faults of the plan begin.
     pub(super) fn unleash(&mut self) {
         for (fault, rate) in &self.plan.faults {
-            if *fault == SimFault::Clock {
+            if *fault == SimFault::CLOCK {
                 for node in &mut self.nodes {
                     node.skew(&self.plan.clocks, self.nemesis.draw(*fault));
                 }
             }
-            if fault.is_an_event() {
+            if fault.row().draw.is_some() {
                 let wait_ns = self.nemesis.draw(*fault).exponential(rate.every_ns);
                 self.queue.push(wait_ns, Event::Fault(*fault));
             }
@@ -69,51 +161,40 @@ impl World<'_> {
         let lasts_ns = 1 + draw.exponential(rate.lasts_ns);
         let node = draw.below(nodes);
         self.queue.push(self.now_ns + wait_ns, Event::Fault(fault));
-        match fault {
-            SimFault::Partition => self.cut(fault, CutKind::Both, lasts_ns),
-            SimFault::OneWay => self.cut(fault, CutKind::OneWay, lasts_ns),
-            SimFault::ClientCut => {
-                let clients = usize::from(self.plan.clients);
-                let client = self.nemesis.draw(fault).below(clients) as u16;
-                self.cut(fault, CutKind::Client(client), lasts_ns);
-            }
-            SimFault::Disconnect => self.break_connections(node),
-            SimFault::Pause => self.pause(node, lasts_ns),
-            SimFault::Crash | SimFault::Amnesia => self.crash(node, fault, lasts_ns),
-            SimFault::Clock => {
-                self.counters.fault(fault);
-                self.nodes[node].jump(&self.plan.clocks, self.nemesis.draw(fault));
-                self.note(format_args!("the clock of n{node} jumps"));
-            }
-            SimFault::Loss
-            | SimFault::Duplicate
-            | SimFault::Reorder
-            | SimFault::Delay
-            | SimFault::Disk => {
-                unreachable!("these come with a message or a sync")
-            }
-        }
+        let strike = fault.row().draw.expect("it comes from time to time");
+        let Strike { fault: what, sides } = strike(&mut Dice {
+            node: self.nodes[node].spec.node,
+            nodes: nodes as u16,
+            plan: self.plan,
+            draw,
+        });
+        self.nemesis.coming = Some(Coming {
+            fault,
+            sides,
+            lasts_ns,
+        });
+        what.install(self);
     }
 
-    fn cut(&mut self, fault: SimFault, kind: CutKind, lasts_ns: u64) {
-        let draw = self.nemesis.draw(fault);
-        let far: Vec<bool> = self.nodes.iter().map(|_| draw.chance(0.5)).collect();
-        let until_ns = self.now_ns + lasts_ns;
+    /// Nodes, or clients and nodes, are parted.
+    fn cut(&mut self, coming: &Coming, harms: &[Harm]) {
+        let (fault, sides) = (coming.fault, &coming.sides);
+        let until_ns = self.now_ns + coming.lasts_ns;
         self.counters.fault(fault);
-        self.note(format_args!(
-            "{fault} {kind:?} of {far:?} until {until_ns} ns"
-        ));
-        let cut = Cut {
-            until_ns,
-            far,
-            kind,
-        };
-        self.links.cut(cut, self.now_ns);
+        self.note(format_args!("{fault} {sides} until {until_ns} ns"));
+        let deafness = harms.iter().filter_map(Harm::deafness);
+        self.links.cut(deafness, self.now_ns, until_ns);
+    }
+
+    fn jump(&mut self, node: usize, fault: SimFault, offset_ns: i64) {
+        self.counters.fault(fault);
+        self.nodes[node].jump(offset_ns);
+        self.note(format_args!("the clock of n{node} jumps"));
     }
 
     /// Every client that waits for the node hears that its connection is broken, after a while.
-    fn break_connections(&mut self, node: usize) {
-        self.counters.fault(SimFault::Disconnect);
+    fn break_connections(&mut self, node: usize, fault: SimFault) {
+        self.counters.fault(fault);
         self.note(format_args!("the connections to n{node} break"));
         self.tell_clients(node);
     }
@@ -126,7 +207,7 @@ impl World<'_> {
         }
     }
 
-    fn pause(&mut self, node: usize, lasts_ns: u64) {
+    fn pause(&mut self, node: usize, fault: SimFault, lasts_ns: u64) {
         let paused = &mut self.nodes[node];
         if paused.state != State::Up {
             return;
@@ -134,7 +215,7 @@ impl World<'_> {
         paused.state = State::Paused;
         let event = Event::Resume(paused.spec.node, paused.life);
         self.queue.push(self.now_ns + lasts_ns, event);
-        self.counters.fault(SimFault::Pause);
+        self.counters.fault(fault);
         self.note(format_args!("n{node} pauses for {lasts_ns} ns"));
     }
 
@@ -157,9 +238,10 @@ impl World<'_> {
         self.nodes[node].inbox = waiting;
     }
 
-    fn crash(&mut self, node: usize, fault: SimFault, lasts_ns: u64) {
+    /// The process of a node ends, and may forget all that it kept.
+    fn crash(&mut self, node: usize, fault: SimFault, forgets: bool, lasts_ns: u64) {
         let refuses = self.nemesis.draw(fault).chance(TOLD);
-        if self.nodes[node].is_down() || fault == SimFault::Amnesia && !self.may_forget(node) {
+        if self.nodes[node].is_down() || forgets && !self.may_forget(node) {
             return;
         }
         self.counters.fault(fault);
@@ -192,11 +274,11 @@ impl World<'_> {
         }
         crashed.life += 1;
         crashed.state = State::Down { refuses };
-        if fault == SimFault::Amnesia || crashed.disk.is_some() {
+        if forgets || crashed.disk.is_some() {
             let status = crashed.replica.status();
             self.counters.add_replica(&status.counters);
         }
-        crashed.come_back(fault == SimFault::Amnesia);
+        crashed.come_back(forgets);
         let event = Event::Restart(crashed.spec.node);
         self.queue.push(self.now_ns + lasts_ns, event);
         if refuses {
@@ -208,11 +290,11 @@ impl World<'_> {
     /// what is durable, so that its process ends (Rebello et al., *Can applications recover from
     /// fsync failures?*, 2020).
     pub(super) fn synced(&mut self, node: usize) {
-        let draw = self.nemesis.draw(SimFault::Disk);
+        let draw = self.nemesis.draw(SimFault::DISK);
         let failed = draw.chance(self.plan.syncs.fail);
-        let lasts_ns = 1 + draw.exponential(self.plan.faults[&SimFault::Disk].lasts_ns);
+        let lasts_ns = 1 + draw.exponential(self.plan.faults[&SimFault::DISK].lasts_ns);
         if failed && self.healed_ns.is_none() {
-            return self.crash(node, SimFault::Disk, lasts_ns);
+            return self.crash(node, SimFault::DISK, false, lasts_ns);
         }
         self.counters.syncs += 1;
         let disk = self.nodes[node].disk.as_mut();
@@ -226,7 +308,7 @@ impl World<'_> {
         let (id, life) = (self.nodes[node].spec.node, self.nodes[node].life);
         let disk = self.nodes[node].disk.as_mut();
         if disk.is_some_and(Disk::begin_sync) {
-            let draw = self.nemesis.draw(SimFault::Disk);
+            let draw = self.nemesis.draw(SimFault::DISK);
             let lasts_ns = draw.exponential(self.plan.syncs.lasts_ns);
             self.queue
                 .push(self.now_ns + lasts_ns, Event::Synced(id, life));
@@ -281,10 +363,10 @@ impl World<'_> {
         self.healed_ns = Some(self.now_ns);
         self.note(format_args!("everything is healed"));
         self.links.heal();
-        for node in 0..self.nodes.len() {
-            let life = self.nodes[node].life;
-            self.resume(node, life);
-            self.restart(node);
-        }
+        let nodes = self.nodes.iter().map(|node| node.spec.node);
+        let of = |node| [Harm::Paused(node), Harm::Killed(node)];
+        let harms: Vec<Harm> = nodes.flat_map(of).collect();
+        self.links.mend();
+        self.undo(&harms);
     }
 }

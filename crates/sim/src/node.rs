@@ -93,9 +93,9 @@ impl Node {
         self.drift_ppm = either_way(draw, clocks.drift_ppm);
     }
 
-    /// Lets the clock jump, as far as `clocks` allows.
-    pub(super) fn jump(&mut self, clocks: &Clocks, draw: &mut Draw) {
-        self.skew_ns += either_way(draw, clocks.jump_ns);
+    /// Lets the clock jump.
+    pub(super) const fn jump(&mut self, offset_ns: i64) {
+        self.skew_ns += offset_ns;
     }
 
     /// The node's wall clock, right or wrong, in ns since 1970.
@@ -161,7 +161,7 @@ impl Node {
 }
 
 /// Uniform between minus and plus `most`.
-fn either_way(draw: &mut Draw, most: u64) -> i64 {
+pub(super) fn either_way(draw: &mut Draw, most: u64) -> i64 {
     draw.between(0, 2 * most).cast_signed() - most.cast_signed()
 }
 

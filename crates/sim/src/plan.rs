@@ -14,8 +14,8 @@ use kvs_load::workload::{Distribution, Mix, ValueSize, Workload};
 
 use super::counters::Counters;
 use super::draw::{Draw, Purpose};
-use super::fault::SimFault;
 use super::topology::Topology;
+use kvs_load::nemesis::SimFault;
 
 /// Steps of the safety phase, unless told otherwise.
 pub const STEPS_DEFAULT: u64 = 1_000;
@@ -270,30 +270,30 @@ impl Plan {
             .retain(|fault, _| !options.without.contains(fault));
         // Nothing else keeps the state of an unreplicated store.
         if !self.architecture.kind().facts().has_copies() {
-            self.faults.remove(&SimFault::Amnesia);
+            self.faults.remove(&SimFault::AMNESIA);
         }
         let has = |fault| self.faults.contains_key(&fault);
         let network = &mut self.network;
-        network.loss = if has(SimFault::Loss) {
+        network.loss = if has(SimFault::LOSS) {
             network.loss
         } else {
             0.0
         };
-        network.duplicate = if has(SimFault::Duplicate) {
+        network.duplicate = if has(SimFault::DUPLICATE) {
             network.duplicate
         } else {
             0.0
         };
-        network.reorder = has(SimFault::Reorder);
-        network.slow = if has(SimFault::Delay) {
+        network.reorder = has(SimFault::REORDER);
+        network.slow = if has(SimFault::DELAY) {
             network.slow
         } else {
             0.0
         };
-        if !has(SimFault::Clock) {
+        if !has(SimFault::CLOCK) {
             self.clocks = Clocks::default();
         }
-        if has(SimFault::Disk) {
+        if has(SimFault::DISK) {
             self.replays = true;
         } else {
             self.syncs = Syncs::default();

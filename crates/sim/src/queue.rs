@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use kvs_core::protocol::NodeId;
 use kvs_core::replica::Timer;
 
-use super::fault::SimFault;
+use kvs_load::nemesis::SimFault;
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

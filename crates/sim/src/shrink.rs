@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::fault::SimFault;
 use super::outcome::SimVerdict;
 use super::plan::{Options, Plan};
 use super::run;
+use kvs_load::nemesis::SimFault;
 
 /// How many simulations a reduction takes at most.
 const ATTEMPTS_MAX: u32 = 400;

@@ -131,7 +131,7 @@ fn a_bug_is_found_where_puts_are_lost_too() {
     let options = Options {
         bug: Some(Bug::MissingSibling),
         // Slow disks leave few moments in which a node may lose its state.
-        without: [SimFault::Disk].into(),
+        without: [SimFault::DISK].into(),
         ..replicated(Lattice::Causal)
     };
     let outcomes = SEEDS.map(|seed| run(&Plan::draw(seed, &options)));

@@ -207,13 +207,15 @@ pub(in crate::cli) fn faults(names: &[String]) -> anyhow::Result<BTreeSet<SimFau
             faults.extend(SimFault::ALL);
             continue;
         }
-        faults.insert(SimFault::from_name(name).ok_or_else(|| {
+        let meant = SimFault::meant(name);
+        if meant.is_empty() {
             let names: Vec<&str> = SimFault::ALL.iter().map(|fault| fault.name()).collect();
-            anyhow!(
+            return Err(anyhow!(
                 "there is no fault {name:?}: --without takes {} or {ALL}",
                 names.join(", ")
-            )
-        })?);
+            ));
+        }
+        faults.extend(meant);
     }
     Ok(faults)
 }
@@ -254,7 +256,7 @@ mod tests {
             routing: Some(Routing::Sticky),
             context: false,
             topology: Topology::Wan,
-            without: BTreeSet::from([SimFault::Loss, SimFault::Disk]),
+            without: BTreeSet::from([SimFault::LOSS, SimFault::DISK]),
             ..Options::new("replicated(5)".parse().expect("a store"), Lattice::Lww)
         };
         let calm = Options {

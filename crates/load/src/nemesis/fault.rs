@@ -76,15 +76,8 @@ impl fmt::Display for Fault {
         if let Some(way) = self.way {
             write!(f, " {way}")?;
         }
-        let deafness = self.harms.iter().filter_map(|harm| match harm {
-            Harm::Deaf(deafness) => Some(deafness.to_string()),
-            Harm::Killed(_)
-            | Harm::Paused(_)
-            | Harm::Packets(..)
-            | Harm::Clock(..)
-            | Harm::Disk(..) => None,
-        });
-        let deafness: Vec<String> = deafness.collect();
+        let deafness = self.harms.iter().filter_map(Harm::deafness);
+        let deafness: Vec<String> = deafness.map(ToString::to_string).collect();
         if !deafness.is_empty() {
             return write!(f, ": {}", deafness.join(", "));
         }

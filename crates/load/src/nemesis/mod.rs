@@ -11,6 +11,7 @@ mod plan;
 mod reach;
 mod room;
 mod schedule;
+mod simulated;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -24,5 +25,6 @@ pub use plan::{Plan, PlanError, Step};
 pub use reach::{Harm, Reach};
 pub use room::{INTERVAL_NS_MIN, Lack};
 pub use schedule::{Schedule, ScheduledFault};
+pub use simulated::{SimDraws, SimFault, SimRow, Strike};
 pub use targets::Target;
 pub use wanted::{INTERVAL, Refusal, Site, Wanted};

@@ -11,6 +11,8 @@ pub enum Harm {
     Deaf(Deafness),
     /// The process of a node is gone. When that is over it is started again.
     Killed(NodeId),
+    /// The process of a node is gone, and all that it kept. When that is over it is started again.
+    Wiped(NodeId),
     /// The process of a node stands still.
     Paused(NodeId),
     /// What a node sends suffers.
@@ -19,6 +21,8 @@ pub enum Harm {
     Clock(ClockFault, NodeId),
     /// The disk of a node fails. When that is over the node is started again if it ended by that.
     Disk(DiskFault, NodeId),
+    /// The connections of all clients to a node break; new ones can be made at once.
+    Disconnected(NodeId),
 }
 
 impl Harm {
@@ -28,10 +32,27 @@ impl Harm {
         match self {
             Self::Deaf(deafness) => deafness.nodes(),
             Self::Killed(node)
+            | Self::Wiped(node)
+            | Self::Disconnected(node)
             | Self::Paused(node)
             | Self::Packets(_, node)
             | Self::Clock(_, node)
             | Self::Disk(_, node) => vec![*node],
+        }
+    }
+
+    /// Who does not hear whom, if it is that.
+    #[must_use]
+    pub const fn deafness(&self) -> Option<&Deafness> {
+        match self {
+            Self::Deaf(deafness) => Some(deafness),
+            Self::Killed(_)
+            | Self::Wiped(_)
+            | Self::Paused(_)
+            | Self::Packets(..)
+            | Self::Clock(..)
+            | Self::Disk(..)
+            | Self::Disconnected(_) => None,
         }
     }
 
@@ -40,10 +61,12 @@ impl Harm {
         match self {
             Self::Deaf(deafness) => Self::Deaf(deafness.clone()),
             Self::Killed(_) => Self::Killed(node),
+            Self::Wiped(_) => Self::Wiped(node),
             Self::Paused(_) => Self::Paused(node),
             Self::Packets(packet, _) => Self::Packets(*packet, node),
             Self::Clock(clock, _) => Self::Clock(*clock, node),
             Self::Disk(disk, _) => Self::Disk(*disk, node),
+            Self::Disconnected(_) => Self::Disconnected(node),
         }
     }
 }

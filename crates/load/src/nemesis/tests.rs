@@ -21,7 +21,7 @@ fn heard_by(node: NodeId, group: &[NodeId], deafness: &[Deafness]) -> Vec<NodeId
         .iter()
         .filter_map(|deafness| match deafness {
             Deafness::Node(listener, speakers) if *listener == node => Some(speakers.clone()),
-            Deafness::Node(..) | Deafness::Clients(_) => None,
+            Deafness::Node(..) | Deafness::Clients(_) | Deafness::Client(..) => None,
         })
         .flatten()
         .collect();

@@ -5,7 +5,7 @@ use super::*;
 /// Disks are slow and fail, processes end, and nothing else goes wrong.
 fn with_bad_disks(seed: u64, architecture: &Architecture, bug: Option<Bug>) -> Simulated {
     let all = SimFault::ALL.iter().copied();
-    let others = all.filter(|fault| !matches!(fault, SimFault::Disk | SimFault::Crash));
+    let others = all.filter(|fault| ![SimFault::DISK, SimFault::CRASH].contains(fault));
     let options = Options {
         bug,
         without: others.collect(),
@@ -34,8 +34,8 @@ fn crashes_before_a_sync_take_nothing_that_was_acknowledged() {
             counters.syncs,
             counters.changes_lost,
             counters.changes_torn,
-            counters.faults[SimFault::Disk.index()],
-            counters.faults[SimFault::Crash.index()],
+            counters.faults[SimFault::DISK.index()],
+            counters.faults[SimFault::CRASH.index()],
         ];
         assert!(
             marks.iter().all(|mark| *mark > 10),

@@ -9,6 +9,9 @@ use kvs_target::{Local, NodeNetwork, Target};
 
 use crate::client::{Load, RunClock};
 
+/// Why a harm cannot be done.
+const SIMULATED: &str = "only a simulated world knows such a harm";
+
 /// Reach the nodes of a target.
 pub(super) struct Hands<'a> {
     pub(super) target: &'a mut dyn Target,
@@ -89,6 +92,9 @@ impl<'a> Hands<'a> {
                 }
                 Harm::Deaf(_) | Harm::Packets(..) => networks = true,
                 Harm::Clock(..) => clocks = true,
+                Harm::Wiped(_) | Harm::Disconnected(_) => {
+                    done = done.and_then(|()| Err(SIMULATED.to_owned()))
+                }
             }
         }
         if networks {
@@ -123,6 +129,7 @@ impl<'a> Hands<'a> {
                 },
                 Harm::Deaf(_) | Harm::Packets(..) => networks = true,
                 Harm::Clock(_, node) => right.push(*node),
+                Harm::Wiped(_) | Harm::Disconnected(_) => {}
             }
         }
         if !back.is_empty() {
@@ -182,6 +189,8 @@ impl<'a> Hands<'a> {
             Harm::Disk(..)
             | Harm::Deaf(_)
             | Harm::Killed(_)
+            | Harm::Wiped(_)
+            | Harm::Disconnected(_)
             | Harm::Paused(_)
             | Harm::Packets(..)
             | Harm::Clock(..) => None,
@@ -236,13 +245,15 @@ impl<'a> Hands<'a> {
                 Harm::Deaf(Deafness::Node(listener, speakers)) if *listener == node => {
                     network.deaf_to.extend(speakers);
                 }
-                Harm::Deaf(Deafness::Clients(cut)) if *cut == node => {
+                Harm::Deaf(Deafness::Clients(cut) | Deafness::Client(_, cut)) if *cut == node => {
                     network.cut_from_clients = true;
                 }
                 Harm::Packets(packet, sender) if *sender == node => network.packets.push(*packet),
                 Harm::Deaf(_)
                 | Harm::Packets(..)
                 | Harm::Killed(_)
+                | Harm::Wiped(_)
+                | Harm::Disconnected(_)
                 | Harm::Paused(_)
                 | Harm::Clock(..)
                 | Harm::Disk(..) => {}

@@ -8,6 +8,7 @@ use super::{Draws, FaultKind, FaultRow, Part, Written, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::plan::PlanError;
 use crate::nemesis::reach::Harm;
+use crate::nemesis::simulated::{SimDraws, SimFault, SimRow};
 use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
@@ -19,6 +20,7 @@ pub(super) static ROW: FaultRow = FaultRow {
     acts_on: Part::Clock,
     hits_targets: true,
     ends_processes: false,
+    simulated: &[&SIMULATED],
     draw,
     parse,
     aim: on_one,
@@ -27,6 +29,20 @@ pub(super) static ROW: FaultRow = FaultRow {
 impl FaultKind {
     /// The clock of a node is wrong: it jumps, strobes or drifts.
     pub const CLOCK: Self = Self::of(&ROW);
+}
+
+static SIMULATED: SimRow = SimRow {
+    number: 11,
+    name: "clock",
+    way: None,
+    meaning: "A node's wall clock is wrong, drifts and jumps.",
+    needs_peers: false,
+    draw: Some(|draws| fault(jump(draws), &[draws.node()]).into()),
+};
+
+impl SimFault {
+    /// A node's wall clock is wrong, drifts and jumps.
+    pub const CLOCK: Self = Self::of(&SIMULATED);
 }
 
 const WAYS: [&str; 3] = ["bump", "strobe", "drift"];
@@ -140,4 +156,10 @@ fn parse(draws: &mut Draws<'_>, drawn: Fault, written: &Written<'_>) -> Result<F
 fn fault(clock: ClockFault, nodes: &[NodeId]) -> Fault {
     let harms = nodes.iter().map(|node| Harm::Clock(clock, *node));
     Fault::new(FaultKind::CLOCK, Some(clock.name()), harms.collect())
+}
+
+/// The clock of a simulated node jumps.
+fn jump(draws: &mut dyn SimDraws) -> ClockFault {
+    let offset_ns = draws.jump_ns();
+    ClockFault::Bump { offset_ns }
 }

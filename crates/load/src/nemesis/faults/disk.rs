@@ -7,6 +7,7 @@ use super::{Draws, FaultKind, FaultRow, Part, Written, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::plan::PlanError;
 use crate::nemesis::reach::Harm;
+use crate::nemesis::simulated::{SimFault, SimRow};
 use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
@@ -22,6 +23,7 @@ pub(super) static ROW: FaultRow = FaultRow {
     acts_on: Part::Disk,
     hits_targets: true,
     ends_processes: true,
+    simulated: &[&SIMULATED],
     draw,
     parse,
     aim: on_one,
@@ -30,6 +32,20 @@ pub(super) static ROW: FaultRow = FaultRow {
 impl FaultKind {
     /// The disk of a node is full, fails to sync, or tears what it wrote last.
     pub const DISK: Self = Self::of(&ROW);
+}
+
+static SIMULATED: SimRow = SimRow {
+    number: 12,
+    name: "disk",
+    way: None,
+    meaning: "Syncs take time and fail; a crash loses or tears what is not synced.",
+    needs_peers: false,
+    draw: None,
+};
+
+impl SimFault {
+    /// Syncs take time and fail; a crash loses or tears what is not synced.
+    pub const DISK: Self = Self::of(&SIMULATED);
 }
 
 /// What a disk does wrong.

@@ -3,6 +3,7 @@
 use super::{Draws, FaultKind, FaultRow, Part, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::reach::Harm;
+use crate::nemesis::simulated::{SimFault, SimRow};
 
 pub(super) static ROW: FaultRow = FaultRow {
     name: "kill",
@@ -13,6 +14,7 @@ pub(super) static ROW: FaultRow = FaultRow {
     acts_on: Part::Process,
     hits_targets: true,
     ends_processes: true,
+    simulated: &[&CRASH, &AMNESIA],
     draw,
     parse: |_, drawn, written| Ok(on_written(drawn, written)),
     aim: on_one,
@@ -23,7 +25,37 @@ impl FaultKind {
     pub const KILL: Self = Self::of(&ROW);
 }
 
+static CRASH: SimRow = SimRow {
+    number: 9,
+    name: "crash",
+    way: None,
+    meaning: "A node's process ends and comes back with its state.",
+    needs_peers: false,
+    draw: Some(|draws| fault(vec![Harm::Killed(draws.node())]).into()),
+};
+
+static AMNESIA: SimRow = SimRow {
+    number: 10,
+    name: "amnesia",
+    way: None,
+    meaning: "A node's process ends and comes back without its state.",
+    needs_peers: true,
+    draw: Some(|draws| fault(vec![Harm::Wiped(draws.node())]).into()),
+};
+
+impl SimFault {
+    /// A node's process ends and comes back with its state.
+    pub const CRASH: Self = Self::of(&CRASH);
+
+    /// A node's process ends and comes back without its state.
+    pub const AMNESIA: Self = Self::of(&AMNESIA);
+}
+
 fn draw(draws: &mut Draws<'_>) -> Fault {
     let harms = draws.nodes.iter().copied().map(Harm::Killed);
-    Fault::new(FaultKind::KILL, None, harms.collect())
+    fault(harms.collect())
+}
+
+const fn fault(harms: Vec<Harm>) -> Fault {
+    Fault::new(FaultKind::KILL, None, harms)
 }

@@ -23,6 +23,7 @@ pub use partition::{Deafness, PartitionShape};
 
 use super::fault::Fault;
 use super::plan::{Plan, PlanError, Step};
+use super::simulated::SimRow;
 use kvs_core::protocol::NodeId;
 
 /// Every kind of fault, in the order in which lists have them.
@@ -55,6 +56,8 @@ pub struct FaultRow {
     pub hits_targets: bool,
     /// Whether processes end by it, and lose what they had in memory alone.
     pub ends_processes: bool,
+    /// The ways in which it comes in a simulated world.
+    pub simulated: &'static [&'static SimRow],
     /// Draws one.
     pub(super) draw: fn(&mut Draws<'_>) -> Fault,
     /// The one that was written down. What that does not say is as it was drawn.

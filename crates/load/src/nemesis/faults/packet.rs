@@ -7,6 +7,7 @@ use super::{Draws, FaultKind, FaultRow, Part, Written, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::plan::PlanError;
 use crate::nemesis::reach::Harm;
+use crate::nemesis::simulated::{SimFault, SimRow};
 use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
@@ -25,6 +26,7 @@ pub(super) static ROW: FaultRow = FaultRow {
     acts_on: Part::Network,
     hits_targets: true,
     ends_processes: false,
+    simulated: &[&LOSS, &DUPLICATE, &REORDER, &DELAY],
     draw,
     parse,
     aim: on_one,
@@ -33,6 +35,56 @@ pub(super) static ROW: FaultRow = FaultRow {
 impl FaultKind {
     /// What a node sends is delayed, lost, repeated, reordered, corrupted or throttled.
     pub const PACKET: Self = Self::of(&ROW);
+}
+
+static LOSS: SimRow = SimRow {
+    number: 0,
+    name: "loss",
+    way: Some(PacketFault::Loss.name()),
+    meaning: "A message between replicas is lost.",
+    needs_peers: true,
+    draw: None,
+};
+
+static DUPLICATE: SimRow = SimRow {
+    number: 1,
+    name: "duplicate",
+    way: Some(PacketFault::Duplicate.name()),
+    meaning: "A message between replicas arrives twice.",
+    needs_peers: true,
+    draw: None,
+};
+
+static REORDER: SimRow = SimRow {
+    number: 2,
+    name: "reorder",
+    way: Some(PacketFault::Reorder.name()),
+    meaning: "A message between replicas overtakes an earlier one.",
+    needs_peers: true,
+    draw: None,
+};
+
+static DELAY: SimRow = SimRow {
+    number: 3,
+    name: "delay",
+    way: Some(PacketFault::Delay.name()),
+    meaning: "A message takes much longer than usual.",
+    needs_peers: true,
+    draw: None,
+};
+
+impl SimFault {
+    /// A message between replicas is lost.
+    pub const LOSS: Self = Self::of(&LOSS);
+
+    /// A message between replicas arrives twice.
+    pub const DUPLICATE: Self = Self::of(&DUPLICATE);
+
+    /// A message between replicas overtakes an earlier one.
+    pub const REORDER: Self = Self::of(&REORDER);
+
+    /// A message takes much longer than usual.
+    pub const DELAY: Self = Self::of(&DELAY);
 }
 
 /// What becomes of the datagrams that a node sends. The strengths are Jepsen's: a fifth of them,

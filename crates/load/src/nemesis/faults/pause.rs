@@ -3,6 +3,7 @@
 use super::{Draws, FaultKind, FaultRow, Part, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::reach::Harm;
+use crate::nemesis::simulated::{SimFault, SimRow};
 
 pub(super) static ROW: FaultRow = FaultRow {
     name: "pause",
@@ -13,6 +14,7 @@ pub(super) static ROW: FaultRow = FaultRow {
     acts_on: Part::Process,
     hits_targets: true,
     ends_processes: false,
+    simulated: &[&SIMULATED],
     draw,
     parse: |_, drawn, written| Ok(on_written(drawn, written)),
     aim: on_one,
@@ -23,7 +25,25 @@ impl FaultKind {
     pub const PAUSE: Self = Self::of(&ROW);
 }
 
+static SIMULATED: SimRow = SimRow {
+    number: 8,
+    name: "pause",
+    way: None,
+    meaning: "A node stops for a while; its inputs queue and its timers fire late.",
+    needs_peers: false,
+    draw: Some(|draws| fault(vec![Harm::Paused(draws.node())]).into()),
+};
+
+impl SimFault {
+    /// A node stops for a while; its inputs queue and its timers fire late.
+    pub const PAUSE: Self = Self::of(&SIMULATED);
+}
+
 fn draw(draws: &mut Draws<'_>) -> Fault {
     let harms = draws.nodes.iter().copied().map(Harm::Paused);
-    Fault::new(FaultKind::PAUSE, None, harms.collect())
+    fault(harms.collect())
+}
+
+const fn fault(harms: Vec<Harm>) -> Fault {
+    Fault::new(FaultKind::PAUSE, None, harms)
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::nemesis::reach::{Harm, Reach};
-use crate::nemesis::{Refusal, Schedule, ScheduledFault, Site, Step, Wanted};
+use crate::nemesis::{Refusal, Schedule, ScheduledFault, SimFault, Site, Step, Wanted};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -16,6 +16,7 @@ static FOG: FaultRow = FaultRow {
     acts_on: Part::Clock,
     hits_targets: true,
     ends_processes: false,
+    simulated: &[],
     draw: |draws| fog("thin", &draws.nodes),
     parse: |_, drawn, written| {
         let way = written.way.unwrap_or("thin");
@@ -179,6 +180,44 @@ fn a_row_is_all_that_a_new_kind_needs() {
     );
     let told = gently.expect_err("no such way").to_string();
     assert!(told.contains("thin, thick"), "{told}");
+}
+
+#[test]
+fn each_way_of_the_simulator_has_its_number_and_its_kind_and_is_meant_by_its_names() {
+    for (number, fault) in SimFault::ALL.iter().enumerate() {
+        assert_eq!(fault.index(), number, "{fault}");
+        assert_eq!(SimFault::meant(fault.name()), [*fault]);
+        let row = fault.kind().row();
+        assert!(row.simulated.iter().any(|known| known.name == fault.name()));
+        if let Some(way) = fault.row().way {
+            assert!(row.ways.contains(&way), "{fault} is no way of {}", row.name);
+            assert_eq!(SimFault::meant(way), [*fault]);
+        }
+    }
+    assert_eq!(
+        SimFault::meant("kill"),
+        [SimFault::CRASH, SimFault::AMNESIA]
+    );
+    assert_eq!(SimFault::meant("packet").len(), 4);
+    // It has long meant one thing.
+    assert_eq!(SimFault::meant("partition"), [SimFault::PARTITION]);
+    assert_eq!(SimFault::meant("drizzle"), []);
+}
+
+#[test]
+fn the_reference_of_the_simulator_has_each_way_under_its_kind() {
+    let page = include_str!("../../../../../docs/reference/simulation.md");
+    for fault in SimFault::ALL {
+        let has = |line: &&str| line.contains(&format!("`{fault}`"));
+        let kind = format!("| `{}` |", fault.kind());
+        let line = { page.lines() }
+            .filter(|line| line.starts_with(&kind))
+            .find(has);
+        let line = line.unwrap_or_else(|| panic!("{fault} has no line that begins with {kind}"));
+        if let Some(way) = fault.row().way {
+            assert!(line.contains(&format!("`{way}`")), "{fault} is {way}");
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::{Draws, FaultKind, FaultRow, Part, Written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::plan::PlanError;
 use crate::nemesis::reach::Harm;
+use crate::nemesis::simulated::{SimDraws, SimFault, SimRow, Strike};
 use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
@@ -34,6 +35,7 @@ pub(super) static ROW: FaultRow = FaultRow {
     acts_on: Part::Network,
     hits_targets: false,
     ends_processes: false,
+    simulated: &[&TWO_SIDES, &ONE_WAY, &CLIENT_CUT, &DISCONNECT],
     draw,
     parse,
     aim,
@@ -42,6 +44,56 @@ pub(super) static ROW: FaultRow = FaultRow {
 impl FaultKind {
     /// Some nodes, or the clients, cannot hear others.
     pub const PARTITION: Self = Self::of(&ROW);
+}
+
+static TWO_SIDES: SimRow = SimRow {
+    number: 4,
+    name: "partition",
+    way: None,
+    meaning: "Some replicas cannot talk to the others.",
+    needs_peers: true,
+    draw: Some(two_sides),
+};
+
+static ONE_WAY: SimRow = SimRow {
+    number: 5,
+    name: "one-way",
+    way: Some(PartitionShape::Asymmetric.name()),
+    meaning: "Some replicas cannot be heard by the others, but hear them.",
+    needs_peers: true,
+    draw: Some(one_way),
+};
+
+static CLIENT_CUT: SimRow = SimRow {
+    number: 6,
+    name: "client-cut",
+    way: Some(PartitionShape::Clients.name()),
+    meaning: "A client cannot talk to some nodes.",
+    needs_peers: false,
+    draw: Some(client_cut),
+};
+
+static DISCONNECT: SimRow = SimRow {
+    number: 7,
+    name: "disconnect",
+    way: None,
+    meaning: "The connections of all clients to a node break.",
+    needs_peers: false,
+    draw: Some(disconnect),
+};
+
+impl SimFault {
+    /// Some replicas cannot talk to the others.
+    pub const PARTITION: Self = Self::of(&TWO_SIDES);
+
+    /// Some replicas cannot be heard by the others, but hear them.
+    pub const ONE_WAY: Self = Self::of(&ONE_WAY);
+
+    /// A client cannot talk to some nodes.
+    pub const CLIENT_CUT: Self = Self::of(&CLIENT_CUT);
+
+    /// The connections of all clients to a node break.
+    pub const DISCONNECT: Self = Self::of(&DISCONNECT);
 }
 
 fn draw(draws: &mut Draws<'_>) -> Fault {
@@ -111,4 +163,65 @@ fn fault(shape: PartitionShape, mut deafness: Vec<Deafness>) -> Fault {
     deafness.sort_unstable();
     let harms = deafness.into_iter().map(Harm::Deaf).collect();
     Fault::new(FaultKind::PARTITION, Some(shape.name()), harms)
+}
+
+/// Which nodes of a simulated world are on the far side.
+fn sides(draws: &mut dyn SimDraws) -> Vec<bool> {
+    (0..draws.nodes()).map(|_| draws.chance(0.5)).collect()
+}
+
+fn two_sides(draws: &mut dyn SimDraws) -> Strike {
+    let far = sides(draws);
+    let harms = deaf_where(&far, |listener, speaker| listener != speaker);
+    divided(harms, format!("Both of {far:?}"))
+}
+
+fn one_way(draws: &mut dyn SimDraws) -> Strike {
+    let far = sides(draws);
+    let harms = deaf_where(&far, |listener, speaker| !listener && speaker);
+    divided(harms, format!("OneWay of {far:?}"))
+}
+
+fn client_cut(draws: &mut dyn SimDraws) -> Strike {
+    let client = draws.below(usize::from(draws.clients())) as u16;
+    let far = sides(draws);
+    let cut = |node| Harm::Deaf(Deafness::Client(client, node));
+    divided(
+        nodes(&far, true).map(cut).collect(),
+        format!("Client({client}) of {far:?}"),
+    )
+}
+
+/// Clients are cut off for no time, and have to find that out.
+fn disconnect(draws: &mut dyn SimDraws) -> Strike {
+    Fault::new(
+        FaultKind::PARTITION,
+        None,
+        vec![Harm::Disconnected(draws.node())],
+    )
+    .into()
+}
+
+/// The nodes of a side.
+fn nodes(far: &[bool], side: bool) -> impl Iterator<Item = NodeId> {
+    let on_it = (0..).zip(far).filter(move |(_, far)| **far == side);
+    on_it.map(|(node, _)| NodeId(node))
+}
+
+/// Listeners of one side do not hear speakers of another, where that is said of the two.
+fn deaf_where(far: &[bool], deaf: impl Fn(bool, bool) -> bool) -> Vec<Harm> {
+    let mut harms = Vec::new();
+    for (listener, speaker) in [(false, true), (true, false)] {
+        if deaf(listener, speaker) {
+            let speakers: Vec<NodeId> = nodes(far, speaker).collect();
+            let hear = |node| Harm::Deaf(Deafness::Node(node, speakers.clone()));
+            harms.extend(nodes(far, listener).map(hear));
+        }
+    }
+    harms
+}
+
+const fn divided(harms: Vec<Harm>, sides: String) -> Strike {
+    let fault = Fault::new(FaultKind::PARTITION, None, harms);
+    Strike { fault, sides }
 }

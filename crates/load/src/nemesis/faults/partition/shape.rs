@@ -72,6 +72,8 @@ pub enum Deafness {
     Node(NodeId, Vec<NodeId>),
     /// The clients and this node do not hear each other.
     Clients(NodeId),
+    /// This one client and this node do not hear each other.
+    Client(u16, NodeId),
 }
 
 impl Deafness {
@@ -83,7 +85,7 @@ impl Deafness {
                 nodes.push(*node);
                 nodes
             }
-            Self::Clients(node) => vec![*node],
+            Self::Clients(node) | Self::Client(_, node) => vec![*node],
         }
     }
 }
@@ -96,6 +98,9 @@ impl fmt::Display for Deafness {
                 speakers.iter().try_for_each(|node| write!(f, " {node}"))
             }
             Self::Clients(node) => write!(f, "clients and {node} deaf to each other"),
+            Self::Client(client, node) => {
+                write!(f, "client {client} and {node} deaf to each other")
+            }
         }
     }
 }

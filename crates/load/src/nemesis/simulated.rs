@@ -1,0 +1,219 @@
+//! The ways in which faults come in a simulated world. They are rows of their kinds, in the words
+//! of those that come to real processes.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use serde::de::{Deserialize, Deserializer, Error};
+use serde::{Serialize, Serializer};
+
+use super::fault::Fault;
+use super::faults::{FAULTS, FaultKind, FaultRow};
+use kvs_core::protocol::NodeId;
+use kvs_core::server::Architecture;
+
+/// A way in which a fault comes in a simulated world.
+#[derive(Debug)]
+pub struct SimRow {
+    /// Its number, which decides what a seed draws for it: it never changes.
+    pub number: u16,
+    /// Its name, as `--without` takes it.
+    pub name: &'static str,
+    /// The way of its kind that it is, where the nemesis of a run has it too; another name for it.
+    pub way: Option<&'static str>,
+    /// What happens, as one sentence.
+    pub meaning: &'static str,
+    /// Whether a store can have it only where some key has more than one replica: without, there is
+    /// no message between replicas, and nothing else that keeps a node's state.
+    pub needs_peers: bool,
+    /// Draws one, where it comes from time to time; otherwise it comes with a chance for each
+    /// message or sync.
+    pub draw: Option<fn(&mut dyn SimDraws) -> Strike>,
+}
+
+/// What a fault of a simulated world is drawn from: the world, and a stream of its own.
+pub trait SimDraws {
+    /// How many nodes there are.
+    fn nodes(&self) -> u16;
+
+    /// How many clients there are.
+    fn clients(&self) -> u16;
+
+    /// The node that was drawn for it.
+    fn node(&self) -> NodeId;
+
+    /// How far a clock jumps, in ns, either way.
+    fn jump_ns(&mut self) -> i64;
+
+    /// Uniform in `0..n`.
+    fn below(&mut self, n: usize) -> usize;
+
+    /// Whether something of this probability happens.
+    fn chance(&mut self, probability: f64) -> bool;
+}
+
+/// A fault that comes to a simulated world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strike {
+    /// The fault.
+    pub fault: Fault,
+    /// How it divides the world, for a trace; empty where it does not.
+    pub sides: String,
+}
+
+impl From<Fault> for Strike {
+    fn from(fault: Fault) -> Self {
+        Self {
+            fault,
+            sides: String::new(),
+        }
+    }
+}
+
+/// A kind of fault of a simulated world: its row.
+#[derive(Clone, Copy)]
+pub struct SimFault(&'static SimRow);
+
+impl SimFault {
+    /// How many kinds there are.
+    pub const COUNT: usize = {
+        let (mut count, mut place) = (0, 0);
+        while place < FAULTS.len() {
+            count += FAULTS[place].simulated.len();
+            place += 1;
+        }
+        count
+    };
+
+    /// Every kind, in the order of their numbers.
+    pub const ALL: &'static [Self] = &{
+        let mut all = [Self(FAULTS[0].simulated[0]); Self::COUNT];
+        let mut place = 0;
+        while place < FAULTS.len() {
+            let rows = FAULTS[place].simulated;
+            let mut way = 0;
+            while way < rows.len() {
+                all[rows[way].number as usize] = Self(rows[way]);
+                way += 1;
+            }
+            place += 1;
+        }
+        all
+    };
+
+    const NAMES: [&'static str; Self::COUNT] = {
+        let mut names = [""; Self::COUNT];
+        let mut place = 0;
+        while place < Self::COUNT {
+            names[place] = Self::ALL[place].0.name;
+            place += 1;
+        }
+        names
+    };
+
+    /// The kind of this row.
+    pub(super) const fn of(row: &'static SimRow) -> Self {
+        Self(row)
+    }
+
+    /// Its row.
+    #[must_use]
+    pub const fn row(self) -> &'static SimRow {
+        self.0
+    }
+
+    /// Its name, as `--without` takes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// The kind of fault that it is, of those that come to real processes.
+    #[must_use]
+    pub fn kind(self) -> FaultKind {
+        let has = |row: &FaultRow| row.simulated.iter().any(|row| row.number == self.0.number);
+        let kind = FaultKind::ALL.into_iter().find(|kind| has(kind.row()));
+        kind.expect("a row of the simulator is one of a kind")
+    }
+
+    /// What somebody means by this word: one by its name or by that of its way, or all of a kind.
+    #[must_use]
+    pub fn meant(word: &str) -> Vec<Self> {
+        let all = || Self::ALL.iter().copied();
+        if let Some(named) = all().find(|fault| fault.name() == word) {
+            return vec![named];
+        }
+        let of_kind = |fault: &Self| fault.kind().name() == word;
+        let is_it = |fault: &Self| fault.0.way == Some(word) || of_kind(fault);
+        all().filter(is_it).collect()
+    }
+
+    /// Its place in [`SimFault::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0.number as usize
+    }
+
+    /// Whether a store of this architecture can have it.
+    #[must_use]
+    pub fn can_meet(self, architecture: &Architecture) -> bool {
+        let has_peers = || architecture.groups().iter().any(|group| group.len() > 1);
+        !self.0.needs_peers || has_peers()
+    }
+}
+
+impl fmt::Debug for SimFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for SimFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl PartialEq for SimFault {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.number == other.0.number
+    }
+}
+
+impl Eq for SimFault {}
+
+impl Hash for SimFault {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.number.hash(state);
+    }
+}
+
+impl PartialOrd for SimFault {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// In the order of their numbers.
+impl Ord for SimFault {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.number.cmp(&other.0.number)
+    }
+}
+
+impl Serialize for SimFault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for SimFault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let named = Self::ALL.iter().find(|fault| fault.name() == name);
+        named
+            .copied()
+            .ok_or_else(|| D::Error::unknown_variant(&name, &Self::NAMES))
+    }
+}
