@@ -7,7 +7,7 @@ use kvs_core::protocol::NodeId;
 use kvs_load::nemesis::{Deafness, DiskFault, Harm, Reach};
 use kvs_target::{Local, NodeNetwork, Target};
 
-use crate::client::{Load, RunClock};
+use crate::client::{NodeAddress, RunClock};
 
 /// Why a harm cannot be done.
 const SIMULATED: &str = "only a simulated world knows such a harm";
@@ -15,7 +15,8 @@ const SIMULATED: &str = "only a simulated world knows such a harm";
 /// Reach the nodes of a target.
 pub(super) struct Hands<'a> {
     pub(super) target: &'a mut dyn Target,
-    pub(super) load: &'a Load,
+    /// Is told where a node is now that came back.
+    moved: Box<dyn Fn(NodeAddress) + 'a>,
     clock: RunClock,
     /// All that is wrong now, the latest last.
     inflicted: Vec<Inflicted>,
@@ -47,10 +48,14 @@ impl Reach for Hands<'_> {
 }
 
 impl<'a> Hands<'a> {
-    pub(super) const fn new(target: &'a mut dyn Target, load: &'a Load, clock: RunClock) -> Self {
+    pub(super) fn new(
+        target: &'a mut dyn Target,
+        moved: Box<dyn Fn(NodeAddress) + 'a>,
+        clock: RunClock,
+    ) -> Self {
         Self {
             target,
-            load,
+            moved,
             clock,
             inflicted: Vec::new(),
             paused: BTreeSet::new(),
@@ -166,7 +171,7 @@ impl<'a> Hands<'a> {
             self.networks.remove(&node);
             let addresses = self.target.addresses();
             let address = addresses.iter().find(|address| address.node == node);
-            self.load.node_moved(*address.expect("it was revived"));
+            (self.moved)(*address.expect("it was revived"));
         }
         // A cut is between nodes, wherever they are, and the new life of a node has no faults yet:
         // tell it again.

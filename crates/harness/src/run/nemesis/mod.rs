@@ -3,6 +3,8 @@
 
 mod hands;
 mod log;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -49,6 +51,7 @@ pub(super) type Present = Rc<RefCell<String>>;
 /// A nemesis at work.
 pub(super) struct Nemesis<'a> {
     hands: Hands<'a>,
+    load: &'a Load,
     times: Times,
     schedule: Peekable<Schedule>,
     log: Log,
@@ -79,7 +82,12 @@ impl<'a> Nemesis<'a> {
         present: Present,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            hands: Hands::new(target, load, times.clock),
+            hands: Hands::new(
+                target,
+                Box::new(|address| load.node_moved(address)),
+                times.clock,
+            ),
+            load,
             times,
             schedule: schedule.peekable(),
             log: Log::create(directory)?,
@@ -224,7 +232,7 @@ impl<'a> Nemesis<'a> {
             fault: event.fault.to_string(),
             nodes: numbers(&event.fault.nodes()).map(u32::from).collect(),
             from_ns: since_ns,
-            under_way: Some(self.hands.load.mark(since_ns)),
+            under_way: Some(self.load.mark(since_ns)),
             ..FaultWindow::default()
         });
         let done = event.fault.install(&mut self.hands).await;
@@ -247,7 +255,7 @@ impl<'a> Nemesis<'a> {
     async fn heal(&mut self, over: Active) {
         let done = over.fault.heal(&mut self.hands).await;
         let now_ns = self.times.clock.now_ns();
-        let under_way = self.hands.load.mark(now_ns);
+        let under_way = self.load.mark(now_ns);
         let window = &mut self.record.windows[over.window];
         window.to_ns = now_ns;
         window.under_way = window.under_way.max(Some(under_way));
