@@ -1,5 +1,6 @@
 //! `kvs-bench list`: what there is to choose from.
 
+use crate::nemesis::FAULTS;
 use crate::server::KINDS;
 use crate::targets::store::CATALOGUE;
 use crate::workload;
@@ -47,6 +48,10 @@ pub(super) fn main() -> Result<ExitStatus, Failure> {
             workloads.map(|known| (known.name, known.about())),
         ),
         section("Routing (--routing)", ROUTINGS.iter().copied()),
+        section(
+            "Faults (--nemesis)",
+            FAULTS.iter().map(|row| (row.name, row.help)),
+        ),
         section(
             "Fields of a workload (--set FIELD=VALUE)",
             settings.map(|setting| (setting.field, setting.expects)),

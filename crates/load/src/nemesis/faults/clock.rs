@@ -13,7 +13,7 @@ use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
     name: "clock",
-    help: "The clock of a node is wrong: it jumps, strobes or drifts",
+    help: "the clock of a node is wrong: it jumps, strobes or drifts",
     noun: "clock fault",
     colour: "#A0E9E3",
     ways: &WAYS,

@@ -12,7 +12,7 @@ use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
     name: "disk",
-    help: "The disk of a node is full, fails to sync, or tears what it wrote last",
+    help: "the disk of a node is full, fails to sync, or tears what it wrote last",
     noun: "disk fault",
     colour: "#99F2E2",
     ways: &[

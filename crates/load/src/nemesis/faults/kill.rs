@@ -7,7 +7,7 @@ use crate::nemesis::simulated::{SimFault, SimRow};
 
 pub(super) static ROW: FaultRow = FaultRow {
     name: "kill",
-    help: "The process of a node is killed (SIGKILL), and started again after a while",
+    help: "the process of a node is killed, and started again after a while",
     noun: "kill",
     colour: "#E9A4A0",
     ways: &[],

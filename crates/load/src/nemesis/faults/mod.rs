@@ -41,7 +41,7 @@ pub static FAULTS: [&FaultRow; 6] = [
 pub struct FaultRow {
     /// What `--nemesis` calls it.
     pub name: &'static str,
-    /// What happens, in a sentence.
+    /// What happens, in a line.
     pub help: &'static str,
     /// One such fault, in a word or two: how reports count them.
     pub noun: &'static str,

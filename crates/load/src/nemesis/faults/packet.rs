@@ -12,7 +12,7 @@ use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
     name: "packet",
-    help: "What a node sends is delayed, lost, repeated, reordered, corrupted or throttled",
+    help: "what a node sends is delayed, lost, repeated, reordered, corrupted or throttled",
     noun: "packet fault",
     colour: "#D1E8A0",
     ways: &[

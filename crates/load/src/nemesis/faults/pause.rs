@@ -7,7 +7,7 @@ use crate::nemesis::simulated::{SimFault, SimRow};
 
 pub(super) static ROW: FaultRow = FaultRow {
     name: "pause",
-    help: "The process of a node is stopped (SIGSTOP), and goes on after a while",
+    help: "the process of a node is stopped, and goes on after a while",
     noun: "pause",
     colour: "#A0B1E9",
     ways: &[],

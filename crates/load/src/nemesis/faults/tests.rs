@@ -9,7 +9,7 @@ const SECOND: u64 = 1_000_000_000;
 /// A kind that the table does not have: nodes in a fog hear nothing in time, and lose the time.
 static FOG: FaultRow = FaultRow {
     name: "fog",
-    help: "Packets of a node are late, and its clock is wrong",
+    help: "packets of a node are late, and its clock is wrong",
     noun: "fog",
     colour: "#EEEEEE",
     ways: &["thin", "thick"],

@@ -20,7 +20,7 @@ use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
     name: "partition",
-    help: "Some nodes, or the clients, cannot hear others",
+    help: "some nodes, or the clients, cannot hear others",
     noun: "partition",
     colour: "#E9DCA0",
     ways: &[
