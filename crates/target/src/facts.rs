@@ -2,7 +2,7 @@
 
 use kvs_check::history::{Evidence, Model};
 use kvs_core::server::ServerPorts;
-use kvs_load::nemesis::FaultKind;
+use kvs_load::nemesis::{FaultKind, Part};
 
 /// What is known of a store before it is started.
 #[derive(Clone, Debug)]
@@ -92,4 +92,14 @@ pub enum FaultSupport {
     Yes,
     /// It could, with this.
     Needs(String),
+}
+
+impl FaultSupport {
+    /// Whether a target can have a kind of fault, given whether it lets a nemesis at each part of a
+    /// node.
+    #[must_use]
+    pub fn of(kind: FaultKind, part: impl Fn(Part) -> Self) -> Self {
+        let mut parts = kind.row().acts_on.iter().map(|acts_on| part(*acts_on));
+        parts.find(|part| *part != Self::Yes).unwrap_or(Self::Yes)
+    }
 }

@@ -35,9 +35,10 @@ fn reason(verdict: &VerdictRecord) -> String {
 /// killed node loses what no other node has, also in a store without a bug
 /// (docs/measured/fault-matrix.md).
 fn sign(record: &RunRecord, durability: Durability) -> Option<String> {
-    let is_kill =
-        |window: &FaultWindow| FaultKind::from_word(&window.kind) == Some(FaultKind::KILL);
-    let may_lose = durability == Durability::Memory && record.faults.windows.iter().any(is_kill);
+    let kills = |window: &FaultWindow| {
+        FaultKind::from_word(&window.kind).is_some_and(|kind| kind.row().ends_processes)
+    };
+    let may_lose = durability == Durability::Memory && record.faults.windows.iter().any(kills);
     let is_loss = |anomaly: &AnomalyRecord| {
         AnomalyKind::from_name(&anomaly.kind) == Some(AnomalyKind::LostWrite)
     };

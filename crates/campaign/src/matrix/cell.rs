@@ -101,7 +101,7 @@ impl Cell {
 
     /// Memory has no disk that could fail.
     fn is_possible(&self) -> bool {
-        let needs_disk = |kind: FaultKind| kind.row().acts_on == Part::Disk;
+        let needs_disk = |kind: FaultKind| kind.row().acts_on.contains(&Part::Disk);
         self.durability == Durability::Disk
             || !matches!(self.faults, Faults::Of(kind) if needs_disk(kind))
     }

@@ -51,7 +51,7 @@ impl Plan {
     #[must_use]
     pub fn has_network_faults(&self) -> bool {
         let mut kinds = self.every_kind().into_iter();
-        kinds.any(|kind| kind.row().acts_on == Part::Network)
+        kinds.any(|kind| kind.row().acts_on.contains(&Part::Network))
     }
 }
 

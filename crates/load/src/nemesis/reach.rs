@@ -1,7 +1,7 @@
 //! What faults are made of: a fault is a list of harms, which somebody who reaches the nodes does to
 //! them and undoes again.
 
-use super::faults::{ClockFault, Deafness, DiskFault, PacketFault};
+use super::faults::{ClockFault, Deafness, DiskFault, PacketFault, Part};
 use kvs_core::protocol::NodeId;
 
 /// One thing that is wrong while a fault lasts.
@@ -38,6 +38,17 @@ impl Harm {
             | Self::Packets(_, node)
             | Self::Clock(_, node)
             | Self::Disk(_, node) => vec![*node],
+        }
+    }
+
+    /// What of its nodes it acts on.
+    #[must_use]
+    pub const fn part(&self) -> Part {
+        match self {
+            Self::Killed(_) | Self::Wiped(_) | Self::Paused(_) => Part::Process,
+            Self::Deaf(_) | Self::Packets(..) | Self::Disconnected(_) => Part::Network,
+            Self::Clock(..) => Part::Clock,
+            Self::Disk(..) => Part::Disk,
         }
     }
 

@@ -177,7 +177,7 @@ impl StoreConfig {
         if self.definition.faults.get(&kind) == Some(&false) {
             return needs("a file that allows it (`[faults]`)");
         }
-        match kind.row().acts_on {
+        FaultSupport::of(kind, |part| match part {
             Part::Process => FaultSupport::Yes,
             Part::Network if self.host == HostKind::Process => needs(&format!(
                 "its nodes in network namespaces: add --host netns, as root, such as `sudo \
@@ -190,6 +190,6 @@ impl StoreConfig {
                 "a store of the zoo: nothing here turns the clock of a program that it did not write",
             ),
             Part::Disk => needs("a store of the zoo: nothing here stands below another's files"),
-        }
+        })
     }
 }

@@ -74,13 +74,13 @@ pub fn facts(architecture: &Architecture, lattice: Lattice, durability: Durabili
 /// Whether a store of the zoo can have a kind of fault.
 #[must_use]
 pub(super) fn support(kind: FaultKind, durability: Durability) -> FaultSupport {
-    match kind.row().acts_on {
+    FaultSupport::of(kind, |part| match part {
         Part::Disk if durability == Durability::Memory => {
             FaultSupport::Needs("--durability disk".to_owned())
         }
         // A group of one is cut off from its clients.
         Part::Disk | Part::Network | Part::Process | Part::Clock => FaultSupport::Yes,
-    }
+    })
 }
 
 impl Target for Zoo {

@@ -17,7 +17,7 @@ pub(super) static ROW: FaultRow = FaultRow {
     noun: "clock fault",
     colour: "#A0E9E3",
     ways: &WAYS,
-    acts_on: Part::Clock,
+    acts_on: &[Part::Clock],
     hits_targets: true,
     ends_processes: false,
     simulated: &[&SIMULATED],

@@ -20,7 +20,7 @@ pub(super) static ROW: FaultRow = FaultRow {
         DiskFault::SyncFails.name(),
         DiskFault::TornWrite.name(),
     ],
-    acts_on: Part::Disk,
+    acts_on: &[Part::Disk],
     hits_targets: true,
     ends_processes: true,
     simulated: &[&SIMULATED],

@@ -11,7 +11,7 @@ pub(super) static ROW: FaultRow = FaultRow {
     noun: "kill",
     colour: "#E9A4A0",
     ways: &[],
-    acts_on: Part::Process,
+    acts_on: &[Part::Process],
     hits_targets: true,
     ends_processes: true,
     simulated: &[&CRASH, &AMNESIA],

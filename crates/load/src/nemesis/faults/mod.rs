@@ -50,8 +50,8 @@ pub struct FaultRow {
     /// Its ways, as `what` of a fault that was written down names them; none where there is only
     /// one.
     pub ways: &'static [&'static str],
-    /// What of a node it acts on: a store that does not let a nemesis at that cannot have it.
-    pub acts_on: Part,
+    /// What of a node it acts on: a store that does not let a nemesis at all of it cannot have it.
+    pub acts_on: &'static [Part],
     /// Whether it hits the nodes that a target draws; otherwise it divides whole groups.
     pub hits_targets: bool,
     /// Whether processes end by it, and lose what they had in memory alone.

@@ -23,7 +23,7 @@ pub(super) static ROW: FaultRow = FaultRow {
         PacketFault::Corrupt.name(),
         PacketFault::Rate.name(),
     ],
-    acts_on: Part::Network,
+    acts_on: &[Part::Network],
     hits_targets: true,
     ends_processes: false,
     simulated: &[&LOSS, &DUPLICATE, &REORDER, &DELAY],

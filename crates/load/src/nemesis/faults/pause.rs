@@ -11,7 +11,7 @@ pub(super) static ROW: FaultRow = FaultRow {
     noun: "pause",
     colour: "#A0B1E9",
     ways: &[],
-    acts_on: Part::Process,
+    acts_on: &[Part::Process],
     hits_targets: true,
     ends_processes: false,
     simulated: &[&SIMULATED],

@@ -13,7 +13,7 @@ static FOG: FaultRow = FaultRow {
     noun: "fog",
     colour: "#EEEEEE",
     ways: &["thin", "thick"],
-    acts_on: Part::Clock,
+    acts_on: &[Part::Network, Part::Clock],
     hits_targets: true,
     ends_processes: false,
     simulated: &[],
@@ -135,6 +135,13 @@ fn what_each_fault_does_is_undone_by_its_end() {
             event.fault.heal(&mut kept);
         }
         assert_eq!(kept.0, [], "{kind}");
+        let harms = events.iter().flat_map(|event| event.fault.harms());
+        for part in harms.map(Harm::part) {
+            assert!(
+                kind.row().acts_on.contains(&part),
+                "{kind} acts on {part:?}"
+            );
+        }
     }
 }
 

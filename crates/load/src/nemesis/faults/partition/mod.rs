@@ -32,7 +32,7 @@ pub(super) static ROW: FaultRow = FaultRow {
         PartitionShape::Asymmetric.name(),
         PartitionShape::Clients.name(),
     ],
-    acts_on: Part::Network,
+    acts_on: &[Part::Network],
     hits_targets: false,
     ends_processes: false,
     simulated: &[&TWO_SIDES, &ONE_WAY, &CLIENT_CUT, &DISCONNECT],
