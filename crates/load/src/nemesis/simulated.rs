@@ -16,7 +16,8 @@ use kvs_core::server::Architecture;
 /// A way in which a fault comes in a simulated world.
 #[derive(Debug)]
 pub struct SimRow {
-    /// Its number, which decides what a seed draws for it: it never changes.
+    /// Its number, which decides what a seed draws for it: it never changes. A new row takes the
+    /// next. Seeds then draw other plans, since that fault comes in every other one.
     pub number: u16,
     /// Its name, as `--without` takes it.
     pub name: &'static str,

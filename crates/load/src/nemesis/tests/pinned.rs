@@ -27,6 +27,16 @@ fn told(event: &ScheduledFault) -> String {
     format!("{at_ns} {lasts_ns} {fault} {clock} {latest_ns} {is_written} {at_primary}\n")
 }
 
+/// The kinds that there were when this was pinned.
+const KINDS: [FaultKind; 6] = [
+    FaultKind::PARTITION,
+    FaultKind::KILL,
+    FaultKind::PAUSE,
+    FaultKind::PACKET,
+    FaultKind::CLOCK,
+    FaultKind::DISK,
+];
+
 /// A command that somebody wrote down brings the same faults until somebody decides otherwise.
 #[test]
 fn a_seed_is_the_same_schedule_as_ever() {
@@ -64,7 +74,7 @@ fn a_seed_is_the_same_schedule_as_ever() {
                     seed,
                     targets: targets.clone(),
                     steps: steps.to_vec(),
-                    ..plan(&FaultKind::ALL)
+                    ..plan(&KINDS)
                 };
                 let schedule = Schedule::new(plan, groups.clone()).expect("a schedule");
                 for event in schedule.within(600 * SECOND) {
