@@ -6,9 +6,9 @@
 //! sound, is in `README.md`.
 
 use kvs_core::bug::Bug;
-use kvs_core::protocol::NodeId;
+use kvs_core::protocol::{Lattice, NodeId};
 use kvs_core::replica::{ReplicaKind, ReplicaSpec, Settings, Timer};
-use kvs_core::server::{KVSServer, ServerPorts};
+use kvs_core::server::{Architecture, KVSServer, ServerPorts};
 use kvs_core::session::Suspicion;
 use kvs_core::values::Value;
 use kvs_sim::SimHost;
@@ -57,7 +57,8 @@ pub(crate) struct Scenario {
     /// One script a client.
     pub(crate) scripts: Vec<Vec<Step>>,
     pub(crate) budget: Budget,
-    /// What the wall clock may read when a put is taken, in ns: any of these, each time.
+    /// What the wall clock may read when a put is taken, in ns, or what random bits may come with a
+    /// request: any of these, each time.
     pub(crate) walls: &'static [u64],
     /// Whether requests and answers travel on their own, or arrive as soon as they are sent.
     pub(crate) apart: bool,
@@ -108,9 +109,19 @@ pub(crate) struct ClusterModel {
 impl Scenario {
     /// The model of this composition.
     pub(crate) fn deploy<V: Value, S: KVSServer<V>>(self, bug: Option<Bug>) -> ClusterModel {
+        self.deploy_on(&S::architecture(), V::LATTICE, bug)
+    }
+
+    /// The model of this architecture.
+    pub(crate) fn deploy_on(
+        self,
+        architecture: &Architecture,
+        lattice: Lattice,
+        bug: Option<Bug>,
+    ) -> ClusterModel {
         let mut host = SimHost::new(self.settings, bug);
-        let deployment = S::create_deployment(&mut host);
-        let ports = S::run(&mut host, &deployment);
+        let ports = architecture.deploy(&mut host, lattice);
+        let size = architecture.size();
         ClusterModel {
             ports,
             specs: host.into_specs(),
@@ -123,7 +134,7 @@ impl Scenario {
             records: self.records,
             happens: self.happens,
             only: None,
-            suspicion: Suspicion::new(S::size()),
+            suspicion: Suspicion::new(size),
             infirmary: Infirmary::default(),
         }
     }
@@ -213,7 +224,7 @@ impl ClusterModel {
     /// Which recording operations on the key are in.
     pub(crate) fn recording_of(&self, key: &str) -> usize {
         match self.specs[0].kind {
-            ReplicaKind::Local => 0,
+            ReplicaKind::Local | ReplicaKind::Quorum(_) => 0,
             ReplicaKind::Replicated(_) => usize::from(self.ports.route(key.as_bytes()).id.0),
         }
     }
@@ -228,8 +239,12 @@ impl ClusterModel {
             return;
         };
         let is_put = step.access().is_write();
-        // Only puts look at the clock.
-        let walls = if is_put { self.walls } else { &self.walls[..1] };
+        // Only puts look at the clock, and all operations at random bits.
+        let walls = if is_put || self.specs[0].draws().random {
+            self.walls
+        } else {
+            &self.walls[..1]
+        };
         match client.phase {
             Phase::Idle if self.apart => actions.push(Action::Request(at, 0)),
             Phase::Idle => actions.extend(walls.iter().map(|wall| Action::Request(at, *wall))),

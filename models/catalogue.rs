@@ -3,7 +3,7 @@
 use kvs_core::bug::Bug;
 
 use crate::adapter::ClusterModel;
-use crate::{crashes, disks, local, lww, replicated, sharded};
+use crate::{crashes, disks, local, lww, quorum, replicated, sharded};
 
 /// A model that `kvs-models` knows by name.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ pub(crate) fn models() -> impl Iterator<Item = &'static Entry> {
         crashes::MODELS,
         disks::MODELS,
         lww::MODELS,
+        quorum::MODELS,
     ];
     files.into_iter().flatten()
 }

@@ -140,7 +140,7 @@ impl Client {
                 crate::reply::Witness::None | crate::reply::Witness::Lww(_) => return true,
             },
             Reply::Get(vector, shown) => (vector, shown),
-            Reply::Refused(_) => return true,
+            Reply::Refused(_) | Reply::Indefinite => return true,
         };
         let clock = |vector: &Vector| VectorClock::from(vector.as_slice());
         let vectors: Vec<&Vector> = shown.iter().filter_map(|s| s.evidence.vector()).collect();

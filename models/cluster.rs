@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kvs_core::protocol::{Dot, NodeId, Operation, Refusal, Request, Vector};
+use kvs_core::protocol::{Dot, NodeId, Operation, Origin, Refusal, Request, Vector};
 use kvs_core::replica::RequestId;
 use kvs_core::session::{Attempt, Next, Outcome, Policy, Routing, View};
 
@@ -16,7 +16,8 @@ use crate::client::{Client, Late, Phase, get};
 use crate::healing::Healed;
 use crate::nodes::{Nodes, Replies};
 use crate::properties::{
-    A_CHANGE_IS_LOST, A_CONTEXT_IS_LOST, A_LATE_PUT_IS_TAKEN, A_QUEUE_IS_FULL, A_REQUEST_IS_REFUSED,
+    A_CHANGE_IS_LOST, A_CONTEXT_IS_LOST, A_GET_GOES_BACK, A_LATE_PUT_IS_TAKEN, A_QUEUE_IS_FULL,
+    A_REQUEST_IS_REFUSED,
 };
 use crate::recording::Recording;
 use crate::reply::{Reply, Witness};
@@ -35,6 +36,8 @@ pub(crate) struct Cluster {
     /// The puts that replicas have answered, with their keys. (Those of unreplicated stores have no
     /// identity, and are judged by what is read.)
     pub(crate) accepted: BTreeMap<Dot, (&'static str, Witness)>,
+    /// The versions of puts that quorums have answered.
+    pub(crate) versions: BTreeSet<Dot>,
     /// What clients did, judged by the tester of the promise, one a group; none if the model
     /// leaves it out.
     pub(crate) recordings: Option<Shared<Vec<Recording>>>,
@@ -69,6 +72,7 @@ impl Cluster {
             late: BTreeSet::new(),
             budget: model.budget,
             accepted: BTreeMap::new(),
+            versions: BTreeSet::new(),
             recordings: model.records.then(|| Shared::new(model.recordings())),
             seen: Seen::default(),
         }
@@ -134,13 +138,13 @@ impl Cluster {
         model.infirmary.heal(model, &self.nodes)
     }
 
-    /// Whether a linearizable store still explains all when every node is read in the end: its
-    /// puts have no identity by which [`crate::properties::NOTHING_IS_LOST`] could find them.
+    /// Whether registers still explain all when every node is read in the end: their puts have no
+    /// identity by which [`crate::properties::NOTHING_IS_LOST`] could find them.
     pub(crate) fn final_reads_are_explained(&self, model: &ClusterModel) -> bool {
         let Some(recordings) = &self.recordings else {
             return true;
         };
-        if !recordings.iter().any(Recording::is_linearizable) {
+        if !recordings.iter().any(Recording::is_of_registers) {
             return true;
         }
         let mut recordings = (**recordings).clone();
@@ -258,6 +262,12 @@ impl Cluster {
         let dot = match evidence {
             Witness::None => return,
             Witness::Causal(dot, _) => *dot,
+            // The version of a quorum is the dot; what became of it is judged by what is read.
+            Witness::Lww(version) if self.nodes.is_quorum(node) => {
+                let dot = Dot::new(Origin::from_u32(version.origin), version.time);
+                self.seen.dot_twice |= !self.versions.insert(dot);
+                return;
+            }
             // Its reply does not say, but it was the last. (No model of LWW has disks, which keep
             // replies back.)
             Witness::Lww(_) => self.nodes.last_dot(node),
@@ -271,13 +281,13 @@ impl Cluster {
             Reply::Refused(Refusal::Unavailable) => self.seen.note(model, A_REQUEST_IS_REFUSED),
             Reply::Refused(Refusal::Overloaded) => self.seen.note(model, A_QUEUE_IS_FULL),
             Reply::Refused(Refusal::ContextLost) => self.seen.note(model, A_CONTEXT_IS_LOST),
-            Reply::Put(_) | Reply::Get(..) | Reply::Refused(Refusal::WrongShard) => {}
-            Reply::Refused(
-                Refusal::NotPrimary
-                | Refusal::NotReady
-                | Refusal::TooFewReplicas
-                | Refusal::Rejected,
-            ) => unreachable!("no store of the zoo says so"),
+            Reply::Put(_)
+            | Reply::Get(..)
+            | Reply::Indefinite
+            | Reply::Refused(Refusal::WrongShard | Refusal::NotReady) => {}
+            Reply::Refused(Refusal::NotPrimary | Refusal::TooFewReplicas | Refusal::Rejected) => {
+                unreachable!("no store of the zoo says so")
+            }
         }
         let step = self.clients[at]
             .step(model, at)
@@ -363,8 +373,14 @@ impl Cluster {
     ) {
         if let Some(recordings) = &mut self.recordings {
             let at = model.recording_of(key);
-            let is_explained = recordings.change(|recordings| what(&mut recordings[at]));
+            let (is_explained, goes_back) = recordings.change(|recordings| {
+                let recording = &mut recordings[at];
+                (what(recording), recording.goes_back())
+            });
             self.seen.unexplained |= !is_explained;
+            if goes_back {
+                self.seen.note(model, A_GET_GOES_BACK);
+            }
         }
     }
 }

@@ -148,7 +148,10 @@ fn reads(model: &ClusterModel, nodes: &mut Nodes) -> BTreeMap<(NodeId, &'static 
                 operation: Operation::Get,
                 context: &[],
             };
-            let replies = nodes.request(*node, RequestId(u64::MAX), &request, 0);
+            let mut replies = nodes.request(*node, RequestId(u64::MAX), &request, 0);
+            while let Some(packet) = nodes.in_flight.pop_first() {
+                replies.extend(nodes.deliver(&packet));
+            }
             if let [(_, Reply::Get(_, shown))] = replies.as_slice() {
                 reads.insert((*node, key), shown.clone());
             }

@@ -66,7 +66,8 @@ impl Nodes {
         let input = Input {
             wall_ns,
             peers: &[],
-            random: 0,
+            // A replica looks at the clock or at random bits, never at both.
+            random: wall_ns,
         };
         self.drive(node, |replica, out| {
             replica.handle_request(id, request, &input, out);
@@ -161,6 +162,11 @@ impl Nodes {
     pub(crate) fn applied(&self, node: NodeId) -> VectorClock {
         let status = self.replicas[usize::from(node.0)].status();
         status.applied().into()
+    }
+
+    /// Whether the node is one of a quorum.
+    pub(crate) fn is_quorum(&self, node: NodeId) -> bool {
+        matches!(*self.replicas[usize::from(node.0)], Replica::Quorum(_))
     }
 
     /// The identity of the last put that this life of the node accepted.

@@ -47,6 +47,8 @@ pub(crate) const A_PUT_IS_LOST: &str = "a put is lost with its memory";
 pub(crate) const A_CONTEXT_IS_LOST: &str = "a context is lost";
 /// A process ends before a change is durable that it has made, and comes back without.
 pub(crate) const A_CHANGE_IS_LOST: &str = "a crash takes a change";
+/// A get shows less than an earlier one had: the new put, then the old one.
+pub(crate) const A_GET_GOES_BACK: &str = "a get goes back";
 /// A put arrives after its session has given it up.
 pub(crate) const A_LATE_PUT_IS_TAKEN: &str = "a put that was given up takes effect";
 
@@ -109,6 +111,9 @@ fn sometimes() -> Vec<Property<ClusterModel>> {
         }),
         Property::sometimes(A_CHANGE_IS_LOST, |_, state: &Cluster| {
             state.seen.happened.contains(A_CHANGE_IS_LOST)
+        }),
+        Property::sometimes(A_GET_GOES_BACK, |_, state: &Cluster| {
+            state.seen.happened.contains(A_GET_GOES_BACK)
         }),
         Property::sometimes(A_LATE_PUT_IS_TAKEN, |_, state: &Cluster| {
             state.seen.happened.contains(A_LATE_PUT_IS_TAKEN)

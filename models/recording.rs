@@ -12,12 +12,15 @@ use kvs_core::replica::ReplicaKind;
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
 use crate::client::Step;
+use crate::regular::RegularTester;
 use crate::reply::{Reply, Shown, Witness};
 
 /// What clients did so far, by session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Recording {
     Linearizable(LinearizabilityTester<u32, Registers>),
+    /// What is promised, and whether it would be linearizable, too.
+    Regular(RegularTester, LinearizabilityTester<u32, Registers>),
     Causal(CausalTester<u32, &'static str, String>),
     Lww(LwwTester<u32, &'static str, String>),
 }
@@ -57,7 +60,11 @@ impl SequentialSpec for Registers {
 impl Recording {
     pub(crate) fn new(kind: ReplicaKind) -> Self {
         match kind {
-            ReplicaKind::Local => {
+            ReplicaKind::Quorum(rule) if !rule.write_back => Self::Regular(
+                RegularTester::default(),
+                LinearizabilityTester::new(Registers::default()),
+            ),
+            ReplicaKind::Local | ReplicaKind::Quorum(_) => {
                 Self::Linearizable(LinearizabilityTester::new(Registers::default()))
             }
             ReplicaKind::Replicated(Lattice::Causal) => Self::Causal(CausalTester::new()),
@@ -65,8 +72,14 @@ impl Recording {
         }
     }
 
-    pub(crate) const fn is_linearizable(&self) -> bool {
-        matches!(self, Self::Linearizable(_))
+    /// Whether it is of registers, whose puts have no identity.
+    pub(crate) const fn is_of_registers(&self) -> bool {
+        matches!(self, Self::Linearizable(_) | Self::Regular(..))
+    }
+
+    /// Whether a get showed less than an earlier one had, which regular registers may.
+    pub(crate) fn goes_back(&self) -> bool {
+        matches!(self, Self::Regular(_, tester) if !tester.is_consistent())
     }
 
     /// A session asks.
@@ -77,6 +90,10 @@ impl Recording {
         };
         let taken = match self {
             Self::Linearizable(tester) => tester.on_invoke(session, op).map(|_| ()),
+            Self::Regular(regular, tester) => {
+                regular.on_invoke(session, op.clone());
+                tester.on_invoke(session, op).map(|_| ())
+            }
             Self::Causal(tester) => tester.on_invoke(session, op).map(|_| ()),
             Self::Lww(tester) => tester.on_invoke(session, op).map(|_| ()),
         };
@@ -87,6 +104,11 @@ impl Recording {
     pub(crate) fn answered(&mut self, session: u32, at: Origin, reply: &Reply) -> bool {
         let taken = match self {
             Self::Linearizable(tester) => tester.on_return(session, register(reply)).map(|_| ()),
+            Self::Regular(regular, tester) => {
+                let answer = register(reply);
+                regular.on_return(session, &answer);
+                tester.on_return(session, answer).map(|_| ())
+            }
             Self::Causal(tester) => tester.on_return(session, causal(reply)).map(|_| ()),
             Self::Lww(tester) => tester.on_return(session, lww(at, reply)).map(|_| ()),
         };
@@ -100,6 +122,11 @@ impl Recording {
             Self::Linearizable(tester) => tester
                 .on_return(session, RegisterReturn::Refused)
                 .map(|_| ()),
+            Self::Regular(regular, tester) => {
+                regular.on_return(session, &RegisterReturn::Refused);
+                let refused = tester.on_return(session, RegisterReturn::Refused);
+                refused.map(|_| ())
+            }
             Self::Causal(tester) => tester.on_return(session, CausalReturn::Refused).map(|_| ()),
             Self::Lww(tester) => tester.on_return(session, LwwReturn::Refused).map(|_| ()),
         };
@@ -110,6 +137,7 @@ impl Recording {
     fn is_consistent(&self) -> bool {
         match self {
             Self::Linearizable(tester) => tester.is_consistent(),
+            Self::Regular(regular, _) => regular.is_consistent(),
             Self::Causal(tester) => tester.is_consistent(),
             Self::Lww(tester) => tester.is_consistent(),
         }
@@ -121,6 +149,7 @@ fn register(reply: &Reply) -> RegisterReturn {
         Reply::Put(_) => RegisterReturn::Put,
         Reply::Get(_, shown) => RegisterReturn::Get(shown.first().map(|put| put.value.clone())),
         Reply::Refused(_) => RegisterReturn::Refused,
+        Reply::Indefinite => panic!("its session has ended, and waits no more"),
     }
 }
 
@@ -135,6 +164,7 @@ fn causal(reply: &Reply) -> CausalReturn<String> {
     };
     match reply {
         Reply::Refused(_) => CausalReturn::Refused,
+        Reply::Indefinite => panic!("only quorums do not know"),
         Reply::Put(evidence) => {
             let (Dot(dot), vector) = put(evidence);
             CausalReturn::Put { dot, vector }
@@ -167,6 +197,7 @@ fn lww(at: Origin, reply: &Reply) -> LwwReturn<String> {
     };
     match reply {
         Reply::Refused(_) => LwwReturn::Refused,
+        Reply::Indefinite => panic!("only quorums do not know"),
         Reply::Put(evidence) => LwwReturn::Put(at, put(evidence)),
         Reply::Get(_, shown) => {
             let read = shown.first();

@@ -146,6 +146,7 @@ fn one_peer_at_a_time(bug: Option<Bug>) -> ClusterModel {
             fanout: 1,
             ..GossipSettings::default()
         },
+        ..Settings::default()
     })
     .deploy::<CausalString, Replicated<3>>(bug)
 }
@@ -183,6 +184,7 @@ fn transfer(bug: Option<Bug>) -> ClusterModel {
                 log_updates_max: 1,
                 ..GossipSettings::default()
             },
+            ..Settings::default()
         },
         happens: &[CONCURRENT_PUTS_MEET, A_STATE_IS_SENT],
         ..Scenario::default()
@@ -207,6 +209,7 @@ fn small_buffers(bug: Option<Bug>) -> ClusterModel {
                 log_updates_max: 1,
                 ..GossipSettings::default()
             },
+            ..Settings::default()
         },
         happens: &[
             THE_LOG_IS_FULL,

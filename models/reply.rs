@@ -9,6 +9,7 @@ pub(crate) enum Reply {
     /// The replica's vector, and the values.
     Get(Vector, Vec<Shown>),
     Refused(Refusal),
+    Indefinite,
 }
 
 /// One value that a get returned.
@@ -64,6 +65,7 @@ impl Reply {
                 Self::Get((*vector).into(), shown.collect())
             }
             Response::Refused(refusal) => Self::Refused(*refusal),
+            Response::Indefinite => Self::Indefinite,
             Response::Mismatch { .. } => unreachable!("the clients of models compare nothing"),
         }
     }
@@ -84,6 +86,7 @@ impl Reply {
                 })
             }
             Self::Refused(refusal) => take(&Response::Refused(*refusal)),
+            Self::Indefinite => take(&Response::Indefinite),
         }
     }
 }

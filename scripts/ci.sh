@@ -72,6 +72,7 @@ step "the examples"
 cargo run --release --quiet --example local
 cargo run --release --quiet --example replicated -- --lattice causal
 cargo run --release --quiet --example replicated -- --lattice lww
+cargo run --release --quiet --example quorum
 cargo run --release --quiet --example sharded
 cargo run --release --quiet --example sharded_replicated
 

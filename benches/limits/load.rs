@@ -201,6 +201,7 @@ impl Load {
             }
             Response::Put(PutWitness::None | PutWitness::Lww { .. }) => {}
             Response::Refused(refusal) => panic!("a node refused: {refusal:?}"),
+            Response::Indefinite => panic!("a node does not know"),
             Response::Mismatch { .. } => panic!("nothing was compared"),
         }
         let filled = self.load_next == Some(RECORDS);

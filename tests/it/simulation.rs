@@ -60,6 +60,11 @@ const FOUND_WITHIN: &[(Bug, u64)] = &[
     (Bug::NoRepair, 30),
     (Bug::ForgottenContextOnFailover, 60),
     (Bug::AckBeforeSync, 30),
+    (Bug::NoWriteBack, 300),
+    (Bug::SharedVersion, 10),
+    (Bug::ReusedVersion, 600),
+    (Bug::EmptyReplicaVotes, 30),
+    (Bug::FirstAnswer, 10),
 ];
 
 #[test]
@@ -90,7 +95,9 @@ fn the_unbroken_store_raises_no_alarm() {
     ]
     .into_iter()
     .flat_map(|arch| lattices.map(|lattice| (arch, lattice)))
-    .chain([("local", Lattice::Causal), ("sharded", Lattice::Causal)]);
+    .chain(
+        ["local", "sharded", "quorum", "sharded(2, quorum(5))"].map(|arch| (arch, Lattice::Causal)),
+    );
     for (arch, lattice) in all {
         for seed in 1_000..1_060 {
             let outcome = run(&Plan::draw(seed, &options(arch, lattice)));

@@ -257,6 +257,8 @@ mod tests {
             "replicated lww",
             "sharded_replicated causal",
             "sharded_replicated lww",
+            "quorum",
+            "sharded_quorum",
         ];
         assert_eq!(names(&[]), zoo);
         assert_eq!(names(&[Architecture::local()]), ["local"]);

@@ -55,11 +55,21 @@ pub enum Bug {
     ForgottenContextOnFailover,
     /// What shows a change leaves before the change is durable.
     AckBeforeSync,
+    /// Quorum: a get does not write back what it read.
+    NoWriteBack,
+    /// Quorum: two puts that are under way at once may get the same version.
+    SharedVersion,
+    /// Quorum: a coordinator that comes back gives out versions that it has given out before.
+    ReusedVersion,
+    /// Quorum: a replica that comes back without its state answers at once.
+    EmptyReplicaVotes,
+    /// Quorum: a get takes the first answer.
+    FirstAnswer,
 }
 
 impl Bug {
     /// Every planted bug, in the order in which they are declared.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::OverwritingMerge,
         Self::DeliveryBeforeDependencies,
         Self::ForgottenContext,
@@ -77,6 +87,11 @@ impl Bug {
         Self::NoRepair,
         Self::ForgottenContextOnFailover,
         Self::AckBeforeSync,
+        Self::NoWriteBack,
+        Self::SharedVersion,
+        Self::ReusedVersion,
+        Self::EmptyReplicaVotes,
+        Self::FirstAnswer,
     ];
 
     /// The bug of this name, as `--bug` takes it.

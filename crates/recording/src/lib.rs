@@ -164,6 +164,7 @@ impl RowMaker {
             None
             | Some(
                 Response::Refused(_)
+                | Response::Indefinite
                 | Response::Put(PutWitness::None)
                 | Response::Mismatch { found: None },
             ) => Held::Nothing,

@@ -207,9 +207,10 @@ fn count(counters: &mut Counters, outcome: Outcome, response: Option<&Response<'
         Trouble::Refused(Refusal::Unavailable) => counters.unavailable += 1,
         Trouble::Refused(Refusal::Overloaded) => counters.overloaded += 1,
         Trouble::Refused(Refusal::ContextLost) => counters.context_lost += 1,
-        Trouble::Malformed | Trouble::Refused(Refusal::WrongShard | Refusal::Rejected) => {}
-        Trouble::Indefinite
-        | Trouble::Refused(Refusal::NotPrimary | Refusal::NotReady | Refusal::TooFewReplicas) => {
+        Trouble::Malformed
+        | Trouble::Indefinite
+        | Trouble::Refused(Refusal::WrongShard | Refusal::Rejected | Refusal::NotReady) => {}
+        Trouble::Refused(Refusal::NotPrimary | Refusal::TooFewReplicas) => {
             unreachable!("no store of the zoo says so")
         }
     }

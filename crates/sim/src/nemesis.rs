@@ -1,7 +1,7 @@
 //! The faults of a simulated world: how they come, and how they are healed.
 
 use kvs_core::protocol::{NodeId, Origin};
-use kvs_core::replica::ReplicaKind;
+use kvs_core::replica::{QuorumRule, ReplicaKind};
 use kvs_core::values::VectorClock;
 use kvs_load::nemesis::{Harm, Reach, SimDraws, SimFault, Strike};
 
@@ -329,8 +329,13 @@ impl World<'_> {
     /// that keeps its own, unless the plan says that puts may get lost.
     fn may_forget(&mut self, node: usize) -> bool {
         let forgetful = &self.nodes[node];
-        if forgetful.spec.incarnation >= AMNESIAS_MAX || forgetful.spec.kind == ReplicaKind::Local {
+        if forgetful.spec.incarnation >= AMNESIAS_MAX {
             return false;
+        }
+        match forgetful.spec.kind {
+            ReplicaKind::Local => return false,
+            ReplicaKind::Quorum(rule) => return self.quorum_may_forget(node, rule),
+            ReplicaKind::Replicated(_) => {}
         }
         let mut held = VectorClock::new();
         for peer in &forgetful.spec.peers {
@@ -353,6 +358,16 @@ impl World<'_> {
             self.nemesis.lost.extend(lost);
         }
         may
+    }
+
+    /// Whether a replica of a quorum may lose its state: only while so many others are whole as it
+    /// takes to recover.
+    fn quorum_may_forget(&self, node: usize, rule: QuorumRule) -> bool {
+        let peers = &self.nodes[node].spec.peers;
+        let is_whole = |peer: &&NodeId| self.nodes[usize::from(peer.0)].replica.status().is_whole();
+        let whole = peers.iter().filter(is_whole).count();
+        let replicas = u16::try_from(peers.len() + 1).expect("bounded by REPLICAS_MAX");
+        whole >= usize::from(rule.recovers_from(replicas))
     }
 
     /// Ends all faults: cuts are mended, every node is up and goes on.

@@ -75,6 +75,7 @@ enum Kind {
     Put(Witness),
     Get,
     Refused(Refusal),
+    Indefinite,
     /// Whether it tells what was found.
     Mismatch(bool),
     #[default]
@@ -104,6 +105,7 @@ impl Reply {
         self.kind = match response {
             Response::Put(witness) => Kind::Put(self.keep_witness(witness)),
             Response::Refused(refusal) => Kind::Refused(*refusal),
+            Response::Indefinite => Kind::Indefinite,
             Response::Get { vector, siblings } => {
                 self.vector.extend_from_slice(vector);
                 self.keep_siblings(siblings);
@@ -144,6 +146,7 @@ impl Reply {
         match self.kind {
             Kind::Put(witness) => handle(&Response::Put(self.witness(witness, &mut 0))),
             Kind::Refused(refusal) => handle(&Response::Refused(refusal)),
+            Kind::Indefinite => handle(&Response::Indefinite),
             Kind::Get => handle(&Response::Get {
                 vector: &self.vector,
                 siblings: &self.siblings(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use kvs_check::history::Model;
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
-use kvs_core::replica::GossipSettings;
+use kvs_core::replica::{GossipSettings, QuorumSettings};
 use kvs_core::server::{Architecture, Settings, WitnessKind};
 use kvs_core::session::{Policy, Routing};
 use kvs_load::workload::{Distribution, Mix, ValueSize, Workload};
@@ -233,7 +233,10 @@ impl Plan {
                 draw.magnitude(10 * US, 5 * MS)
             },
             timeout_ns: draw.magnitude(4, 200) * round_trip_ns,
-            settings: settings(&mut draw),
+            settings: Settings {
+                quorum: quorums(&mut Draw::new(seed, Purpose::Quorums)),
+                ..settings(&mut draw)
+            },
             topology: options.topology,
             network,
             clocks: clocks(&mut draw),
@@ -392,7 +395,26 @@ fn settings(draw: &mut Draw) -> Settings {
         log_bytes_max,
         ..default
     };
-    Settings { gossip }
+    Settings {
+        gossip,
+        ..Settings::default()
+    }
+}
+
+fn quorums(draw: &mut Draw) -> QuorumSettings {
+    let default = QuorumSettings::default();
+    QuorumSettings {
+        retry_ms: draw.magnitude(1, 40),
+        looks_max: draw.magnitude(3, 60) as u16,
+        anti_entropy_ms: draw.magnitude(4, 100),
+        chunks_max: draw.magnitude(1, 16) as u16,
+        pending_max: if draw.chance(0.1) {
+            draw.magnitude(1, 4) as u32
+        } else {
+            default.pending_max
+        },
+        ..default
+    }
 }
 
 fn clocks(draw: &mut Draw) -> Clocks {

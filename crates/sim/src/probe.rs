@@ -117,7 +117,9 @@ impl Probe {
 
     /// A replica sends a message of so many bytes.
     pub(super) fn sent(&mut self, message: &Message, bytes: usize) {
-        let Body::Gossip(body) = &message.body;
+        let Body::Gossip(body) = &message.body else {
+            return;
+        };
         let traffic = match body.kind() {
             GossipBodyKind::Rumour => &mut self.spread.rumours,
             GossipBodyKind::Missing => &mut self.spread.repairs,
@@ -132,7 +134,9 @@ impl Probe {
 
     /// A replica is about to handle a message.
     pub(super) fn hears(&mut self, message: &Message) {
-        let Body::Gossip(body) = &message.body;
+        let Body::Gossip(body) = &message.body else {
+            return;
+        };
         self.hears_rumour = body.kind() == GossipBodyKind::Rumour;
         if let GossipBody::Updates { updates, .. } = body {
             self.spread.arrived += updates.len() as u64;

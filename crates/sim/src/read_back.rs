@@ -1,5 +1,7 @@
 //! The final reads: each replica is asked for every key that it has, by a lane that is pinned to
-//! it, and answers at once.
+//! it, and answers at once, also where it asks others first.
+
+use std::collections::VecDeque;
 
 use kvs_check::history::Phase;
 use kvs_core::drive::{self, Due, EndedStep, Hands, Order, Step, StepKind, Steps, Wire, key_name};
@@ -31,21 +33,37 @@ impl AtOnce<'_> {
         let (_, slot) = self.outbox.replies.pop()?;
         Some(std::mem::take(self.outbox.slots.at(slot)))
     }
+
+    /// Lets arrive at once what a node has sent, and what follows from it.
+    fn deliver(&mut self, from: NodeId) {
+        let sent = self.outbox.messages.drain(..);
+        let mut under_way: VecDeque<_> = sent.map(|(to, message)| (from, to, message)).collect();
+        while let Some((from, to, message)) = under_way.pop_front() {
+            let node = &mut self.nodes[usize::from(to.0)];
+            let input = node.input(self.now_ns);
+            node.replica
+                .handle_message(from, message, &input, self.outbox);
+            let sent = self.outbox.messages.drain(..);
+            under_way.extend(sent.map(|(next, message)| (to, next, message)));
+        }
+        // No time passes any more, and no process ends.
+        self.outbox.timers.clear();
+        self.outbox.changes.clear();
+    }
 }
 
 impl Wire for AtOnce<'_> {
     fn send(&mut self, node: NodeId, id: u32, order: &Order<'_>) -> drive::Sent {
         self.asked = id;
-        let node = &mut self.nodes[usize::from(node.0)];
-        let input = node.input(self.now_ns);
-        let (replica, outbox) = (&mut node.replica, &mut *self.outbox);
+        let asked = &mut self.nodes[usize::from(node.0)];
+        let input = asked.input(self.now_ns);
+        let incarnation = asked.spec.incarnation;
+        let (replica, outbox) = (&mut asked.replica, &mut *self.outbox);
         order.with(self.value, |request| {
             replica.handle_request(FINAL_REQUEST, request, &input, outbox);
         });
-        outbox.timers.clear();
-        drive::Sent::To {
-            incarnation: node.spec.incarnation,
-        }
+        self.deliver(node);
+        drive::Sent::To { incarnation }
     }
 }
 

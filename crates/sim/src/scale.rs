@@ -103,6 +103,7 @@ impl Scale {
                     anti_entropy_ms: self.anti_entropy_ms,
                     ..GossipSettings::default()
                 },
+                ..Settings::default()
             },
             topology: self.topology,
             network: Network {

@@ -3,6 +3,7 @@
 mod bad_disks;
 mod compare_and_set;
 mod pinned;
+mod quorum;
 mod spreading;
 
 use super::*;

@@ -25,6 +25,7 @@ impl Effects for Recorder {
                 format!("get [{}] at {}", values.join(", "), vector(seen))
             }
             Response::Refused(refusal) => format!("refused {refusal:?}"),
+            Response::Indefinite => "indefinite".to_owned(),
             Response::Mismatch { found } => {
                 let found = found.map_or(0, <[_]>::len);
                 format!("mismatch, found {found}")
@@ -49,6 +50,7 @@ pub(super) fn timer_name(timer: Timer) -> &'static str {
         Timer::Gossip(GossipTimer::Rumour) => "rumour",
         Timer::Gossip(GossipTimer::AntiEntropy) => "anti-entropy",
         Timer::Gossip(GossipTimer::Deferral) => "deferral",
+        Timer::Quorum(_) => panic!("no script is of a quorum"),
     }
 }
 
@@ -78,7 +80,9 @@ pub(super) fn vector(dots: &[Dot]) -> String {
 }
 
 pub(super) fn body(body: &Body) -> String {
-    let Body::Gossip(body) = body;
+    let Body::Gossip(body) = body else {
+        panic!("no script is of a quorum");
+    };
     match body {
         GossipBody::Updates {
             fresh,

@@ -53,7 +53,12 @@ const fn workload(bug: Bug) -> &'static str {
         | Bug::ClockNotCarried
         | Bug::NoRepair
         | Bug::ForgottenContextOnFailover
-        | Bug::AckBeforeSync => "contended",
+        | Bug::AckBeforeSync
+        | Bug::NoWriteBack
+        | Bug::SharedVersion
+        | Bug::ReusedVersion
+        | Bug::EmptyReplicaVotes
+        | Bug::FirstAnswer => "contended",
     }
 }
 
@@ -99,7 +104,12 @@ fn provoked(bug: Bug, config: Config) -> Config {
         | Bug::ResurrectedSibling
         | Bug::ArrivalOrder
         | Bug::NoRepair
-        | Bug::ForgottenContextOnFailover => config,
+        | Bug::ForgottenContextOnFailover
+        | Bug::NoWriteBack
+        | Bug::SharedVersion
+        | Bug::ReusedVersion
+        | Bug::EmptyReplicaVotes
+        | Bug::FirstAnswer => config,
     }
 }
 

@@ -72,9 +72,11 @@ const SHARDED: Composition = Composition("sharded");
 const REPLICATED: Composition = Composition("replicated(3)");
 /// As many as a rumour misses some of.
 const LARGE: Composition = Composition("replicated(5)");
+/// As few replicas as have a majority that is not all.
+const QUORUM: Composition = Composition("quorum(3)");
 
 /// One row a bug, in the order of `Bug::ALL`.
-pub(super) const TABLE: [Facts; 17] = [
+pub(super) const TABLE: [Facts; 22] = [
     Facts {
         name: "overwriting-merge",
         describe: "A replica takes whatever update arrives, even one that is older than \
@@ -269,6 +271,61 @@ pub(super) const TABLE: [Facts; 17] = [
         store: LOCAL,
         lattice: None,
         provoked_by: Some(Trigger::CrashBeforeSync),
+        model: true,
+        sim: true,
+        real: true,
+    },
+    Facts {
+        name: "no-write-back",
+        describe: "A get does not write back what it read, so that the next one may miss it.",
+        promise: "linearizable",
+        store: QUORUM,
+        lattice: None,
+        provoked_by: None,
+        model: true,
+        sim: true,
+        real: false,
+    },
+    Facts {
+        name: "shared-version",
+        describe: "Two puts that a replica coordinates at once get the same version.",
+        promise: "linearizable",
+        store: QUORUM,
+        lattice: None,
+        provoked_by: None,
+        model: true,
+        sim: true,
+        real: true,
+    },
+    Facts {
+        name: "reused-version",
+        describe: "A replica that comes back gives out versions again that it has given out before.",
+        promise: "linearizable",
+        store: QUORUM,
+        lattice: None,
+        provoked_by: Some(Trigger::CrashBeforeSync),
+        model: true,
+        sim: true,
+        real: false,
+    },
+    Facts {
+        name: "empty-replica-votes",
+        describe: "A replica that comes back without its state answers as if it had all.",
+        promise: "linearizable",
+        store: QUORUM,
+        lattice: None,
+        provoked_by: Some(Trigger::CrashWithoutState),
+        model: true,
+        sim: true,
+        real: false,
+    },
+    Facts {
+        name: "first-answer",
+        describe: "A get takes the first answer, and does not wait for others.",
+        promise: "linearizable",
+        store: QUORUM,
+        lattice: None,
+        provoked_by: None,
         model: true,
         sim: true,
         real: true,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GossipBody, GossipBodyKind};
+use super::{GossipBody, GossipBodyKind, QuorumBody, QuorumBodyKind};
 
 /// How many bytes of records one message carries at most, unless one record alone is larger.
 pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
@@ -23,6 +23,8 @@ pub struct Message {
 pub enum Body {
     /// Of a replica that gossips.
     Gossip(GossipBody),
+    /// Of a replica of a quorum.
+    Quorum(QuorumBody),
 }
 
 /// A kind of message.
@@ -30,6 +32,8 @@ pub enum Body {
 pub enum BodyKind {
     /// Of a replica that gossips.
     Gossip(GossipBodyKind),
+    /// Of a replica of a quorum.
+    Quorum(QuorumBodyKind),
 }
 
 impl Body {
@@ -38,6 +42,7 @@ impl Body {
     pub const fn kind(&self) -> BodyKind {
         match self {
             Self::Gossip(body) => BodyKind::Gossip(body.kind()),
+            Self::Quorum(body) => BodyKind::Quorum(body.kind()),
         }
     }
 
@@ -46,6 +51,7 @@ impl Body {
     pub fn puts(&self) -> usize {
         match self {
             Self::Gossip(body) => body.updates().len(),
+            Self::Quorum(body) => body.updates().len(),
         }
     }
 }
@@ -56,6 +62,7 @@ impl BodyKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Gossip(kind) => kind.name(),
+            Self::Quorum(kind) => kind.name(),
         }
     }
 }
@@ -65,6 +72,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gossip(body) => body.fmt(f),
+            Self::Quorum(body) => body.fmt(f),
         }
     }
 }
@@ -73,6 +81,7 @@ impl fmt::Debug for BodyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gossip(kind) => kind.fmt(f),
+            Self::Quorum(kind) => kind.fmt(f),
         }
     }
 }

@@ -5,11 +5,13 @@
 
 mod gossip;
 mod message;
+mod quorum;
 mod record;
 mod size;
 
 pub use gossip::{End, GossipBody, GossipBodyKind, Update};
 pub use message::{Body, BodyKind, Message, PAYLOAD_BYTES_MAX};
+pub use quorum::{Pull, QuorumBody, QuorumBodyKind, QuorumWords};
 pub use record::{MalformedRecord, Record};
 pub use size::{message_bytes, request_bytes, response_bytes};
 
@@ -95,6 +97,12 @@ impl Origin {
     #[must_use]
     pub const fn incarnation(self) -> u16 {
         (self.0 & ((1 << Dot::INCARNATION_BITS) - 1)) as u16
+    }
+
+    /// The life that this number stands for.
+    #[must_use]
+    pub const fn from_u32(number: u32) -> Self {
+        Self(number)
     }
 
     /// As one number, the form that histories and versions carry.
@@ -254,6 +262,9 @@ pub enum Response<'a> {
     },
     /// The operation certainly had no effect.
     Refused(Refusal),
+    /// The operation may have taken effect, may yet, or never: too few replicas have answered. A
+    /// get has none.
+    Indefinite,
     /// The compare-and-set found something else than it expected, and had no effect.
     Mismatch {
         /// What it found, where the store tells: no value where the key is not there.

@@ -42,6 +42,7 @@ pub fn response_bytes(response: &Response<'_>) -> usize {
         Response::Put(witness) => witness_bytes(witness),
         Response::Get { vector, siblings } => vector_bytes(vector) + siblings_bytes(siblings),
         Response::Refused(_) => 1,
+        Response::Indefinite => 0,
         Response::Mismatch { found } => PRESENCE_BYTES + found.map_or(0, siblings_bytes),
     };
     FRAME_PREFIX_BYTES + RESPONSE_HEADER_BYTES + body

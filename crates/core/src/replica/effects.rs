@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GossipChange, GossipChangeKind, GossipTimer, Settings};
+use super::{GossipChange, GossipChangeKind, GossipTimer, QuorumTimer, Settings};
 use crate::protocol::{Dot, Message, NodeId, Response};
 
 /// A request that waits for its answer, as its host named it.
@@ -20,6 +20,8 @@ pub struct RequestId(pub u64);
 pub enum Timer {
     /// Of a replica that gossips.
     Gossip(GossipTimer),
+    /// Of a replica of a quorum.
+    Quorum(QuorumTimer),
 }
 
 impl Timer {
@@ -29,6 +31,7 @@ impl Timer {
     pub const fn peers_used(self, settings: &Settings) -> usize {
         match self {
             Self::Gossip(timer) => timer.peers_used(&settings.gossip),
+            Self::Quorum(timer) => timer.peers_used(),
         }
     }
 
@@ -37,6 +40,7 @@ impl Timer {
     pub const fn recurs(self) -> bool {
         match self {
             Self::Gossip(timer) => timer.recurs(),
+            Self::Quorum(timer) => timer.recurs(),
         }
     }
 
@@ -45,6 +49,7 @@ impl Timer {
     pub const fn action(self) -> &'static str {
         match self {
             Self::Gossip(timer) => timer.action(),
+            Self::Quorum(timer) => timer.action(),
         }
     }
 }
@@ -54,6 +59,7 @@ impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gossip(timer) => timer.fmt(f),
+            Self::Quorum(timer) => timer.fmt(f),
         }
     }
 }

@@ -11,6 +11,7 @@
 mod effects;
 mod gossip;
 mod local;
+mod quorum;
 mod shard;
 mod spec;
 mod status;
@@ -24,6 +25,7 @@ pub use gossip::{
     Gossip, GossipChange, GossipChangeKind, GossipSettings, GossipStatus, GossipTimer,
 };
 pub use local::Local;
+pub use quorum::{Quorum, QuorumRule, QuorumSettings, QuorumStatus, QuorumTimer};
 pub use shard::{ShardStep, shard_of};
 pub use spec::{Draws, ReplicaKind, ReplicaSpec, Settings};
 pub use status::{Buffer, Counters, KindStatus, Status};
@@ -45,6 +47,8 @@ pub enum Replica {
     Causal(Gossip<CausalWrapper<Vec<u8>>>),
     /// A replica under last write wins.
     Lww(Gossip<LwwWrapper<Vec<u8>>>),
+    /// A replica of a quorum.
+    Quorum(Quorum),
 }
 
 /// Calls the same method on whichever kind it is.
@@ -54,6 +58,7 @@ macro_rules! each {
             Self::Local($inner) => $call,
             Self::Causal($inner) => $call,
             Self::Lww($inner) => $call,
+            Self::Quorum($inner) => $call,
         }
     };
 }
@@ -66,6 +71,7 @@ impl Replica {
             ReplicaKind::Local => Self::Local(Local::new(spec)),
             ReplicaKind::Replicated(Lattice::Causal) => Self::Causal(Gossip::new(spec)),
             ReplicaKind::Replicated(Lattice::Lww) => Self::Lww(Gossip::new(spec)),
+            ReplicaKind::Quorum(rule) => Self::Quorum(Quorum::new(spec, rule)),
         }
     }
 
@@ -75,6 +81,7 @@ impl Replica {
             Self::Local(_) => {}
             Self::Causal(gossip) => gossip.start(out),
             Self::Lww(gossip) => gossip.start(out),
+            Self::Quorum(quorum) => quorum.start(out),
         }
     }
 
@@ -88,6 +95,7 @@ impl Replica {
             Self::Local(_) => {}
             Self::Causal(gossip) => gossip.recover(),
             Self::Lww(gossip) => gossip.recover(),
+            Self::Quorum(quorum) => quorum.recover(),
         }
     }
 
@@ -132,24 +140,33 @@ impl Replica {
     ) {
         let Message { incarnation, body } = message;
         match (self, body) {
-            (Self::Local(local), Body::Gossip(_)) => local.ignore_message(),
             (Self::Causal(gossip), Body::Gossip(body)) => {
                 gossip.handle_message(from, incarnation, body, input, out);
             }
             (Self::Lww(gossip), Body::Gossip(body)) => {
                 gossip.handle_message(from, incarnation, body, input, out);
             }
+            (Self::Quorum(quorum), Body::Quorum(body)) => {
+                quorum.handle_message(from, incarnation, body, out);
+            }
+            // Its words are another kind's.
+            (replica, Body::Gossip(_) | Body::Quorum(_)) => replica.ignore_message(),
         }
     }
 
     /// Fires a timer that the replica had set.
     pub fn handle_timer<E: Effects>(&mut self, timer: Timer, input: &Input<'_>, out: &mut E) {
         match (self, timer) {
-            // It sets none.
-            (Self::Local(_), Timer::Gossip(_)) => {}
             (Self::Causal(gossip), Timer::Gossip(timer)) => gossip.handle_timer(timer, input, out),
             (Self::Lww(gossip), Timer::Gossip(timer)) => gossip.handle_timer(timer, input, out),
+            (Self::Quorum(quorum), Timer::Quorum(timer)) => quorum.handle_timer(timer, input, out),
+            // It sets no such timer.
+            (_, Timer::Gossip(_) | Timer::Quorum(_)) => {}
         }
+    }
+
+    const fn ignore_message(&mut self) {
+        each!(self, inner => inner.ignore_message());
     }
 
     /// Requests for these keys are about to be handled. Changes nothing. A host that has read

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::GossipSettings;
 use super::shard::ShardStep;
+use super::{GossipSettings, QuorumRule, QuorumSettings};
 use crate::bug::Bug;
 use crate::protocol::{GroupId, Lattice, NodeId};
 
@@ -15,6 +15,8 @@ pub enum ReplicaKind {
     Local,
     /// One of a group that gossips.
     Replicated(Lattice),
+    /// One of a quorum.
+    Quorum(QuorumRule),
 }
 
 /// Everything that decides what a replica does, but for its inputs.
@@ -47,6 +49,8 @@ pub struct ReplicaSpec {
 pub struct Settings {
     /// Of a replica that gossips.
     pub gossip: GossipSettings,
+    /// Of a replica of a quorum.
+    pub quorum: QuorumSettings,
 }
 
 /// What a host draws for a replica's inputs.
@@ -68,6 +72,10 @@ impl ReplicaSpec {
                 peers: self.settings.gossip.fanout.into(),
                 random: false,
             },
+            ReplicaKind::Quorum(_) => Draws {
+                peers: 1,
+                random: true,
+            },
         }
     }
 
@@ -78,6 +86,7 @@ impl ReplicaSpec {
             // Nobody else has anything.
             ReplicaKind::Local => 0,
             ReplicaKind::Replicated(_) => self.settings.gossip.anti_entropy_ms,
+            ReplicaKind::Quorum(_) => self.settings.quorum.anti_entropy_ms,
         }
     }
 }

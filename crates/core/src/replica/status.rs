@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use super::{GossipStatus, Settings};
+use super::{GossipStatus, QuorumStatus, Settings};
 use crate::protocol::Dot;
 
 /// A replica's state in numbers.
@@ -36,6 +36,8 @@ pub enum KindStatus {
     Local,
     /// Of a replica that gossips.
     Gossip(GossipStatus),
+    /// Of a replica of a quorum.
+    Quorum(QuorumStatus),
 }
 
 /// Something of a replica that has a bound.
@@ -66,9 +68,10 @@ impl Status {
     #[must_use]
     pub fn agrees_with(&self, other: &Self) -> bool {
         let alike = match (&self.kind, &other.kind) {
-            (KindStatus::Local, KindStatus::Local) => true,
+            (KindStatus::Local, KindStatus::Local)
+            | (KindStatus::Quorum(_), KindStatus::Quorum(_)) => true,
             (KindStatus::Gossip(one), KindStatus::Gossip(other)) => one.agrees_with(other),
-            (KindStatus::Local | KindStatus::Gossip(_), _) => false,
+            (KindStatus::Local | KindStatus::Gossip(_) | KindStatus::Quorum(_), _) => false,
         };
         alike && self.digest == other.digest
     }
@@ -80,6 +83,17 @@ impl Status {
         match &self.kind {
             KindStatus::Local => true,
             KindStatus::Gossip(status) => status.is_quiet(),
+            KindStatus::Quorum(status) => status.is_quiet(),
+        }
+    }
+
+    /// Whether it has all that it ever acknowledged, as far as it knows: it did not come back empty,
+    /// or has recovered since.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        match &self.kind {
+            KindStatus::Local | KindStatus::Gossip(_) => true,
+            KindStatus::Quorum(status) => !status.recovering,
         }
     }
 
@@ -88,6 +102,7 @@ impl Status {
     pub fn difference(&self, first: &Self) -> String {
         let of_kind = match (&self.kind, &first.kind) {
             (KindStatus::Gossip(status), KindStatus::Gossip(first)) => status.difference(first),
+            (KindStatus::Quorum(status), _) => status.difference(),
             (KindStatus::Local | KindStatus::Gossip(_), _) => None,
         };
         of_kind.unwrap_or_else(|| "they applied the same and hold something else".to_owned())
@@ -97,7 +112,7 @@ impl Status {
     #[must_use]
     pub fn applied(&self) -> &[Dot] {
         match &self.kind {
-            KindStatus::Local => &[],
+            KindStatus::Local | KindStatus::Quorum(_) => &[],
             KindStatus::Gossip(status) => &status.applied,
         }
     }
@@ -108,6 +123,7 @@ impl Status {
         match &self.kind {
             KindStatus::Local => Vec::new(),
             KindStatus::Gossip(status) => status.buffers(&settings.gossip).into(),
+            KindStatus::Quorum(status) => status.buffers(&settings.quorum).into(),
         }
     }
 }

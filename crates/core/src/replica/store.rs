@@ -88,6 +88,11 @@ impl<E: Entry> Store<E> {
         Some(entry_at(&self.pages, *number))
     }
 
+    /// The entry at this place in the order in which keys came.
+    pub(super) fn at(&self, place: u32) -> &E {
+        entry_at(&self.pages, place)
+    }
+
     /// Has the processor load what operations on these keys will need.
     ///
     /// An operation follows three pointers, to table, entry and record, and is too long for the

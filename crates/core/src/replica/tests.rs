@@ -15,6 +15,7 @@ use crate::protocol::{
 fn said(message: &Message) -> &GossipBody {
     match &message.body {
         Body::Gossip(body) => body,
+        Body::Quorum(_) => panic!("it does not gossip"),
     }
 }
 
@@ -22,7 +23,7 @@ fn said(message: &Message) -> &GossipBody {
 fn gossip(replica: &Replica) -> GossipStatus {
     match replica.status().kind {
         KindStatus::Gossip(status) => status,
-        KindStatus::Local => panic!("it does not gossip"),
+        KindStatus::Local | KindStatus::Quorum(_) => panic!("it does not gossip"),
     }
 }
 
@@ -75,6 +76,7 @@ impl Effects for Recorder {
                 Reply::Get((*vector).into(), values.collect())
             }
             Response::Refused(refusal) => Reply::Refused(*refusal),
+            Response::Indefinite => panic!("only quorums do not know"),
             Response::Mismatch { found } => {
                 let values = found.expect("a replica tells").iter();
                 let number = |sibling: &Sibling<'_>| {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LocalStore, ReplicatedStore, StoreKind};
+use super::{LocalStore, QuorumRule, QuorumStore, ReplicatedStore, StoreKind};
 use crate::bug::Composition;
 use crate::protocol::NodeId;
 
@@ -38,6 +38,16 @@ pub enum ImpossibleSize {
     /// More replicas in one group than are kept track of.
     #[error("{0} replicas in one group: at most {REPLICAS_MAX}; use sharded(..) to spread keys")]
     TooManyReplicas(u16),
+    /// A quorum that waits for nobody, or for more replicas than there are.
+    #[error("{name} = {count} of {replicas} replicas: give 1 to {replicas}")]
+    ImpossibleQuorum {
+        /// Which number it is.
+        name: &'static str,
+        /// How many it waits for.
+        count: u16,
+        /// Out of how many.
+        replicas: u16,
+    },
     /// More nodes than can be named.
     #[error("{0} nodes in all: at most {NODES_MAX}; make a part smaller")]
     TooManyNodes(usize),
@@ -63,6 +73,16 @@ impl Architecture {
     pub fn replicated(replicas: u16) -> Result<Self, ImpossibleSize> {
         let store = ReplicatedStore::new(replicas)?;
         Ok(Self::Group(StoreKind::Replicated(store)))
+    }
+
+    /// Replicas of which an operation waits for some.
+    ///
+    /// # Errors
+    /// When `replicas` is 0 or more than [`REPLICAS_MAX`], or the rule waits for none or for more
+    /// than there are.
+    pub fn quorum(replicas: u16, rule: QuorumRule) -> Result<Self, ImpossibleSize> {
+        let store = QuorumStore::new(replicas, rule)?;
+        Ok(Self::Group(StoreKind::Quorum(store)))
     }
 
     /// Keys partitioned among `shards` copies of `inner`.

@@ -1,7 +1,7 @@
 //! Compositions of nodes: how replicas and shards make a store, as data that a host interprets.
 //!
-//! The types ([`LocalKVSServer`], [`ReplicatedKVSServer`], [`ShardedKVSServer`]) and the strings
-//! that `--arch` takes yield the same [`Architecture`]. [`Architecture::deploy`] has a [`Host`] run
+//! The types ([`LocalKVSServer`], [`ReplicatedKVSServer`], [`QuorumKVSServer`], [`ShardedKVSServer`])
+//! and the strings that `--arch` takes yield the same [`Architecture`]. [`Architecture::deploy`] has a [`Host`] run
 //! it: processes, a simulator or a model. Nothing here knows which.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -15,16 +15,19 @@ mod parse;
 mod ports;
 mod types;
 
-pub use crate::replica::{ReplicaKind, ReplicaSpec, Settings, ShardStep, shard_of};
+pub use crate::replica::{QuorumRule, ReplicaKind, ReplicaSpec, Settings, ShardStep, shard_of};
 pub use architecture::{
     Architecture, DEFAULT_SIZE, DEPTH_MAX, ImpossibleSize, NODES_MAX, REPLICAS_MAX,
 };
 pub use deployment::{Deployment, Host};
 pub use fit::{Misfit, fits};
 pub use kinds::{
-    KINDS, KindFacts, KindRow, LocalStore, Losses, Promise, ReplicatedStore, StoreKind, WitnessKind,
+    KINDS, KindFacts, KindRow, LocalStore, Losses, Promise, QuorumStore, ReplicatedStore,
+    StoreKind, WitnessKind,
 };
 pub use paper::Paper;
 pub use parse::ParseArchitectureError;
 pub use ports::{Group, Route, ServerPorts};
-pub use types::{KVSServer, LocalKVSServer, ReplicatedKVSServer, ShardedKVSServer};
+pub use types::{
+    KVSServer, LocalKVSServer, QuorumKVSServer, ReplicatedKVSServer, ShardedKVSServer,
+};

@@ -29,10 +29,13 @@ pub enum ParseArchitectureError {
     },
     /// A server inside replicas.
     #[error(
-        "replicated(..) takes no inner server: a shard cannot be inside a replica; turn the two \
-         around, as in sharded(3, replicated({0}))"
+        "{0}(..) takes no inner server: a shard cannot be inside a replica; turn the two \
+         around, as in sharded(3, {0}({1}))"
     )]
-    InsideReplica(u16),
+    InsideReplica(&'static str, u16),
+    /// Neither on nor off.
+    #[error("`{0}` is neither on nor off")]
+    NotASwitch(String),
     /// A name that takes nothing was given something.
     #[error("`{0}` takes nothing in parentheses")]
     TakesNothing(&'static str),

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use super::architecture::DEFAULT_SIZE;
 use super::{Architecture, Deployment, Host, ServerPorts};
+use crate::replica::QuorumRule;
 use crate::values::Value;
 
 /// A composition of nodes that stores values of `V`, whose lattice decides what concurrent puts
@@ -38,6 +39,10 @@ pub struct LocalKVSServer<V>(PhantomData<fn() -> V>);
 /// `N` replicas of every key, which gossip: `replicated`.
 pub struct ReplicatedKVSServer<V, const N: u16 = DEFAULT_SIZE>(PhantomData<fn() -> V>);
 
+/// `N` replicas of every key, a majority of which takes part in every operation: `quorum`. A key
+/// holds one value whatever the lattice of `V`: it is linearizable.
+pub struct QuorumKVSServer<V, const N: u16 = DEFAULT_SIZE>(PhantomData<fn() -> V>);
+
 /// Keys partitioned by hash among `N` servers `S`: `sharded`.
 pub struct ShardedKVSServer<S, const N: u16 = DEFAULT_SIZE>(PhantomData<fn() -> S>);
 
@@ -50,6 +55,12 @@ impl<V: Value> KVSServer<V> for LocalKVSServer<V> {
 impl<V: Value, const N: u16> KVSServer<V> for ReplicatedKVSServer<V, N> {
     fn architecture() -> Architecture {
         Architecture::replicated(N).expect("a possible number of replicas")
+    }
+}
+
+impl<V: Value, const N: u16> KVSServer<V> for QuorumKVSServer<V, N> {
+    fn architecture() -> Architecture {
+        Architecture::quorum(N, QuorumRule::majorities(N)).expect("a possible number of replicas")
     }
 }
 
@@ -110,6 +121,11 @@ mod tests {
             (
                 <ShardedKVSServer<LocalKVSServer<Lww>> as KVSServer<Lww>>::architecture(),
                 "sharded",
+            ),
+            (<QuorumKVSServer<Lww>>::architecture(), "quorum"),
+            (
+                <ShardedKVSServer<QuorumKVSServer<Lww, 5>> as KVSServer<Lww>>::architecture(),
+                "sharded(3, quorum(5))",
             ),
             (
                 <ShardedKVSServer<ReplicatedKVSServer<CausalString>> as KVSServer<_>>::architecture(

@@ -346,6 +346,7 @@ impl Session {
             | (Access::CompareAndSet, Response::Get { .. }) => {
                 self.finish(Outcome::Info(Trouble::Malformed), true)
             }
+            (_, Response::Indefinite) => self.handle_indefinite(),
             (_, Response::Refused(refusal)) => {
                 let trouble = Trouble::Refused(*refusal);
                 match refusal {

@@ -62,6 +62,8 @@ pub enum Replied {
     Get(SmallVec<[PutId; 2]>),
     /// Refused.
     Refused(Refusal),
+    /// It is not known whether it took effect.
+    Indefinite,
     /// A compare-and-set found these puts instead of what it expected.
     Mismatch(SmallVec<[PutId; 2]>),
 }
@@ -86,6 +88,7 @@ impl Effect {
                 Replied::Get(siblings.iter().map(PutId::of_sibling).collect())
             }
             Response::Refused(refusal) => Replied::Refused(*refusal),
+            Response::Indefinite => Replied::Indefinite,
             Response::Mismatch { found } => {
                 let found = found.unwrap_or_default();
                 Replied::Mismatch(found.iter().map(PutId::of_sibling).collect())
@@ -174,6 +177,7 @@ impl fmt::Display for Replied {
                 found.iter().try_for_each(|one| one.fmt(f))
             }
             Self::Refused(refusal) => write!(f, "refused ({refusal:?})"),
+            Self::Indefinite => f.write_str("not known whether it took effect"),
             Self::Mismatch(found) => {
                 write!(f, "mismatch: cas finds {}", found.len())?;
                 found.iter().try_for_each(|one| one.fmt(f))

@@ -31,7 +31,7 @@ fn spec(node: u16, kind: ReplicaKind) -> ReplicaSpec {
         group: GroupId(0),
         peers: match kind {
             ReplicaKind::Local => Vec::new(),
-            ReplicaKind::Replicated(_) => vec![NodeId(1 - node)],
+            ReplicaKind::Replicated(_) | ReplicaKind::Quorum(_) => vec![NodeId(1 - node)],
         },
         kind,
         shards: Vec::new(),

@@ -167,7 +167,10 @@ impl ClientSession {
         let (node, response) = self.perform(key.as_ref(), Operation::Get).await?;
         match response {
             OwnedResponse::Get { siblings, .. } => Ok(Read { node, siblings }),
-            OwnedResponse::Put(_) | OwnedResponse::Refused(_) | OwnedResponse::Mismatch { .. } => {
+            OwnedResponse::Put(_)
+            | OwnedResponse::Refused(_)
+            | OwnedResponse::Indefinite
+            | OwnedResponse::Mismatch { .. } => {
                 unreachable!("the session ends a get with the answer to a get only")
             }
         }
@@ -227,6 +230,7 @@ fn borrowed<T>(response: &OwnedResponse, look: impl FnOnce(&Response<'_>) -> T) 
     match response {
         OwnedResponse::Put(witness) => look(&Response::Put(borrowed_witness(witness))),
         OwnedResponse::Refused(refusal) => look(&Response::Refused(*refusal)),
+        OwnedResponse::Indefinite => look(&Response::Indefinite),
         OwnedResponse::Get { vector, siblings } => look(&Response::Get {
             vector,
             siblings: &borrowed_siblings(siblings),

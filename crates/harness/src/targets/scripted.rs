@@ -70,6 +70,7 @@ impl Answers for Listen {
             Response::Put(_) => Told::Written,
             Response::Get { siblings, .. } => Told::Found(value(siblings)),
             Response::Refused(refusal) => Told::Refused(*refusal),
+            Response::Indefinite => Told::Indefinite,
             Response::Mismatch { found } => Told::Mismatch(found.and_then(value)),
         };
         self.0.add(id, told);

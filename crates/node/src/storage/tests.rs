@@ -171,7 +171,7 @@ impl StorageBackend for MemoryFile {
 fn spec(node: u16, kind: ReplicaKind) -> ReplicaSpec {
     let peers = match kind {
         ReplicaKind::Local => Vec::new(),
-        ReplicaKind::Replicated(_) => vec![NodeId(1 - node)],
+        ReplicaKind::Replicated(_) | ReplicaKind::Quorum(_) => vec![NodeId(1 - node)],
     };
     ReplicaSpec {
         node: NodeId(node),

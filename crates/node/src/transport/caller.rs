@@ -32,6 +32,8 @@ pub enum OwnedResponse {
     },
     /// The operation certainly had no effect.
     Refused(Refusal),
+    /// It is not known whether the operation took effect.
+    Indefinite,
     /// The compare-and-set found something else than it expected.
     Mismatch {
         /// What it found, where the store tells.
@@ -177,6 +179,7 @@ impl From<&Response<'_>> for OwnedResponse {
                 siblings: siblings.iter().map(OwnedSibling::from).collect(),
             },
             Response::Refused(refusal) => Self::Refused(*refusal),
+            Response::Indefinite => Self::Indefinite,
             Response::Mismatch { found } => Self::Mismatch {
                 found: found.map(|found| found.iter().map(OwnedSibling::from).collect()),
             },

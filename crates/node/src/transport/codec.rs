@@ -28,6 +28,7 @@ const PUT_WITNESS: u8 = 0;
 const SIBLINGS: u8 = 1;
 const REFUSED: u8 = 2;
 const MISMATCH: u8 = 3;
+const INDEFINITE: u8 = 4;
 
 const WITNESS_NONE: u8 = 0;
 const WITNESS_CAUSAL: u8 = 1;
@@ -156,6 +157,10 @@ pub fn append_response(out: &mut Vec<u8>, id: u32, response: &Response<'_>) -> R
                 out.push(refusal_as_byte(*refusal));
                 Ok(())
             }
+            Response::Indefinite => {
+                out.push(INDEFINITE);
+                Ok(())
+            }
             Response::Mismatch { found } => {
                 out.push(MISMATCH);
                 out.push(u8::from(found.is_some()));
@@ -205,6 +210,10 @@ pub fn decode_response<T>(
             let refusal = refusal_from_byte(input.u8("refusal")?)?;
             input.end()?;
             Ok(handle(id, &Response::Refused(refusal)))
+        }
+        INDEFINITE => {
+            input.end()?;
+            Ok(handle(id, &Response::Indefinite))
         }
         _ => Err(Malformed::Unknown("kind of response")),
     }

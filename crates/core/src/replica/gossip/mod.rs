@@ -250,6 +250,10 @@ impl<V: Value> Gossip<V> {
         }
     }
 
+    pub(super) const fn ignore_message(&mut self) {
+        self.counters.messages_ignored += 1;
+    }
+
     pub(super) fn anticipate<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {
         self.store.anticipate(keys);
     }

@@ -20,6 +20,7 @@ fn a_state_of_many_chunks_arrives_whole_while_both_sides_go_on() {
                     log_updates_max: 10,
                     ..GossipSettings::default()
                 },
+                ..Settings::default()
             },
             bug: None,
         })

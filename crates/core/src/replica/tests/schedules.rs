@@ -82,6 +82,7 @@ impl Group {
                 log_updates_max: random.random_range(1..=100),
                 ..GossipSettings::default()
             },
+            ..Settings::default()
         };
         let spec = |node: &NodeId| ReplicaSpec {
             node: *node,

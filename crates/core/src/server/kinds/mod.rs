@@ -2,11 +2,13 @@
 //! [`KINDS`]. Every list of kinds iterates the table, and everything else asks the kind itself.
 
 mod local;
+mod quorum;
 mod replicated;
 
 use std::fmt;
 
 pub use local::LocalStore;
+pub use quorum::QuorumStore;
 pub use replicated::ReplicatedStore;
 
 use super::parse::{Arguments, ParseArchitectureError};
@@ -15,7 +17,7 @@ use super::{Architecture, DEFAULT_SIZE, ImpossibleSize, ReplicaKind};
 use crate::protocol::{GroupId, Lattice};
 
 /// Every kind of store, in the order in which lists have them.
-pub static KINDS: [&KindRow; 2] = [&local::ROW, &replicated::ROW];
+pub static KINDS: [&KindRow; 3] = [&local::ROW, &replicated::ROW, &quorum::ROW];
 
 /// What is known of a kind whatever its parameters are.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub enum StoreKind {
     Local(LocalStore),
     /// See [`ReplicatedStore`].
     Replicated(ReplicatedStore),
+    /// See [`QuorumStore`].
+    Quorum(QuorumStore),
 }
 
 impl StoreKind {
@@ -52,6 +56,7 @@ impl StoreKind {
         match self {
             Self::Local(store) => store,
             Self::Replicated(store) => store,
+            Self::Quorum(store) => store,
         }
     }
 

@@ -37,7 +37,10 @@ impl ReplicatedStore {
 fn parse(arguments: &mut Arguments<'_, '_>) -> Result<StoreKind, ParseArchitectureError> {
     let replicas = arguments.count()?.unwrap_or(DEFAULT_SIZE);
     if arguments.named(&[])?.is_some() || arguments.has_more() {
-        return Err(ParseArchitectureError::InsideReplica(replicas));
+        return Err(ParseArchitectureError::InsideReplica(
+            "replicated",
+            replicas,
+        ));
     }
     Ok(StoreKind::Replicated(ReplicatedStore::new(replicas)?))
 }

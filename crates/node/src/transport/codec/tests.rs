@@ -107,6 +107,7 @@ fn every_response_survives_the_wire_and_no_prefix_of_it_does() {
     ] {
         check_response(&Response::Refused(refusal));
     }
+    check_response(&Response::Indefinite);
     let siblings = [
         Sibling {
             value: b"",

@@ -1,0 +1,204 @@
+//! `quorum(n, r = …, w = …, write-back = on|off)`: replicas of every key, of which an operation waits
+//! for some.
+
+use super::{KindFacts, KindRow, Losses, Promise, StoreKind, WitnessKind};
+use crate::protocol::Lattice;
+use crate::replica::QuorumRule;
+use crate::server::architecture::DEFAULT_SIZE;
+use crate::server::parse::{Arguments, ParseArchitectureError};
+use crate::server::{ImpossibleSize, REPLICAS_MAX, ReplicaKind};
+
+const READ: &str = "r";
+const WRITE: &str = "w";
+const WRITE_BACK: &str = "write-back";
+
+pub(super) static ROW: KindRow = KindRow {
+    name: "quorum",
+    help: "3 replicas, of which an operation waits for a majority; linearizable",
+    sharded: "sharded_quorum",
+    sharded_help: "3 shards of 3 replicas; each shard as quorum",
+    usual: StoreKind::Quorum(QuorumStore {
+        replicas: DEFAULT_SIZE,
+        rule: QuorumRule::majorities(DEFAULT_SIZE),
+    }),
+    lattices: &[],
+    parse,
+};
+
+/// This many replicas of every key, of which an operation waits for some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct QuorumStore {
+    replicas: u16,
+    rule: QuorumRule,
+}
+
+impl QuorumStore {
+    pub(in crate::server) const fn new(
+        replicas: u16,
+        rule: QuorumRule,
+    ) -> Result<Self, ImpossibleSize> {
+        match replicas {
+            0 => return Err(ImpossibleSize::Zero("quorum")),
+            1..=REPLICAS_MAX => {}
+            _ => return Err(ImpossibleSize::TooManyReplicas(replicas)),
+        }
+        let (name, count) = if rule.read == 0 || rule.read > replicas {
+            (READ, rule.read)
+        } else {
+            (WRITE, rule.write)
+        };
+        if count == 0 || count > replicas {
+            return Err(ImpossibleSize::ImpossibleQuorum {
+                name,
+                count,
+                replicas,
+            });
+        }
+        Ok(Self { replicas, rule })
+    }
+}
+
+fn parse(arguments: &mut Arguments<'_, '_>) -> Result<StoreKind, ParseArchitectureError> {
+    let replicas = arguments.count()?.unwrap_or(DEFAULT_SIZE);
+    let mut rule = QuorumRule::majorities(replicas);
+    while let Some((name, value)) = arguments.named(&[READ, WRITE, WRITE_BACK])? {
+        match name {
+            READ => rule.read = count(value)?,
+            WRITE => rule.write = count(value)?,
+            _ => rule.write_back = is_on(value)?,
+        }
+    }
+    if arguments.has_more() {
+        return Err(ParseArchitectureError::InsideReplica("quorum", replicas));
+    }
+    Ok(StoreKind::Quorum(QuorumStore::new(replicas, rule)?))
+}
+
+fn count(value: &str) -> Result<u16, ParseArchitectureError> {
+    let parsed = value.parse();
+    parsed.map_err(|_| ParseArchitectureError::NotACount(value.to_owned()))
+}
+
+fn is_on(value: &str) -> Result<bool, ParseArchitectureError> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(ParseArchitectureError::NotASwitch(value.to_owned())),
+    }
+}
+
+impl KindFacts for QuorumStore {
+    fn row(&self) -> &'static KindRow {
+        &ROW
+    }
+
+    fn size(&self) -> u16 {
+        self.replicas
+    }
+
+    fn parameters(&self) -> String {
+        let usual = QuorumRule::majorities(self.replicas);
+        let mut parameters = Vec::new();
+        if self.replicas != DEFAULT_SIZE || self.rule != usual {
+            parameters.push(self.replicas.to_string());
+        }
+        if (self.rule.read, self.rule.write) != (usual.read, usual.write) {
+            parameters.push(format!("{READ} = {}", self.rule.read));
+            parameters.push(format!("{WRITE} = {}", self.rule.write));
+        }
+        if !self.rule.write_back {
+            parameters.push(format!("{WRITE_BACK} = off"));
+        }
+        parameters.join(", ")
+    }
+
+    /// Majorities of them: what it waits for is said of the replicas that there were.
+    fn with_replicas(&self, replicas: u16) -> Result<StoreKind, ImpossibleSize> {
+        let rule = QuorumRule::majorities(replicas);
+        Ok(StoreKind::Quorum(Self::new(replicas, rule)?))
+    }
+
+    fn replica(&self, _: Lattice) -> ReplicaKind {
+        ReplicaKind::Quorum(self.rule)
+    }
+
+    fn promise(&self, _: Lattice) -> Promise {
+        match (self.rule.meets(self.replicas), self.rule.write_back) {
+            (true, true) => Promise::Linearizable,
+            (true, false) => Promise::Regular,
+            (false, _) => Promise::Eventual,
+        }
+    }
+
+    fn witness(&self, _: Lattice) -> WitnessKind {
+        WitnessKind::Versions
+    }
+
+    /// It takes consensus.
+    fn compares_and_sets(&self) -> bool {
+        false
+    }
+
+    fn has_copies(&self) -> bool {
+        true
+    }
+
+    /// What a majority of memories had may be lost with them.
+    fn losses_of_memory(&self) -> Losses {
+        Losses::MayLose
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Architecture;
+
+    #[track_caller]
+    fn promise(text: &str) -> Promise {
+        let architecture: Architecture = text.parse().expect(text);
+        let kind = architecture.kind();
+        kind.facts().promise(Lattice::default())
+    }
+
+    #[test]
+    fn what_it_waits_for_is_read_and_printed_in_the_shortest_form() {
+        for (text, printed) in [
+            ("Quorum( 5 )", "quorum(5)"),
+            ("quorum(r = 2)", "quorum"),
+            ("quorum(3, w=1, r =1)", "quorum(3, r = 1, w = 1)"),
+            ("quorum(5, write_back = off)", "quorum(5, write-back = off)"),
+            ("sharded(2, quorum(5))", "sharded(2, quorum(5))"),
+            ("sharded(quorum)", "sharded_quorum"),
+        ] {
+            let architecture: Architecture = text.parse().expect(text);
+            assert_eq!(architecture.to_string(), printed);
+            assert_eq!(printed.parse(), Ok(architecture));
+        }
+    }
+
+    #[test]
+    fn what_it_waits_for_decides_what_it_promises() {
+        assert_eq!(promise("quorum"), Promise::Linearizable);
+        assert_eq!(promise("quorum(5, r = 2, w = 4)"), Promise::Linearizable);
+        assert_eq!(promise("quorum(5, r = 2, w = 3)"), Promise::Eventual);
+        assert_eq!(promise("quorum(write-back = off)"), Promise::Regular);
+        assert_eq!(promise("quorum(r = 1, w = 1)"), Promise::Eventual);
+    }
+
+    #[test]
+    fn a_quorum_that_cannot_be_is_refused_with_what_could_be_meant() {
+        for (text, told) in [
+            ("quorum(0)", "quorum of nothing"),
+            ("quorum(3, r = 4)", "r = 4 of 3 replicas: give 1 to 3"),
+            ("quorum(3, w = 0)", "w = 0 of 3 replicas: give 1 to 3"),
+            ("quorum(3, n = 4)", "`quorum` has no parameter `n`"),
+            ("quorum(3, r = two)", "`two` is not a count"),
+            ("quorum(3, write-back = no)", "`no` is neither on nor off"),
+            ("quorum(5, local)", "as in sharded(3, quorum(5))"),
+        ] {
+            let refused = text.parse::<Architecture>().expect_err(text).to_string();
+            assert!(refused.contains(told), "{text}: {refused}");
+        }
+    }
+}
