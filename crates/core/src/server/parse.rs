@@ -55,6 +55,9 @@ pub enum ParseArchitectureError {
         /// The parameters that it has.
         known: String,
     },
+    /// A parameter has two values.
+    #[error("`{0}` is given twice: leave one out")]
+    GivenTwice(&'static str),
     /// A number was expected.
     #[error("`{0}` is not a count from 1 to 65535")]
     NotACount(String),
@@ -122,6 +125,8 @@ pub(super) struct Arguments<'p, 'a> {
     /// Whether anything was read in them.
     is_begun: bool,
     after_comma: bool,
+    /// The parameters by name that were read.
+    given: Vec<&'static str>,
 }
 
 impl<'a> Arguments<'_, 'a> {
@@ -168,6 +173,10 @@ impl<'a> Arguments<'_, 'a> {
                 known: listed(known.iter().copied()),
             });
         };
+        if self.given.contains(name) {
+            return Err(ParseArchitectureError::GivenTwice(name));
+        }
+        self.given.push(name);
         let value = ahead.word(|c| !matches!(c, ',' | ')' | '(')).trim();
         self.parser.rest = ahead.rest;
         (self.is_begun, self.after_comma) = (true, false);
@@ -221,6 +230,7 @@ impl<'a> Parser<'a> {
             is_open: false,
             is_begun: false,
             after_comma: false,
+            given: Vec::new(),
         };
         let kind = (row.parse)(&mut arguments)?;
         if arguments.is_open {
@@ -397,6 +407,7 @@ mod tests {
                 is_open: false,
                 is_begun: false,
                 after_comma: false,
+                given: Vec::new(),
             };
             let count = arguments.count()?;
             let mut named = String::new();

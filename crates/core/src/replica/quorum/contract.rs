@@ -34,6 +34,20 @@ impl QuorumRule {
         self.read as u32 + self.write as u32 > replicas as u32
     }
 
+    /// The same rule among another number of replicas: majorities of `before` become majorities of
+    /// `replicas`, and other numbers stay.
+    #[must_use]
+    pub const fn among(self, before: u16, replicas: u16) -> Self {
+        let (usual, wanted) = (Self::majorities(before), Self::majorities(replicas));
+        if self.read == usual.read && self.write == usual.write {
+            return Self {
+                write_back: self.write_back,
+                ..wanted
+            };
+        }
+        self
+    }
+
     /// How many others must be whole for one that came back empty to answer again: so many as meet
     /// every write that it took part in, and each other.
     #[must_use]

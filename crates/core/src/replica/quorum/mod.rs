@@ -78,6 +78,8 @@ pub struct Quorum {
 
 /// A chunk that has come, without its puts: see [`QuorumWords::Chunk`].
 struct Chunk {
+    /// Whether its sender knew which life of the receiver it answered.
+    to_this_life: bool,
     pull: Pull,
     /// The key of its last put.
     last: Option<Box<[u8]>>,
@@ -181,6 +183,7 @@ impl Quorum {
             return self.ignore_message();
         }
         self.peers.heard(from);
+        let to_this_life = body.lives.contains(&self.origin);
         match body.words {
             QuorumWords::Query {
                 operation,
@@ -212,6 +215,7 @@ impl Quorum {
                     self.keep(update, out);
                 }
                 let chunk = Chunk {
+                    to_this_life,
                     pull,
                     last,
                     more,

@@ -72,6 +72,11 @@ impl Quorum {
         let Some(recovery) = &mut self.recovery else {
             return;
         };
+        if !chunk.to_this_life {
+            // It was sent to an earlier life: its sender may have taken writes since whose
+            // acknowledgements that life's votes are part of.
+            return;
+        }
         let transfer = recovery.0.entry(from).or_default();
         let starts = chunk.pull.after.is_none();
         let came_to_be_whole = starts && transfer.done && !transfer.whole && chunk.whole;
@@ -141,7 +146,10 @@ impl Quorum {
         let transfer = transfers.and_then(|transfers| transfers.get(&node));
         let pull = Pull {
             part: None,
-            after: transfer.and_then(|transfer| transfer.after.clone()),
+            // From the start where all of it has come, and is wanted again.
+            after: transfer
+                .filter(|transfer| !transfer.done)
+                .and_then(|transfer| transfer.after.clone()),
         };
         self.send(node, QuorumWords::Pull(pull), out);
     }

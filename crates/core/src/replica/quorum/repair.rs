@@ -6,16 +6,17 @@
 //! its own. The peer does the same in its turn. One message is under way at a time, and a
 //! comparison pulls a bounded number of chunks.
 //!
-//! Messages get lost, so a replica gives up a comparison that has not moved for so many rounds of
-//! the timer, and begins the next. How long an answer takes it does not know: it waits twice as
-//! long as the last answer took, and twice as long again each time that none came.
+//! Messages get lost, so a replica asks again after one round of its timer, two, four and so on. It
+//! gives up a comparison that has not moved for so many rounds, and begins the next. How long an
+//! answer takes it does not know: it waits twice as long as the last answer took, and twice as long
+//! again each time that none came.
 
 use super::registers::{FANOUT, differing};
 use super::{Chunk, Effects, Quorum};
 use crate::protocol::{NodeId, Pull, QuorumWords};
 
 /// The most rounds of the timer that a replica waits for an answer.
-const PATIENCE_MAX: u16 = 256;
+const PATIENCE_MAX: u16 = 64;
 
 /// How many rounds of the timer a replica waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +53,10 @@ impl Quorum {
         if let Some(repair) = &mut self.repair {
             repair.waited += 1;
             if repair.waited <= self.patience.0 {
+                if repair.waited.is_power_of_two() {
+                    let (peer, waits_for) = (repair.peer, repair.waits_for.clone());
+                    self.ask_in_repair(peer, waits_for, out);
+                }
                 return;
             }
             self.patience.0 = (2 * self.patience.0).min(PATIENCE_MAX);
@@ -175,6 +180,13 @@ impl Quorum {
         repair.waits_for = Awaited::Digests(Some(group));
         let peer = repair.peer;
         self.ask_to_compare(peer, Some(group), out);
+    }
+
+    fn ask_in_repair<E: Effects>(&mut self, peer: NodeId, what: Awaited, out: &mut E) {
+        match what {
+            Awaited::Digests(group) => self.ask_to_compare(peer, group, out),
+            Awaited::Chunk(pull) => self.send(peer, QuorumWords::Pull(pull), out),
+        }
     }
 
     fn ask_to_compare<E: Effects>(&mut self, peer: NodeId, group: Option<u8>, out: &mut E) {

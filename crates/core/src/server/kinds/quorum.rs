@@ -112,9 +112,9 @@ impl KindFacts for QuorumStore {
         parameters.join(", ")
     }
 
-    /// Majorities of them: what it waits for is said of the replicas that there were.
+    /// Majorities stay majorities, and numbers that were given stay what they are.
     fn with_replicas(&self, replicas: u16) -> Result<StoreKind, ImpossibleSize> {
-        let rule = QuorumRule::majorities(replicas);
+        let rule = self.rule.among(self.replicas, replicas);
         Ok(StoreKind::Quorum(Self::new(replicas, rule)?))
     }
 
@@ -178,6 +178,21 @@ mod tests {
     }
 
     #[test]
+    fn with_more_replicas_it_waits_as_it_was_told() {
+        for (text, grown) in [
+            ("quorum", "quorum(5)"),
+            ("quorum(write-back = off)", "quorum(5, write-back = off)"),
+            ("quorum(r = 1, w = 1)", "quorum(5, r = 1, w = 1)"),
+        ] {
+            let architecture: Architecture = text.parse().expect(text);
+            let grown: Architecture = grown.parse().expect(grown);
+            assert_eq!(architecture.with_replicas(5), Ok(grown));
+        }
+        let all: Architecture = "quorum(r = 3, w = 3)".parse().expect("it");
+        assert!(all.with_replicas(2).is_err(), "three of two");
+    }
+
+    #[test]
     fn what_it_waits_for_decides_what_it_promises() {
         assert_eq!(promise("quorum"), Promise::Linearizable);
         assert_eq!(promise("quorum(5, r = 2, w = 4)"), Promise::Linearizable);
@@ -193,6 +208,7 @@ mod tests {
             ("quorum(3, r = 4)", "r = 4 of 3 replicas: give 1 to 3"),
             ("quorum(3, w = 0)", "w = 0 of 3 replicas: give 1 to 3"),
             ("quorum(3, n = 4)", "`quorum` has no parameter `n`"),
+            ("quorum(3, r = 1, r = 2)", "`r` is given twice"),
             ("quorum(3, r = two)", "`two` is not a count"),
             ("quorum(3, write-back = no)", "`no` is neither on nor off"),
             ("quorum(5, local)", "as in sharded(3, quorum(5))"),

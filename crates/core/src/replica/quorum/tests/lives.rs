@@ -147,6 +147,75 @@ fn one_who_answered_before_it_was_whole_is_asked_again() {
 }
 
 #[test]
+fn a_state_of_several_chunks_is_asked_for_from_its_start_once_its_sender_is_whole() {
+    let rule = QuorumRule {
+        read: 3,
+        write: 3,
+        write_back: true,
+    };
+    let mut group = Group::new(5, rule);
+    for key in 0..40 {
+        group.put(2, &format!("key{key}"), &"v".repeat(4_000));
+        group.deliver_among(&[0, 1, 2, 3, 4]);
+    }
+    group.come_back_empty(0);
+    group.come_back_empty(1);
+    // Replica 1 has all that 2 has, and has heard of too few to be whole.
+    group.deliver_among(&[1, 2]);
+    assert!(group.is_recovering(1));
+    group.fire(0, QuorumTimer::Retry);
+    group.deliver_among(&[0, 1]);
+    group.deliver_among(&[0, 2]);
+    group.deliver_among(&[0, 3]);
+    assert!(group.is_recovering(0), "two are whole");
+    group.deliver_among(&[1, 3]);
+    group.deliver_among(&[1, 4]);
+    assert!(!group.is_recovering(1));
+    group.lose(4);
+    group.fire(0, QuorumTimer::Retry);
+    group.deliver_among(&[0, 1]);
+    assert!(!group.is_recovering(0));
+}
+
+#[test]
+fn a_state_that_was_sent_to_an_earlier_life_does_not_count() {
+    let mut group = with_a_put();
+    group.come_back_empty(1);
+    group.fire(1, QuorumTimer::Retry);
+    group.deliver(1, 2);
+    // The answers of replica 2 to the first life take long.
+    let (late, others) = std::mem::take(&mut group.under_way)
+        .into_iter()
+        .partition(|(from, to, _)| (*from, *to) == (2, 1));
+    group.under_way = others;
+    group.fire(1, QuorumTimer::Retry);
+    group.deliver_among(&[0, 1, 2]);
+    assert!(!group.is_recovering(1));
+    // Replica 0 hears nothing of a put.
+    let put = group.put(1, "x", "new");
+    for _ in 0..2 {
+        group.fire(1, QuorumTimer::Retry);
+    }
+    group.deliver_among(&[1, 2]);
+    assert!(matches!(group.reply(put), Some(Reply::Put(_))));
+    group.under_way.clear();
+    group.come_back_empty(1);
+    let fresh = std::mem::replace(&mut group.under_way, late);
+    group.deliver(2, 1);
+    group.under_way = fresh;
+    group.deliver_among(&[0, 1]);
+    assert!(
+        group.is_recovering(1),
+        "replica 2 has said nothing to this life"
+    );
+    group.deliver_among(&[1, 2]);
+    assert!(!group.is_recovering(1));
+    let get = group.get(1, "x");
+    group.deliver_among(&[0, 1]);
+    group.assert_found(get, "new");
+}
+
+#[test]
 fn a_replica_that_was_not_whole_when_its_process_ended_is_not_whole_afterwards() {
     let mut group = with_a_put();
     group.come_back_empty(1);

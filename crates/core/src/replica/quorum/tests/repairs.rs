@@ -70,12 +70,27 @@ fn equal_replicas_say_no_more_than_that_they_are() {
 }
 
 #[test]
-fn a_lost_message_is_waited_for_a_while_and_then_the_next_comparison_begins() {
+fn what_got_lost_is_asked_for_again() {
     let mut group = with_a_replica_behind(5, 10);
     group.fire(2, QuorumTimer::AntiEntropy);
     group.deliver(2, 0);
     group.under_way.clear();
-    assert_eq!(rounds_until_equal(&mut group), 2);
+    assert_eq!(rounds_until_equal(&mut group), 1);
+}
+
+#[test]
+fn who_does_not_answer_is_given_up_and_asked_about_ever_later() {
+    let mut group = with_a_replica_behind(5, 10);
+    let mut asked = Vec::new();
+    for round in 0..200 {
+        if !group.fire(2, QuorumTimer::AntiEntropy).sent.is_empty() {
+            asked.push(round);
+        }
+        group.under_way.clear();
+    }
+    assert!((10..60).contains(&asked.len()), "{asked:?}");
+    let longest = asked.windows(2).map(|pair| pair[1] - pair[0]).max();
+    assert!(longest <= Some(64), "{asked:?}");
 }
 
 #[test]
