@@ -10,8 +10,11 @@ use kvs_zoo::sim::{self, Plan};
 use kvs_zoo::workload::Workload;
 
 const STEPS: u64 = 800;
-/// What is searched at most, for a seed that shows a bug and for one that has what is changed.
+/// What is searched at most, for a seed that has what is changed.
 const SEEDS: std::ops::Range<u64> = 0..120;
+/// The same for a seed that shows a bug. Most show in one of the first ten, and that a quorum does
+/// not write back in one of two hundred.
+const SEEDS_OF_BUGS: std::ops::Range<u64> = 0..2_000;
 /// How many rows of a history are changed, each by itself.
 const CHANGES: usize = 24;
 /// Every so many-th reply of a history carries no evidence.
@@ -60,7 +63,7 @@ fn every_planted_bug_makes_a_history_under_faults_invalid() {
         let facts = bug.facts();
         let lattice = facts.lattice.unwrap_or_default();
         let architecture = || Architecture::from(facts.store);
-        let shows = SEEDS.into_iter().find(|seed| {
+        let shows = SEEDS_OF_BUGS.into_iter().find(|seed| {
             let (run, has_faults) = recorded(*seed, (architecture(), lattice, Some(bug)), false);
             let verdict = judged(&run.history).verdict();
             if never_rests(&bug) && run.verdict.way() == "liveness" {
