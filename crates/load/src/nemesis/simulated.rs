@@ -25,12 +25,22 @@ pub struct SimRow {
     pub way: Option<&'static str>,
     /// What happens, as one sentence.
     pub meaning: &'static str,
-    /// Whether a store can have it only where some key has more than one replica: without, there is
-    /// no message between replicas, and nothing else that keeps a node's state.
-    pub needs_peers: bool,
+    /// What a store must have to meet it.
+    pub needs: Needs,
     /// Draws one, where it comes from time to time; otherwise it comes with a chance for each
     /// message or sync.
     pub draw: Option<fn(&mut dyn SimDraws) -> Strike>,
+}
+
+/// What a store must have to meet a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// Some key with more than one replica: without, there is no message between replicas.
+    Peers,
+    /// The same, and a node that lost its state must be able to get it back from others.
+    Copies,
 }
 
 /// What a fault of a simulated world is drawn from: the world, and a stream of its own.
@@ -160,7 +170,11 @@ impl SimFault {
     #[must_use]
     pub fn can_meet(self, architecture: &Architecture) -> bool {
         let has_peers = || architecture.groups().iter().any(|group| group.len() > 1);
-        !self.0.needs_peers || has_peers()
+        match self.0.needs {
+            Needs::Nothing => true,
+            Needs::Peers => has_peers(),
+            Needs::Copies => has_peers() && architecture.kind().facts().has_copies(),
+        }
     }
 }
 

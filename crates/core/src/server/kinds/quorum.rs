@@ -139,8 +139,10 @@ impl KindFacts for QuorumStore {
         false
     }
 
+    /// Not where it takes more others than there are to know of every put: one writes where another
+    /// reads.
     fn has_copies(&self) -> bool {
-        true
+        self.rule.recovers_from(self.replicas) < self.replicas
     }
 
     /// What a majority of memories had may be lost with them.
@@ -174,6 +176,20 @@ mod tests {
             let architecture: Architecture = text.parse().expect(text);
             assert_eq!(architecture.to_string(), printed);
             assert_eq!(printed.parse(), Ok(architecture));
+        }
+    }
+
+    #[test]
+    fn one_that_came_back_empty_recovers_where_others_know_of_every_put() {
+        for (text, recovers) in [
+            ("quorum", true),
+            ("quorum(3, r = 1, w = 3)", true),
+            ("quorum(3, r = 1, w = 1)", false),
+            ("quorum(2, r = 2, w = 1)", false),
+            ("quorum(1)", false),
+        ] {
+            let architecture: Architecture = text.parse().expect(text);
+            assert_eq!(architecture.kind().facts().has_copies(), recovers, "{text}");
         }
     }
 

@@ -8,7 +8,7 @@ use super::{Draws, FaultKind, FaultRow, Part, Written, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::plan::PlanError;
 use crate::nemesis::reach::Harm;
-use crate::nemesis::simulated::{SimDraws, SimFault, SimRow};
+use crate::nemesis::simulated::{Needs, SimDraws, SimFault, SimRow};
 use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
@@ -36,7 +36,7 @@ static SIMULATED: SimRow = SimRow {
     name: "clock",
     way: None,
     meaning: "A node's wall clock is wrong, drifts and jumps.",
-    needs_peers: false,
+    needs: Needs::Nothing,
     draw: Some(|draws| fault(jump(draws), &[draws.node()]).into()),
 };
 

@@ -7,7 +7,7 @@ use super::{Draws, FaultKind, FaultRow, Part, Written, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::plan::PlanError;
 use crate::nemesis::reach::Harm;
-use crate::nemesis::simulated::{SimFault, SimRow};
+use crate::nemesis::simulated::{Needs, SimFault, SimRow};
 use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
@@ -39,7 +39,7 @@ static SIMULATED: SimRow = SimRow {
     name: "disk",
     way: None,
     meaning: "Syncs take time and fail; a crash loses or tears what is not synced.",
-    needs_peers: false,
+    needs: Needs::Nothing,
     draw: None,
 };
 

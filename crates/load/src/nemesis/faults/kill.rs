@@ -3,7 +3,7 @@
 use super::{Draws, FaultKind, FaultRow, Part, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::reach::Harm;
-use crate::nemesis::simulated::{SimFault, SimRow};
+use crate::nemesis::simulated::{Needs, SimFault, SimRow};
 
 pub(super) static ROW: FaultRow = FaultRow {
     name: "kill",
@@ -30,7 +30,7 @@ static CRASH: SimRow = SimRow {
     name: "crash",
     way: None,
     meaning: "A node's process ends and comes back with its state.",
-    needs_peers: false,
+    needs: Needs::Nothing,
     draw: Some(|draws| fault(vec![Harm::Killed(draws.node())]).into()),
 };
 
@@ -39,7 +39,7 @@ static AMNESIA: SimRow = SimRow {
     name: "amnesia",
     way: None,
     meaning: "A node's process ends and comes back without its state.",
-    needs_peers: true,
+    needs: Needs::Copies,
     draw: Some(|draws| fault(vec![Harm::Wiped(draws.node())]).into()),
 };
 

@@ -7,7 +7,7 @@ use super::{Draws, FaultKind, FaultRow, Part, Written, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::plan::PlanError;
 use crate::nemesis::reach::Harm;
-use crate::nemesis::simulated::{SimFault, SimRow};
+use crate::nemesis::simulated::{Needs, SimFault, SimRow};
 use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
@@ -42,7 +42,7 @@ static LOSS: SimRow = SimRow {
     name: "loss",
     way: Some(PacketFault::Loss.name()),
     meaning: "A message between replicas is lost.",
-    needs_peers: true,
+    needs: Needs::Peers,
     draw: None,
 };
 
@@ -51,7 +51,7 @@ static DUPLICATE: SimRow = SimRow {
     name: "duplicate",
     way: Some(PacketFault::Duplicate.name()),
     meaning: "A message between replicas arrives twice.",
-    needs_peers: true,
+    needs: Needs::Peers,
     draw: None,
 };
 
@@ -60,7 +60,7 @@ static REORDER: SimRow = SimRow {
     name: "reorder",
     way: Some(PacketFault::Reorder.name()),
     meaning: "A message between replicas overtakes an earlier one.",
-    needs_peers: true,
+    needs: Needs::Peers,
     draw: None,
 };
 
@@ -69,7 +69,7 @@ static DELAY: SimRow = SimRow {
     name: "delay",
     way: Some(PacketFault::Delay.name()),
     meaning: "A message takes much longer than usual.",
-    needs_peers: true,
+    needs: Needs::Peers,
     draw: None,
 };
 

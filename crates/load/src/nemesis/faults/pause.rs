@@ -3,7 +3,7 @@
 use super::{Draws, FaultKind, FaultRow, Part, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::reach::Harm;
-use crate::nemesis::simulated::{SimFault, SimRow};
+use crate::nemesis::simulated::{Needs, SimFault, SimRow};
 
 pub(super) static ROW: FaultRow = FaultRow {
     name: "pause",
@@ -30,7 +30,7 @@ static SIMULATED: SimRow = SimRow {
     name: "pause",
     way: None,
     meaning: "A node stops for a while; its inputs queue and its timers fire late.",
-    needs_peers: false,
+    needs: Needs::Nothing,
     draw: Some(|draws| fault(vec![Harm::Paused(draws.node())]).into()),
 };
 

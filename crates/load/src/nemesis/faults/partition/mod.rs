@@ -15,7 +15,7 @@ use super::{Draws, FaultKind, FaultRow, Part, Written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::plan::PlanError;
 use crate::nemesis::reach::Harm;
-use crate::nemesis::simulated::{SimDraws, SimFault, SimRow, Strike};
+use crate::nemesis::simulated::{Needs, SimDraws, SimFault, SimRow, Strike};
 use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
@@ -51,7 +51,7 @@ static TWO_SIDES: SimRow = SimRow {
     name: "partition",
     way: None,
     meaning: "Some replicas cannot talk to the others.",
-    needs_peers: true,
+    needs: Needs::Peers,
     draw: Some(two_sides),
 };
 
@@ -60,7 +60,7 @@ static ONE_WAY: SimRow = SimRow {
     name: "one-way",
     way: Some(PartitionShape::Asymmetric.name()),
     meaning: "Some replicas cannot be heard by the others, but hear them.",
-    needs_peers: true,
+    needs: Needs::Peers,
     draw: Some(one_way),
 };
 
@@ -69,7 +69,7 @@ static CLIENT_CUT: SimRow = SimRow {
     name: "client-cut",
     way: Some(PartitionShape::Clients.name()),
     meaning: "A client cannot talk to some nodes.",
-    needs_peers: false,
+    needs: Needs::Nothing,
     draw: Some(client_cut),
 };
 
@@ -78,7 +78,7 @@ static DISCONNECT: SimRow = SimRow {
     name: "disconnect",
     way: None,
     meaning: "The connections of all clients to a node break.",
-    needs_peers: false,
+    needs: Needs::Nothing,
     draw: Some(disconnect),
 };
 
