@@ -64,7 +64,7 @@ pub struct RunRecord {
 pub struct Configuration {
     /// The architecture as `--arch` takes it.
     pub architecture: String,
-    /// The lattice of replicated values; absent where nothing is replicated.
+    /// The lattice of replicated values; absent where none decides what puts mean.
     pub lattice: Option<String>,
     /// How many nodes.
     pub nodes: u32,
@@ -94,6 +94,14 @@ pub struct Configuration {
     /// What is known of a foreign store; absent for a store of the zoo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreRecord>,
+}
+
+impl Configuration {
+    /// Whether a key is on more than one node.
+    #[must_use]
+    pub const fn is_replicated(&self) -> bool {
+        self.nodes > self.groups
+    }
 }
 
 /// A foreign store: one that is not of the zoo.

@@ -81,9 +81,12 @@ pub(super) fn stored(configuration: &Configuration) -> String {
         "process" => String::new(),
         host => format!(", host {host}"),
     };
-    match (configuration.durability.as_str(), &configuration.lattice) {
-        ("memory", None) => format!("stored in memory (a killed node loses all it has){host}"),
-        ("memory", Some(_)) => {
+    match (
+        configuration.durability.as_str(),
+        configuration.is_replicated(),
+    ) {
+        ("memory", false) => format!("stored in memory (a killed node loses all it has){host}"),
+        ("memory", true) => {
             format!("stored in memory (a killed node loses what no other node has){host}")
         }
         (durability, _) => format!("stored on {durability}, acknowledged when synced{host}"),

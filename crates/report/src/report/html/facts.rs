@@ -173,6 +173,11 @@ pub(super) fn facts(record: &RunRecord) -> Vec<(&'static str, String)> {
     let configuration = &record.configuration;
     let context = sentences::with_context(configuration);
     let lattice = configuration.lattice.as_deref();
+    let without_lattice = if configuration.is_replicated() {
+        "none: a key holds one value"
+    } else {
+        "none: nothing is replicated"
+    };
     let mut facts = match &configuration.store {
         Some(store) => vec![
             ("Store", configuration.architecture.clone()),
@@ -180,10 +185,7 @@ pub(super) fn facts(record: &RunRecord) -> Vec<(&'static str, String)> {
         ],
         None => vec![
             ("Architecture", configuration.architecture.clone()),
-            (
-                "Lattice",
-                lattice.unwrap_or("none: nothing is replicated").to_owned(),
-            ),
+            ("Lattice", lattice.unwrap_or(without_lattice).to_owned()),
         ],
     };
     facts.extend([
