@@ -275,6 +275,18 @@ pub(crate) const CATCHES: &[Catch] = &[
             "client 2 asks",
         ],
     },
+    Catch {
+        bug: Bug::HintExpires,
+        model: "sloppy",
+        property: AN_ORDER_EXPLAINS_ALL,
+        path: &[
+            "client 0 asks",
+            "n0 asks again",
+            "n0 -> n2 hint",
+            "n2 -> n0 written",
+            "n0 restarts empty",
+        ],
+    },
 ];
 
 #[cfg(test)]

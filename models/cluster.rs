@@ -19,12 +19,9 @@ use crate::properties::{
     A_CHANGE_IS_LOST, A_CONTEXT_IS_LOST, A_GET_GOES_BACK, A_LATE_PUT_IS_TAKEN, A_QUEUE_IS_FULL,
     A_REQUEST_IS_REFUSED,
 };
-use crate::recording::Recording;
+use crate::recording::{READER, Recording};
 use crate::reply::{Reply, Witness};
 use crate::shared::Shared;
-
-/// The session of the final reads.
-const READER: u32 = u32::MAX;
 
 /// A state of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -138,13 +135,12 @@ impl Cluster {
         model.infirmary.heal(model, &self.nodes)
     }
 
-    /// Whether registers still explain all when every node is read in the end: their puts have no
-    /// identity by which [`crate::properties::NOTHING_IS_LOST`] could find them.
+    /// Whether what clients saw is still explained when every node is read in the end.
     pub(crate) fn final_reads_are_explained(&self, model: &ClusterModel) -> bool {
         let Some(recordings) = &self.recordings else {
             return true;
         };
-        if !recordings.iter().any(Recording::is_of_registers) {
+        if !recordings.iter().any(Recording::judges_final_reads) {
             return true;
         }
         let mut recordings = (**recordings).clone();

@@ -12,6 +12,7 @@ mod cluster;
 mod crashes;
 mod disk;
 mod disks;
+mod eventual;
 mod explore;
 mod healing;
 mod local;

@@ -69,6 +69,14 @@ pub(crate) const MODELS: &[Entry] = &[
         states: 15_187,
         model: disks,
     },
+    Entry {
+        name: "sloppy",
+        describe: "2 replicas of a sloppy quorum and a spare, a session that puts a key",
+        bounds: "any loss, 2 looks, rounds or hand-overs, 1 restart without the state",
+        size: Size::Small,
+        states: 25_760,
+        model: sloppy,
+    },
 ];
 
 fn settings() -> Settings {
@@ -168,6 +176,25 @@ fn disks(bug: Option<Bug>) -> ClusterModel {
     .deploy::<Lww, QuorumKVSServer<Lww>>(bug)
 }
 
+fn sloppy(bug: Option<Bug>) -> ClusterModel {
+    let rule = QuorumRule {
+        read: 1,
+        ..QuorumRule::majorities(2)
+    };
+    let store = Architecture::sloppy(2, 1, rule).expect("a possible rule");
+    Scenario {
+        scripts: vec![vec![put(0, "k", "a")]],
+        budget: Budget {
+            rounds: 2,
+            losses_of_memory: 1,
+            ..Budget::default()
+        },
+        settings: settings(),
+        ..Scenario::default()
+    }
+    .deploy_on(&store, Lattice::Lww, bug)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::explore::assert_holds;
@@ -195,6 +222,11 @@ mod tests {
     #[test]
     fn a_replica_that_comes_back_empty_loses_nothing() {
         assert_holds("quorum-forgets");
+    }
+
+    #[test]
+    fn what_a_sloppy_quorum_has_answered_is_there_in_the_end_if_one_memory_is_lost() {
+        assert_holds("sloppy");
     }
 
     #[test]

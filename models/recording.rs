@@ -7,13 +7,17 @@ use kvs_check::checker::{
     CausalReturn, CausalSibling, CausalTester, LwwReturn, LwwTester, StoreOp,
 };
 use kvs_check::history::{Version, origin};
-use kvs_core::protocol::{Dot, Lattice, Origin, Vector};
+use kvs_core::protocol::{Dot, Lattice, Origin, Refusal, Vector};
 use kvs_core::replica::ReplicaKind;
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
 use crate::client::Step;
+use crate::eventual::EventualTester;
 use crate::regular::RegularTester;
 use crate::reply::{Reply, Shown, Witness};
+
+/// The session of the final reads.
+pub(crate) const READER: u32 = u32::MAX;
 
 /// What clients did so far, by session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +25,7 @@ pub(crate) enum Recording {
     Linearizable(LinearizabilityTester<u32, Registers>),
     /// What is promised, and whether it would be linearizable, too.
     Regular(RegularTester, LinearizabilityTester<u32, Registers>),
+    Eventual(EventualTester),
     Causal(CausalTester<u32, &'static str, String>),
     Lww(LwwTester<u32, &'static str, String>),
 }
@@ -60,6 +65,7 @@ impl SequentialSpec for Registers {
 impl Recording {
     pub(crate) fn new(kind: ReplicaKind) -> Self {
         match kind {
+            ReplicaKind::Quorum(rule) if rule.sloppy => Self::Eventual(EventualTester::default()),
             ReplicaKind::Quorum(rule) if !rule.write_back => Self::Regular(
                 RegularTester::default(),
                 LinearizabilityTester::new(Registers::default()),
@@ -72,9 +78,13 @@ impl Recording {
         }
     }
 
-    /// Whether it is of registers, whose puts have no identity.
-    pub(crate) const fn is_of_registers(&self) -> bool {
-        matches!(self, Self::Linearizable(_) | Self::Regular(..))
+    /// Whether it judges what is read in the end: its puts have no identity by which
+    /// [`crate::properties::NOTHING_IS_LOST`] could find them.
+    pub(crate) const fn judges_final_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Linearizable(_) | Self::Regular(..) | Self::Eventual(_)
+        )
     }
 
     /// Whether a get showed less than an earlier one had, which regular registers may.
@@ -94,13 +104,17 @@ impl Recording {
                 regular.on_invoke(session, op.clone());
                 tester.on_invoke(session, op).map(|_| ())
             }
+            Self::Eventual(tester) => {
+                tester.on_invoke(session, op);
+                Ok(())
+            }
             Self::Causal(tester) => tester.on_invoke(session, op).map(|_| ()),
             Self::Lww(tester) => tester.on_invoke(session, op).map(|_| ()),
         };
         taken.expect("a session has one request under way, and values are unique");
     }
 
-    /// This life of a node answered. Says whether all that was recorded is still explained.
+    /// This life of a node answered; the session [`READER`] when all was healed. Says whether all that was recorded is still explained.
     pub(crate) fn answered(&mut self, session: u32, at: Origin, reply: &Reply) -> bool {
         let taken = match self {
             Self::Linearizable(tester) => tester.on_return(session, register(reply)).map(|_| ()),
@@ -108,6 +122,10 @@ impl Recording {
                 let answer = register(reply);
                 regular.on_return(session, &answer);
                 tester.on_return(session, answer).map(|_| ())
+            }
+            Self::Eventual(tester) => {
+                tester.on_return(session, reply, session == READER);
+                Ok(())
             }
             Self::Causal(tester) => tester.on_return(session, causal(reply)).map(|_| ()),
             Self::Lww(tester) => tester.on_return(session, lww(at, reply)).map(|_| ()),
@@ -127,6 +145,11 @@ impl Recording {
                 let refused = tester.on_return(session, RegisterReturn::Refused);
                 refused.map(|_| ())
             }
+            Self::Eventual(tester) => {
+                let refused = Reply::Refused(Refusal::Unavailable);
+                tester.on_return(session, &refused, false);
+                Ok(())
+            }
             Self::Causal(tester) => tester.on_return(session, CausalReturn::Refused).map(|_| ()),
             Self::Lww(tester) => tester.on_return(session, LwwReturn::Refused).map(|_| ()),
         };
@@ -138,6 +161,7 @@ impl Recording {
         match self {
             Self::Linearizable(tester) => tester.is_consistent(),
             Self::Regular(regular, _) => regular.is_consistent(),
+            Self::Eventual(tester) => tester.is_consistent(),
             Self::Causal(tester) => tester.is_consistent(),
             Self::Lww(tester) => tester.is_consistent(),
         }

@@ -27,7 +27,7 @@ step "the main command, for every architecture and lattice"
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 short=(--duration 1s --warmup 200ms --records 1000 --results "$results")
-for arch in local sharded quorum; do
+for arch in local sharded quorum sloppy; do
   cargo run --release --quiet -- --arch "$arch" --workload zipf "${short[@]}"
 done
 for arch in replicated sharded_replicated; do

@@ -17,6 +17,7 @@ trap 'rm -rf "$results"' EXIT
 TRIES=3
 
 contended=(--workload contended --duration 3s)
+parted=(--workload contended --nemesis partition --nemesis-interval 3s --duration 12s)
 kills=(--workload contended --rate 500 --sessions 2000 --nemesis kill --nemesis-targets one
   --nemesis-interval 4s --duration 34s)
 wanted=("$@")
@@ -78,6 +79,9 @@ exhibit no-inversion VALID sim --arch 'quorum(5)' --promise linearizable --keys 
   --seeds 0..300
 exhibit stale INVALID --arch 'quorum(r = 1, w = 1)' --promise linearizable "${contended[@]}"
 exhibit stale-eventual VALID --arch 'quorum(r = 1, w = 1)' "${contended[@]}"
+exhibit partition-sloppy INVALID --arch sloppy --promise regular "${parted[@]}"
+exhibit partition-eventual VALID --arch sloppy "${parted[@]}"
+exhibit partition-quorum VALID --arch quorum --promise linearizable "${parted[@]}"
 exhibit kill-quorum VALID --arch quorum "${kills[@]}"
 exhibit kill-replicated VALID --arch replicated "${kills[@]}"
 exhibit kill-local INVALID --arch local "${kills[@]}"

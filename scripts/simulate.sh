@@ -39,7 +39,7 @@ try() {
   fi
 }
 for arch in local sharded quorum "quorum(5)" "sharded(2, quorum)" "quorum(3, write-back = off)" \
-  "quorum(3, r = 1, w = 1)"; do
+  "quorum(3, r = 1, w = 1)" sloppy "sloppy(5, spares = 1)"; do
   try --arch "$arch"
 done
 for arch in replicated sharded_replicated "replicated(5)" "sharded(2, replicated(2))"; do

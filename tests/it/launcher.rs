@@ -302,6 +302,7 @@ fn start_line() -> String {
             incarnation: 0,
             group: GroupId(0),
             peers: Vec::new(),
+            spares: Vec::new(),
             kind: ReplicaKind::Local,
             shards: Vec::new(),
             settings: Settings::default(),

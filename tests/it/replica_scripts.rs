@@ -160,6 +160,7 @@ impl Cluster {
                 incarnation: 0,
                 group: GroupId(0),
                 peers: nodes.iter().copied().filter(|peer| peer != node).collect(),
+                spares: Vec::new(),
                 kind: ReplicaKind::Replicated(lattice),
                 shards: Vec::new(),
                 settings,

@@ -96,7 +96,14 @@ fn the_unbroken_store_raises_no_alarm() {
     .into_iter()
     .flat_map(|arch| lattices.map(|lattice| (arch, lattice)))
     .chain(
-        ["local", "sharded", "quorum", "sharded(2, quorum(5))"].map(|arch| (arch, Lattice::Causal)),
+        [
+            "local",
+            "sharded",
+            "quorum",
+            "sharded(2, quorum(5))",
+            "sloppy",
+        ]
+        .map(|arch| (arch, Lattice::Causal)),
     );
     for (arch, lattice) in all {
         for seed in 1_000..1_060 {

@@ -259,6 +259,8 @@ mod tests {
             "sharded_replicated lww",
             "quorum",
             "sharded_quorum",
+            "sloppy",
+            "sharded_sloppy",
         ];
         assert_eq!(names(&[]), zoo);
         assert_eq!(names(&[Architecture::local()]), ["local"]);

@@ -65,11 +65,13 @@ pub enum Bug {
     EmptyReplicaVotes,
     /// Quorum: a get takes the first answer.
     FirstAnswer,
+    /// Sloppy: a spare forgets a hint before it hands it over.
+    HintExpires,
 }
 
 impl Bug {
     /// Every planted bug, in the order in which they are declared.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::OverwritingMerge,
         Self::DeliveryBeforeDependencies,
         Self::ForgottenContext,
@@ -92,6 +94,7 @@ impl Bug {
         Self::ReusedVersion,
         Self::EmptyReplicaVotes,
         Self::FirstAnswer,
+        Self::HintExpires,
     ];
 
     /// The bug of this name, as `--bug` takes it.

@@ -76,6 +76,13 @@ impl World<'_> {
                     return Some(format!("{node} and {other} never agreed: {what}"));
                 }
             }
+            for node in &group.spares {
+                let status = status(node);
+                if !status.is_quiet() {
+                    let what = status.difference(&status);
+                    return Some(format!("{node} never came to rest: {what}"));
+                }
+            }
         }
         None
     }

@@ -361,9 +361,18 @@ impl World<'_> {
     }
 
     /// Whether a replica of a quorum may lose its state: only while so many others are whole as it
-    /// takes to recover.
+    /// takes to recover. Where a get may show what only one replica has, some other has to have all
+    /// of it.
     fn quorum_may_forget(&self, node: usize, rule: QuorumRule) -> bool {
-        let peers = &self.nodes[node].spec.peers;
+        let spec = &self.nodes[node].spec;
+        let replica = |node: NodeId| &self.nodes[usize::from(node.0)].replica;
+        if !rule.write_back && replica(spec.node).has_alone(spec.others().map(replica)) {
+            return false;
+        }
+        if spec.spares.contains(&spec.node) {
+            return true;
+        }
+        let peers = &spec.peers;
         let is_whole = |peer: &&NodeId| self.nodes[usize::from(peer.0)].replica.status().is_whole();
         let whole = peers.iter().filter(is_whole).count();
         let replicas = u16::try_from(peers.len() + 1).expect("bounded by REPLICAS_MAX");

@@ -413,6 +413,11 @@ fn quorums(draw: &mut Draw) -> QuorumSettings {
         } else {
             default.pending_max
         },
+        hints_max: if draw.chance(0.1) {
+            draw.magnitude(1, 10) as u32
+        } else {
+            default.hints_max
+        },
         ..default
     }
 }

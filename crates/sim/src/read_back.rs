@@ -83,7 +83,7 @@ impl Steps<Phase> for Unmeasured {
 }
 
 impl World<'_> {
-    /// Reads every key from every replica that has it.
+    /// Reads every key from every replica that serves it.
     pub(super) fn read_back(&mut self) {
         for status in self.nodes.iter().map(|node| node.replica.status()) {
             self.counters.add_replica(&status.counters);
@@ -93,7 +93,7 @@ impl World<'_> {
         for lane in 0..self.nodes.len() {
             for key in 0..self.clients.source.keys_end {
                 let group = self.ports.route(&key_name(key));
-                if group.id == self.nodes[lane].spec.group {
+                if group.nodes.contains(&self.nodes[lane].spec.node) {
                     self.read(lane as u32, key);
                 }
             }

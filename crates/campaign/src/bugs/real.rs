@@ -40,6 +40,8 @@ const fn workload(bug: Bug) -> &'static str {
         // Seen in keys that are not put again soon.
         Bug::ForeignKeys | Bug::UnloggedPut => "zipf",
         Bug::RestartReusesDots => "lonely-restart",
+        // What is lost must not be put again.
+        Bug::HintExpires => "write-once",
         Bug::OverwritingMerge
         | Bug::DeliveryBeforeDependencies
         | Bug::ForgottenContext
@@ -84,6 +86,11 @@ fn provoked(bug: Bug, config: Config) -> Config {
             load: config.load.with_faults(vec![cut_off()]),
             ..config
         },
+        Bug::HintExpires => Config {
+            timeout: TIMEOUT,
+            load: puts_alone(config.load).with_faults(alone_with_a_spare()),
+            ..config
+        },
         Bug::ClockNotCarried => Config {
             faults: every(FaultKind::CLOCK),
             ..config
@@ -122,6 +129,31 @@ fn cut_off() -> FaultStep {
         what: None,
         nodes: vec![1],
     }
+}
+
+/// The same load without gets, which node 0 could not answer alone.
+fn puts_alone(mut load: Chosen) -> Chosen {
+    for setting in ["mix.read=0", "mix.insert=1"] {
+        load.set(setting).expect("a setting of every workload");
+    }
+    load
+}
+
+/// Clients and the spare reach node 0 alone, which then loses what it had in memory.
+fn alone_with_a_spare() -> Vec<FaultStep> {
+    let step = |at, lasts, fault, what: Option<&str>, nodes: &[u16]| FaultStep {
+        at: Duration::from_millis(at),
+        lasts: Duration::from_millis(lasts),
+        fault,
+        what: what.map(str::to_owned),
+        nodes: nodes.to_vec(),
+    };
+    vec![
+        step(200, 1_800, FaultKind::PARTITION, Some("one"), &[1]),
+        step(200, 1_800, FaultKind::PARTITION, Some("one"), &[2]),
+        step(200, 1_800, FaultKind::PARTITION, Some("clients"), &[1, 2]),
+        step(1_500, 200, FaultKind::KILL, None, &[0]),
+    ]
 }
 
 #[cfg(test)]

@@ -7,15 +7,16 @@ use kvs_node::node::Durability;
 
 use super::outcome::Finding;
 
-/// What the record of a run says of its store, which acknowledges what `durability` says.
-pub(super) fn finding(record: &RunRecord, durability: Durability) -> Finding {
+/// What the record of a run says of its store, which acknowledges what `durability` says, and of
+/// which so many nodes may lose their memory before a put is lost.
+pub(super) fn finding(record: &RunRecord, durability: Durability, to_spare: u16) -> Finding {
     let verdict = &record.verdict;
     match verdict.verdict {
         VerdictWord::Valid => Finding::Kept { unknown: 0 },
         VerdictWord::Unknown => Finding::Unknown {
             reason: reason(verdict),
         },
-        VerdictWord::Invalid => match (sign(record, durability), verdict.gaps.first()) {
+        VerdictWord::Invalid => match (sign(record, durability, to_spare), verdict.gaps.first()) {
             (Some(how), _) => Finding::Broken { how, seeds: None },
             (None, None) => Finding::Kept { unknown: 0 },
             (None, Some(gap)) => Finding::Unknown {
@@ -31,14 +32,17 @@ fn reason(verdict: &VerdictRecord) -> String {
     reason.cloned().unwrap_or_default()
 }
 
-/// Which kinds of anomaly show that the store of an invalid run has a bug. A lost write may not: a
-/// killed node loses what no other node has, also in a store without a bug
-/// (docs/measured/fault-matrix.md).
-fn sign(record: &RunRecord, durability: Durability) -> Option<String> {
+/// Which kinds of anomaly show that the store of an invalid run has a bug. A lost write may not: when
+/// more nodes are killed than can be spared, they lose what no other node has, also in a store without
+/// a bug (docs/measured/fault-matrix.md).
+fn sign(record: &RunRecord, durability: Durability, to_spare: u16) -> Option<String> {
     let kills = |window: &FaultWindow| {
         FaultKind::from_word(&window.kind).is_some_and(|kind| kind.row().ends_processes)
     };
-    let may_lose = durability == Durability::Memory && record.faults.windows.iter().any(kills);
+    let killed = { record.faults.windows.iter() }.filter(|window| kills(window));
+    // A window says whom it acted on; one that does not is a kill all the same.
+    let nodes: usize = killed.map(|window| window.nodes.len().max(1)).sum();
+    let may_lose = durability == Durability::Memory && nodes > to_spare.into();
     let is_loss = |anomaly: &AnomalyRecord| {
         AnomalyKind::from_name(&anomaly.kind) == Some(AnomalyKind::LostWrite)
     };
@@ -66,7 +70,7 @@ mod tests {
             operations: Vec::new(),
             meaning: None,
         };
-        let memory = |record: &RunRecord| sign(record, Durability::Memory);
+        let memory = |record: &RunRecord| sign(record, Durability::Memory, 0);
         record.verdict.anomalies = vec![anomaly(AnomalyKind::LostWrite)];
         assert_eq!(memory(&record).as_deref(), Some("lost-write"));
         record.faults.windows.push(FaultWindow {
@@ -74,8 +78,14 @@ mod tests {
             ..FaultWindow::default()
         });
         assert_eq!(memory(&record), None);
-        let disk = sign(&record, Durability::Disk);
+        let disk = sign(&record, Durability::Disk, 0);
         assert_eq!(disk.as_deref(), Some("lost-write"));
+        let spared = sign(&record, Durability::Memory, 1);
+        assert_eq!(
+            spared.as_deref(),
+            Some("lost-write"),
+            "one node, and it had a second copy"
+        );
         let other = anomaly(AnomalyKind::DuplicateDot);
         record.verdict.anomalies.push(other);
         assert_eq!(memory(&record).as_deref(), Some("duplicate-dot"));

@@ -114,7 +114,8 @@ impl Target {
                 "the engines disagree: one of the checkers has a bug"
             ));
         }
-        Ok(Some(sign::finding(&record, config.durability)))
+        let to_spare = config.architecture.kind().facts().memories_to_spare();
+        Ok(Some(sign::finding(&record, config.durability, to_spare)))
     }
 }
 

@@ -214,7 +214,7 @@ mod tests {
             let kills = ["kill", "all"].contains(&faults.as_str()) && durability == "memory";
             let expected = match (kills, lattice.as_str()) {
                 (false, _) => Losses::Kept,
-                (true, "-") if !store.ends_with("quorum") => Losses::Loses,
+                (true, "-") if ["local", "sharded"].contains(&store.as_str()) => Losses::Loses,
                 (true, _) => Losses::MayLose,
             };
             assert_eq!(cell.expected(), expected, "{}", cell.name());

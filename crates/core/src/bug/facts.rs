@@ -74,9 +74,11 @@ const REPLICATED: Composition = Composition("replicated(3)");
 const LARGE: Composition = Composition("replicated(5)");
 /// As few replicas as have a majority that is not all.
 const QUORUM: Composition = Composition("quorum(3)");
+/// The same, with one node that stands in for others.
+const SLOPPY: Composition = Composition("sloppy(3, spares = 1)");
 
 /// One row a bug, in the order of `Bug::ALL`.
-pub(super) const TABLE: [Facts; 22] = [
+pub(super) const TABLE: [Facts; 23] = [
     Facts {
         name: "overwriting-merge",
         describe: "A replica takes whatever update arrives, even one that is older than \
@@ -328,6 +330,17 @@ pub(super) const TABLE: [Facts; 22] = [
         provoked_by: None,
         model: true,
         sim: true,
+        real: true,
+    },
+    Facts {
+        name: "hint-expires",
+        describe: "A spare forgets what it holds for another before it hands it over.",
+        promise: "eventual",
+        store: SLOPPY,
+        lattice: None,
+        provoked_by: Some(Trigger::CrashWithoutState),
+        model: true,
+        sim: false,
         real: true,
     },
 ];

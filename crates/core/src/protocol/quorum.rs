@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{Dot, Origin, Update};
+use super::{Dot, NodeId, Origin, Update};
 
 /// A message of a replica of a quorum.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +79,25 @@ pub enum QuorumWords {
         /// Whether the sender has all that it ever acknowledged.
         whole: bool,
     },
+    /// Asks a spare to hold a put for a replica that has not answered.
+    Hint {
+        /// The operation.
+        operation: Dot,
+        /// Whom it is for.
+        home: NodeId,
+        /// The put.
+        update: Update,
+    },
+    /// Puts that a spare has held for the receiver.
+    HandOver {
+        /// As many as fit.
+        updates: Vec<Update>,
+    },
+    /// The sender has these puts, or later ones of their keys.
+    HandedOver {
+        /// Their keys and versions.
+        puts: Vec<(Box<[u8]>, Dot)>,
+    },
 }
 
 /// Which puts are asked for.
@@ -109,6 +128,12 @@ pub enum QuorumBodyKind {
     Pull,
     /// [`QuorumWords::Chunk`].
     Chunk,
+    /// [`QuorumWords::Hint`].
+    Hint,
+    /// [`QuorumWords::HandOver`].
+    HandOver,
+    /// [`QuorumWords::HandedOver`].
+    HandedOver,
 }
 
 impl QuorumBody {
@@ -124,6 +149,9 @@ impl QuorumBody {
             QuorumWords::Digests { .. } => QuorumBodyKind::Digests,
             QuorumWords::Pull(_) => QuorumBodyKind::Pull,
             QuorumWords::Chunk { .. } => QuorumBodyKind::Chunk,
+            QuorumWords::Hint { .. } => QuorumBodyKind::Hint,
+            QuorumWords::HandOver { .. } => QuorumBodyKind::HandOver,
+            QuorumWords::HandedOver { .. } => QuorumBodyKind::HandedOver,
         }
     }
 
@@ -132,13 +160,16 @@ impl QuorumBody {
     pub fn updates(&self) -> &[Update] {
         match &self.words {
             QuorumWords::Answer { update, .. } => update.as_slice(),
-            QuorumWords::Write { update, .. } => std::slice::from_ref(update),
-            QuorumWords::Chunk { updates, .. } => updates,
+            QuorumWords::Write { update, .. } | QuorumWords::Hint { update, .. } => {
+                std::slice::from_ref(update)
+            }
+            QuorumWords::Chunk { updates, .. } | QuorumWords::HandOver { updates } => updates,
             QuorumWords::Query { .. }
             | QuorumWords::Written { .. }
             | QuorumWords::Compare { .. }
             | QuorumWords::Digests { .. }
-            | QuorumWords::Pull(_) => &[],
+            | QuorumWords::Pull(_)
+            | QuorumWords::HandedOver { .. } => &[],
         }
     }
 }
@@ -156,6 +187,9 @@ impl QuorumBodyKind {
             Self::Digests => "digests",
             Self::Pull => "pull",
             Self::Chunk => "chunk",
+            Self::Hint => "hint",
+            Self::HandOver => "hand-over",
+            Self::HandedOver => "handed over",
         }
     }
 }

@@ -73,7 +73,7 @@ pub enum Persist<'a> {
         /// The key.
         #[serde(borrow)]
         key: Cow<'a, [u8]>,
-        /// All that it has of the key, as its kind encodes it.
+        /// All that it has of the key, as its kind encodes it; empty where it has nothing any more.
         #[serde(borrow)]
         value: Cow<'a, [u8]>,
     },

@@ -117,6 +117,20 @@ impl Replica {
         each!(self, inner => inner.kept(key))
     }
 
+    /// Whether it is of a quorum, and has a put that none of these others has, nor a later one of its
+    /// key: the put is lost if its state is.
+    #[must_use]
+    pub fn has_alone<'a>(&self, others: impl Iterator<Item = &'a Self>) -> bool {
+        let Self::Quorum(own) = self else {
+            return false;
+        };
+        let quorum = |other: &'a Self| match other {
+            Self::Quorum(quorum) => Some(quorum),
+            Self::Local(_) | Self::Causal(_) | Self::Lww(_) => None,
+        };
+        own.has_alone(&others.filter_map(quorum).collect::<Vec<_>>())
+    }
+
     /// Takes a client's request. It is answered exactly once, now or during a later `handle_*`.
     /// `id` must differ from those of all requests that wait for their answer.
     pub fn handle_request<E: Effects>(

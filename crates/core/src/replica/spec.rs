@@ -30,8 +30,11 @@ pub struct ReplicaSpec {
     pub incarnation: u16,
     /// The group that it belongs to.
     pub group: GroupId,
-    /// The other replicas of the group.
+    /// The other replicas of the group; for a spare, all of them.
     pub peers: Vec<NodeId>,
+    /// Nodes that hold puts for replicas which cannot be reached, if the group has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spares: Vec<NodeId>,
     /// Which state machine it is.
     pub kind: ReplicaKind,
     /// The part of the key space that is its own, outermost shard first; empty when all of it is.
@@ -63,6 +66,12 @@ pub struct Draws {
 }
 
 impl ReplicaSpec {
+    /// All others that it sends messages to.
+    pub fn others(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let all = self.peers.iter().chain(&self.spares).copied();
+        all.filter(|node| *node != self.node)
+    }
+
     /// What its host draws.
     #[must_use]
     pub fn draws(&self) -> Draws {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LocalStore, QuorumRule, QuorumStore, ReplicatedStore, StoreKind};
+use super::{LocalStore, QuorumRule, QuorumStore, ReplicatedStore, SloppyStore, StoreKind};
 use crate::bug::Composition;
 use crate::protocol::NodeId;
 
@@ -48,6 +48,12 @@ pub enum ImpossibleSize {
         /// Out of how many.
         replicas: u16,
     },
+    /// A sloppy quorum that nobody stands in for.
+    #[error("without spares nobody stands in for a replica: give at least 1, or use quorum(..)")]
+    NoSpares,
+    /// More spares in one group than are kept track of.
+    #[error("{0} spares in one group: at most {REPLICAS_MAX}")]
+    TooManySpares(u16),
     /// More nodes than can be named.
     #[error("{0} nodes in all: at most {NODES_MAX}; make a part smaller")]
     TooManyNodes(usize),
@@ -83,6 +89,15 @@ impl Architecture {
     pub fn quorum(replicas: u16, rule: QuorumRule) -> Result<Self, ImpossibleSize> {
         let store = QuorumStore::new(replicas, rule)?;
         Ok(Self::Group(StoreKind::Quorum(store)))
+    }
+
+    /// Replicas of which an operation waits for some, and `spares` that stand in for them.
+    ///
+    /// # Errors
+    /// As [`Self::quorum`], and when there are no spares or more than [`REPLICAS_MAX`].
+    pub fn sloppy(replicas: u16, spares: u16, rule: QuorumRule) -> Result<Self, ImpossibleSize> {
+        let store = SloppyStore::new(replicas, spares, rule)?;
+        Ok(Self::Group(StoreKind::Sloppy(store)))
     }
 
     /// Keys partitioned among `shards` copies of `inner`.

@@ -49,12 +49,12 @@ impl Deployment {
 }
 
 impl Architecture {
-    /// The nodes of each replica group, as every host numbers them.
+    /// The nodes of each replica group, its spares among them, as every host numbers them.
     #[must_use]
     pub fn groups(&self) -> Vec<Vec<NodeId>> {
         let ports = self.ports();
         let groups = ports.groups().iter();
-        groups.map(|group| group.nodes.clone()).collect()
+        groups.map(|group| group.members().collect()).collect()
     }
 
     /// Which nodes serve which key, as on every host.
@@ -124,7 +124,9 @@ impl<H: Host> Run<'_, H> {
         match (architecture, deployment) {
             (Architecture::Group(kind), Deployment::Group(nodes)) => {
                 let replica = kind.facts().replica(self.lattice);
-                let group = self.group(nodes, replica, path);
+                let spares = usize::from(kind.facts().spares());
+                let (nodes, spares) = nodes.split_at(nodes.len() - spares);
+                let group = self.group(nodes, spares, replica, path);
                 kind.facts().route(group)
             }
             (Architecture::Sharded(_, inner), Deployment::Shards(shards)) => {
@@ -156,14 +158,21 @@ impl<H: Host> Run<'_, H> {
         }
     }
 
-    fn group(&mut self, nodes: &[NodeId], kind: ReplicaKind, path: &[ShardStep]) -> GroupId {
+    fn group(
+        &mut self,
+        nodes: &[NodeId],
+        spares: &[NodeId],
+        kind: ReplicaKind,
+        path: &[ShardStep],
+    ) -> GroupId {
         let id = GroupId(u16::try_from(self.groups.len()).expect("bounded by NODES_MAX"));
-        for node in nodes {
+        for node in nodes.iter().chain(spares) {
             let replica = ReplicaSpec {
                 node: *node,
                 incarnation: 0,
                 group: id,
                 peers: nodes.iter().copied().filter(|peer| peer != node).collect(),
+                spares: spares.to_vec(),
                 kind,
                 shards: path.to_vec(),
                 settings: self.settings,
@@ -174,6 +183,7 @@ impl<H: Host> Run<'_, H> {
         self.groups.push(Group {
             id,
             nodes: nodes.to_vec(),
+            spares: spares.to_vec(),
         });
         id
     }

@@ -23,11 +23,12 @@ pub use deployment::{Deployment, Host};
 pub use fit::{Misfit, fits};
 pub use kinds::{
     KINDS, KindFacts, KindRow, LocalStore, Losses, Promise, QuorumStore, ReplicatedStore,
-    StoreKind, WitnessKind,
+    SloppyStore, StoreKind, WitnessKind,
 };
 pub use paper::Paper;
 pub use parse::ParseArchitectureError;
 pub use ports::{Group, Route, ServerPorts};
 pub use types::{
     KVSServer, LocalKVSServer, QuorumKVSServer, ReplicatedKVSServer, ShardedKVSServer,
+    SloppyKVSServer,
 };

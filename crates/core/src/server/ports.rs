@@ -20,6 +20,26 @@ pub struct Group {
     pub id: GroupId,
     /// Its nodes: any of them may serve its keys.
     pub nodes: Vec<NodeId>,
+    /// Nodes that serve no keys, and hold puts for those that cannot be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spares: Vec<NodeId>,
+}
+
+impl Group {
+    /// A group without spares.
+    #[must_use]
+    pub const fn new(id: GroupId, nodes: Vec<NodeId>) -> Self {
+        Self {
+            id,
+            nodes,
+            spares: Vec::new(),
+        }
+    }
+
+    /// All its nodes.
+    pub fn members(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.nodes.iter().chain(&self.spares).copied()
+    }
 }
 
 /// Which nodes may serve a key, as the tree of the composition.
@@ -68,9 +88,7 @@ impl ServerPorts {
 
     /// All nodes, in the order of their ids.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.groups
-            .iter()
-            .flat_map(|group| group.nodes.iter().copied())
+        self.groups.iter().flat_map(Group::members)
     }
 
     /// Whether sessions forget what they have seen when they fail over: a planted bug.
@@ -126,7 +144,14 @@ impl ServerPorts {
             Route::Node(group) => write!(f, "{}", self.groups[usize::from(group.0)].nodes[0]),
             Route::AnyOf(group) => {
                 f.write_str("any of")?;
-                for node in &self.groups[usize::from(group.0)].nodes {
+                let group = &self.groups[usize::from(group.0)];
+                for node in &group.nodes {
+                    write!(f, " {node}")?;
+                }
+                if !group.spares.is_empty() {
+                    f.write_str(" with spares")?;
+                }
+                for node in &group.spares {
                     write!(f, " {node}")?;
                 }
                 Ok(())

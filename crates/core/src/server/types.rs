@@ -43,6 +43,12 @@ pub struct ReplicatedKVSServer<V, const N: u16 = DEFAULT_SIZE>(PhantomData<fn() 
 /// holds one value whatever the lattice of `V`: it is linearizable.
 pub struct QuorumKVSServer<V, const N: u16 = DEFAULT_SIZE>(PhantomData<fn() -> V>);
 
+/// `N` replicas of every key and `SPARES` nodes that stand in for those that cannot be reached:
+/// `sloppy`.
+pub struct SloppyKVSServer<V, const N: u16 = DEFAULT_SIZE, const SPARES: u16 = 2>(
+    PhantomData<fn() -> V>,
+);
+
 /// Keys partitioned by hash among `N` servers `S`: `sharded`.
 pub struct ShardedKVSServer<S, const N: u16 = DEFAULT_SIZE>(PhantomData<fn() -> S>);
 
@@ -61,6 +67,13 @@ impl<V: Value, const N: u16> KVSServer<V> for ReplicatedKVSServer<V, N> {
 impl<V: Value, const N: u16> KVSServer<V> for QuorumKVSServer<V, N> {
     fn architecture() -> Architecture {
         Architecture::quorum(N, QuorumRule::majorities(N)).expect("a possible number of replicas")
+    }
+}
+
+impl<V: Value, const N: u16, const SPARES: u16> KVSServer<V> for SloppyKVSServer<V, N, SPARES> {
+    fn architecture() -> Architecture {
+        let rule = QuorumRule::majorities(N);
+        Architecture::sloppy(N, SPARES, rule).expect("possible numbers of replicas and spares")
     }
 }
 
@@ -126,6 +139,11 @@ mod tests {
             (
                 <ShardedKVSServer<QuorumKVSServer<Lww, 5>> as KVSServer<Lww>>::architecture(),
                 "sharded(3, quorum(5))",
+            ),
+            (<SloppyKVSServer<Lww>>::architecture(), "sloppy"),
+            (
+                <SloppyKVSServer<Lww, 5, 1>>::architecture(),
+                "sloppy(5, spares = 1)",
             ),
             (
                 <ShardedKVSServer<ReplicatedKVSServer<CausalString>> as KVSServer<_>>::architecture(

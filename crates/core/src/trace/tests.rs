@@ -33,6 +33,7 @@ fn spec(node: u16, kind: ReplicaKind) -> ReplicaSpec {
             ReplicaKind::Local => Vec::new(),
             ReplicaKind::Replicated(_) | ReplicaKind::Quorum(_) => vec![NodeId(1 - node)],
         },
+        spares: Vec::new(),
         kind,
         shards: Vec::new(),
         settings: Settings::default(),

@@ -221,7 +221,7 @@ impl Config {
                 .map_or_else(Vec::new, StoreConfig::packets),
             has_primary: facts.has_primary,
             groups: { facts.ports.groups().iter() }
-                .map(|group| group.nodes.clone())
+                .map(|group| group.members().collect())
                 .collect(),
             steps: workload.nemesis.iter().map(FaultStep::step).collect(),
             limit: workload.time_limit(),

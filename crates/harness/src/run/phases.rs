@@ -270,7 +270,7 @@ fn groups_of_nodes(target: &dyn Target) -> Vec<u32> {
     let ports = &target.facts().ports;
     let mut groups = vec![0; ports.nodes().count()];
     for (at, group) in ports.groups().iter().enumerate() {
-        for node in &group.nodes {
+        for node in group.members() {
             groups[usize::from(node.0)] = at as u32;
         }
     }
@@ -306,7 +306,7 @@ async fn beset<T>(
 /// Which faults come in the measured part.
 fn schedule(config: &Config, facts: &Facts, plan: &nemesis::Plan) -> anyhow::Result<Schedule> {
     let groups = facts.ports.groups().iter();
-    let groups = groups.map(|group| group.nodes.clone()).collect();
+    let groups = groups.map(|group| group.members().collect()).collect();
     let schedule =
         Schedule::new(plan.clone(), groups).context("the nemesis cannot do what it was told")?;
     Ok(match config.workload().time_limit() {

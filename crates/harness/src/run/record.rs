@@ -221,7 +221,7 @@ fn node_record(
     let group = ports
         .groups()
         .iter()
-        .find(|group| group.nodes.contains(&node));
+        .find(|group| group.members().any(|member| member == node));
     let group = u32::from(group.expect("every node is in a group").id.0);
     let node = u32::from(node.0);
     match status {

@@ -187,8 +187,9 @@ impl Service {
 
     /// Learns where the nodes are.
     pub(super) fn meet(&self, addresses: &[(NodeId, SocketAddr)]) {
-        self.peers
-            .set(addresses, |node| self.spec.peers.contains(&node));
+        self.peers.set(addresses, |node| {
+            self.spec.others().any(|other| other == node)
+        });
     }
 
     /// Sets how much more than the machine's the node's clock reads.

@@ -1,5 +1,6 @@
 //! What is committed at once: all that a replica persisted since the last time.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kvs_core::protocol::Dot;
@@ -22,8 +23,8 @@ pub struct Changes {
 /// What is committed at once.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Keys with all that the replica has of them, encoded.
-    pub(super) records: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Keys with all that the replica has of them, encoded; none where it has nothing any more.
+    pub(super) records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Updates in the order in which they were applied, encoded.
     pub(super) updates: Vec<Vec<u8>>,
     /// Notes by their slots.
@@ -80,19 +81,18 @@ impl Changes {
     }
 
     /// All of them, with what `replica` has of the keys now: call it when every change that the
-    /// replica made was noted. A key that it has lost, which only a planted bug does, stays as it
-    /// was.
+    /// replica made was noted.
     pub fn take(&mut self, replica: &Replica) -> Batch {
         let merged_state = std::mem::take(&mut self.merged_state);
         self.bytes = 0;
         let kept = |key: Vec<u8>| {
-            let record = replica.kept(&key)?.into_owned();
-            Some((key, record))
+            let record = replica.kept(&key).map(Cow::into_owned);
+            (key, record)
         };
         Batch {
             records: std::mem::take(&mut self.keys)
                 .into_iter()
-                .filter_map(kept)
+                .map(kept)
                 .collect(),
             updates: std::mem::take(&mut self.updates),
             notes: std::mem::take(&mut self.notes),

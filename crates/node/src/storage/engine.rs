@@ -254,13 +254,18 @@ impl Storage {
         let mut summary = self.summary.clone();
         self.write(|tables| {
             for (key, value) in &batch.records {
-                let sealed = sealed(key, value.clone());
-                summary.sum = summary.sum.wrapping_add(checksum_of(&sealed));
-                match tables.records.insert(&**key, &*sealed)? {
-                    Some(old) => {
-                        summary.sum = summary.sum.wrapping_sub(checksum_of(old.value()));
+                let before = match value {
+                    Some(value) => {
+                        let sealed = sealed(key, value.clone());
+                        summary.keys += 1;
+                        summary.sum = summary.sum.wrapping_add(checksum_of(&sealed));
+                        tables.records.insert(&**key, &*sealed)?
                     }
-                    None => summary.keys += 1,
+                    None => tables.records.remove(&**key)?,
+                };
+                if let Some(before) = before {
+                    summary.keys -= 1;
+                    summary.sum = summary.sum.wrapping_sub(checksum_of(before.value()));
                 }
             }
             for (slot, note) in &batch.notes {

@@ -178,6 +178,7 @@ fn spec(node: u16, kind: ReplicaKind) -> ReplicaSpec {
         incarnation: 0,
         group: GroupId(0),
         peers,
+        spares: Vec::new(),
         kind,
         shards: Vec::new(),
         settings: Settings::default(),

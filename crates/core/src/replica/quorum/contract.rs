@@ -14,6 +14,9 @@ pub struct QuorumRule {
     pub write: u16,
     /// Whether a get writes what it read back to `write` replicas before it answers.
     pub write_back: bool,
+    /// Whether a put asks nobody for versions first, and spares may stand in for replicas that do
+    /// not answer: they count towards `write`.
+    pub sloppy: bool,
 }
 
 impl QuorumRule {
@@ -25,6 +28,7 @@ impl QuorumRule {
             read: majority,
             write: majority,
             write_back: true,
+            sloppy: false,
         }
     }
 
@@ -42,6 +46,7 @@ impl QuorumRule {
         if self.read == usual.read && self.write == usual.write {
             return Self {
                 write_back: self.write_back,
+                sloppy: self.sloppy,
                 ..wanted
             };
         }
@@ -69,19 +74,21 @@ pub enum QuorumTimer {
     Retry,
     /// Compares with a peer, for ever.
     AntiEntropy,
+    /// A spare's: hands over what it holds for another, for ever.
+    HandOver,
 }
 
 impl QuorumTimer {
     pub(super) const fn delay_ms(self, settings: &QuorumSettings) -> u64 {
         match self {
             Self::Retry => settings.retry_ms,
-            Self::AntiEntropy => settings.anti_entropy_ms,
+            Self::AntiEntropy | Self::HandOver => settings.anti_entropy_ms,
         }
     }
 
     pub(in crate::replica) const fn peers_used(self) -> usize {
         match self {
-            Self::Retry => 0,
+            Self::Retry | Self::HandOver => 0,
             Self::AntiEntropy => 1,
         }
     }
@@ -89,7 +96,7 @@ impl QuorumTimer {
     pub(in crate::replica) const fn recurs(self) -> bool {
         match self {
             // As long as anything is under way.
-            Self::Retry | Self::AntiEntropy => true,
+            Self::Retry | Self::AntiEntropy | Self::HandOver => true,
         }
     }
 
@@ -97,6 +104,7 @@ impl QuorumTimer {
         match self {
             Self::Retry => "asks again",
             Self::AntiEntropy => "compares its digest",
+            Self::HandOver => "hands over hints",
         }
     }
 }
@@ -106,11 +114,11 @@ impl QuorumTimer {
 #[serde(deny_unknown_fields, default)]
 pub struct QuorumSettings {
     /// Time between two looks at the operations under way, in ms. Those who have not answered are
-    /// asked again at the second look, the fourth, the eighth and so on.
+    /// asked again at the second look, the fourth, the eighth and so on; spares at the first, too.
     pub retry_ms: u64,
     /// After so many looks an operation is given up.
     pub looks_max: u16,
-    /// Time between two comparisons of digests, in ms.
+    /// Time between two comparisons of digests, and between two hand-overs of hints, in ms.
     pub anti_entropy_ms: u64,
     /// How many chunks of puts one comparison pulls. The rest is left to the next.
     pub chunks_max: u16,
@@ -119,6 +127,11 @@ pub struct QuorumSettings {
     pub pending_max: u32,
     /// How many bytes of keys and values they may have.
     pub pending_bytes_max: u64,
+    /// How many puts a spare may hold for others. At this bound and the next it takes no more, and
+    /// does not answer.
+    pub hints_max: u32,
+    /// How many bytes of keys and values they may have.
+    pub hint_bytes_max: u64,
 }
 
 impl Default for QuorumSettings {
@@ -130,6 +143,8 @@ impl Default for QuorumSettings {
             chunks_max: 8,
             pending_max: 65_536,
             pending_bytes_max: 64 << 20,
+            hints_max: 1 << 20,
+            hint_bytes_max: 256 << 20,
         }
     }
 }
@@ -141,11 +156,14 @@ pub struct QuorumStatus {
     pub pending: u64,
     /// Whether it came back empty, and has not heard enough of the others yet.
     pub recovering: bool,
+    /// Puts that it holds for others.
+    #[serde(default)]
+    pub hints: u64,
 }
 
 impl QuorumStatus {
     pub(in crate::replica) const fn is_quiet(&self) -> bool {
-        self.pending == 0 && !self.recovering
+        self.pending == 0 && !self.recovering && self.hints == 0
     }
 
     /// What it waits for, if anything.
@@ -153,14 +171,23 @@ impl QuorumStatus {
         if self.recovering {
             return Some("it has not recovered what it lost".to_owned());
         }
+        if self.hints > 0 {
+            return Some(format!("it holds {} puts for others", self.hints));
+        }
         (self.pending > 0).then(|| format!("{} operations are under way", self.pending))
     }
 
-    pub(in crate::replica) fn buffers(&self, settings: &QuorumSettings) -> [Buffer; 1] {
-        [Buffer {
+    pub(in crate::replica) fn buffers(&self, settings: &QuorumSettings) -> [Buffer; 2] {
+        let pending = Buffer {
             name: "pending",
             used: self.pending,
             max: settings.pending_max.into(),
-        }]
+        };
+        let hints = Buffer {
+            name: "hints",
+            used: self.hints,
+            max: settings.hints_max.into(),
+        };
+        [pending, hints]
     }
 }

@@ -32,6 +32,9 @@ impl Quorum {
             // It takes consensus.
             Operation::Cas { .. } => return self.refuse(id, Refusal::Rejected, out),
         };
+        if self.is_spare() {
+            return self.refuse(id, Refusal::Rejected, out);
+        }
         if self.recovery.is_some() {
             return self.refuse(id, Refusal::NotReady, out);
         }
@@ -114,10 +117,11 @@ impl Quorum {
         }
     }
 
-    /// Looks at the operations under way: asks again those who have not answered, and gives up
-    /// what has taken too long.
+    /// Looks at the operations under way: asks spares to stand in for those who have not answered,
+    /// asks those again at every other look, and gives up what has taken too long.
     pub(super) fn look<E: Effects>(&mut self, out: &mut E) {
         self.retry_timer_set = false;
+        let mut lacking = Vec::new();
         let mut again = Vec::new();
         let mut overdue = Vec::new();
         for (name, pended) in self.pending.iter_mut() {
@@ -127,7 +131,13 @@ impl Quorum {
                 overdue.push(name);
             } else if pended.looks >= 2 && pended.looks.is_power_of_two() {
                 again.push(name);
+            } else if pended.looks == 1 && self.rule.sloppy {
+                lacking.push(name);
             }
+        }
+        for name in lacking {
+            let unheard = self.suspect_unheard(name);
+            self.ask_spares(name, &unheard, out);
         }
         for name in again {
             self.ask_again(name, out);
@@ -150,6 +160,10 @@ impl Quorum {
     /// How many answers an operation needs.
     fn reads(&self, operation: &Pended) -> usize {
         if self.bug == Some(Bug::FirstAnswer) && !operation.is_put {
+            return 1;
+        }
+        if self.rule.sloppy && operation.is_put {
+            // It takes one above what it has seen and issued.
             return 1;
         }
         self.rule.read.into()
@@ -232,6 +246,8 @@ impl Quorum {
         pended.votes.push(own);
         let peers: Vec<NodeId> = self.peers.nodes().collect();
         self.ask(name, &peers, out);
+        let silent: Vec<NodeId> = self.peers.silent().collect();
+        self.ask_spares(name, &silent, out);
         self.keep(update, out);
         self.advance(name, out);
     }
@@ -288,14 +304,20 @@ impl Quorum {
     }
 
     fn ask_again<E: Effects>(&mut self, name: u64, out: &mut E) {
-        let peers: Vec<NodeId> = self.peers.nodes().collect();
+        let unheard = self.suspect_unheard(name);
+        self.ask(name, &unheard, out);
+        self.ask_spares(name, &unheard, out);
+    }
+
+    /// The other replicas that have not answered, which are now taken for silent.
+    fn suspect_unheard(&mut self, name: u64) -> Vec<NodeId> {
         let pended = self.pending.get(name).expect("it is under way");
-        for peer in &peers {
-            if !pended.has_vote_of(*peer) {
-                self.peers.unanswered(*peer);
-            }
+        let unheard = |peer: &NodeId| !pended.has_vote_of(*peer);
+        let unheard: Vec<NodeId> = self.peers.nodes().filter(unheard).collect();
+        for peer in &unheard {
+            self.peers.unanswered(*peer);
         }
-        self.ask(name, &peers, out);
+        unheard
     }
 
     /// Ends an operation for which too few have answered. A put that was sent to anybody may still

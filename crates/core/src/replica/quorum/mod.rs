@@ -12,11 +12,15 @@
 //! their sender knows, and a coordinator takes back the votes of earlier ones (Michael, Ports,
 //! Sharma, Szekeres, *Recovering shared objects without stable storage*, DISC 2017).
 //!
+//! In a sloppy quorum a put asks nobody first, and spares stand in for replicas that do not answer
+//! (`hints`): whatever is set, reads need not meet writes.
+//!
 //! Lost messages are sent again while an operation is under way. What an operation has left undone
 //! is repaired by comparisons of digests (`repair`).
 
 mod contract;
 mod coordinate;
+mod hints;
 mod lives;
 mod numbers;
 mod peers;
@@ -32,12 +36,13 @@ pub use contract::{QuorumRule, QuorumSettings, QuorumStatus, QuorumTimer};
 
 use std::borrow::Cow;
 
+use self::hints::Hints;
 use self::lives::Lives;
 use self::numbers::Numbers;
 use self::peers::Peers;
 use self::pending::Pending;
 use self::recovery::Recovery;
-use self::registers::Registers;
+use self::registers::{Registers, version_of};
 use self::repair::{Patience, Repair};
 use super::shard::ShardStep;
 use super::{Counters, Effects, Input, KindStatus, Persist, ReplicaSpec, RequestId, Status, Timer};
@@ -63,7 +68,11 @@ pub struct Quorum {
     shards: Vec<ShardStep>,
     settings: QuorumSettings,
     bug: Option<Bug>,
+    /// The other replicas; for a spare, all of them.
     peers: Peers,
+    /// The spares of the group, this one among them if it is one.
+    spares: Vec<NodeId>,
+    hints: Hints,
     registers: Registers,
     numbers: Numbers,
     lives: Lives,
@@ -94,7 +103,9 @@ impl Quorum {
         } else {
             spec.shards.clone()
         };
-        let came_back_empty = spec.incarnation > 0 && spec.bug != Some(Bug::EmptyReplicaVotes);
+        let is_spare = spec.spares.contains(&spec.node);
+        let came_back_empty =
+            spec.incarnation > 0 && !is_spare && spec.bug != Some(Bug::EmptyReplicaVotes);
         Self {
             origin: Origin::new(spec.node, spec.incarnation),
             rule,
@@ -102,6 +113,8 @@ impl Quorum {
             settings: spec.settings.quorum,
             bug: spec.bug,
             peers: Peers::new(&spec.peers),
+            spares: spec.spares.clone(),
+            hints: Hints::default(),
             registers: Registers::new(),
             numbers: Numbers::default(),
             lives: Lives::default(),
@@ -115,7 +128,9 @@ impl Quorum {
     }
 
     pub(super) fn start<E: Effects>(&mut self, out: &mut E) {
-        if !self.peers.is_empty() {
+        if self.is_spare() {
+            self.set_timer(QuorumTimer::HandOver, out);
+        } else if !self.peers.is_empty() {
             self.set_timer(QuorumTimer::AntiEntropy, out);
         }
         self.begin_recovery(out);
@@ -131,6 +146,7 @@ impl Quorum {
         };
         self.peers = self.peers.unheard();
         self.pending = Pending::default();
+        self.hints.come_back();
         self.retry_timer_set = false;
         self.recovery = self.recovery.is_some().then(Recovery::default);
         self.repair = None;
@@ -140,10 +156,11 @@ impl Quorum {
     /// Takes back a change that it had persisted.
     pub(super) fn restore(&mut self, change: &Persist<'_>) {
         match change {
+            Persist::Record { key, value } if self.is_spare() => {
+                self.restore_hint(key, put_of(value));
+            }
             Persist::Record { key, value } => {
-                let (version, value) = value.split_at(VERSION_BYTES);
-                let version = version.try_into().expect("eight bytes");
-                let dot = Dot(u64::from_le_bytes(version));
+                let (dot, value) = put_of(value).expect("a replica keeps every key");
                 self.numbers.observe(dot.counter());
                 self.registers.merge(Update {
                     dot,
@@ -163,6 +180,9 @@ impl Quorum {
 
     /// All that it has of a key.
     pub(super) fn kept(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
+        if self.is_spare() {
+            return self.kept_hint(key).map(Cow::Owned);
+        }
         let put = self.registers.find(key)?;
         Some(Cow::Owned(kept(put.dot, put.record)))
     }
@@ -175,7 +195,7 @@ impl Quorum {
         out: &mut E,
     ) {
         self.counters.messages_received += 1;
-        if !self.peers.contains(from) {
+        if !self.is_member(from) {
             return self.ignore_message();
         }
         self.learn_lives(from, incarnation, &body, out);
@@ -185,6 +205,24 @@ impl Quorum {
         self.peers.heard(from);
         let to_this_life = body.lives.contains(&self.origin);
         match body.words {
+            QuorumWords::Hint {
+                operation,
+                home,
+                update,
+            } => self.take_hint(from, operation, home, update, out),
+            QuorumWords::HandedOver { puts } => self.take_handed_over(from, &puts, out),
+            // A spare is asked for nothing else.
+            QuorumWords::Query { .. }
+            | QuorumWords::Write { .. }
+            | QuorumWords::Compare { .. }
+            | QuorumWords::Pull(_)
+            | QuorumWords::Chunk { .. }
+            | QuorumWords::HandOver { .. }
+                if self.is_spare() =>
+            {
+                self.ignore_message();
+            }
+            QuorumWords::HandOver { updates } => self.take_hand_over(from, updates, out),
             QuorumWords::Query {
                 operation,
                 key,
@@ -246,7 +284,16 @@ impl Quorum {
                 }
                 self.set_timer(QuorumTimer::AntiEntropy, out);
             }
+            QuorumTimer::HandOver => {
+                self.hand_over(out);
+                self.set_timer(QuorumTimer::HandOver, out);
+            }
         }
+    }
+
+    /// Whether it is another of the group.
+    fn is_member(&self, node: NodeId) -> bool {
+        self.peers.contains(node) || node != self.origin.node() && self.spares.contains(&node)
     }
 
     pub(super) const fn ignore_message(&mut self) {
@@ -269,8 +316,24 @@ impl Quorum {
             kind: KindStatus::Quorum(QuorumStatus {
                 pending: self.pending.len() as u64,
                 recovering: self.recovery.is_some(),
+                hints: self.hints.len() as u64,
             }),
         }
+    }
+
+    /// Whether it has a put that none of these has, nor a later one of its key.
+    pub(super) fn has_alone(&self, others: &[&Self]) -> bool {
+        let is_elsewhere = |key: &[u8], dot: Dot| {
+            let has = |other: &&Self| {
+                let version = other.registers.version(key);
+                version_of(version) >= version_of(dot) || other.holds_hint(key, dot)
+            };
+            others.iter().any(has)
+        };
+        let mut kept = self.registers.puts();
+        let mut held = self.hints.updates();
+        kept.any(|put| !is_elsewhere(put.record.key(), put.dot))
+            || held.any(|put| !is_elsewhere(put.record.key(), put.dot))
     }
 
     /// Keeps a put unless it has it or a later one.
@@ -326,4 +389,10 @@ fn kept(dot: Dot, record: &Record) -> Vec<u8> {
     bytes.extend_from_slice(&dot.0.to_le_bytes());
     bytes.extend_from_slice(record.value());
     bytes
+}
+
+/// What is kept of a put; none where it was let go.
+fn put_of(kept: &[u8]) -> Option<(Dot, &[u8])> {
+    let (version, value) = kept.split_first_chunk::<VERSION_BYTES>()?;
+    Some((Dot(u64::from_le_bytes(*version)), value))
 }

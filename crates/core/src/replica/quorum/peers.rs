@@ -45,6 +45,12 @@ impl Peers {
         self.0.iter().map(|peer| peer.node)
     }
 
+    /// Those who have not answered lately.
+    pub(super) fn silent(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let silent = self.0.iter().filter(|peer| peer.silent);
+        silent.map(|peer| peer.node)
+    }
+
     /// All of them from place `start` on, those who are silent last.
     pub(super) fn from(&self, start: u64) -> impl Iterator<Item = NodeId> + '_ {
         let start = start.checked_rem(self.0.len() as u64).unwrap_or(0);

@@ -55,6 +55,14 @@ impl Operation {
         self.votes.iter().any(|vote| vote.node == node)
     }
 
+    /// What it has written, if it is so far.
+    pub(super) const fn written(&self) -> Option<&Update> {
+        match &self.phase {
+            Phase::Write(update) => Some(update),
+            Phase::Query { .. } => None,
+        }
+    }
+
     /// The largest version that was told.
     pub(super) fn largest(&self) -> Dot {
         let versions = self.votes.iter().map(|vote| vote.version);

@@ -114,7 +114,7 @@ impl Quorum {
         let mut news = false;
         let sender = Origin::new(from, incarnation);
         for life in body.lives.iter().copied().chain([sender]) {
-            if !self.peers.contains(life.node()) || !self.lives.learn(life) {
+            if !self.is_member(life.node()) || !self.lives.learn(life) {
                 continue;
             }
             news = true;

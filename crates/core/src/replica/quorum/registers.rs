@@ -62,10 +62,14 @@ impl Registers {
         self.find(key).map_or_else(Dot::default, |put| put.dot)
     }
 
+    /// The put of each key.
+    pub(super) fn puts(&self) -> impl Iterator<Item = UpdateRef<'_>> {
+        self.store.entries().flat_map(Entry::updates)
+    }
+
     /// The largest counter of a version.
     pub(super) fn counter(&self) -> u64 {
-        let puts = self.store.entries().flat_map(Entry::updates);
-        puts.map(|put| put.dot.counter()).max().unwrap_or(0)
+        self.puts().map(|put| put.dot.counter()).max().unwrap_or(0)
     }
 
     /// Keeps a put unless there is one of its version or a later one. Whether it is kept now.

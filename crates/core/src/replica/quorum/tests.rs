@@ -1,6 +1,7 @@
 //! Replicas of a quorum, message by message. (Random schedules, judged by the checker, are with the
 //! simulator's tests.)
 
+mod hints;
 mod lives;
 mod operations;
 mod repairs;
@@ -13,6 +14,7 @@ const ABD: QuorumRule = QuorumRule {
     read: 2,
     write: 2,
     write_back: true,
+    sloppy: false,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,12 +81,25 @@ impl Group {
     }
 
     fn built(n: u16, rule: QuorumRule, bug: Option<Bug>, quorum: QuorumSettings) -> Self {
-        let nodes = || (0..n).map(NodeId);
+        Self::with_spares(n, 0, rule, bug, quorum)
+    }
+
+    /// Replicas, and behind them spares.
+    fn with_spares(
+        n: u16,
+        spares: u16,
+        rule: QuorumRule,
+        bug: Option<Bug>,
+        quorum: QuorumSettings,
+    ) -> Self {
+        let replicas = || (0..n).map(NodeId);
+        let nodes = || (0..n + spares).map(NodeId);
         let spec = |node| ReplicaSpec {
             node,
             incarnation: 0,
             group: GroupId(0),
-            peers: nodes().filter(|peer| *peer != node).collect(),
+            peers: replicas().filter(|peer| *peer != node).collect(),
+            spares: nodes().skip(n.into()).collect(),
             kind: ReplicaKind::Quorum(rule),
             shards: Vec::new(),
             settings: Settings {
@@ -102,7 +117,7 @@ impl Group {
             replies: Vec::new(),
             requests: 0,
         };
-        for node in 0..n {
+        for node in 0..n + spares {
             group.input(node, |replica, out| replica.start(out));
         }
         group

@@ -84,6 +84,7 @@ fn an_unreplicated_replica_comes_back_with_the_last_value_of_each_key() {
         incarnation: 0,
         group: GroupId(0),
         peers: Vec::new(),
+        spares: Vec::new(),
         kind: ReplicaKind::Local,
         shards: Vec::new(),
         settings: Settings::default(),

@@ -13,6 +13,7 @@ fn a_state_of_many_chunks_arrives_whole_while_both_sides_go_on() {
             incarnation: 0,
             group: GroupId(0),
             peers: nodes.into_iter().filter(|peer| *peer != node).collect(),
+            spares: Vec::new(),
             kind: ReplicaKind::Replicated(Lattice::Causal),
             shards: Vec::new(),
             settings: Settings {
@@ -159,6 +160,7 @@ fn a_third_life_declares_the_end_of_the_second_though_a_peer_is_never_heard() {
         incarnation: 2,
         group: GroupId(0),
         peers: vec![NodeId(1), NodeId(2)],
+        spares: Vec::new(),
         kind: ReplicaKind::Replicated(Lattice::Causal),
         shards: Vec::new(),
         settings: Settings::default(),
@@ -209,6 +211,7 @@ fn replica_of_two(node: u16, incarnation: u16) -> Replica {
         incarnation,
         group: GroupId(0),
         peers: vec![NodeId(1 - node)],
+        spares: Vec::new(),
         kind: ReplicaKind::Replicated(Lattice::Causal),
         shards: Vec::new(),
         settings: Settings::default(),

@@ -61,6 +61,7 @@ fn replica(lattice: Lattice, incarnation: u16, bug: Option<Bug>) -> Replica {
         incarnation,
         group: GroupId(0),
         peers: vec![NodeId(1)],
+        spares: Vec::new(),
         kind: ReplicaKind::Replicated(lattice),
         shards: Vec::new(),
         settings: Settings::default(),

@@ -89,6 +89,7 @@ impl Group {
             incarnation: 0,
             group: GroupId(0),
             peers: nodes.iter().copied().filter(|peer| peer != node).collect(),
+            spares: Vec::new(),
             kind: ReplicaKind::Replicated(lattice),
             shards: Vec::new(),
             settings,

@@ -4,12 +4,14 @@
 mod local;
 mod quorum;
 mod replicated;
+mod sloppy;
 
 use std::fmt;
 
 pub use local::LocalStore;
 pub use quorum::QuorumStore;
 pub use replicated::ReplicatedStore;
+pub use sloppy::SloppyStore;
 
 use super::parse::{Arguments, ParseArchitectureError};
 use super::ports::Route;
@@ -17,7 +19,7 @@ use super::{Architecture, DEFAULT_SIZE, ImpossibleSize, ReplicaKind};
 use crate::protocol::{GroupId, Lattice};
 
 /// Every kind of store, in the order in which lists have them.
-pub static KINDS: [&KindRow; 3] = [&local::ROW, &replicated::ROW, &quorum::ROW];
+pub static KINDS: [&KindRow; 4] = [&local::ROW, &replicated::ROW, &quorum::ROW, &sloppy::ROW];
 
 /// What is known of a kind whatever its parameters are.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub enum StoreKind {
     Replicated(ReplicatedStore),
     /// See [`QuorumStore`].
     Quorum(QuorumStore),
+    /// See [`SloppyStore`].
+    Sloppy(SloppyStore),
 }
 
 impl StoreKind {
@@ -57,6 +61,7 @@ impl StoreKind {
             Self::Local(store) => store,
             Self::Replicated(store) => store,
             Self::Quorum(store) => store,
+            Self::Sloppy(store) => store,
         }
     }
 
@@ -72,8 +77,13 @@ pub trait KindFacts {
     /// The row of its kind.
     fn row(&self) -> &'static KindRow;
 
-    /// How many nodes a group has.
+    /// How many nodes a group has, spares among them.
     fn size(&self) -> u16;
+
+    /// How many of them serve no keys: the last ones.
+    fn spares(&self) -> u16 {
+        0
+    }
 
     /// What is in parentheses behind its name; nothing when all is as usual.
     fn parameters(&self) -> String;
@@ -103,6 +113,12 @@ pub trait KindFacts {
 
     /// Whether a node that lost its memory may get it back from others.
     fn has_copies(&self) -> bool;
+
+    /// How many of a group's nodes may lose their memory, before replicas agree again, without any
+    /// acknowledged put being lost.
+    fn memories_to_spare(&self) -> u16 {
+        0
+    }
 
     /// What theory says that may become of acknowledged puts when processes end without being asked
     /// to, and what they acknowledged was in memory alone.
@@ -241,7 +257,8 @@ mod tests {
         for row in KINDS {
             for replicas in 2..=9 {
                 if let Ok(kind) = row.usual.facts().with_replicas(replicas) {
-                    assert_eq!(kind.facts().size(), replicas, "{kind}");
+                    let facts = kind.facts();
+                    assert_eq!(facts.size() - facts.spares(), replicas, "{kind}");
                     assert_eq!(kind.to_string().parse(), Ok(Architecture::Group(kind)));
                 }
             }

@@ -8,8 +8,8 @@ use crate::server::architecture::DEFAULT_SIZE;
 use crate::server::parse::{Arguments, ParseArchitectureError};
 use crate::server::{ImpossibleSize, REPLICAS_MAX, ReplicaKind};
 
-const READ: &str = "r";
-const WRITE: &str = "w";
+pub(super) const READ: &str = "r";
+pub(super) const WRITE: &str = "w";
 const WRITE_BACK: &str = "write-back";
 
 pub(super) static ROW: KindRow = KindRow {
@@ -37,25 +37,43 @@ impl QuorumStore {
         replicas: u16,
         rule: QuorumRule,
     ) -> Result<Self, ImpossibleSize> {
-        match replicas {
-            0 => return Err(ImpossibleSize::Zero("quorum")),
-            1..=REPLICAS_MAX => {}
-            _ => return Err(ImpossibleSize::TooManyReplicas(replicas)),
-        }
-        let (name, count) = if rule.read == 0 || rule.read > replicas {
-            (READ, rule.read)
-        } else {
-            (WRITE, rule.write)
-        };
-        if count == 0 || count > replicas {
-            return Err(ImpossibleSize::ImpossibleQuorum {
-                name,
-                count,
+        match possible(ROW.name, replicas, rule) {
+            Ok(()) => Ok(Self {
                 replicas,
-            });
+                rule: QuorumRule {
+                    sloppy: false,
+                    ..rule
+                },
+            }),
+            Err(impossible) => Err(impossible),
         }
-        Ok(Self { replicas, rule })
     }
+}
+
+/// Whether so many replicas can follow the rule.
+pub(super) const fn possible(
+    kind: &'static str,
+    replicas: u16,
+    rule: QuorumRule,
+) -> Result<(), ImpossibleSize> {
+    match replicas {
+        0 => return Err(ImpossibleSize::Zero(kind)),
+        1..=REPLICAS_MAX => {}
+        _ => return Err(ImpossibleSize::TooManyReplicas(replicas)),
+    }
+    let (name, count) = if rule.read == 0 || rule.read > replicas {
+        (READ, rule.read)
+    } else {
+        (WRITE, rule.write)
+    };
+    if count == 0 || count > replicas {
+        return Err(ImpossibleSize::ImpossibleQuorum {
+            name,
+            count,
+            replicas,
+        });
+    }
+    Ok(())
 }
 
 fn parse(arguments: &mut Arguments<'_, '_>) -> Result<StoreKind, ParseArchitectureError> {
@@ -74,7 +92,7 @@ fn parse(arguments: &mut Arguments<'_, '_>) -> Result<StoreKind, ParseArchitectu
     Ok(StoreKind::Quorum(QuorumStore::new(replicas, rule)?))
 }
 
-fn count(value: &str) -> Result<u16, ParseArchitectureError> {
+pub(super) fn count(value: &str) -> Result<u16, ParseArchitectureError> {
     let parsed = value.parse();
     parsed.map_err(|_| ParseArchitectureError::NotACount(value.to_owned()))
 }
@@ -143,6 +161,15 @@ impl KindFacts for QuorumStore {
     /// reads.
     fn has_copies(&self) -> bool {
         self.rule.recovers_from(self.replicas) < self.replicas
+    }
+
+    /// Any put is with one node more.
+    fn memories_to_spare(&self) -> u16 {
+        if self.has_copies() {
+            self.rule.write - 1
+        } else {
+            0
+        }
     }
 
     /// What a majority of memories had may be lost with them.

@@ -201,7 +201,7 @@ impl<'a> Nemesis<'a> {
         }
         let primary = self.hands.target.leadership()?.primary().await?;
         let groups = self.hands.target.facts().ports.groups().iter();
-        let groups: Vec<_> = groups.map(|group| group.nodes.clone()).collect();
+        let groups: Vec<_> = groups.map(|group| group.members().collect()).collect();
         Some(event.clone().aimed_at(primary, &groups))
     }
 

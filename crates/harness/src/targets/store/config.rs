@@ -144,10 +144,8 @@ impl StoreConfig {
                 Evidence::None,
             ),
         };
-        let group = Group {
-            id: GroupId(0),
-            nodes: (0..self.count()).map(NodeId).collect(),
-        };
+        let nodes = (0..self.count()).map(NodeId);
+        let group = Group::new(GroupId(0), nodes.collect());
         let faults = FaultKind::ALL.map(|kind| (kind, self.support(kind)));
         Facts {
             name: self.definition.name.clone(),

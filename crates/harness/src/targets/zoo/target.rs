@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use kvs_core::protocol::{Lattice, NodeId};
+use kvs_core::replica::Status;
 use kvs_core::server::Architecture;
 use kvs_load::nemesis::{DiskFault, FaultKind, Part};
 use kvs_measure::NodeRecord;
@@ -111,11 +112,13 @@ impl Target for Zoo {
                 }
             }
             let converged = self.facts.ports.groups().iter().all(|group| {
-                let mut replicas = group.nodes.iter().filter_map(|node| statuses.get(node));
+                let told = |node: &NodeId| statuses.get(node);
+                let mut replicas = group.nodes.iter().filter_map(told);
                 let first = replicas.clone().next();
+                let mut spares = group.spares.iter().filter_map(told);
                 replicas.all(|replica| {
                     replica.is_quiet() && first.is_some_and(|first| first.agrees_with(replica))
-                })
+                }) && spares.all(Status::is_quiet)
             });
             Quiet {
                 converged,

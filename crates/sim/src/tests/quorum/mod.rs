@@ -20,6 +20,7 @@ const fn rule(read: u16, write: u16, write_back: bool) -> QuorumRule {
         read,
         write,
         write_back,
+        sloppy: false,
     }
 }
 

@@ -174,6 +174,7 @@ impl Schedule {
             incarnation: 0,
             group: GroupId(0),
             peers: nodes.iter().copied().filter(|peer| peer != node).collect(),
+            spares: Vec::new(),
             kind: ReplicaKind::Quorum(setting.rule),
             shards: Vec::new(),
             settings,

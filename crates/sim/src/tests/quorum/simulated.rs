@@ -20,6 +20,9 @@ fn no_seed_raises_an_alarm_whatever_the_quorums_wait_for() {
         "quorum(3, write-back = off)",
         "quorum(3, r = 1, w = 1)",
         "quorum(4, r = 1, w = 4)",
+        "sloppy",
+        "sloppy(5, spares = 1)",
+        "sharded(2, sloppy(2, r = 1, w = 2))",
     ] {
         for seed in 0..40 {
             let outcome = run(&Plan::draw(seed, &options(architecture)));

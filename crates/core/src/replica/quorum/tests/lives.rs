@@ -51,6 +51,7 @@ fn an_acknowledgement_of_an_earlier_life_counts_no_more_once_the_later_one_is_na
         read: 3,
         write: 3,
         write_back: true,
+        sloppy: false,
     };
     let mut group = Group::new(5, rule);
     let put = group.put(0, "x", "new");
@@ -90,6 +91,7 @@ fn where_writes_take_all_recovery_takes_a_majority_of_the_others_all_the_same() 
         read: 1,
         write: 3,
         write_back: true,
+        sloppy: false,
     };
     let mut group = Group::new(3, rule);
     group.come_back_empty(1);
@@ -125,6 +127,7 @@ fn one_who_answered_before_it_was_whole_is_asked_again() {
         read: 3,
         write: 3,
         write_back: true,
+        sloppy: false,
     };
     let mut group = Group::new(5, rule);
     group.come_back_empty(0);
@@ -152,6 +155,7 @@ fn a_state_of_several_chunks_is_asked_for_from_its_start_once_its_sender_is_whol
         read: 3,
         write: 3,
         write_back: true,
+        sloppy: false,
     };
     let mut group = Group::new(5, rule);
     for key in 0..40 {
