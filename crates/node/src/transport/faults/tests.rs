@@ -1,6 +1,7 @@
 //! Each kind of fault by counting datagrams, between plain sockets of which one has the faults.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use quinn::udp::{RecvMeta, Transmit};
@@ -15,6 +16,9 @@ const SENT: u32 = 2_000;
 const BYTES: usize = 100;
 /// Datagrams that one transmit holds, as segmentation offload has it.
 const SEGMENTS: u32 = 10;
+/// Datagrams that may be on their way, and not held back by a fault, before the next ones are sent:
+/// no buffer of the system overflows with them, however long the receiver waits for a processor.
+const UNDER_WAY_MAX: u64 = 100;
 const DEADLINE: Duration = Duration::from_secs(20);
 /// When nothing has arrived for so long, nothing more will.
 const QUIET: Duration = Duration::from_millis(700);
@@ -46,9 +50,8 @@ fn number_of(bytes: &[u8]) -> Option<u32> {
     (bytes == datagram(number)).then_some(number)
 }
 
-/// Gathers what arrives until nothing has for a while, on a thread, so that no buffer of the system
-/// overflows.
-fn gather(receiver: std::net::UdpSocket) -> std::thread::JoinHandle<Got> {
+/// Gathers what arrives until nothing has for a while, on a thread, and counts it.
+fn gather(receiver: std::net::UdpSocket, arrived: Arc<AtomicU64>) -> std::thread::JoinHandle<Got> {
     receiver.set_read_timeout(Some(QUIET)).unwrap();
     // Before the thread runs: a busy machine may let the first datagrams leave before that.
     let began = Instant::now();
@@ -60,6 +63,7 @@ fn gather(receiver: std::net::UdpSocket) -> std::thread::JoinHandle<Got> {
         let mut buffer = [0; 2 * BYTES];
         while let Ok(len) = receiver.recv(&mut buffer) {
             got.numbers.push(number_of(&buffer[..len]));
+            arrived.fetch_add(1, Ordering::Relaxed);
             got.took = began.elapsed();
             assert!(began.elapsed() < DEADLINE, "it ends");
         }
@@ -71,7 +75,8 @@ fn gather(receiver: std::net::UdpSocket) -> std::thread::JoinHandle<Got> {
 async fn send(faults: NetworkFaults) -> (Got, super::FaultCounts) {
     let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let to = receiver.local_addr().unwrap();
-    let got = gather(receiver);
+    let arrived = Arc::new(AtomicU64::new(0));
+    let got = gather(receiver, Arc::clone(&arrived));
     let faults = NetworkFaults {
         mute_to: faults.mute_to.iter().map(|_| to).collect(),
         ..faults
@@ -96,8 +101,17 @@ async fn send(faults: NetworkFaults) -> (Got, super::FaultCounts) {
                 .await
                 .unwrap();
         }
-        // Lets the receiver keep up, as what is sent at once would overflow its buffer.
+        let left = u64::from(first + SEGMENTS);
+        let under_way = || {
+            let counts = socket.counts();
+            let gone = counts.lost + counts.delayed + arrived.load(Ordering::Relaxed);
+            (left + counts.duplicated).saturating_sub(gone)
+        };
+        // Late ones must not all come at once either.
         tokio::time::sleep(Duration::from_micros(100)).await;
+        while under_way() > UNDER_WAY_MAX && !got.is_finished() {
+            tokio::time::sleep(Duration::from_micros(100)).await;
+        }
     }
     // Late ones are sent by a task of this runtime.
     while !got.is_finished() {
