@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::VALUE_BYTES;
 
 /// How many chunks one read may bring.
-const CHUNKS: usize = 64;
+pub(super) const CHUNKS: usize = 64;
 /// The kind of request is the fifth byte of its contents; after a prefix of four and an id of
 /// four.
 const KIND_AT: usize = 8;
@@ -24,11 +24,7 @@ const PUT: u8 = 1;
 
 /// Serves QUIC: what [`numbers.md` section 1] calls one long-lived stream, tuned.
 pub(crate) fn quic() {
-    let mut identity = String::new();
-    std::io::stdin()
-        .read_line(&mut identity)
-        .expect("the driver sends an identity");
-    let identity: Identity = serde_json::from_str(&identity).expect("the driver's identity");
+    let identity: Identity = serde_json::from_str(&line()).expect("the driver's identity");
     runtime().expect("an event loop").block_on(async {
         let endpoint = Endpoint::node(&identity, ([127, 0, 0, 1], 0).into()).expect("a socket");
         announce(endpoint.local_addr().expect("an address"));
@@ -83,7 +79,7 @@ async fn echo_tcp(mut stream: TcpStream) {
 }
 
 /// Answers made once, in which only the id changes.
-struct Canned {
+pub(super) struct Canned {
     rest: Vec<u8>,
     out: Vec<u8>,
     put: Vec<u8>,
@@ -91,7 +87,7 @@ struct Canned {
 }
 
 impl Canned {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (mut put, mut get) = (Vec::new(), Vec::new());
         let siblings = [Sibling {
             value: &[7; VALUE_BYTES],
@@ -127,33 +123,53 @@ impl Canned {
     }
 
     fn answer(&mut self, bytes: &[u8]) -> usize {
+        Self::frames(bytes, |id, is_put| self.append(id, is_put))
+    }
+
+    /// Appends the answer to the request of this id.
+    pub(super) fn append(&mut self, id: u32, is_put: bool) {
+        let canned = if is_put { &self.put } else { &self.get };
+        let start = self.out.len();
+        self.out.extend_from_slice(canned);
+        self.out[start + 4..start + 8].copy_from_slice(&id.to_le_bytes());
+    }
+
+    /// What was appended since the last time.
+    pub(super) fn take_out(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Gives the id of each whole request and whether it is a put. How many bytes they have.
+    pub(super) fn frames(bytes: &[u8], mut take: impl FnMut(u32, bool)) -> usize {
         let mut used = 0;
         while let Some(prefix) = bytes[used..].first_chunk() {
             let length = 4 + u32::from_le_bytes(*prefix) as usize;
             let Some(frame) = bytes[used..].get(..length) else {
                 break;
             };
-            let canned = if frame[KIND_AT] == PUT {
-                &self.put
-            } else {
-                &self.get
-            };
-            let start = self.out.len();
-            self.out.extend_from_slice(canned);
-            self.out[start + 4..start + 8].copy_from_slice(&frame[4..8]);
+            let id = frame[4..8].try_into().expect("four bytes");
+            take(u32::from_le_bytes(id), frame[KIND_AT] == PUT);
             used += length;
         }
         used
     }
 }
 
-fn announce(addr: SocketAddr) {
+/// The next line that the driver sends.
+pub(super) fn line() -> String {
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    read.expect("the driver sends a line");
+    line
+}
+
+pub(super) fn announce(addr: SocketAddr) {
     println!("{addr}");
     std::io::stdout().flush().expect("the driver listens");
 }
 
 /// The driver is gone when its end of stdin is.
-fn exit_with_stdin() {
+pub(super) fn exit_with_stdin() {
     std::thread::spawn(|| {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         std::process::exit(0);

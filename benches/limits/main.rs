@@ -10,6 +10,7 @@
 mod echo;
 mod load;
 mod redis;
+mod relay;
 mod servers;
 mod table;
 
@@ -89,6 +90,7 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some(servers::ECHO_QUIC) => return echo::quic(),
         Some(servers::ECHO_TCP) => return echo::tcp(),
+        Some(servers::RELAY) => return relay::relay(),
         _ => {}
     }
     // Run by `cargo test` as well, with `--test`: there is nothing to test here.
@@ -179,7 +181,12 @@ fn cells(placement: Placement, servers: &Servers, options: &Options) -> Vec<Cell
     for mix in [Mix::Half, Mix::Gets, Mix::Puts] {
         let systems: &[System] = match mix {
             Mix::Half => &[System::Echo, System::Echoes, System::Local, System::Sharded],
-            Mix::Gets | Mix::Puts => &[System::Local, System::Replicated],
+            Mix::Gets | Mix::Puts => &[
+                System::Local,
+                System::Replicated,
+                System::Relays,
+                System::Quorum,
+            ],
         };
         for system in systems {
             cells.push(cell(OUTSTANDING_ARCHITECTURES, mix, *system));

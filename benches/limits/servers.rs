@@ -18,6 +18,7 @@ use super::{CONNECTIONS_ARCHITECTURES, Cell, Measured, OUTSTANDING_ARCHITECTURES
 /// Arguments that make this program one of the servers.
 pub(crate) const ECHO_QUIC: &str = "echo-quic";
 pub(crate) const ECHO_TCP: &str = "echo-tcp";
+pub(crate) const RELAY: &str = "relay";
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +29,9 @@ pub(crate) enum System {
     Local,
     Sharded,
     Replicated,
+    /// As many servers as exchange the messages of a quorum.
+    Relays,
+    Quorum,
     Tcp,
     Redis,
 }
@@ -43,6 +47,8 @@ pub(crate) struct Servers {
     local_wide: Cluster,
     sharded: (Launcher, Cluster),
     replicated: (Launcher, Cluster),
+    relays: (Vec<Process>, Cluster),
+    quorum: (Launcher, Cluster),
     redis: Option<Redis>,
     _logs: tempfile::TempDir,
 }
@@ -70,6 +76,7 @@ impl Servers {
             .take(CONNECTIONS_ARCHITECTURES)
             .map(|number| start_echo(&authority, NodeId(number)))
             .unzip();
+        let (relays, at_relays) = start_relays(&authority);
         let wide = [at; CONNECTIONS_ARCHITECTURES];
         Self {
             echo: (
@@ -81,6 +88,11 @@ impl Servers {
                 echoes,
                 Cluster::connect(&to_echo, &all, Route::ByPlace).await,
             ),
+            relays: (
+                relays,
+                Cluster::connect(&to_echo, &at_relays, Route::ByPlace).await,
+            ),
+            quorum: store("quorum", Route::ByPlace).await,
             tcp: start_tcp().await,
             local_wide: Cluster::connect(&endpoint, &nodes, Route::ByPlace).await,
             local,
@@ -107,12 +119,9 @@ impl Servers {
                 let sample = cluster.measure(outstanding, mix, time).await;
                 measured(sample, self.echo.0.cpu_ns() - cpu)
             }
-            System::Echoes => {
-                let cpu = || self.echoes.0.iter().map(Process::cpu_ns).sum::<u64>();
-                let before = cpu();
-                let sample = self.echoes.1.measure(outstanding, mix, time).await;
-                measured(sample, cpu() - before)
-            }
+            System::Echoes => measure_processes(&self.echoes, cell, time).await,
+            System::Relays => measure_processes(&self.relays, cell, time).await,
+            System::Quorum => measure_store(&self.quorum.0, &self.quorum.1, cell, time).await,
             System::Tcp => {
                 let cpu = self.tcp.0.cpu_ns();
                 let sample = measure_tcp(&mut self.tcp.1, outstanding, mix, time).await;
@@ -134,11 +143,22 @@ impl Servers {
     }
 
     pub(crate) async fn stop(self) {
-        for (launcher, _) in [self.local, self.sharded, self.replicated] {
+        for (launcher, _) in [self.local, self.sharded, self.replicated, self.quorum] {
             let killed = launcher.shutdown_all().await;
             assert!(killed.is_empty(), "nodes that had to be killed: {killed:?}");
         }
     }
+}
+
+async fn measure_processes(
+    (processes, cluster): &(Vec<Process>, Cluster),
+    cell: Cell,
+    time: Duration,
+) -> Measured {
+    let cpu = || processes.iter().map(Process::cpu_ns).sum::<u64>();
+    let before = cpu();
+    let sample = cluster.measure(cell.outstanding, cell.mix, time).await;
+    measured(sample, cpu() - before)
 }
 
 async fn measure_store(
@@ -184,6 +204,23 @@ fn start_echo(authority: &CertificateAuthority, node: NodeId) -> (Process, (Node
     (process, (node, addr))
 }
 
+/// Three of them, each of which is told where the others are.
+fn start_relays(authority: &CertificateAuthority) -> (Vec<Process>, Vec<(NodeId, SocketAddr)>) {
+    let nodes = (100..103).map(NodeId);
+    let started = nodes.map(|node| {
+        let identity = authority.node(node).expect("an identity");
+        let line = serde_json::to_string(&identity).expect("plain data");
+        let (process, addr) = Process::start(RELAY, &line);
+        (process, (node, addr))
+    });
+    let (mut processes, addresses): (Vec<_>, Vec<_>) = started.unzip();
+    for (process, own) in processes.iter_mut().zip(&addresses) {
+        let others: Vec<_> = addresses.iter().filter(|other| *other != own).collect();
+        process.tell(&serde_json::to_string(&others).expect("plain data"));
+    }
+    (processes, addresses)
+}
+
 async fn start_tcp() -> (Process, TcpStream) {
     let (process, addr) = Process::start(ECHO_TCP, "");
     let stream = TcpStream::connect(addr).await.expect("a connection");
@@ -211,6 +248,11 @@ impl Process {
             .expect("the server says where it is");
         let addr = addr.trim().parse().expect("an address");
         (Self(child), addr)
+    }
+
+    fn tell(&mut self, line: &str) {
+        let stdin = self.0.stdin.as_mut().expect("piped");
+        writeln!(stdin, "{line}").expect("the server reads");
     }
 
     fn cpu_ns(&self) -> u64 {

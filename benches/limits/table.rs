@@ -105,6 +105,34 @@ fn architectures(results: &Results, placement: Placement) {
             Mix::Puts,
             "≥ 0.4",
         ),
+        (
+            "quorum against local, gets",
+            System::Local,
+            System::Quorum,
+            Mix::Gets,
+            "≥ 0.4, or below",
+        ),
+        (
+            "quorum against local, puts",
+            System::Local,
+            System::Quorum,
+            Mix::Puts,
+            "≥ 0.4, or below",
+        ),
+        (
+            "quorum against bare servers that exchange its messages, gets",
+            System::Relays,
+            System::Quorum,
+            Mix::Gets,
+            "≥ 0.77",
+        ),
+        (
+            "quorum against bare servers that exchange its messages, puts",
+            System::Relays,
+            System::Quorum,
+            Mix::Puts,
+            "≥ 0.77",
+        ),
     ];
     for (name, one, three, mix, target) in rows {
         let cell = |system| Cell {
