@@ -5,7 +5,7 @@ use kvs_core::server::ServerPorts;
 use kvs_load::nemesis::{FaultKind, Part};
 
 /// What is known of a store before it is started.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// Its name, for screens and records: an architecture of the zoo, or a store of the catalogue.
     pub name: String,

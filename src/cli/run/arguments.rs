@@ -11,7 +11,7 @@ use crate::checker::Model;
 use crate::measure::Slo;
 use crate::node::{Durability, HostKind};
 use crate::protocol::Lattice;
-use crate::run::{Config, HISTORY_LIMIT_DEFAULT, Unfit};
+use crate::run::{Config, Foreign, HISTORY_LIMIT_DEFAULT, Unfit};
 use crate::server::Architecture;
 use crate::session::{Policy, Routing};
 use crate::targets::store::{Definition, StoreConfig};
@@ -254,7 +254,7 @@ impl RunArgs {
             tui: _,
         } = &self.output;
         Ok(Config {
-            store: self.store()?,
+            store: self.store()?.map(|store| Foreign::File(Box::new(store))),
             promise: self.promise,
             lattice: self.lattice,
             host: self.host,

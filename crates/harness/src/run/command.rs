@@ -8,7 +8,7 @@ use kvs_load::workload::Chosen;
 use kvs_load::workload::humane::format_duration;
 use kvs_measure::shell;
 
-use super::config::{CheckBudget, Config};
+use super::config::{CheckBudget, Config, Foreign};
 use crate::targets::store::StoreConfig;
 use kvs_core::session::Routing;
 
@@ -26,14 +26,23 @@ const SHORTHANDS: [&str; 8] = [
     "value_size",
 ];
 
-/// The command that asks for this run, as a shell takes it.
+/// The command that asks for this run, as a shell takes it. No command starts a store of the
+/// caller's own: a comment then says what its run is.
 pub(super) fn rendered(config: &Config) -> String {
     let words = arguments(config);
-    shell::command(PROGRAM, words.iter().map(String::as_str))
+    let words = words.iter().map(String::as_str);
+    match &config.store {
+        Some(Foreign::Own(facts)) => {
+            let words: Vec<String> = words.map(shell::quoted).collect();
+            let name = &facts.name;
+            format!("# its own program starts {name}, with {}", words.join(" "))
+        }
+        Some(Foreign::File(_)) | None => shell::command(PROGRAM, words),
+    }
 }
 
-/// The arguments that ask for this run: its store and its load by their names, and everything else
-/// that differs from its default.
+/// The arguments that ask for this run: its store, if a command can start it, and its load by their
+/// names, and everything else that differs from its default.
 #[must_use]
 pub fn arguments(config: &Config) -> Vec<String> {
     let usual = Config::default();
@@ -111,8 +120,11 @@ impl Words {
     }
 
     fn store(&mut self, config: &Config, usual: &Config) {
-        if let Some(store) = &config.store {
-            return self.foreign_store(store);
+        match &config.store {
+            Some(Foreign::File(store)) => return self.foreign_store(store),
+            // No command starts it.
+            Some(Foreign::Own(_)) => return,
+            None => {}
         }
         self.option("arch", &config.architecture);
         if config.architecture.has_lattice() || config.lattice != usual.lattice {

@@ -9,7 +9,7 @@ use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
 use kvs_core::server::{Architecture, Misfit, fits};
 use kvs_core::session::Policy;
-use kvs_load::nemesis::{self, Site, Wanted};
+use kvs_load::nemesis::{self, FaultKind, Site, Wanted};
 use kvs_load::workload::{Chosen, FaultStep, Mix, Workload, WorkloadError};
 use kvs_measure::{Slo, Versions};
 use kvs_node::node::{Durability, HostKind, NetworkError};
@@ -79,13 +79,49 @@ const REPLICAS: u16 = 3;
 /// The load that is driven when none is named.
 const WORKLOAD: &str = "zipf";
 
+/// A store that is not of the zoo.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Foreign {
+    /// A file says how it is started and spoken to.
+    File(Box<StoreConfig>),
+    /// Whoever asks for the run starts it ([`run_on`](super::run_on)), and says what is known of
+    /// it.
+    Own(Box<Facts>),
+}
+
+impl Foreign {
+    /// What is known of it before it is started.
+    fn facts(&self) -> Facts {
+        match self {
+            Self::File(store) => store.facts(),
+            Self::Own(facts) => Facts::clone(facts),
+        }
+    }
+
+    /// Its name.
+    fn name(&self) -> &str {
+        match self {
+            Self::File(store) => &store.definition.name,
+            Self::Own(facts) => &facts.name,
+        }
+    }
+
+    /// What it promises.
+    const fn promise(&self) -> Model {
+        match self {
+            Self::File(store) => store.promise,
+            Self::Own(facts) => facts.promise,
+        }
+    }
+}
+
 /// What a run is asked to do. [`Config::new`] has the defaults of all that is not named.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// What to run of the zoo, where `store` names nothing else.
     pub architecture: Architecture,
-    /// The foreign store that the run starts instead of one of the zoo.
-    pub store: Option<StoreConfig>,
+    /// The foreign store that the run drives instead of one of the zoo.
+    pub store: Option<Foreign>,
     /// The model that the verdict is about, instead of what the store promises.
     pub promise: Option<Model>,
     /// What replicated stores promise for concurrent puts.
@@ -166,6 +202,14 @@ impl Config {
         }
     }
 
+    /// The foreign store that a file describes, if the run is to have one.
+    pub(super) const fn file(&self) -> Option<&StoreConfig> {
+        match &self.store {
+            Some(Foreign::File(store)) => Some(store),
+            Some(Foreign::Own(_)) | None => None,
+        }
+    }
+
     /// The load as it is driven.
     #[must_use]
     pub const fn workload(&self) -> &Workload {
@@ -177,7 +221,7 @@ impl Config {
     pub fn facts(&self) -> Facts {
         self.store.as_ref().map_or_else(
             || zoo::facts(&self.architecture, self.lattice, self.durability),
-            StoreConfig::facts,
+            Foreign::facts,
         )
     }
 
@@ -186,7 +230,7 @@ impl Config {
     pub fn store_name(&self) -> String {
         self.store.as_ref().map_or_else(
             || self.architecture.to_string(),
-            |store| store.definition.name.clone(),
+            |store| store.name().to_owned(),
         )
     }
 
@@ -194,7 +238,7 @@ impl Config {
     /// instead.
     #[must_use]
     pub fn promised(&self) -> Model {
-        let own = self.store.as_ref().map(|store| store.promise);
+        let own = self.store.as_ref().map(Foreign::promise);
         let zoo = || kvs_recording::promise(&self.architecture, self.lattice);
         self.promise.or(own).unwrap_or_else(zoo)
     }
@@ -206,19 +250,16 @@ impl Config {
     pub fn plan(&self) -> Result<Option<nemesis::Plan>, nemesis::Refusal> {
         let workload = self.workload();
         let facts = self.facts();
-        let lacks = facts
-            .faults
-            .iter()
-            .filter_map(|(kind, support)| match support {
+        // A kind that the facts do not name is one that the store cannot have.
+        let lacks = FaultKind::ALL
+            .into_iter()
+            .filter_map(|kind| match facts.fault(kind) {
                 FaultSupport::Yes => None,
-                FaultSupport::Needs(need) => Some((*kind, need.clone())),
+                FaultSupport::Needs(need) => Some((kind, need)),
             });
         self.faults.plan(&Site {
             lacks: lacks.collect(),
-            packets: self
-                .store
-                .as_ref()
-                .map_or_else(Vec::new, StoreConfig::packets),
+            packets: { self.file() }.map_or_else(Vec::new, StoreConfig::packets),
             has_primary: facts.has_primary,
             groups: { facts.ports.groups().iter() }
                 .map(|group| group.members().collect())
@@ -243,10 +284,10 @@ impl Config {
             return Err(Unfit::Machine(why));
         }
         self.workload().validate()?;
-        if { self.store.as_ref() }.is_some_and(|store| store.clean && store.endpoints.is_empty()) {
+        if { self.file() }.is_some_and(|store| store.clean && store.endpoints.is_empty()) {
             return Err(Unfit::NothingToClean);
         }
-        if let Some(store) = &self.store {
+        if let Some(store) = self.file() {
             store.check()?;
         }
         self.suits(&self.facts())?;
@@ -261,7 +302,7 @@ impl Config {
     /// When it cannot; the message says what to choose instead.
     pub(super) fn suits(&self, facts: &Facts) -> Result<(), Unfit> {
         can_be_asked(&facts.name, facts.operations, &self.workload().mix)?;
-        if { self.store.as_ref() }.is_some_and(|store| store.clean) && !facts.operations.delete {
+        if { self.file() }.is_some_and(|store| store.clean) && !facts.operations.delete {
             return Err(Unfit::NoDelete(facts.name.clone()));
         }
         Ok(())

@@ -15,6 +15,7 @@ mod nemesis;
 mod phases;
 mod quiesce;
 mod record;
+mod start;
 mod usage;
 mod verdict;
 
@@ -27,8 +28,6 @@ use tokio::sync::{oneshot, watch};
 
 use crate::client::{self, Driver, Load, RunClock};
 use crate::targets::adapter;
-use crate::targets::store::Store;
-use crate::targets::zoo::Zoo;
 use kvs_check::checker::{JudgedBy, ProgressSink};
 use kvs_check::history;
 use kvs_core::protocol::NodeId;
@@ -42,16 +41,20 @@ pub use crate::wording::one_line;
 pub use beside::add_record;
 pub use capacity::Capacity;
 pub use command::{arguments, engine_name};
-pub use config::{CheckBudget, Config, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE, Unfit, can_be_asked};
+pub use config::{
+    CheckBudget, Config, Foreign, HISTORY_LIMIT_DEFAULT, HISTORY_SAMPLE, Unfit, can_be_asked,
+};
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
 pub use find::{NoHistory, find_history};
 pub use quiesce::QUIESCE_TIMEOUT;
+pub use start::Home;
 pub use verdict::{Judging, check_history};
 
 use interrupt::Interrupt;
 use phases::{Driven, Stages, drive};
 use record::Findings;
+use start::{start_target, strained};
 use verdict::{Attachment, Judged};
 
 /// The stack of the thread that checks: as large as a main thread's.
@@ -116,6 +119,21 @@ impl Finished {
 /// When there is no result: the results directory cannot be written, the nodes do not start, the
 /// disk is full. What was recorded is kept.
 pub fn run(config: &Config, observer: &mut dyn Observer) -> Result<Finished, Error> {
+    run_on(config, observer, async |home| {
+        start_target(config, &home).await
+    })
+}
+
+/// The same on the target that `start` starts, which may be of any sort. Where `config` does not
+/// name its store, [`Foreign::Own`] says what is known of it.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(
+    config: &Config,
+    observer: &mut dyn Observer,
+    start: impl AsyncFnOnce(Home) -> Result<Box<dyn Target>, Error>,
+) -> Result<Finished, Error> {
     // Faults that cannot come are told before anything is started.
     config.plan().map_err(Unfit::from)?;
     let system = |source| Error::System {
@@ -123,10 +141,14 @@ pub fn run(config: &Config, observer: &mut dyn Observer) -> Result<Finished, Err
         source,
     };
     let runtime = transport::runtime().map_err(system)?;
-    runtime.block_on(execute(config, observer))
+    runtime.block_on(execute(config, observer, start))
 }
 
-async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finished, Error> {
+async fn execute(
+    config: &Config,
+    observer: &mut dyn Observer,
+    start_on: impl AsyncFnOnce(Home) -> Result<Box<dyn Target>, Error>,
+) -> Result<Finished, Error> {
     let system = |source| Error::System {
         what: "to listen to signals",
         source,
@@ -156,7 +178,7 @@ async fn execute(config: &Config, observer: &mut dyn Observer) -> Result<Finishe
         reason,
         directory: directory.path().to_owned(),
     };
-    let mut target = start_target(config, &directory, start).await?;
+    let mut target = start_on(Home::of(&directory, start)).await?;
     let facts = target.facts().clone();
     // An adapter says only now what it knows.
     if let Err(unfit) = config.suits(&facts) {
@@ -258,7 +280,7 @@ async fn clean(
     keys_end: u64,
     stages: &mut Stages<'_>,
 ) -> Option<Result<u64, String>> {
-    if !config.store.as_ref()?.clean {
+    if !config.file()?.clean {
         return None;
     }
     stages.begin("clean");
@@ -268,7 +290,7 @@ async fn clean(
 
 /// What the pipe to an adapter costs, where there is one.
 async fn price_of_the_pipe(config: &Config) -> Option<adapter::Price> {
-    let store = config.store.as_ref()?;
+    let store = config.file()?;
     if store.definition.adapter.builtin.is_some() {
         return None;
     }
@@ -280,58 +302,6 @@ async fn price_of_the_pipe(config: &Config) -> Option<adapter::Price> {
     adapter::price(&program, config.workload().sessions)
         .await
         .ok()
-}
-
-/// Starts the target: the only place that knows which one it is.
-async fn start_target(
-    config: &Config,
-    directory: &Directory,
-    start: Timestamp,
-) -> Result<Box<dyn Target>, Error> {
-    let Some(store) = &config.store else {
-        let started = Zoo::start(&cluster_config(config, directory), config.timeout).await;
-        let started = started.map_err(|reason| Error::Start(strained(reason, config)))?;
-        return Ok(Box::new(started));
-    };
-    let program = match &config.program {
-        Some(program) => program.clone(),
-        None => std::env::current_exe().map_err(|source| Error::System {
-            what: "to find out which program this is",
-            source,
-        })?,
-    };
-    // Another machine may start a run of this name against the same store within this second.
-    let name = format!("{}-{:09}", directory.name(), start.subsec_nanosecond());
-    let logs = directory.nodes();
-    let started = Store::start(store, &program, &name, &logs, config.timeout).await;
-    Ok(Box::new(started.map_err(Error::Start)?))
-}
-
-fn cluster_config(config: &Config, directory: &Directory) -> ClusterConfig {
-    ClusterConfig {
-        architecture: config.architecture.clone(),
-        lattice: config.lattice,
-        bug: config.bug,
-        traced_by: config.traced.then(|| config.versions.program()),
-        host: config.host,
-        durability: config.durability,
-        seed: config.seed,
-        logs: Some(directory.nodes()),
-        program: config.program.clone(),
-    }
-}
-
-/// The reason, with what else it may be where the deployment is large for this machine.
-fn strained(reason: anyhow::Error, config: &Config) -> anyhow::Error {
-    if config.store.is_some() {
-        return reason;
-    }
-    match Capacity::of(&config.architecture) {
-        Capacity::Enough => reason,
-        Capacity::Strained(why) | Capacity::Short(why) => {
-            anyhow!("{}: {why}", one_line(&reason))
-        }
-    }
 }
 
 /// Connects, drives the load through its phases, and asks every node how it is in the end.

@@ -1,5 +1,7 @@
 //! Makes the record of a run (what was asked and what came of it), and saves it whole.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use jiff::Timestamp;
 
@@ -14,11 +16,13 @@ use kvs_measure::{
 };
 use kvs_target::{Facts, Quiet};
 
-use super::config::{Config, HISTORY_SAMPLE};
+use super::config::{Config, Foreign, HISTORY_SAMPLE};
 use super::directory::Directory;
 use super::verdict::{Attachment, Judged};
 use crate::targets::adapter::Price;
 
+/// What stands for the adapter of a store that whoever asked for the run has started.
+const OWN_ADAPTER: &str = "of its own";
 /// What was shown of the result.
 const REPORT_FILE: &str = "report.txt";
 
@@ -66,8 +70,8 @@ pub(super) fn history_header(config: &Config, facts: &Facts, limit: u64) -> Head
         &facts.ports,
         config.seed,
     );
-    if let Some(store) = &config.store {
-        header.architecture.clone_from(&store.definition.name);
+    if config.store.is_some() {
+        header.architecture = config.store_name();
         header.lattice = String::new();
     }
     Header {
@@ -194,11 +198,21 @@ fn configuration(
 
 /// What is known of a foreign store.
 fn store_record(config: &Config, facts: &Facts, findings: &Findings<'_>) -> Option<StoreRecord> {
-    let store = config.store.as_ref()?;
-    let definition = &store.definition;
-    Some(StoreRecord {
+    let told = StoreRecord {
         version: findings.version.clone(),
         says: facts.says.clone(),
+        adapter: OWN_ADAPTER.to_owned(),
+        options: BTreeMap::new(),
+        endpoints: Vec::new(),
+        pipe: None,
+        cleaned: None,
+    };
+    let store = match config.store.as_ref()? {
+        Foreign::File(store) => store,
+        Foreign::Own(_) => return Some(told),
+    };
+    let definition = &store.definition;
+    Some(StoreRecord {
         adapter: match &definition.adapter.builtin {
             Some(builtin) => builtin.clone(),
             None => definition.adapter.command.join(" "),
@@ -210,6 +224,7 @@ fn store_record(config: &Config, facts: &Facts, findings: &Findings<'_>) -> Opti
             p50_ns: price.p50_ns,
         }),
         cleaned: findings.cleaned,
+        ..told
     })
 }
 
