@@ -16,6 +16,8 @@ mod shard;
 mod spec;
 mod status;
 mod store;
+#[cfg(test)]
+mod toy;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +51,9 @@ pub enum Replica {
     Lww(Gossip<LwwWrapper<Vec<u8>>>),
     /// A replica of a quorum.
     Quorum(Quorum),
+    /// The toy.
+    #[cfg(test)]
+    Echo(toy::Echo),
 }
 
 /// Calls the same method on whichever kind it is.
@@ -59,6 +64,8 @@ macro_rules! each {
             Self::Causal($inner) => $call,
             Self::Lww($inner) => $call,
             Self::Quorum($inner) => $call,
+            #[cfg(test)]
+            Self::Echo($inner) => $call,
         }
     };
 }
@@ -72,6 +79,8 @@ impl Replica {
             ReplicaKind::Replicated(Lattice::Causal) => Self::Causal(Gossip::new(spec)),
             ReplicaKind::Replicated(Lattice::Lww) => Self::Lww(Gossip::new(spec)),
             ReplicaKind::Quorum(rule) => Self::Quorum(Quorum::new(spec, rule)),
+            #[cfg(test)]
+            ReplicaKind::Echo => Self::Echo(toy::Echo::new(spec)),
         }
     }
 
@@ -82,6 +91,8 @@ impl Replica {
             Self::Causal(gossip) => gossip.start(out),
             Self::Lww(gossip) => gossip.start(out),
             Self::Quorum(quorum) => quorum.start(out),
+            #[cfg(test)]
+            Self::Echo(_) => {}
         }
     }
 
@@ -96,6 +107,8 @@ impl Replica {
             Self::Causal(gossip) => gossip.recover(),
             Self::Lww(gossip) => gossip.recover(),
             Self::Quorum(quorum) => quorum.recover(),
+            #[cfg(test)]
+            Self::Echo(_) => {}
         }
     }
 
@@ -124,9 +137,11 @@ impl Replica {
         let Self::Quorum(own) = self else {
             return false;
         };
-        let quorum = |other: &'a Self| match other {
-            Self::Quorum(quorum) => Some(quorum),
-            Self::Local(_) | Self::Causal(_) | Self::Lww(_) => None,
+        let quorum = |other: &'a Self| {
+            let Self::Quorum(quorum) = other else {
+                return None;
+            };
+            Some(quorum)
         };
         own.has_alone(&others.filter_map(quorum).collect::<Vec<_>>())
     }

@@ -17,6 +17,9 @@ pub enum ReplicaKind {
     Replicated(Lattice),
     /// One of a quorum.
     Quorum(QuorumRule),
+    /// The toy.
+    #[cfg(test)]
+    Echo,
 }
 
 /// Everything that decides what a replica does, but for its inputs.
@@ -77,6 +80,8 @@ impl ReplicaSpec {
     pub fn draws(&self) -> Draws {
         match self.kind {
             ReplicaKind::Local => Draws::default(),
+            #[cfg(test)]
+            ReplicaKind::Echo => Draws::default(),
             ReplicaKind::Replicated(_) => Draws {
                 peers: self.settings.gossip.fanout.into(),
                 random: false,
@@ -94,6 +99,8 @@ impl ReplicaSpec {
         match self.kind {
             // Nobody else has anything.
             ReplicaKind::Local => 0,
+            #[cfg(test)]
+            ReplicaKind::Echo => 0,
             ReplicaKind::Replicated(_) => self.settings.gossip.anti_entropy_ms,
             ReplicaKind::Quorum(_) => self.settings.quorum.anti_entropy_ms,
         }

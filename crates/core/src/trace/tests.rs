@@ -10,10 +10,11 @@ use crate::replica::{
     Effects, GossipTimer, Input, Persist, Replica, ReplicaKind, RequestId, Settings, Timer,
 };
 
-const KINDS: [ReplicaKind; 3] = [
+const KINDS: [ReplicaKind; 4] = [
     ReplicaKind::Local,
     ReplicaKind::Replicated(Lattice::Causal),
     ReplicaKind::Replicated(Lattice::Lww),
+    ReplicaKind::Echo,
 ];
 const ROUNDS: u64 = 12;
 
@@ -30,7 +31,7 @@ fn spec(node: u16, kind: ReplicaKind) -> ReplicaSpec {
         incarnation: 0,
         group: GroupId(0),
         peers: match kind {
-            ReplicaKind::Local => Vec::new(),
+            ReplicaKind::Local | ReplicaKind::Echo => Vec::new(),
             ReplicaKind::Replicated(_) | ReplicaKind::Quorum(_) => vec![NodeId(1 - node)],
         },
         spares: Vec::new(),

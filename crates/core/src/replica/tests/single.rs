@@ -171,7 +171,8 @@ fn a_local_store_answers_with_the_last_put_and_the_planted_bug_with_the_one_befo
 
 #[test]
 fn a_node_refuses_keys_of_other_shards() {
-    for kind in [ReplicaKind::Local, ReplicaKind::Replicated(Lattice::Causal)] {
+    let gossips = ReplicaKind::Replicated(Lattice::Causal);
+    for kind in [ReplicaKind::Local, gossips, ReplicaKind::Echo] {
         for bug in [None, Some(Bug::ForeignKeys)] {
             let spec = ReplicaSpec {
                 node: NodeId(0),

@@ -5,6 +5,8 @@ mod local;
 mod quorum;
 mod replicated;
 mod sloppy;
+#[cfg(test)]
+mod toy;
 
 use std::fmt;
 
@@ -19,7 +21,14 @@ use super::{Architecture, DEFAULT_SIZE, ImpossibleSize, ReplicaKind};
 use crate::protocol::{GroupId, Lattice};
 
 /// Every kind of store, in the order in which lists have them.
-pub static KINDS: [&KindRow; 4] = [&local::ROW, &replicated::ROW, &quorum::ROW, &sloppy::ROW];
+pub static KINDS: &[&KindRow] = &[
+    &local::ROW,
+    &replicated::ROW,
+    &quorum::ROW,
+    &sloppy::ROW,
+    #[cfg(test)]
+    &toy::ROW,
+];
 
 /// What is known of a kind whatever its parameters are.
 #[derive(Debug)]
@@ -51,6 +60,9 @@ pub enum StoreKind {
     Quorum(QuorumStore),
     /// See [`SloppyStore`].
     Sloppy(SloppyStore),
+    /// The toy.
+    #[cfg(test)]
+    Echo(toy::EchoStore),
 }
 
 impl StoreKind {
@@ -62,6 +74,8 @@ impl StoreKind {
             Self::Replicated(store) => store,
             Self::Quorum(store) => store,
             Self::Sloppy(store) => store,
+            #[cfg(test)]
+            Self::Echo(store) => store,
         }
     }
 
@@ -194,12 +208,12 @@ impl KindRow {
 
     /// The kind of this name.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
-        KINDS.into_iter().find(|row| row.name == name)
+        KINDS.iter().copied().find(|row| row.name == name)
     }
 
     /// The kind whose shards have this name.
     pub(super) fn sharded_named(name: &str) -> Option<&'static Self> {
-        KINDS.into_iter().find(|row| row.sharded == name)
+        KINDS.iter().copied().find(|row| row.sharded == name)
     }
 }
 
@@ -207,7 +221,7 @@ impl Architecture {
     /// One group of each kind and shards of each, all of their usual size: the zoo.
     #[must_use]
     pub fn zoo() -> Vec<Self> {
-        let stores = KINDS.into_iter().flat_map(|row| {
+        let stores = KINDS.iter().flat_map(|row| {
             let group = Self::Group(row.usual);
             let shards = Self::sharded(DEFAULT_SIZE, group.clone()).expect("a possible size");
             [group, shards]
@@ -243,7 +257,7 @@ mod tests {
             for (name, store) in [(row.name, usual), (row.sharded, shards)] {
                 assert_eq!(name.parse().as_ref(), Ok(&store), "{name}");
                 assert_eq!(store.to_string(), name);
-                assert!(std::ptr::eq(store.kind().row(), row));
+                assert!(std::ptr::eq(store.kind().row(), *row));
             }
         }
         let mut names: Vec<&str> = KindRow::names().collect();
