@@ -86,6 +86,8 @@ mod table;
 )]
 mod tests;
 mod time;
+#[cfg(test)]
+mod toy;
 mod verdict;
 mod wing_gong;
 

@@ -79,6 +79,13 @@ const GUARANTEES: &[Model] = &[
 /// overwrites whatever it held: where a put supersedes its context only, one that has lost a value
 /// without that says nothing of the models of siblings.
 static MODELS: &[Row] = &[
+    #[cfg(test)]
+    Row {
+        model: Model::Found,
+        properties: &[Property::Integrity, Property::Found],
+        promise: &[Model::Found],
+        ..PLAIN
+    },
     Row {
         model: Model::Eventual,
         properties: &[

@@ -7,6 +7,7 @@ use crate::history::kinds;
 kinds! {
     /// What a history is held to, one check each.
     Property {
+        Found if test = "found": "The toy: every get finds something.",
         Integrity = "integrity": "Every value read was written to that key, and before.",
         Convergence = "convergence": "After the run every replica answers every key alike.",
         LostWrites = "lost-writes": "No acknowledged put has vanished.",
@@ -33,6 +34,7 @@ kinds! {
         ThinAirRead = "thin-air-read": "A value that nobody wrote to that key.",
         AbortedRead = "aborted-read": "The value of a put that failed.",
         FutureRead = "future-read": "A value that was read before its put was invoked.",
+        FoundNothing if test = "found-nothing": "A get that found nothing.",
         Divergence = "divergence": "Replicas that answer one key differently in the end.",
         LostWrite = "lost-write": "An acknowledged put that is gone in the end.",
         DuplicateVersion = "duplicate-version": "Two puts under one version.",

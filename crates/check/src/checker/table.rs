@@ -9,6 +9,8 @@ use super::index::Index;
 use super::ordering::Limits;
 use super::property::Property;
 use super::time::Time;
+#[cfg(test)]
+use super::toy;
 use super::verdict::Check;
 use super::{
     bad_patterns, causal, convergence, dominance, integrity, linearizable, lost_writes, lww,
@@ -31,6 +33,8 @@ pub(super) const CHECKERS: Checkers = Checkers(&[
     &dominance::ByVisibility,
     &session::Guarantees,
     &sequential::BySearch,
+    #[cfg(test)]
+    &toy::ByLooking,
 ]);
 
 /// What a checker is asked.

@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Declares an enum whose names in files are fixed, each with what it means.
+/// Declares an enum whose names in files are fixed, each with what it means. A value `if test` is
+/// there for the tests of this crate alone.
 macro_rules! kinds {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal: $doc:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident {
+        $($variant:ident $(if $cfg:ident)? = $text:literal: $doc:literal,)+
+    }) => {
         crate::history::named! {
             $(#[$meta])*
-            $name { $(#[doc = $doc] $variant = $text,)+ }
+            $name { $(#[doc = $doc] $variant $(if $cfg)? = $text,)+ }
         }
 
         impl $name {
@@ -15,7 +18,7 @@ macro_rules! kinds {
             #[must_use]
             pub const fn meaning(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $doc,)+
+                    $($(#[cfg($cfg)])? Self::$variant => $doc,)+
                 }
             }
         }
@@ -28,6 +31,8 @@ kinds! {
     /// A consistency model. The derived order is that of the ladder, weakest first: a model never
     /// implies a later one, though not every model implies all earlier ones.
     Model {
+        Found if test = "found":
+            "The toy: every get finds something.",
         Eventual = "eventual":
             "Replicas agree once writing has stopped, and no acknowledged put is gone.",
         Lww = "lww":

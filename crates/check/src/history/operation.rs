@@ -65,26 +65,29 @@ pub const fn origin_incarnation(origin: u32) -> u16 {
     (origin & ((1 << ORIGIN_INCARNATION_BITS) - 1)) as u16
 }
 
-/// Declares a field-less enum together with its names in files, so that the two cannot part.
+/// Declares a field-less enum together with its names in files, so that the two cannot part. A value
+/// `if test` is there for the tests of this crate alone.
 macro_rules! named {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$vmeta:meta])* $variant:ident $(if $cfg:ident)? = $text:literal,)+
+    }) => {
         $(#[$meta])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
         pub enum $name {
-            $($(#[$vmeta])* #[serde(rename = $text)] $variant,)+
+            $($(#[cfg($cfg)])? $(#[$vmeta])* #[serde(rename = $text)] $variant,)+
         }
 
         impl $name {
             /// Every value, in the order of its numbers.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            pub const ALL: &'static [Self] = &[$($(#[cfg($cfg)])? Self::$variant,)+];
 
             /// The name in files and reports.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $text,)+
+                    $($(#[cfg($cfg)])? Self::$variant => $text,)+
                 }
             }
 

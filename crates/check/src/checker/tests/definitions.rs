@@ -157,6 +157,7 @@ fn of_registers() -> Vec<Definition> {
     let exposures = registers::exposures;
     let one_value = registers::one_value;
     vec![
+        define(P::Found, "found", single, 1..9, |h| sound(h, brute::found)),
         define(P::Lww, "lww", versions, 3..9, |h| sound(h, brute::lww)),
         define(
             P::LwwBlackBox,

@@ -6,6 +6,7 @@ mod lww;
 mod register;
 mod session;
 mod single;
+mod toy;
 
 pub(in crate::checker::tests) use causal::{causal, causal_witness, has_evidence};
 pub(in crate::checker::tests) use eventual::{
@@ -20,6 +21,7 @@ pub(in crate::checker::tests) use session::{
     read_your_writes, read_your_writes_seen, writes_follow_reads, writes_follow_reads_seen,
 };
 pub(in crate::checker::tests) use single::{causal_convergence, causal_memory, weak_causal};
+pub(in crate::checker::tests) use toy::found;
 
 use crate::history::{Dominance, History, Kind, NEVER, Outcome};
 
