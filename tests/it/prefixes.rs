@@ -66,12 +66,47 @@ async fn works(program: &Path, prefix: Prefix) {
 fn a_place_works_behind_a_command_that_becomes_the_agent() {
     on_runtime(async {
         for words in [
-            &["env", "-i", PATH][..],
+            // The toy: it does nothing else.
+            &["env"][..],
+            &["env", "-i", PATH],
             &["nice", "-n5"],
             &["setsid", "-w"],
         ] {
             works(Path::new(PROGRAM), Prefix::command(words)).await;
         }
+    });
+}
+
+/// The toy, broken: each keeps something of the agent from its user.
+#[test]
+fn a_place_behind_a_command_that_is_none_is_refused_and_its_command_is_named() {
+    let script = |script| vec!["sh", "-c", script, "toy"];
+    let broken = [
+        // It swallows the input, all that is said, the agent.
+        (script(r#"exec "$@" </dev/null"#), "exit status: 0"),
+        (
+            script(r#""$@" >/dev/null </dev/null; exit 3"#),
+            "exit status: 3",
+        ),
+        (vec!["true"], "exit status: 0"),
+        (vec!["false"], "exit status: 1"),
+        // It runs something else.
+        (script(r#"exec "$0-of-a-place" "$@""#), "exit status: 127"),
+    ];
+    on_runtime(async {
+        let folder = tempfile::tempdir().unwrap();
+        for (words, status) in broken {
+            let place = Place::start(Path::new(PROGRAM), &Prefix::command(&words)).unwrap();
+            let written = place.write(&folder.path().join("file"), "text").await;
+            let told = written.expect_err("nobody answers").to_string();
+            let command = format!("(`{} {PROGRAM} place`) is gone", words.join(" "));
+            assert!(told.contains(&command), "{told}");
+            assert!(told.ends_with(status), "{told}");
+        }
+        let missing = Prefix::command(["no-such-prefix"]);
+        let told = Place::start(Path::new(PROGRAM), &missing).map(drop);
+        let told = told.expect_err("it is not there").to_string();
+        assert!(told.contains("by running `no-such-prefix "), "{told}");
     });
 }
 
