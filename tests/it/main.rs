@@ -36,6 +36,7 @@ mod running_stores;
 mod scale;
 mod simulation;
 mod stores;
+mod toys;
 mod traces;
 mod transport;
 mod trouble;
