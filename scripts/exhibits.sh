@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Reproduces what docs/quorums.md shows, one command each, in three minutes: what quorums promise, and
+# Reproduces what docs/quorums.md shows, one command each, in four minutes: what quorums promise, and
 # what clients see when they promise less.
 #
 #   scripts/exhibits.sh [NAME…]     all of them, or those that are named
@@ -17,7 +17,8 @@ trap 'rm -rf "$results"' EXIT
 TRIES=3
 
 contended=(--workload contended --duration 3s)
-parted=(--workload contended --nemesis partition --nemesis-interval 3s --duration 12s)
+parted=(--workload contended --duration 9s --timeout-ms 500)
+cut='nemesis=[{at="2s", for="5s", fault="partition", what="majority", nodes='
 kills=(--workload contended --rate 500 --sessions 2000 --nemesis kill --nemesis-targets one
   --nemesis-interval 4s --duration 34s)
 wanted=("$@")
@@ -79,9 +80,10 @@ exhibit no-inversion VALID sim --arch 'quorum(5)' --promise linearizable --keys 
   --seeds 0..300
 exhibit stale INVALID --arch 'quorum(r = 1, w = 1)' --promise linearizable "${contended[@]}"
 exhibit stale-eventual VALID --arch 'quorum(r = 1, w = 1)' "${contended[@]}"
-exhibit partition-sloppy INVALID --arch sloppy --promise regular "${parted[@]}"
-exhibit partition-eventual VALID --arch sloppy "${parted[@]}"
-exhibit partition-quorum VALID --arch quorum --promise linearizable "${parted[@]}"
+exhibit sloppy INVALID --arch sloppy --promise regular "${contended[@]}"
+exhibit partition-sloppy INVALID --arch sloppy --promise regular "${parted[@]}" --set "$cut[0, 3]}]"
+exhibit partition-eventual VALID --arch sloppy "${parted[@]}" --set "$cut[0, 3]}]"
+exhibit partition-quorum VALID --arch quorum "${parted[@]}" --set "$cut[0]}]"
 exhibit kill-quorum VALID --arch quorum "${kills[@]}"
 exhibit kill-replicated VALID --arch replicated "${kills[@]}"
 exhibit kill-local INVALID --arch local "${kills[@]}"
