@@ -1,7 +1,7 @@
 //! What becomes of a request, and what that means for its client.
 
 use super::{Next, Policy, Session, Suspicion, View};
-use crate::protocol::{NodeId, Response};
+use crate::protocol::{NodeId, Refusal, Response};
 use crate::server::ServerPorts;
 
 /// What has become of a request.
@@ -62,10 +62,14 @@ impl ViewMut<'_> {
     }
 
     /// Tells a session what has become of the request of its operation on `key`, and says what
-    /// follows. The node that it asked is trusted if it has answered, and suspected if it has not.
+    /// follows. The node that it asked is trusted if it has served, and suspected if it has not: one
+    /// that says that it cannot serve now, or does not know, is not the one to ask next.
     pub fn tell(&mut self, session: &mut Session, key: &[u8], fate: Fate<'_>) -> Next {
         let node = session.pending().attempt.node;
         match fate {
+            Fate::Answered(
+                Response::Refused(Refusal::Unavailable | Refusal::NotReady) | Response::Indefinite,
+            ) => self.suspicion.suspect(node, self.now_ns),
             Fate::Answered(_) => self.suspicion.trust(node),
             Fate::Unsent | Fate::Disconnected | Fate::TimedOut => {
                 self.suspicion.suspect(node, self.now_ns);

@@ -363,6 +363,31 @@ fn once_a_suspicion_is_over_one_operation_tests_the_node_for_all() {
 }
 
 #[test]
+fn a_node_that_says_that_it_cannot_serve_is_avoided_as_one_that_says_nothing() {
+    for answer in [
+        UNAVAILABLE,
+        Response::Refused(Refusal::NotReady),
+        Response::Indefinite,
+        NOTHING,
+    ] {
+        let mut fixture = Fixture::new("replicated", Policy::default());
+        let mut session = Session::new(0);
+        let asked = session.begin(fixture.view(), KEY, Access::Read, 0).node;
+        let mut view = ViewMut {
+            ports: &fixture.ports,
+            policy: fixture.policy,
+            suspicion: &mut fixture.suspicion,
+            primary: None,
+            reads_from_primary: false,
+            now_ns: 0,
+        };
+        let _ = view.tell(&mut session, KEY, Fate::Answered(&answer));
+        let served = answer == NOTHING;
+        assert_eq!(fixture.suspicion.suspects(asked, 0), !served, "{answer:?}");
+    }
+}
+
+#[test]
 fn an_answer_that_does_not_fit_the_request_is_no_success() {
     let fixture = Fixture::new("local", Policy::default());
     let mut session = Session::new(0);
