@@ -85,8 +85,37 @@ pub enum Persist<'a> {
         #[serde(borrow)]
         bytes: Cow<'a, [u8]>,
     },
+    /// An entry of the log, as [`Write::Append`] gave it. No replica persists one: hosts that keep
+    /// keys hand them back.
+    Entry {
+        /// The entry.
+        #[serde(borrow)]
+        bytes: Cow<'a, [u8]>,
+    },
     /// A change of a replica that gossips.
     Gossip(#[serde(borrow)] GossipChange<'a>),
+}
+
+/// What a change means to a host that keeps keys, notes and a log rather than changes.
+///
+/// Such a host hands back first the notes, then the records, then the entries of its log in their
+/// order. It may forget the first entries of the log in exchange for a note that the replica made
+/// when they were there: see [`super::Replica::summary`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write<'a> {
+    /// The replica has something else of this key: [`super::Replica::kept`] says what.
+    Key(&'a [u8]),
+    /// A fact that is about no key, in place of what was noted under this slot.
+    Note {
+        /// Which fact.
+        slot: u16,
+        /// The fact.
+        bytes: &'a [u8],
+    },
+    /// The log has one more entry.
+    Append(Vec<u8>),
+    /// All entries of the log are out of date: [`super::Replica::summary`] takes their place.
+    Restart,
 }
 
 /// A kind of change that is kept.
@@ -96,6 +125,8 @@ pub enum PersistKind {
     Record,
     /// [`Persist::Note`], with its slot.
     Note(u16),
+    /// [`Persist::Entry`].
+    Entry,
     /// [`Persist::Gossip`].
     Gossip(GossipChangeKind),
 }
@@ -107,6 +138,7 @@ impl Persist<'_> {
         match self {
             Self::Record { .. } => PersistKind::Record,
             Self::Note { slot, .. } => PersistKind::Note(*slot),
+            Self::Entry { .. } => PersistKind::Entry,
             Self::Gossip(change) => PersistKind::Gossip(change.kind()),
         }
     }
@@ -116,7 +148,17 @@ impl Persist<'_> {
     pub fn applied(&self) -> Option<Dot> {
         match self {
             Self::Gossip(change) => change.applied(),
-            Self::Record { .. } | Self::Note { .. } => None,
+            Self::Record { .. } | Self::Note { .. } | Self::Entry { .. } => None,
+        }
+    }
+
+    /// What it means to a host that keeps keys, notes and a log.
+    pub fn writes(&self, mut write: impl FnMut(Write<'_>)) {
+        match self {
+            Self::Record { key, .. } => write(Write::Key(key)),
+            Self::Note { slot, bytes } => write(Write::Note { slot: *slot, bytes }),
+            Self::Entry { bytes } => write(Write::Append(bytes.to_vec())),
+            Self::Gossip(change) => change.writes(write),
         }
     }
 }
@@ -126,6 +168,7 @@ impl fmt::Debug for PersistKind {
         match self {
             Self::Record => f.write_str("Record"),
             Self::Note(slot) => write!(f, "Note({slot})"),
+            Self::Entry => f.write_str("Entry"),
             Self::Gossip(kind) => kind.fmt(f),
         }
     }

@@ -22,7 +22,7 @@ mod toy;
 #[cfg(test)]
 mod tests;
 
-pub use effects::{Effects, Input, Persist, PersistKind, RequestId, Timer};
+pub use effects::{Effects, Input, Persist, PersistKind, RequestId, Timer, Write};
 pub use gossip::{
     Gossip, GossipChange, GossipChangeKind, GossipSettings, GossipStatus, GossipTimer,
 };
@@ -144,6 +144,20 @@ impl Replica {
             Some(quorum)
         };
         own.has_alone(&others.filter_map(quorum).collect::<Vec<_>>())
+    }
+
+    /// The slot and the bytes of a note that stands for every entry of the log so far
+    /// ([`Write::Append`]): a host that has it and the records need not hand those back. None where
+    /// the log has no entries.
+    #[must_use]
+    pub fn summary(&self) -> Option<(u16, Vec<u8>)> {
+        if let Self::Causal(gossip) = self {
+            Some(gossip.summary())
+        } else if let Self::Lww(gossip) = self {
+            Some(gossip.summary())
+        } else {
+            None
+        }
     }
 
     /// Takes a client's request. It is answered exactly once, now or during a later `handle_*`.

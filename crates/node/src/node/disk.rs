@@ -80,8 +80,8 @@ impl Stored {
         let took = began.elapsed();
         if restored.keys > 0 {
             log(format_args!(
-                "{} keys and {} updates are back after {took:?}",
-                restored.keys, restored.updates
+                "{} keys and {} entries of the log are back after {took:?}",
+                restored.keys, restored.entries
             ));
         }
         // One batch is under way at a time.

@@ -3,20 +3,18 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use kvs_core::protocol::Dot;
-use kvs_core::replica::{GossipChange, Persist, Replica};
+use kvs_core::replica::{Persist, Replica, Write};
 
 /// Gathers what a replica persists. Of a key that was put often only what is left of it is written.
 #[derive(Debug, Default)]
 pub struct Changes {
     keys: BTreeSet<Vec<u8>>,
-    /// Updates in the order in which they were applied, encoded.
-    updates: Vec<Vec<u8>>,
+    /// What was appended to the log, in its order.
+    entries: Vec<Vec<u8>>,
     /// Notes by their slots, the latest of each.
     notes: BTreeMap<u16, Vec<u8>>,
-    /// Whether a whole state was merged, so that the order of updates no longer tells what is
-    /// applied.
-    merged_state: bool,
+    /// Whether the log was begun anew, before those entries.
+    restarts: bool,
     bytes: usize,
 }
 
@@ -25,41 +23,40 @@ pub struct Changes {
 pub struct Batch {
     /// Keys with all that the replica has of them, encoded; none where it has nothing any more.
     pub(super) records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Updates in the order in which they were applied, encoded.
-    pub(super) updates: Vec<Vec<u8>>,
+    /// What was appended to the log, in its order.
+    pub(super) entries: Vec<Vec<u8>>,
     /// Notes by their slots.
     pub(super) notes: BTreeMap<u16, Vec<u8>>,
-    /// All that the replica had applied, if a state was merged.
-    pub(super) merged_state: Option<Vec<Dot>>,
+    /// Whether all entries of the log are out of date.
+    pub(super) restarts: bool,
+    /// The note that stands for the log, these entries included.
+    pub(super) summary: Option<(u16, Vec<u8>)>,
 }
 
 impl Changes {
     /// Takes one more.
     pub fn note(&mut self, change: &Persist<'_>) {
-        match change {
-            Persist::Record { key, value } => {
-                self.bytes += key.len() + value.len();
+        if let Persist::Record { value, .. } = change {
+            self.bytes += value.len();
+        }
+        change.writes(|write| match write {
+            Write::Key(key) => {
+                self.bytes += key.len();
                 self.note_key(key);
             }
-            Persist::Gossip(GossipChange::Update(update)) => {
-                let encoded = encode(update.as_ref());
-                self.bytes += encoded.len() + update.record.key().len();
-                self.updates.push(encoded);
-                self.note_key(update.record.key());
-            }
-            Persist::Gossip(GossipChange::State { updates, .. }) => {
-                self.merged_state = true;
-                self.updates.clear();
-                for update in updates.iter() {
-                    self.bytes += update.record.key().len() + update.record.value().len();
-                    self.note_key(update.record.key());
-                }
-            }
-            Persist::Note { slot, bytes } => {
+            Write::Note { slot, bytes } => {
                 self.bytes += bytes.len();
-                self.notes.insert(*slot, bytes.to_vec());
+                self.notes.insert(slot, bytes.to_vec());
             }
-        }
+            Write::Append(entry) => {
+                self.bytes += entry.len();
+                self.entries.push(entry);
+            }
+            Write::Restart => {
+                self.restarts = true;
+                self.entries.clear();
+            }
+        });
     }
 
     fn note_key(&mut self, key: &[u8]) {
@@ -71,7 +68,7 @@ impl Changes {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.notes.is_empty() && !self.merged_state
+        self.keys.is_empty() && self.notes.is_empty() && self.entries.is_empty() && !self.restarts
     }
 
     /// About how many bytes they hold.
@@ -83,7 +80,6 @@ impl Changes {
     /// All of them, with what `replica` has of the keys now: call it when every change that the
     /// replica made was noted.
     pub fn take(&mut self, replica: &Replica) -> Batch {
-        let merged_state = std::mem::take(&mut self.merged_state);
         self.bytes = 0;
         let kept = |key: Vec<u8>| {
             let record = replica.kept(&key).map(Cow::into_owned);
@@ -94,9 +90,10 @@ impl Changes {
                 .into_iter()
                 .map(kept)
                 .collect(),
-            updates: std::mem::take(&mut self.updates),
+            entries: std::mem::take(&mut self.entries),
             notes: std::mem::take(&mut self.notes),
-            merged_state: merged_state.then(|| replica.status().applied().to_vec()),
+            restarts: std::mem::take(&mut self.restarts),
+            summary: replica.summary(),
         }
     }
 }

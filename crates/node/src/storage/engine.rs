@@ -13,24 +13,23 @@ use twox_hash::XxHash64;
 use super::StorageError;
 use super::backend::FaultyFile;
 use super::batch::{Batch, encode};
-use kvs_core::protocol::{Dot, GroupId, NodeId, Update};
-use kvs_core::replica::{GossipChange, Persist, ReplicaKind, ReplicaSpec, ShardStep};
-use kvs_core::values::VectorClock;
+use kvs_core::protocol::{GroupId, NodeId};
+use kvs_core::replica::{Persist, ReplicaKind, ReplicaSpec, ShardStep};
 
 /// The version of the layout. A program refuses every other.
-const VERSION: u32 = 1;
-/// Updates that are kept in the order in which they were applied, so that a replica that comes
-/// back can send its peers what they lack, and need not send them its whole state.
-const RECENT_MAX: u64 = 1 << 14;
+const VERSION: u32 = 2;
+/// Entries of the log that are kept, at most. At this bound the older half goes, in exchange for the
+/// replica's summary of it.
+pub(super) const LOG_MAX: u64 = 1 << 14;
 /// Memory for the engine's pages, in bytes. The replica has everything in memory anyway.
 const CACHE_BYTES: usize = 64 << 20;
 
 /// Keys, each with what the replica has of it and a checksum.
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
-/// The updates that were applied last, by their place, each with a checksum.
-const RECENT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("recent");
-/// Notes by their slots. (The table is named after the first of them.)
-const NOTES: TableDefinition<'_, u16, &[u8]> = TableDefinition::new("ends");
+/// The last entries of the log, by their place, each with a checksum.
+const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
+/// Notes by their slots, each with a checksum.
+const NOTES: TableDefinition<'_, u16, &[u8]> = TableDefinition::new("notes");
 /// Whose it is, and a summary of the other tables.
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const OWNER: &str = "owner";
@@ -74,16 +73,26 @@ struct Summary {
     keys: u64,
     /// The sum of their checksums.
     sum: u64,
-    /// The place of the first recent update, and of the one after the last.
+    /// The place of the first entry of the log, and of the one after the last.
     first: u64,
     next: u64,
-    /// The sum of the checksums of recent updates.
-    recent_sum: u64,
+    /// The sum of the checksums of its entries.
+    log_sum: u64,
     /// How many notes there are, and the sum of their checksums.
     notes: u64,
     notes_sum: u64,
-    /// All that the replica had applied before the first recent update.
-    base: Vec<Dot>,
+    /// What may take the place of the first entries of the log.
+    checkpoint: Option<Checkpoint>,
+}
+
+/// A summary that the replica made of its log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Checkpoint {
+    /// The place of the first entry that it does not stand for.
+    place: u64,
+    /// The note that it is.
+    slot: u16,
+    bytes: Vec<u8>,
 }
 
 /// What was found again.
@@ -91,8 +100,8 @@ struct Summary {
 pub struct Restored {
     /// Keys.
     pub keys: u64,
-    /// Updates of the log.
-    pub updates: u64,
+    /// Entries of the log.
+    pub entries: u64,
 }
 
 /// The durable state of one life of a node.
@@ -175,12 +184,6 @@ impl Storage {
         let reading = self.database.begin_read().map_err(|e| self.damaged(&e))?;
         let summary = &self.summary;
         self.restore_notes(&reading, &mut take)?;
-        if !summary.base.is_empty() {
-            take(&Persist::Gossip(GossipChange::State {
-                vector: Cow::Borrowed(&summary.base),
-                updates: Cow::Borrowed(&[]),
-            }));
-        }
         let records = reading.open_table(RECORDS).map_err(|e| self.damaged(&e))?;
         let (mut keys, mut sum) = (0, 0u64);
         for entry in records.iter().map_err(|e| self.damaged(&e))? {
@@ -195,8 +198,8 @@ impl Storage {
         if (keys, sum) != (summary.keys, summary.sum) {
             return Err(self.missing("keys"));
         }
-        let updates = self.restore_recent(&reading, &mut take)?;
-        Ok(Restored { keys, updates })
+        let entries = self.restore_log(&reading, &mut take)?;
+        Ok(Restored { keys, entries })
     }
 
     fn restore_notes(
@@ -222,25 +225,26 @@ impl Storage {
         Ok(())
     }
 
-    fn restore_recent(
+    fn restore_log(
         &self,
         reading: &redb::ReadTransaction,
         take: &mut impl FnMut(&Persist<'_>),
     ) -> Result<u64, StorageError> {
-        let recent = reading.open_table(RECENT).map_err(|e| self.damaged(&e))?;
+        let log = reading.open_table(LOG).map_err(|e| self.damaged(&e))?;
         let (mut next, mut sum) = (self.summary.first, 0u64);
-        for entry in recent.iter().map_err(|e| self.damaged(&e))? {
+        for entry in log.iter().map_err(|e| self.damaged(&e))? {
             let (place, value) = entry.map_err(|e| self.damaged(&e))?;
             if place.value() != next {
-                return Err(self.missing("updates"));
+                return Err(self.missing("entries"));
             }
             let payload = self.unsealed(&next.to_be_bytes(), value.value(), &mut sum)?;
-            let update: Update = self.decoded(payload)?;
-            take(&Persist::Gossip(GossipChange::Update(Cow::Owned(update))));
+            take(&Persist::Entry {
+                bytes: Cow::Borrowed(payload),
+            });
             next += 1;
         }
-        if (next, sum) != (self.summary.next, self.summary.recent_sum) {
-            return Err(self.missing("updates"));
+        if (next, sum) != (self.summary.next, self.summary.log_sum) {
+            return Err(self.missing("entries"));
         }
         Ok(next - self.summary.first)
     }
@@ -269,17 +273,9 @@ impl Storage {
                 }
             }
             for (slot, note) in &batch.notes {
-                let sealed = sealed(&slot.to_be_bytes(), note.clone());
-                summary.notes_sum = summary.notes_sum.wrapping_add(checksum_of(&sealed));
-                match tables.notes.insert(slot, &*sealed)? {
-                    Some(old) => {
-                        let old = checksum_of(old.value());
-                        summary.notes_sum = summary.notes_sum.wrapping_sub(old);
-                    }
-                    None => summary.notes += 1,
-                }
+                keep_note(&mut tables.notes, *slot, note.clone(), &mut summary)?;
             }
-            keep_recent(&mut tables.recent, batch, &mut summary)?;
+            keep_log(tables, batch, &mut summary)?;
             let encoded = encode(&summary);
             tables.meta.insert(SUMMARY, &*sealed(b"summary", encoded))?;
             Ok(())
@@ -300,7 +296,7 @@ impl Storage {
             {
                 let mut tables = Tables {
                     records: transaction.open_table(RECORDS)?,
-                    recent: transaction.open_table(RECENT)?,
+                    log: transaction.open_table(LOG)?,
                     notes: transaction.open_table(NOTES)?,
                     meta: transaction.open_table(META)?,
                 };
@@ -360,44 +356,77 @@ impl Storage {
 
 struct Tables<'t> {
     records: Table<'t, &'static [u8], &'static [u8]>,
-    recent: Table<'t, u64, &'static [u8]>,
+    log: Table<'t, u64, &'static [u8]>,
     notes: Table<'t, u16, &'static [u8]>,
     meta: Table<'t, &'static str, &'static [u8]>,
 }
 
-/// Appends the updates of a batch, and lets the oldest go beyond [`RECENT_MAX`].
-fn keep_recent(
-    recent: &mut Table<'_, u64, &'static [u8]>,
+fn keep_note(
+    notes: &mut Table<'_, u16, &'static [u8]>,
+    slot: u16,
+    note: Vec<u8>,
+    summary: &mut Summary,
+) -> Result<(), redb::StorageError> {
+    let sealed = sealed(&slot.to_be_bytes(), note);
+    summary.notes_sum = summary.notes_sum.wrapping_add(checksum_of(&sealed));
+    match notes.insert(slot, &*sealed)? {
+        Some(old) => {
+            let old = checksum_of(old.value());
+            summary.notes_sum = summary.notes_sum.wrapping_sub(old);
+        }
+        None => summary.notes += 1,
+    }
+    Ok(())
+}
+
+/// Appends the entries of a batch, and lets the older half go beyond [`LOG_MAX`].
+fn keep_log(
+    tables: &mut Tables<'_>,
     batch: &Batch,
     summary: &mut Summary,
 ) -> Result<(), redb::StorageError> {
-    let mut base = VectorClock::from(&summary.base[..]);
-    if let Some(applied) = &batch.merged_state {
-        // Everything is applied by now, those of this batch included.
-        recent.retain(|_, _| false)?;
+    if batch.restarts {
+        // The replica's summary stands for everything by now, the entries of this batch included.
+        tables.log.retain(|_, _| false)?;
         summary.first = summary.next;
-        summary.recent_sum = 0;
-        base = VectorClock::from(&applied[..]);
-    } else {
-        for update in &batch.updates {
-            let sealed = sealed(&summary.next.to_be_bytes(), update.clone());
-            summary.recent_sum = summary.recent_sum.wrapping_add(checksum_of(&sealed));
-            recent.insert(summary.next, &*sealed)?;
-            summary.next += 1;
+        summary.log_sum = 0;
+        summary.checkpoint = None;
+        if let Some((slot, bytes)) = &batch.summary {
+            keep_note(&mut tables.notes, *slot, bytes.clone(), summary)?;
         }
+        return Ok(());
     }
-    while summary.next - summary.first > RECENT_MAX {
-        if let Some(oldest) = recent.remove(summary.first)? {
-            let value = oldest.value();
-            summary.recent_sum = summary.recent_sum.wrapping_sub(checksum_of(value));
-            let payload = &value[..value.len() - CHECKSUM_BYTES];
-            if let Ok(update) = postcard::from_bytes::<Update>(payload) {
-                base.advance(update.dot);
+    for entry in &batch.entries {
+        let sealed = sealed(&summary.next.to_be_bytes(), entry.clone());
+        summary.log_sum = summary.log_sum.wrapping_add(checksum_of(&sealed));
+        tables.log.insert(summary.next, &*sealed)?;
+        summary.next += 1;
+    }
+    let begin = summary
+        .checkpoint
+        .as_ref()
+        .map_or(summary.first, |it| it.place);
+    let Some((slot, bytes)) = &batch.summary else {
+        return Ok(());
+    };
+    if summary.next - begin < LOG_MAX / 2 {
+        return Ok(());
+    }
+    let next = Checkpoint {
+        place: summary.next,
+        slot: *slot,
+        bytes: bytes.clone(),
+    };
+    if let Some(before) = summary.checkpoint.replace(next) {
+        while summary.first < before.place {
+            if let Some(oldest) = tables.log.remove(summary.first)? {
+                let gone = checksum_of(oldest.value());
+                summary.log_sum = summary.log_sum.wrapping_sub(gone);
             }
+            summary.first += 1;
         }
-        summary.first += 1;
+        keep_note(&mut tables.notes, before.slot, before.bytes, summary)?;
     }
-    summary.base = base.to_vector().to_vec();
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What a node keeps on disk, so that whatever it acknowledged is there after any crash.
 //!
 //! A [`Storage`] holds what a replica holds, in an embedded engine (redb): each key with its value
-//! or siblings, the updates that were applied last, and how far the replica had got before those. A
+//! or siblings, a log of what it appended last, and notes. It does not know what they mean. A
 //! [`Batch`] takes all changes since the last one. It is committed whole or not at all, and is
 //! durable once [`Storage::commit`] has returned. docs/reference/durability.md has the reasons, and
 //! says what is tested.

@@ -10,11 +10,15 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use redb::StorageBackend;
 
+use super::engine::LOG_MAX;
 use super::*;
-use kvs_core::protocol::{GroupId, Lattice, Message, NodeId, Operation, Request, Response};
+use kvs_core::protocol::{
+    Body, Dot, GroupId, Lattice, Message, NodeId, Operation, Origin, QuorumBody, QuorumWords,
+    Record, Request, Response, Update,
+};
 use kvs_core::replica::{
-    Effects, GossipTimer, Input, Persist, Replica, ReplicaKind, ReplicaSpec, RequestId, Settings,
-    Timer,
+    Effects, GossipTimer, Input, Persist, QuorumRule, Replica, ReplicaKind, ReplicaSpec, RequestId,
+    Settings, Timer,
 };
 
 const KINDS: [ReplicaKind; 3] = [
@@ -209,7 +213,7 @@ impl Effects for Out {
 /// All that a replica has.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
-    applied: Vec<kvs_core::protocol::Dot>,
+    applied: Vec<Dot>,
     /// Each with all that the replica has of it, encoded.
     keys: BTreeMap<Vec<u8>, Vec<u8>>,
 }
@@ -531,7 +535,55 @@ fn a_file_that_is_put_to_for_ever_does_not_grow_for_ever() {
     }
     let found = restored(file.bytes(), kind).unwrap();
     assert_eq!(state_of(&found), state_of(&pair.replicas[0]));
+    let log = storage.restore(|_| {}).unwrap().entries;
+    let batch = 1_500;
+    assert!((LOG_MAX / 2..LOG_MAX + batch).contains(&log), "{log}");
     let (least, most) = (sizes.first().unwrap(), sizes.last().unwrap());
     assert!(*most < 2 * least, "{sizes:?}");
     assert!(*most < 16 << 20, "{sizes:?}");
+}
+
+#[test]
+fn what_a_replica_has_no_more_is_gone_from_its_file() {
+    let rule = QuorumRule {
+        sloppy: true,
+        write_back: false,
+        ..QuorumRule::majorities(2)
+    };
+    let spare = ReplicaSpec {
+        peers: vec![NodeId(0), NodeId(1)],
+        spares: vec![NodeId(2)],
+        ..spec(2, ReplicaKind::Quorum(rule))
+    };
+    let file = MemoryFile::new(Vec::new());
+    let mut storage = Storage::open_on(file, Path::new("memory"), &spare).unwrap();
+    let (mut replica, mut out) = (Replica::new(&spare), Out::default());
+    let origin = Origin::new(NodeId(0), 0);
+    let (dot, home) = (Dot::new(origin, 7), NodeId(1));
+    let hint = QuorumWords::Hint {
+        operation: dot,
+        home,
+        update: Update {
+            dot,
+            time: 7,
+            record: Record::new(b"k", origin, &[], b"v"),
+        },
+    };
+    let handed_over = QuorumWords::HandedOver {
+        puts: vec![(b"k"[..].into(), dot)],
+    };
+    for (from, words, keys) in [(NodeId(0), hint, 1), (home, handed_over, 0)] {
+        let message = Message {
+            incarnation: 0,
+            body: Body::Quorum(QuorumBody {
+                lives: Default::default(),
+                words,
+            }),
+        };
+        replica.handle_message(from, message, &Input::default(), &mut out);
+        storage.commit(&out.changes.take(&replica)).unwrap();
+        let mut found = Replica::new(&spare);
+        let restored = storage.restore(|change| found.restore(change)).unwrap();
+        assert_eq!((restored.keys, found.status()), (keys, replica.status()));
+    }
 }

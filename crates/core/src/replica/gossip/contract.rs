@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::encoded;
 use crate::protocol::{Dot, Update, Vector};
-use crate::replica::Buffer;
+use crate::replica::{Buffer, Write};
 
 /// A timer of a replica that gossips.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,6 +82,23 @@ impl GossipChange<'_> {
         match self {
             Self::Update(update) => GossipChangeKind::Update(update.dot),
             Self::State { .. } => GossipChangeKind::State,
+        }
+    }
+
+    /// The log has the updates in the order in which they were applied, so that one that comes back
+    /// can send its peers what they lack, and need not send them its whole state.
+    pub(in crate::replica) fn writes(&self, mut write: impl FnMut(Write<'_>)) {
+        match self {
+            Self::Update(update) => {
+                write(Write::Key(update.record.key()));
+                write(Write::Append(encoded(update.as_ref())));
+            }
+            Self::State { updates, .. } => {
+                for update in updates.iter() {
+                    write(Write::Key(update.record.key()));
+                }
+                write(Write::Restart);
+            }
         }
     }
 

@@ -39,6 +39,9 @@ use crate::values::{HybridClock, UpdateRef, Value, VectorClock};
 
 /// How many fresh updates wait for the next push, at most. Anti-entropy brings the rest.
 const RUMOURS_MAX: usize = 1 << 16;
+/// The slot of the note of all that was applied. Other notes are under the numbers of nodes, which
+/// are smaller.
+const APPLIED: u16 = u16::MAX;
 
 /// The planted bugs of puts strike after one dot in so many.
 const STRUCK_DOT_EVERY: u64 = 16;
@@ -142,10 +145,14 @@ impl<V: Value> Gossip<V> {
                     .into_iter()
                     .for_each(|update| self.merge(update));
             }
+            Persist::Note { slot, bytes } if *slot == APPLIED => {
+                self.merge_state(&decoded::<Vec<Dot>>(bytes), Vec::new());
+            }
             Persist::Note { bytes, .. } => {
                 let end: End = decoded(bytes);
                 self.ends.insert(end.node, end);
             }
+            Persist::Entry { bytes } => self.restore_update(decoded(bytes)),
             Persist::Gossip(GossipChange::Update(update)) => {
                 self.restore_update(update.as_ref().clone());
             }
@@ -153,6 +160,11 @@ impl<V: Value> Gossip<V> {
                 self.merge_state(vector, updates.to_vec());
             }
         }
+    }
+
+    /// All that it has applied.
+    pub(super) fn summary(&self) -> (u16, Vec<u8>) {
+        (APPLIED, encoded(&self.applied.to_vector().to_vec()))
     }
 
     /// The puts that are left of a key, in ascending order of their dots.

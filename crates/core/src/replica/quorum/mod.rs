@@ -174,7 +174,9 @@ impl Quorum {
                 NOTE_WHOLE => self.recovery = None,
                 _ => panic!("a replica of a quorum keeps no such note"),
             },
-            Persist::Gossip(_) => panic!("a replica of a quorum persists records and notes"),
+            Persist::Entry { .. } | Persist::Gossip(_) => {
+                panic!("a replica of a quorum persists records and notes")
+            }
         }
     }
 
