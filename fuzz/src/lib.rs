@@ -11,7 +11,7 @@ use kvs_zoo::history::edn::Value;
 use kvs_zoo::history::{Format, History, ImportOptions, ReadError, read_history, write_json_lines};
 use kvs_zoo::protocol::Message;
 use kvs_zoo::transport::codec;
-use kvs_zoo::transport::frame::{PREFIX_BYTES, append_gossip, decode_gossip};
+use kvs_zoo::transport::frame::{PREFIX_BYTES, append_message, decode_message};
 
 /// The longest input that is tried, in bytes: longer ones find nothing that short ones do not.
 const INPUT_BYTES_MAX: usize = 1 << 16;
@@ -80,10 +80,10 @@ pub fn codec(data: &[u8]) {
         });
         assert_eq!(second, Ok(first), "a response is what was encoded");
     }
-    if let Ok(message) = decode_gossip::<Message>(data) {
+    if let Ok(message) = decode_message::<Message>(data) {
         let mut frame = Vec::new();
-        append_gossip(&mut frame, &message).expect("what was decoded is legal");
-        let second = decode_gossip::<Message>(&frame[PREFIX_BYTES..]);
+        append_message(&mut frame, &message).expect("what was decoded is legal");
+        let second = decode_message::<Message>(&frame[PREFIX_BYTES..]);
         assert_eq!(second, Ok(message), "a message is what was encoded");
     }
 }

@@ -127,7 +127,7 @@ fn replicas_reach_one_another() {
         }
         let status = launcher.node(NodeId(1)).unwrap().status().await.unwrap();
         assert_eq!(status.counters.connections_refused, 0);
-        assert!(status.counters.gossip_in > 0);
+        assert!(status.counters.messages_in > 0);
         launcher.shutdown_all().await;
     });
 }
@@ -426,16 +426,16 @@ fn strangers_are_refused_and_counted_by_a_real_node() {
             );
         }
         let endpoint = Endpoint::client(&ours).unwrap();
-        // A client of this run that wants another node, and one that wants to gossip.
+        // A client of this run that wants another node, and one that wants to send messages.
         let misled = Link::dial(&endpoint, node.addr(), NodeId(1)).await;
         assert!(
             matches!(misled, Err(DialError::Refused { .. })),
             "{misled:?}"
         );
-        let gossip = endpoint.dial(node.addr(), NodeId(0), Role::Gossip).await;
+        let messages = endpoint.dial(node.addr(), NodeId(0), Role::Messages).await;
         assert!(
-            matches!(gossip, Err(DialError::Refused { .. })),
-            "{gossip:?}"
+            matches!(messages, Err(DialError::Refused { .. })),
+            "{messages:?}"
         );
         while node.status().await.unwrap().counters.connections_refused < 4 {
             tokio::task::yield_now().await;

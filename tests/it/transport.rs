@@ -9,7 +9,7 @@ use kvs_zoo::protocol::{
     Dot, NodeId, Operation, PutWitness, Request, Response, Sibling, VALUE_BYTES_MAX,
 };
 use kvs_zoo::transport::codec::{append_request, decode_request};
-use kvs_zoo::transport::frame::{REQUEST_BYTES_MAX, append_gossip, decode_gossip};
+use kvs_zoo::transport::frame::{REQUEST_BYTES_MAX, append_message, decode_message};
 use kvs_zoo::transport::pump::{Bounds, FrameHandler, StreamEnd, pump};
 use kvs_zoo::transport::quic::{AcceptError, Accepted};
 use kvs_zoo::transport::{
@@ -150,30 +150,30 @@ fn a_client_asks_and_is_answered_on_one_connection() {
 }
 
 #[test]
-fn a_node_dials_as_itself_and_only_to_gossip() {
+fn a_node_dials_as_itself_and_only_to_send_messages() {
     on_runtime(async {
         let authority = CertificateAuthority::new().unwrap();
         let node = Answerer::start(&authority.node(NODE).unwrap(), 3);
         let other = authority.node(NodeId(2)).unwrap();
         let endpoint = Endpoint::node(&other, ([127, 0, 0, 1], 0).into()).unwrap();
-        let gossip = endpoint.dial(node.addr, NODE, Role::Gossip).await;
+        let messages = endpoint.dial(node.addr, NODE, Role::Messages).await;
         let asking = endpoint.dial(node.addr, NODE, Role::Requests).await;
-        assert!(gossip.is_ok());
+        assert!(messages.is_ok());
         assert!(matches!(asking, Err(DialError::Refused { .. })));
-        let expected = [(Peer::Node(NodeId(2)), Role::Gossip)];
+        let expected = [(Peer::Node(NodeId(2)), Role::Messages)];
         assert_eq!(*node.peers.borrow(), expected);
         awaited(|| node.refusals.borrow().len() == 1).await;
     });
 }
 
 #[test]
-fn a_client_may_not_gossip() {
+fn a_client_may_send_no_messages() {
     on_runtime(async {
         let authority = CertificateAuthority::new().unwrap();
         let node = Answerer::start(&authority.node(NODE).unwrap(), 3);
         let endpoint = Endpoint::client(&authority.client().unwrap()).unwrap();
-        let gossip = endpoint.dial(node.addr, NODE, Role::Gossip).await;
-        assert!(matches!(gossip, Err(DialError::Refused { .. })));
+        let messages = endpoint.dial(node.addr, NODE, Role::Messages).await;
+        assert!(matches!(messages, Err(DialError::Refused { .. })));
         assert!(node.peers.borrow().is_empty());
     });
 }
@@ -383,19 +383,19 @@ fn a_value_of_full_size_goes_through() {
 }
 
 #[test]
-fn a_gossip_message_is_exactly_what_its_frame_holds() {
+fn a_message_is_exactly_what_its_frame_holds() {
     let message = (NodeId(3), vec![Dot(1), Dot(2)], "text".to_owned());
     let mut out = b"before".to_vec();
-    append_gossip(&mut out, &message).unwrap();
+    append_message(&mut out, &message).unwrap();
     let payload = &out[b"before".len() + 4..];
     type Message = (NodeId, Vec<Dot>, String);
-    assert_eq!(decode_gossip::<Message>(payload), Ok(message));
+    assert_eq!(decode_message::<Message>(payload), Ok(message));
     for cut in 0..payload.len() {
-        assert!(decode_gossip::<Message>(&payload[..cut]).is_err());
+        assert!(decode_message::<Message>(&payload[..cut]).is_err());
     }
     let longer = [payload, &[0]].concat();
     assert_eq!(
-        decode_gossip::<Message>(&longer),
+        decode_message::<Message>(&longer),
         Err(Malformed::Trailing(1))
     );
 }

@@ -15,7 +15,7 @@ pub struct Counters {
     pub responses_too_long: u64,
     /// Client connections accepted.
     pub clients_accepted: u64,
-    /// Gossip connections accepted.
+    /// Connections of peers accepted.
     pub peers_accepted: u64,
     /// Connections refused for who they were: certificate missing, foreign or not allowed.
     pub connections_refused: u64,
@@ -23,18 +23,18 @@ pub struct Counters {
     pub handshakes_lost: u64,
     /// Connections closed for a frame that did not decode.
     pub frames_malformed: u64,
-    /// Gossip messages sent, as far as into a peer's queue.
-    pub gossip_out: u64,
+    /// Messages sent, as far as into a peer's queue.
+    pub messages_out: u64,
     /// Their bytes.
-    pub gossip_out_bytes: u64,
-    /// Gossip messages received.
-    pub gossip_in: u64,
+    pub message_bytes_out: u64,
+    /// Messages received.
+    pub messages_in: u64,
     /// Their bytes.
-    pub gossip_in_bytes: u64,
-    /// Gossip messages dropped because a peer's queue was full, or the message too long.
-    pub gossip_dropped: u64,
-    /// Bytes of gossip lost in queues when a connection broke.
-    pub gossip_lost_bytes: u64,
+    pub message_bytes_in: u64,
+    /// Messages dropped because a peer's queue was full, or the message too long.
+    pub messages_dropped: u64,
+    /// Bytes of messages lost in queues when a connection broke.
+    pub message_bytes_lost: u64,
     /// Times that a connection to a peer was established.
     pub peers_dialled: u64,
     /// Times that dialling a peer failed.

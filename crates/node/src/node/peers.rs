@@ -1,7 +1,7 @@
-//! A node's connections to its peers, over which its gossip leaves.
+//! A node's connections to its peers, over which its messages leave.
 //!
 //! Each node dials each of its peers and only sends on that connection. So the two directions fail
-//! and recover independently. Gossip tolerates loss. A queue is bounded, and what does not fit is
+//! and recover independently. Replicas tolerate loss. A queue is bounded, and what does not fit is
 //! dropped and counted. What a broken connection had in its queue is gone.
 
 use std::cell::{Cell, RefCell};
@@ -16,7 +16,7 @@ use crate::transport::pump::{Bounds, FrameHandler, pump};
 use crate::transport::{CloseCode, Endpoint, Malformed, Outbox, Role, link};
 use kvs_core::protocol::{Message, NodeId};
 
-/// How many bytes of gossip may wait for one peer. At the bound new messages are dropped: what
+/// How many bytes of messages may wait for one peer. At the bound new messages are dropped: what
 /// they carry will be asked for by digests.
 const QUEUE_BYTES_MAX: usize = 4 << 20;
 /// How long one attempt to reach a peer may take: a handshake takes milliseconds. Fresh attempts
@@ -89,17 +89,17 @@ impl Peers {
         let peers = self.peers.borrow();
         let mut counters = self.counters.borrow_mut();
         let Some(peer) = peers.get(&to) else {
-            counters.gossip_dropped += 1;
+            counters.messages_dropped += 1;
             return;
         };
         let outbox = peer.outbox.borrow();
         let waiting = outbox.len();
-        if waiting > QUEUE_BYTES_MAX || outbox.gossip(message).is_err() {
-            counters.gossip_dropped += 1;
+        if waiting > QUEUE_BYTES_MAX || outbox.message(message).is_err() {
+            counters.messages_dropped += 1;
             return;
         }
-        counters.gossip_out += 1;
-        counters.gossip_out_bytes += (outbox.len() - waiting) as u64;
+        counters.messages_out += 1;
+        counters.message_bytes_out += (outbox.len() - waiting) as u64;
     }
 }
 
@@ -116,7 +116,7 @@ impl Peer {
     async fn keep_connected(&self, endpoint: Endpoint, counters: &RefCell<Counters>) {
         let mut pause = PAUSE_MIN;
         loop {
-            let dial = endpoint.dial(self.addr.get(), self.id, Role::Gossip);
+            let dial = endpoint.dial(self.addr.get(), self.id, Role::Messages);
             match tokio::time::timeout(DIAL_TIMEOUT, dial).await {
                 Ok(Ok(streams)) => {
                     pause = PAUSE_MIN;
@@ -164,17 +164,17 @@ impl Peer {
         }
         // Whoever still holds it need not fill it.
         outbox.abandon();
-        counters.borrow_mut().gossip_lost_bytes += outbox.lost_bytes() as u64;
+        counters.borrow_mut().message_bytes_lost += outbox.lost_bytes() as u64;
         *self.connection.borrow_mut() = None;
         *self.outbox.borrow_mut() = Rc::default();
     }
 }
 
-/// Nothing is ever said in answer on a gossip stream.
+/// Nothing is ever said in answer on a stream of messages.
 struct NothingExpected;
 
 impl FrameHandler for NothingExpected {
     fn frame(&mut self, _: &[u8]) -> Result<(), Malformed> {
-        Err(Malformed::Unknown("answer to gossip"))
+        Err(Malformed::Unknown("answer to a message"))
     }
 }

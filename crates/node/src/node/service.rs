@@ -20,7 +20,7 @@ use super::log;
 use super::peers::Peers;
 use super::timers::Timers;
 use crate::storage::{DiskFault, StorageError};
-use crate::transport::frame::{GOSSIP_BYTES_MAX, REQUEST_BYTES_MAX, decode_gossip};
+use crate::transport::frame::{MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX, decode_message};
 use crate::transport::pump::{Bounds, FrameHandler, StreamEnd, pump};
 use crate::transport::quic::{AcceptError, Accepted, Arrival};
 use crate::transport::{CloseCode, Endpoint, Malformed, Outbox, Peer, Role, codec, link};
@@ -223,8 +223,8 @@ impl Service {
         };
         match (accepted.role, accepted.peer) {
             (Role::Requests, _) => self.serve_client(accepted).await,
-            (Role::Gossip, Peer::Node(from)) => self.serve_peer(from, accepted).await,
-            (Role::Gossip, Peer::Client) => unreachable!("clients are not allowed to gossip"),
+            (Role::Messages, Peer::Node(from)) => self.serve_peer(from, accepted).await,
+            (Role::Messages, Peer::Client) => unreachable!("clients send no messages"),
         }
     }
 
@@ -259,15 +259,22 @@ impl Service {
     async fn serve_peer(self: Rc<Self>, from: NodeId, accepted: Accepted) {
         self.counters.borrow_mut().peers_accepted += 1;
         let nothing = Outbox::default();
-        let mut gossip = Gossip {
+        let mut from_peer = FromPeer {
             service: &self,
             from,
         };
         let bounds = Bounds {
-            frame_bytes_max: GOSSIP_BYTES_MAX,
+            frame_bytes_max: MESSAGE_BYTES_MAX,
             outbox_bytes_max: 0,
         };
-        let end = pump(accepted.send, accepted.recv, &nothing, &mut gossip, bounds).await;
+        let end = pump(
+            accepted.send,
+            accepted.recv,
+            &nothing,
+            &mut from_peer,
+            bounds,
+        )
+        .await;
         self.ended(&accepted.connection, &end);
     }
 
@@ -400,7 +407,7 @@ impl Effects for Outputs {
         match self.disk.as_mut().filter(|disk| disk.holds()) {
             Some(disk) => {
                 let dropped = !disk.hold(Held::Message(to, message));
-                self.counters.borrow_mut().gossip_dropped += u64::from(dropped);
+                self.counters.borrow_mut().messages_dropped += u64::from(dropped);
             }
             None => self.peers.send(to, &message),
         }
@@ -462,21 +469,21 @@ impl FrameHandler for Requests<'_> {
     }
 }
 
-/// Gossip of one peer.
-struct Gossip<'a> {
+/// Messages of one peer.
+struct FromPeer<'a> {
     service: &'a Rc<Service>,
     from: NodeId,
 }
 
-impl FrameHandler for Gossip<'_> {
+impl FrameHandler for FromPeer<'_> {
     fn frame(&mut self, payload: &[u8]) -> Result<(), Malformed> {
         let service = self.service;
-        let message: Message = decode_gossip(payload)?;
+        let message: Message = decode_message(payload)?;
         let input = service.input(service.wall_ns());
         {
             let mut counters = service.counters.borrow_mut();
-            counters.gossip_in += 1;
-            counters.gossip_in_bytes += payload.len() as u64;
+            counters.messages_in += 1;
+            counters.message_bytes_in += payload.len() as u64;
         }
         service.replica.borrow_mut().handle_message(
             self.from,

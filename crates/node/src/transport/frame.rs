@@ -20,8 +20,8 @@ pub const VECTOR_DOTS_MAX: usize = 4096;
 pub const REQUEST_BYTES_MAX: usize = 64 + KEY_BYTES_MAX + VECTOR_DOTS_MAX * 8 + 2 * VALUE_BYTES_MAX;
 /// The longest response, in bytes without its prefix: room for a dozen siblings of full size.
 pub const RESPONSE_BYTES_MAX: usize = 16 << 20;
-/// The longest gossip message, in bytes without its prefix.
-pub const GOSSIP_BYTES_MAX: usize = 16 << 20;
+/// The longest message of a replica, in bytes without its prefix.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 const MAGIC: [u8; 2] = *b"kz";
 
@@ -52,13 +52,13 @@ pub enum Malformed {
     /// A request under the number of one that was not answered yet.
     #[error("a request numbered {0} while another of that number is unanswered")]
     RequestOpen(u32),
-    /// A gossip message that serde cannot read.
-    #[error("a gossip message that does not decode")]
-    Gossip,
+    /// A message of a replica that serde cannot read.
+    #[error("a message of a replica that does not decode")]
+    Message,
     /// A stream that is not of this protocol, or of another version of it.
     #[error("a hello of another protocol or version")]
     Hello,
-    /// A peer that may not do what it asks for: nodes gossip, clients make requests.
+    /// A peer that may not do what it asks for: nodes send messages, clients make requests.
     #[error("a role that its certificate does not allow")]
     Role,
     /// A stream or connection that broke before the hello was through.
@@ -95,8 +95,8 @@ impl From<CloseCode> for VarInt {
 pub enum Role {
     /// Requests one way, responses the other.
     Requests = 1,
-    /// Gossip from the dialler to the acceptor.
-    Gossip = 2,
+    /// Messages of replicas, from the dialler to the acceptor.
+    Messages = 2,
 }
 
 impl Role {
@@ -105,16 +105,16 @@ impl Role {
     }
 
     fn from_hello(hello: [u8; 4]) -> Option<Self> {
-        [Self::Requests, Self::Gossip]
+        [Self::Requests, Self::Messages]
             .into_iter()
             .find(|role| role.hello() == hello)
     }
 
-    /// Clients make requests and nodes gossip.
+    /// Clients make requests, and nodes send messages.
     fn is_allowed_to(self, peer: Peer) -> bool {
         match (self, peer) {
-            (Self::Requests, Peer::Client) | (Self::Gossip, Peer::Node(_)) => true,
-            (Self::Requests, Peer::Node(_)) | (Self::Gossip, Peer::Client) => false,
+            (Self::Requests, Peer::Client) | (Self::Messages, Peer::Node(_)) => true,
+            (Self::Requests, Peer::Node(_)) | (Self::Messages, Peer::Client) => false,
         }
     }
 }
@@ -197,25 +197,25 @@ pub(super) fn length(prefix: [u8; PREFIX_BYTES], max: usize) -> Result<usize, Ma
     Ok(length)
 }
 
-/// Appends one gossip message as a frame.
+/// Appends one message of a replica as a frame.
 ///
 /// # Errors
-/// When it is longer than [`GOSSIP_BYTES_MAX`]; `out` is then as it was.
-pub fn append_gossip<M: Serialize>(out: &mut Vec<u8>, message: &M) -> Result<(), TooLong> {
-    append(out, GOSSIP_BYTES_MAX, |out| {
+/// When it is longer than [`MESSAGE_BYTES_MAX`]; `out` is then as it was.
+pub fn append_message<M: Serialize>(out: &mut Vec<u8>, message: &M) -> Result<(), TooLong> {
+    append(out, MESSAGE_BYTES_MAX, |out| {
         postcard::to_io(message, out).map_err(|_| TooLong)?;
         Ok(())
     })
 }
 
-/// Reads the contents of a gossip frame.
+/// Reads the contents of a message's frame.
 ///
 /// # Errors
 /// When they are not exactly one message.
-pub fn decode_gossip<M: DeserializeOwned>(payload: &[u8]) -> Result<M, Malformed> {
+pub fn decode_message<M: DeserializeOwned>(payload: &[u8]) -> Result<M, Malformed> {
     match postcard::take_from_bytes(payload) {
         Ok((message, [])) => Ok(message),
         Ok((_, rest)) => Err(Malformed::Trailing(rest.len())),
-        Err(_) => Err(Malformed::Gossip),
+        Err(_) => Err(Malformed::Message),
     }
 }

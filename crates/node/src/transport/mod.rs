@@ -1,6 +1,6 @@
 //! QUIC between clients and nodes, and between nodes: identities, endpoints, frames, streams.
 //!
-//! What it must not do: know what a replica is. It carries `protocol` data, and for gossip any
+//! What it must not do: know what a replica is. It carries `protocol` data, and for messages any
 //! message that serde can write. Malformed input dies in [`codec`] and [`frame`], and takes only
 //! its own connection with it. Neighbours: `node` serves with it, `client` drives load with it.
 //!

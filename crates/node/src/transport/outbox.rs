@@ -80,12 +80,12 @@ impl Outbox {
         Ok(frame)
     }
 
-    /// Appends a gossip message.
+    /// Appends a message of a replica.
     ///
     /// # Errors
     /// When it is longer than the protocol allows. Nothing was appended.
-    pub fn gossip<M: serde::Serialize>(&self, message: &M) -> Result<(), TooLong> {
-        self.append(|out| frame::append_gossip(out, message))
+    pub fn message<M: serde::Serialize>(&self, message: &M) -> Result<(), TooLong> {
+        self.append(|out| frame::append_message(out, message))
     }
 
     /// The bytes not yet taken by QUIC. Those who append without being asked keep it under a

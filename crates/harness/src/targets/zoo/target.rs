@@ -274,8 +274,8 @@ fn node_record(status: NodeStatus) -> NodeRecord {
     } = status;
     NodeRecord {
         requests: counters.requests,
-        messages_sent: counters.gossip_out,
-        message_bytes_sent: counters.gossip_out_bytes,
+        messages_sent: counters.messages_out,
+        message_bytes_sent: counters.message_bytes_out,
         refused_frames: counters.frames_malformed,
         refused_connections: counters.connections_refused,
         cpu_seconds: Some(usage.cpu_ns as f64 / 1e9),

@@ -59,7 +59,7 @@ fn check_response(response: &Response<'_>) {
 }
 
 #[test]
-fn a_gossip_message_is_counted_as_it_is_encoded() {
+fn a_message_is_counted_as_it_is_encoded() {
     let origin = Origin::new(NodeId(3), 1);
     let dot = Dot::new(origin, 300);
     let update = Update {
@@ -77,7 +77,7 @@ fn a_gossip_message_is_counted_as_it_is_encoded() {
         body,
     };
     let mut out = Vec::new();
-    frame::append_gossip(&mut out, &message).unwrap();
+    frame::append_message(&mut out, &message).unwrap();
     assert_eq!(out.len(), message_bytes(&message));
 }
 
