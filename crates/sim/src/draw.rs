@@ -16,8 +16,8 @@ pub(super) enum Purpose {
     Clients,
     /// When faults of this kind come, whom they hit and how long they last.
     Fault(SimFault),
-    /// Intervals and bounds of replicas of quorums.
-    Quorums,
+    /// Intervals and bounds of kinds of replica that the plan's own draws do not reach.
+    Settings,
     /// Which peers a node talks to.
     Node(u16),
     /// The random bits that come with a node's inputs.
@@ -30,7 +30,7 @@ impl Purpose {
             Self::Plan => FOREIGN_FIRST,
             Self::Network => FOREIGN_FIRST + 1,
             Self::Clients => FOREIGN_FIRST + 2,
-            Self::Quorums => FOREIGN_FIRST + 3,
+            Self::Settings => FOREIGN_FIRST + 3,
             Self::Fault(fault) => FOREIGN_FIRST + 10 + fault.index() as u64,
             Self::Node(node) => FOREIGN_FIRST + 1_000 + node as u64,
             // Beyond the numbers of nodes, which have 16 bits.

@@ -18,6 +18,7 @@ mod disk;
 mod draw;
 mod host;
 mod judge;
+mod kinds;
 mod lanes;
 mod links;
 mod nemesis;
@@ -25,14 +26,12 @@ mod node;
 mod outbox;
 mod outcome;
 mod plan;
-mod probe;
 mod queue;
 mod read_back;
-mod scale;
 mod shrink;
+mod spread;
 #[cfg(test)]
 mod tests;
-mod theory;
 mod topology;
 mod world;
 
@@ -43,10 +42,8 @@ pub use host::SimHost;
 pub use kvs_load::nemesis::SimFault;
 pub use outcome::{SimVerdict, Simulated};
 pub use plan::{Clocks, Network, Options, Plan, Rate, STEPS_DEFAULT, Syncs};
-pub use probe::{Spread, Traffic, UpdateSpread};
-pub use scale::Scale;
 pub use shrink::shrink;
-pub use theory::{Repair, Rumour};
+pub use spread::{Repair, Rumour, Scale, Spread, Traffic, UpdateSpread};
 pub use topology::{REGIONS, Topology};
 
 use world::World;

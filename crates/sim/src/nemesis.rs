@@ -1,8 +1,6 @@
 //! The faults of a simulated world: how they come, and how they are healed.
 
 use kvs_core::protocol::{NodeId, Origin};
-use kvs_core::replica::{QuorumRule, ReplicaKind};
-use kvs_core::values::VectorClock;
 use kvs_load::nemesis::{Harm, Reach, SimDraws, SimFault, Strike};
 
 use super::disk::{Disk, Held};
@@ -14,8 +12,6 @@ use super::world::World;
 
 /// The chance that clients are told of a process that ended.
 const TOLD: f64 = 0.5;
-/// How often one node loses its state at most: a vector keeps an entry for each of its lives.
-const AMNESIAS_MAX: u16 = 4;
 
 /// A fault that comes.
 #[derive(Clone, Debug)]
@@ -323,60 +319,6 @@ impl World<'_> {
         self.note(format_args!("n{node} starts again"));
         self.nodes[node].state = State::Up;
         self.start(node);
-    }
-
-    /// Whether a node may lose its state: only while every put that it has is held by a replica
-    /// that keeps its own, unless the plan says that puts may get lost.
-    fn may_forget(&mut self, node: usize) -> bool {
-        let forgetful = &self.nodes[node];
-        if forgetful.spec.incarnation >= AMNESIAS_MAX {
-            return false;
-        }
-        match forgetful.spec.kind {
-            ReplicaKind::Local => return false,
-            ReplicaKind::Quorum(rule) => return self.quorum_may_forget(node, rule),
-            ReplicaKind::Replicated(_) => {}
-        }
-        let mut held = VectorClock::new();
-        for peer in &forgetful.spec.peers {
-            let disk = self.nodes[usize::from(peer.0)].disk.as_ref();
-            if !disk.is_none_or(Disk::is_durable) {
-                return false;
-            }
-            held.merge(self.nodes[usize::from(peer.0)].replica.status().applied());
-        }
-        let status = forgetful.replica.status();
-        let lost = status.applied().iter().filter(|dot| !held.covers(**dot));
-        let lost: Vec<(Origin, u64, u64)> = lost
-            .map(|dot| {
-                let origin = dot.origin();
-                (origin, held.counter(origin) + 1, dot.counter())
-            })
-            .collect();
-        let may = lost.is_empty() || self.plan.loses_puts;
-        if may {
-            self.nemesis.lost.extend(lost);
-        }
-        may
-    }
-
-    /// Whether a replica of a quorum may lose its state: only while so many others are whole as it
-    /// takes to recover. Where a get may show what only one replica has, some other has to have all
-    /// of it.
-    fn quorum_may_forget(&self, node: usize, rule: QuorumRule) -> bool {
-        let spec = &self.nodes[node].spec;
-        let replica = |node: NodeId| &self.nodes[usize::from(node.0)].replica;
-        if !rule.write_back && replica(spec.node).has_alone(spec.others().map(replica)) {
-            return false;
-        }
-        if spec.spares.contains(&spec.node) {
-            return true;
-        }
-        let peers = &spec.peers;
-        let is_whole = |peer: &&NodeId| self.nodes[usize::from(peer.0)].replica.status().is_whole();
-        let whole = peers.iter().filter(is_whole).count();
-        let replicas = u16::try_from(peers.len() + 1).expect("bounded by REPLICAS_MAX");
-        whole >= usize::from(rule.recovers_from(replicas))
     }
 
     /// Ends all faults: cuts are mended, every node is up and goes on.

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use kvs_check::history::Model;
 use kvs_core::bug::Bug;
 use kvs_core::protocol::Lattice;
-use kvs_core::replica::{GossipSettings, QuorumSettings};
 use kvs_core::server::{Architecture, Settings, WitnessKind};
 use kvs_core::session::{Policy, Routing};
 use kvs_load::workload::{Distribution, Mix, ValueSize, Workload};
 
 use super::counters::Counters;
 use super::draw::{Draw, Purpose};
+use super::kinds;
 use super::topology::Topology;
 use kvs_load::nemesis::SimFault;
 
@@ -233,10 +233,7 @@ impl Plan {
                 draw.magnitude(10 * US, 5 * MS)
             },
             timeout_ns: draw.magnitude(4, 200) * round_trip_ns,
-            settings: Settings {
-                quorum: quorums(&mut Draw::new(seed, Purpose::Quorums)),
-                ..settings(&mut draw)
-            },
+            settings: kinds::settings(seed, &mut draw),
             topology: options.topology,
             network,
             clocks: clocks(&mut draw),
@@ -365,60 +362,6 @@ fn workload(draw: &mut Draw) -> Workload {
         },
         sessions: draw.magnitude(1, 16) as u32,
         ..Workload::default()
-    }
-}
-
-/// Bounds are tiny in some seeds, so that what happens at them does happen.
-fn settings(draw: &mut Draw) -> Settings {
-    let default = GossipSettings::default();
-    let mut tiny = |probability, from, to, otherwise| {
-        let bound = draw.magnitude(from, to);
-        if draw.chance(probability) {
-            bound
-        } else {
-            otherwise
-        }
-    };
-    let log_updates_max = tiny(0.4, 4, 64, u64::from(default.log_updates_max)) as u32;
-    let deferred_max = tiny(0.2, 1, 4, u64::from(default.deferred_max)) as u32;
-    let held_back_max = tiny(0.2, 1, 20, u64::from(default.held_back_max)) as u32;
-    let held_back_bytes_max = tiny(0.1, 200, 4_000, default.held_back_bytes_max);
-    let log_bytes_max = tiny(0.1, 500, 8_000, default.log_bytes_max);
-    let gossip = GossipSettings {
-        fanout: draw.between(1, 4) as u16,
-        anti_entropy_ms: draw.magnitude(2, 80),
-        deferral_ms: draw.magnitude(4, 200),
-        log_updates_max,
-        deferred_max,
-        held_back_max,
-        held_back_bytes_max,
-        log_bytes_max,
-        ..default
-    };
-    Settings {
-        gossip,
-        ..Settings::default()
-    }
-}
-
-fn quorums(draw: &mut Draw) -> QuorumSettings {
-    let default = QuorumSettings::default();
-    QuorumSettings {
-        retry_ms: draw.magnitude(1, 40),
-        looks_max: draw.magnitude(3, 60) as u16,
-        anti_entropy_ms: draw.magnitude(4, 100),
-        chunks_max: draw.magnitude(1, 16) as u16,
-        pending_max: if draw.chance(0.1) {
-            draw.magnitude(1, 4) as u32
-        } else {
-            default.pending_max
-        },
-        hints_max: if draw.chance(0.1) {
-            draw.magnitude(1, 10) as u32
-        } else {
-            default.hints_max
-        },
-        ..default
     }
 }
 

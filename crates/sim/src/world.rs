@@ -15,8 +15,8 @@ use super::nemesis::Nemesis;
 use super::node::{INBOX_MAX, Node, State};
 use super::outbox::Outbox;
 use super::plan::Plan;
-use super::probe::Probe;
 use super::queue::{Event, Queue, Slots};
+use super::spread::Probe;
 
 /// How much is written down of what happens, in bytes; what comes after is left out.
 const TRACE_BYTES_MAX: usize = 64 << 20;

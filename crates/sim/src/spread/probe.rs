@@ -80,7 +80,7 @@ struct Tracked {
 
 /// Watches a world.
 #[derive(Debug)]
-pub(super) struct Probe {
+pub(crate) struct Probe {
     /// Replicas in the group of each node.
     replicas: Vec<u32>,
     tracked: Vec<Tracked>,
@@ -93,7 +93,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    pub(super) fn new(ports: &ServerPorts) -> Self {
+    pub(crate) fn new(ports: &ServerPorts) -> Self {
         let mut replicas = vec![0; ports.nodes().count()];
         for group in ports.groups() {
             for node in &group.nodes {
@@ -111,12 +111,12 @@ impl Probe {
     }
 
     /// Whether every update is everywhere.
-    pub(super) const fn is_quiet(&self) -> bool {
+    pub(crate) const fn is_quiet(&self) -> bool {
         self.under_way == 0
     }
 
     /// A replica sends a message of so many bytes.
-    pub(super) fn sent(&mut self, message: &Message, bytes: usize) {
+    pub(crate) fn sent(&mut self, message: &Message, bytes: usize) {
         let Body::Gossip(body) = &message.body else {
             return;
         };
@@ -133,7 +133,7 @@ impl Probe {
     }
 
     /// A replica is about to handle a message.
-    pub(super) fn hears(&mut self, message: &Message) {
+    pub(crate) fn hears(&mut self, message: &Message) {
         let Body::Gossip(body) = &message.body else {
             return;
         };
@@ -144,7 +144,7 @@ impl Probe {
     }
 
     /// A replica has applied an update; the first one to do so took the put.
-    pub(super) fn applied(&mut self, dot: Dot, now_ns: u64) {
+    pub(crate) fn applied(&mut self, dot: Dot, now_ns: u64) {
         let Some(&place) = self.by_dot.get(&dot) else {
             let replicas = self.replicas[usize::from(dot.origin().node().0)];
             self.by_dot.insert(dot, self.tracked.len());
@@ -167,7 +167,7 @@ impl Probe {
     }
 
     /// What it has seen until now.
-    pub(super) fn into_spread(mut self, now_ns: u64) -> Spread {
+    pub(crate) fn into_spread(mut self, now_ns: u64) -> Spread {
         self.spread.updates = self.tracked.into_iter().map(|one| one.spread).collect();
         self.spread.lasted_ns = now_ns;
         self.spread

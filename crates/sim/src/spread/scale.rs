@@ -12,12 +12,12 @@ use kvs_core::server::{Architecture, Settings};
 use kvs_core::session::{Policy, Routing};
 use kvs_load::workload::{Mix, ValueSize, Workload};
 
-use super::outcome::SimVerdict;
-use super::plan::{Clocks, Network, Plan, Syncs};
 use super::probe::{Probe, Spread};
-use super::said;
-use super::topology::Topology;
-use super::world::{MS, World};
+use crate::outcome::SimVerdict;
+use crate::plan::{Clocks, Network, Plan, Syncs};
+use crate::said;
+use crate::topology::Topology;
+use crate::world::{MS, World};
 
 /// What a message takes within a LAN at the least, and beyond that on average, in ns.
 const LAN_NS: (u64, u64) = (100_000, 50_000);
