@@ -51,6 +51,8 @@ pub enum QuorumWords {
     Written {
         /// The operation.
         operation: Dot,
+        /// For whom it has it: itself, unless it is a spare.
+        home: NodeId,
     },
     /// Asks for digests, if they differ from the sender's.
     Compare {

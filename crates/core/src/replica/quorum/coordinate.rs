@@ -101,8 +101,14 @@ impl Quorum {
         self.advance(operation.counter(), out);
     }
 
-    /// Takes that a replica has what an operation had written.
-    pub(super) fn take_written<E: Effects>(&mut self, from: NodeId, operation: Dot, out: &mut E) {
+    /// Takes that a replica, or a spare for it, has what an operation had written.
+    pub(super) fn take_written<E: Effects>(
+        &mut self,
+        from: NodeId,
+        operation: Dot,
+        home: NodeId,
+        out: &mut E,
+    ) {
         let vote = self.vote_of(from, Dot::default());
         let Some(pended) = self.under_way(operation) else {
             return;
@@ -111,8 +117,12 @@ impl Quorum {
             return;
         };
         let version = update.dot;
-        if !pended.has_vote_of(from) {
-            pended.votes.push(Vote { version, ..vote });
+        if !pended.has_vote_of(from) && !pended.has_vote_for(home) {
+            pended.votes.push(Vote {
+                version,
+                home,
+                ..vote
+            });
             self.advance(operation.counter(), out);
         }
     }
@@ -172,6 +182,7 @@ impl Quorum {
     fn own_vote(&self, version: Dot) -> Vote {
         Vote {
             node: self.origin.node(),
+            home: self.origin.node(),
             incarnation: self.origin.incarnation(),
             version,
         }
@@ -181,6 +192,7 @@ impl Quorum {
     fn vote_of(&self, node: NodeId, version: Dot) -> Vote {
         Vote {
             node,
+            home: node,
             incarnation: self.lives.of(node),
             version,
         }

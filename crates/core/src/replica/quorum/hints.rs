@@ -75,9 +75,10 @@ impl Hints {
 
     /// The next home that it holds anything for, in turn.
     fn next_home(&self) -> Option<NodeId> {
-        let homes = || self.puts.keys().map(|(home, _)| *home);
-        let later = homes().find(|home| self.last.is_none_or(|last| *home > last));
-        later.or_else(|| homes().next())
+        let from = |home: u16| self.puts.range((NodeId(home), Box::default())..).next();
+        let after = self.last.map_or(0, |last| last.0 + 1);
+        let next = from(after).or_else(|| from(0));
+        next.map(|((home, _), _)| *home)
     }
 
     /// What it holds for a home: at most [`PAYLOAD_BYTES_MAX`], unless one alone is larger.
@@ -103,8 +104,8 @@ impl Quorum {
         self.spares.contains(&self.origin.node())
     }
 
-    /// Asks spares to stand in for these replicas. Which ones they ask depends on how often they
-    /// were asked: a spare may be gone as well.
+    /// Asks spares to stand in for these replicas. Coordinators begin with different ones, and go on
+    /// to the next each time: a spare may be gone as well.
     pub(super) fn ask_spares<E: Effects>(&mut self, name: u64, homes: &[NodeId], out: &mut E) {
         let pended = self.pending.get(name).expect("it is under way");
         let (Some(update), true) = (pended.written(), pended.is_put) else {
@@ -112,14 +113,14 @@ impl Quorum {
         };
         let operation = Dot::new(self.origin, name);
         let attempt = pended.looks.checked_ilog2().unwrap_or(0) as usize;
+        let start = attempt + usize::from(self.origin.node().0);
         let mut hints = Vec::new();
         for (place, home) in self.peers.nodes().enumerate() {
             let spares = self.spares.len();
-            let spare = self
-                .spares
-                .get((place + attempt).checked_rem(spares).unwrap_or(0));
-            let stands_in = |spare: &&NodeId| homes.contains(&home) && !pended.has_vote_of(**spare);
-            if let Some(spare) = spare.filter(stands_in) {
+            let chosen = (place + start).checked_rem(spares).unwrap_or(0);
+            let is_lacking = homes.contains(&home) && !pended.has_vote_for(home);
+            let stands_in = |spare: &&NodeId| is_lacking && !pended.has_vote_of(**spare);
+            if let Some(spare) = self.spares.get(chosen).filter(stands_in) {
                 let update = update.clone();
                 let words = QuorumWords::Hint {
                     operation,
@@ -143,11 +144,12 @@ impl Quorum {
         update: Update,
         out: &mut E,
     ) {
-        let bytes = self.hints.bytes + update.record.packed_len() as u64;
-        let has_room = self.hints.len() < self.settings.hints_max as usize
-            && bytes <= self.settings.hint_bytes_max;
-        let is_held = self.hints.find(home, update.record.key()).is_some();
-        if !self.is_spare() || !self.peers.contains(home) || !(has_room || is_held) {
+        let held = self.hints.find(home, update.record.key());
+        let bytes_held = held.map_or(0, |held| held.record.packed_len() as u64);
+        let bytes = self.hints.bytes - bytes_held + update.record.packed_len() as u64;
+        let has_room = bytes <= self.settings.hint_bytes_max
+            && (held.is_some() || self.hints.len() < self.settings.hints_max as usize);
+        if !self.is_spare() || !self.peers.contains(home) || !has_room {
             return self.ignore_message();
         }
         let change = kept(update.dot, &update.record);
@@ -155,7 +157,7 @@ impl Quorum {
         if self.hints.hold(home, update) {
             Self::record(key, change, out);
         }
-        self.send(from, QuorumWords::Written { operation }, out);
+        self.send(from, QuorumWords::Written { operation, home }, out);
     }
 
     /// A spare's timer: tells the next home what is held for it.

@@ -238,7 +238,9 @@ impl Quorum {
                 version,
                 update,
             } => self.take_answer(from, operation, version, update, out),
-            QuorumWords::Written { operation } => self.take_written(from, operation, out),
+            QuorumWords::Written { operation, home } => {
+                self.take_written(from, operation, home, out);
+            }
             QuorumWords::Compare { group, digest } => self.compare(from, group, digest, out),
             QuorumWords::Digests { group, digests } => {
                 self.take_digests(from, group, &digests, out);

@@ -12,6 +12,9 @@ use crate::replica::RequestId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Vote {
     pub(super) node: NodeId,
+    /// For which replica: itself, unless it is a spare. A spare and the one that it stands in for
+    /// come to be one copy.
+    pub(super) home: NodeId,
     /// Which of its lives.
     pub(super) incarnation: u16,
     /// The version that it has.
@@ -53,6 +56,11 @@ pub(super) struct Operation {
 impl Operation {
     pub(super) fn has_vote_of(&self, node: NodeId) -> bool {
         self.votes.iter().any(|vote| vote.node == node)
+    }
+
+    /// Whether a node has answered for this replica.
+    pub(super) fn has_vote_for(&self, home: NodeId) -> bool {
+        self.votes.iter().any(|vote| vote.home == home)
     }
 
     /// What it has written, if it is so far.

@@ -39,7 +39,8 @@ impl Quorum {
     ) {
         self.keep(update, out);
         if self.recovery.is_none() {
-            self.send(from, QuorumWords::Written { operation }, out);
+            let home = self.origin.node();
+            self.send(from, QuorumWords::Written { operation, home }, out);
         }
     }
 }

@@ -185,3 +185,23 @@ fn a_spare_answers_no_client_and_no_read_of_another() {
     group.get(0, "x");
     assert!(group.under_way.iter().all(|(_, to, _)| *to < 3));
 }
+
+#[test]
+fn a_replica_and_the_spare_that_stands_in_for_it_are_one_copy() {
+    let all = QuorumRule {
+        read: 1,
+        write: 3,
+        write_back: false,
+        sloppy: true,
+    };
+    let mut group = Group::with_spares(3, 2, all, None, QuorumSettings::default());
+    let put = group.put(0, "x", "new");
+    group.lose(2);
+    group.fire(0, QuorumTimer::Retry);
+    // The stand-in of replica 1 answers, and then replica 1 itself.
+    group.deliver_among(&[0, 3]);
+    group.deliver_among(&[0, 1]);
+    assert_eq!(group.reply(put), None, "two replicas have it");
+    group.deliver_among(&[0, 4]);
+    assert!(matches!(group.reply(put), Some(Reply::Put(_))));
+}
