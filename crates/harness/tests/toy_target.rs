@@ -207,6 +207,7 @@ impl Target for Echo {
     fn quiet(&mut self) -> Local<'_, Quiet> {
         Box::pin(std::future::ready(Quiet {
             converged: true,
+            moved: false,
             is_known: true,
             unreachable: BTreeMap::new(),
         }))

@@ -110,6 +110,8 @@ pub struct Quiet {
     pub converged: bool,
     /// Whether replicas can be asked at all. Where they cannot, nothing is waited for.
     pub is_known: bool,
+    /// Whether anything that replicas hold, or hold back, has changed since this was asked last.
+    pub moved: bool,
     /// Nodes that could not be asked, and why.
     pub unreachable: BTreeMap<NodeId, String>,
 }

@@ -47,7 +47,7 @@ pub use config::{
 pub use directory::{Directory, HISTORY_FILE, LATEST_LINK};
 pub use error::Error;
 pub use find::{NoHistory, find_history};
-pub use quiesce::QUIESCE_TIMEOUT;
+pub use quiesce::{QUIESCE_MAX, QUIESCE_TIMEOUT};
 pub use start::Home;
 pub use verdict::{Judging, check_history};
 

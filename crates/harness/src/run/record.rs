@@ -279,9 +279,14 @@ fn warnings(config: &Config, findings: &Findings<'_>) -> Vec<String> {
         warnings.push("the replicas still disagreed when the workload began".to_owned());
     }
     if let Some(quiescence) = &findings.quiescence {
-        if quiescence.is_known && !quiescence.converged {
+        if quiescence.moved {
             warnings.push(format!(
-                "the replicas did not agree within {} s after the load",
+                "the replicas still took in updates {} s after the load: nothing was read back",
+                super::QUIESCE_MAX.as_secs()
+            ));
+        } else if quiescence.is_known && !quiescence.converged {
+            warnings.push(format!(
+                "the replicas did not agree after the load, though nothing changed for {} s",
                 super::QUIESCE_TIMEOUT.as_secs()
             ));
         }

@@ -28,6 +28,8 @@ pub struct Zoo {
     cluster: Cluster,
     facts: Facts,
     connector: Rc<QuicConnector>,
+    /// How its replicas were when they were asked last whether they are quiet.
+    seen: BTreeMap<NodeId, Status>,
 }
 
 impl Zoo {
@@ -46,6 +48,7 @@ impl Zoo {
             cluster,
             facts,
             connector,
+            seen: BTreeMap::new(),
         })
     }
 }
@@ -120,9 +123,11 @@ impl Target for Zoo {
                     replica.is_quiet() && first.is_some_and(|first| first.agrees_with(replica))
                 }) && spares.all(Status::is_quiet)
             });
+            let before = std::mem::replace(&mut self.seen, statuses);
             Quiet {
                 converged,
                 is_known: true,
+                moved: before != self.seen,
                 unreachable,
             }
         })
