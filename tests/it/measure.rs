@@ -73,6 +73,7 @@ fn valid() -> RunRecord {
             architecture: "replicated(3)".to_owned(),
             lattice: Some("causal".to_owned()),
             nodes: 3,
+            spares: Vec::new(),
             groups: 1,
             routing: "round-robin".to_owned(),
             context: true,

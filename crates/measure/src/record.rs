@@ -68,6 +68,9 @@ pub struct Configuration {
     pub lattice: Option<String>,
     /// How many nodes.
     pub nodes: u32,
+    /// Those of them that serve no keys, and stand in for others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spares: Vec<u32>,
     /// How many replica groups.
     pub groups: u32,
     /// How a session chooses a replica.

@@ -177,6 +177,9 @@ fn configuration(
             .then(|| lattice(config))
             .flatten(),
         nodes: ports.nodes().count() as u32,
+        spares: { ports.groups().iter() }
+            .flat_map(|group| group.spares.iter().map(|node| u32::from(node.0)))
+            .collect(),
         groups: ports.groups().len() as u32,
         routing: config.policy.routing.name().to_owned(),
         context: config.policy.context,

@@ -11,6 +11,18 @@ pub(super) fn workload(configuration: &Configuration) -> String {
     format!("{}: {}", workload.name, workload.summary)
 }
 
+/// How many nodes there are, and which of them are spares.
+pub(super) fn nodes(configuration: &Configuration) -> String {
+    let nodes = plural(u64::from(configuration.nodes), "node");
+    let spares = &configuration.spares;
+    let names: Vec<String> = spares.iter().map(|node| format!("n{node}")).collect();
+    match names.as_slice() {
+        [] => nodes,
+        [one] => format!("{nodes} ({one} is a spare)"),
+        [.., _] => format!("{nodes} ({} are spares)", names.join(" ")),
+    }
+}
+
 /// Whether requests carry what their session has seen, where the store takes that.
 pub(super) const fn with_context(configuration: &Configuration) -> &'static str {
     match (&configuration.store, configuration.context) {

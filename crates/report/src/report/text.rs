@@ -52,7 +52,7 @@ fn heading(record: &RunRecord) -> Vec<String> {
     let store = format!(
         "{}{lattice}; {}, {}; routing {}{}; {}; {}",
         configuration.architecture,
-        plural(u64::from(configuration.nodes), "node"),
+        sentences::nodes(configuration),
         plural(u64::from(configuration.groups), "group"),
         configuration.routing,
         sentences::with_context(configuration),

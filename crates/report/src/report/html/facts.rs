@@ -193,7 +193,7 @@ pub(super) fn facts(record: &RunRecord) -> Vec<(&'static str, String)> {
             "Nodes",
             format!(
                 "{} in {}, {}",
-                plural(u64::from(configuration.nodes), "node"),
+                sentences::nodes(configuration),
                 plural(u64::from(configuration.groups), "replica group"),
                 plural(u64::from(configuration.connections), "connection")
             ),
