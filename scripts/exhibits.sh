@@ -80,7 +80,7 @@ exhibit no-inversion VALID sim --arch 'quorum(5)' --promise linearizable --keys 
   --seeds 0..300
 exhibit stale INVALID --arch 'quorum(r = 1, w = 1)' --promise linearizable "${contended[@]}"
 exhibit stale-eventual VALID --arch 'quorum(r = 1, w = 1)' "${contended[@]}"
-exhibit sloppy INVALID --arch sloppy --promise regular "${contended[@]}"
+exhibit sloppy INVALID --arch sloppy --promise regular --workload contended --duration 8s
 exhibit partition-sloppy INVALID --arch sloppy --promise regular "${parted[@]}" --set "$cut[0, 3]}]"
 exhibit partition-eventual VALID --arch sloppy "${parted[@]}" --set "$cut[0, 3]}]"
 exhibit partition-quorum VALID --arch quorum "${parted[@]}" --set "$cut[0]}]"
