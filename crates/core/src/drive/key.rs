@@ -7,6 +7,18 @@ pub const KEY_COUNT_MAX: u64 = 1_000_000_000_000;
 pub const KEY_NAME_BYTES: usize = 16;
 
 const PREFIX: &[u8; 4] = b"user";
+/// What six digits count to.
+const HALF: u64 = 1_000_000;
+/// The digits of each number below 100: clients name several keys an operation.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
 
 /// The name of key `n`: `user` and twelve decimal digits, as YCSB names its records.
 ///
@@ -17,10 +29,11 @@ pub fn key_name(n: u64) -> [u8; KEY_NAME_BYTES] {
     assert!(n < KEY_COUNT_MAX, "key beyond the range of key names");
     let mut name = [b'0'; KEY_NAME_BYTES];
     name[..PREFIX.len()].copy_from_slice(PREFIX);
-    let mut rest = n;
-    for digit in name[PREFIX.len()..].iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
+    let halves = [(n / HALF) as u32, (n % HALF) as u32];
+    let pairs = halves.map(|half| [half / 10_000, half / 100 % 100, half % 100]);
+    let places = name[PREFIX.len()..].chunks_exact_mut(2);
+    for (place, pair) in places.zip(pairs.as_flattened()) {
+        place.copy_from_slice(&PAIRS[*pair as usize]);
     }
     name
 }

@@ -27,9 +27,11 @@ pub fn fill_text(id: u64, out: &mut [u8]) {
     write(id, id_letters);
     write(check, check_letters);
     let mut weyl = check;
-    for letters in filler.chunks_mut(LETTERS_A_WORD) {
+    let (words, rest) = filler.as_chunks_mut::<LETTERS_A_WORD>();
+    for letters in words {
         write(next_word(&mut weyl), letters);
     }
+    write(next_word(&mut weyl), rest);
 }
 
 /// The id whose payload this text is; `None` when any letter or the length differs from what
@@ -45,16 +47,24 @@ pub fn id_of_text(bytes: &[u8]) -> Option<u64> {
         Some(id << 6 | u128::from(digit(*letter)?))
     })?;
     let id = u64::try_from(id).ok()?;
-    let mut expected = [0; LETTERS_A_WORD];
     let check = check(id, bytes.len());
-    let mut is_it = |word: u64, letters: &[u8]| {
+    let is_it = |word: u64, letters: &[u8]| {
+        let mut expected = [0; LETTERS_A_WORD];
         let expected = &mut expected[..letters.len()];
         write(word, expected);
         expected == letters
     };
     let mut weyl = check;
-    let is_whole = is_it(check, check_letters) && { filler.chunks(LETTERS_A_WORD) }
-        .all(|letters| is_it(next_word(&mut weyl), letters));
+    // Whole words are compared as such: this verifies every byte of every value that is read.
+    let (words, rest) = filler.as_chunks::<LETTERS_A_WORD>();
+    let is_word = |letters: &[u8; LETTERS_A_WORD]| {
+        let mut expected = [0; LETTERS_A_WORD];
+        write(next_word(&mut weyl), &mut expected);
+        expected == *letters
+    };
+    let is_whole = is_it(check, check_letters)
+        && words.iter().all(is_word)
+        && is_it(next_word(&mut weyl), rest);
     is_whole.then_some(id)
 }
 
