@@ -21,20 +21,22 @@ use super::echo::{CHUNKS, Canned, announce, exit_with_stdin, line};
 const OF_RELAY: u32 = 1 << 31;
 const KEY: [u8; 16] = [b'k'; 16];
 
-/// Serves clients and the other two, whose addresses are the second line of its stdin.
+/// Serves clients and the other two. The second line of its stdin has their addresses, and the
+/// identity under which it asks them: as a client, which nodes may not.
 pub(crate) fn relay() {
     let identity: Identity = serde_json::from_str(&line()).expect("the driver's identity");
     runtime().expect("an event loop").block_on(async {
         let endpoint = Endpoint::node(&identity, ([127, 0, 0, 1], 0).into()).expect("a socket");
         announce(endpoint.local_addr().expect("an address"));
         let relay = Rc::new(Relay::default());
-        tokio::task::spawn_local(accept(endpoint.clone(), Rc::clone(&relay)));
+        tokio::task::spawn_local(accept(endpoint, Rc::clone(&relay)));
         let others = tokio::task::spawn_blocking(line).await.expect("no panic");
         exit_with_stdin();
-        let others: Vec<(NodeId, SocketAddr)> =
-            serde_json::from_str(&others).expect("the driver's addresses");
+        let (client, others): (Identity, Vec<(NodeId, SocketAddr)>) =
+            serde_json::from_str(&others).expect("an identity and the driver's addresses");
+        let client = Endpoint::client(&client).expect("a socket");
         for (node, addr) in others {
-            let link = Link::dial(&endpoint, addr, node).await.expect("a relay");
+            let link = Link::dial(&client, addr, node).await.expect("a relay");
             relay.others.borrow_mut().push(link.outbox());
             tokio::task::spawn_local(link.run(Answers(Rc::clone(&relay))));
         }

@@ -204,7 +204,7 @@ fn start_echo(authority: &CertificateAuthority, node: NodeId) -> (Process, (Node
     (process, (node, addr))
 }
 
-/// Three of them, each of which is told where the others are.
+/// Three of them, each of which is told where the others are and who it is to them.
 fn start_relays(authority: &CertificateAuthority) -> (Vec<Process>, Vec<(NodeId, SocketAddr)>) {
     let nodes = (100..103).map(NodeId);
     let started = nodes.map(|node| {
@@ -216,7 +216,8 @@ fn start_relays(authority: &CertificateAuthority) -> (Vec<Process>, Vec<(NodeId,
     let (mut processes, addresses): (Vec<_>, Vec<_>) = started.unzip();
     for (process, own) in processes.iter_mut().zip(&addresses) {
         let others: Vec<_> = addresses.iter().filter(|other| *other != own).collect();
-        process.tell(&serde_json::to_string(&others).expect("plain data"));
+        let client = authority.client().expect("an identity");
+        process.tell(&serde_json::to_string(&(client, others)).expect("plain data"));
     }
     (processes, addresses)
 }
