@@ -60,7 +60,7 @@ const FOUND_WITHIN: &[(Bug, u64)] = &[
     (Bug::NoRepair, 30),
     (Bug::ForgottenContextOnFailover, 60),
     (Bug::AckBeforeSync, 30),
-    (Bug::NoWriteBack, 300),
+    (Bug::NoWriteBack, 500),
     (Bug::SharedVersion, 10),
     (Bug::ReusedVersion, 600),
     (Bug::EmptyReplicaVotes, 30),

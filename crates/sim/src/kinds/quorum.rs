@@ -29,7 +29,8 @@ pub(super) fn settings(draw: &mut Draw) -> QuorumSettings {
     }
 }
 
-/// Only while so many others are whole as it takes to recover. Where a get may show what only one
+/// Only while so many others are whole as it takes to recover, with all that makes them so on their
+/// disks: one that crashes would otherwise lose its state as well. Where a get may show what only one
 /// replica has, some other has to have all of it.
 pub(super) fn may_forget(world: &World<'_>, node: usize, rule: QuorumRule) -> bool {
     let spec = &world.nodes[node].spec;
@@ -48,9 +49,8 @@ pub(super) fn may_forget(world: &World<'_>, node: usize, rule: QuorumRule) -> bo
         return true;
     }
     let peers = &spec.peers;
-    let whole = peers
-        .iter()
-        .filter(|peer| replica(**peer).status().is_whole());
+    let is_whole = |peer: &&NodeId| is_durable(**peer) && replica(**peer).status().is_whole();
+    let whole = peers.iter().filter(is_whole);
     let replicas = u16::try_from(peers.len() + 1).expect("bounded by REPLICAS_MAX");
     whole.count() >= usize::from(rule.recovers_from(replicas))
 }

@@ -58,7 +58,7 @@ fn every_bug_of_a_quorum_is_found_by_some_seed() {
             bug: Some(bug),
             ..options("quorum")
         };
-        let found = (0..400).find(|seed| {
+        let found = (0..600).find(|seed| {
             let outcome = run(&Plan::draw(*seed, &options));
             outcome.verdict.way().starts_with("invalid")
         });
