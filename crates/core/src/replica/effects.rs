@@ -104,7 +104,12 @@ pub enum Persist<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write<'a> {
     /// The replica has something else of this key: [`super::Replica::kept`] says what.
-    Key(&'a [u8]),
+    Key {
+        /// The key.
+        key: &'a [u8],
+        /// About how many bytes of it are new, beyond what is appended to the log.
+        bytes: usize,
+    },
     /// A fact that is about no key, in place of what was noted under this slot.
     Note {
         /// Which fact.
@@ -155,7 +160,10 @@ impl Persist<'_> {
     /// What it means to a host that keeps keys, notes and a log.
     pub fn writes(&self, mut write: impl FnMut(Write<'_>)) {
         match self {
-            Self::Record { key, .. } => write(Write::Key(key)),
+            Self::Record { key, value } => write(Write::Key {
+                key,
+                bytes: value.len(),
+            }),
             Self::Note { slot, bytes } => write(Write::Note { slot: *slot, bytes }),
             Self::Entry { bytes } => write(Write::Append(bytes.to_vec())),
             Self::Gossip(change) => change.writes(write),

@@ -36,12 +36,9 @@ pub struct Batch {
 impl Changes {
     /// Takes one more.
     pub fn note(&mut self, change: &Persist<'_>) {
-        if let Persist::Record { value, .. } = change {
-            self.bytes += value.len();
-        }
         change.writes(|write| match write {
-            Write::Key(key) => {
-                self.bytes += key.len();
+            Write::Key { key, bytes } => {
+                self.bytes += key.len() + bytes;
                 self.note_key(key);
             }
             Write::Note { slot, bytes } => {

@@ -17,8 +17,8 @@ use kvs_core::protocol::{
     Record, Request, Response, Update,
 };
 use kvs_core::replica::{
-    Effects, GossipTimer, Input, Persist, QuorumRule, Replica, ReplicaKind, ReplicaSpec, RequestId,
-    Settings, Timer,
+    Effects, GossipChange, GossipTimer, Input, Persist, QuorumRule, Replica, ReplicaKind,
+    ReplicaSpec, RequestId, Settings, Timer,
 };
 
 const KINDS: [ReplicaKind; 3] = [
@@ -586,4 +586,21 @@ fn what_a_replica_has_no_more_is_gone_from_its_file() {
         let restored = storage.restore(|change| found.restore(change)).unwrap();
         assert_eq!((restored.keys, found.status()), (keys, replica.status()));
     }
+}
+
+#[test]
+fn a_state_that_was_merged_counts_with_its_values_towards_what_may_wait() {
+    const BYTES: usize = 4_000;
+    let origin = Origin::new(NodeId(1), 0);
+    let update = Update {
+        dot: Dot::new(origin, 1),
+        time: 1,
+        record: Record::new(b"k", origin, &[], &[7; BYTES]),
+    };
+    let mut changes = Changes::default();
+    changes.note(&Persist::Gossip(GossipChange::State {
+        vector: [].as_slice().into(),
+        updates: vec![update].into(),
+    }));
+    assert!(changes.bytes() > BYTES);
 }

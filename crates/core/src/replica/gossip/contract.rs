@@ -90,12 +90,18 @@ impl GossipChange<'_> {
     pub(in crate::replica) fn writes(&self, mut write: impl FnMut(Write<'_>)) {
         match self {
             Self::Update(update) => {
-                write(Write::Key(update.record.key()));
+                write(Write::Key {
+                    key: update.record.key(),
+                    bytes: 0,
+                });
                 write(Write::Append(encoded(update.as_ref())));
             }
             Self::State { updates, .. } => {
                 for update in updates.iter() {
-                    write(Write::Key(update.record.key()));
+                    write(Write::Key {
+                        key: update.record.key(),
+                        bytes: update.record.value().len(),
+                    });
                 }
                 write(Write::Restart);
             }
