@@ -3,6 +3,8 @@
 //! Succeeds when every property of the model holds in every state that can be reached. To try:
 //! `kvs-models check replicated-causal`.
 
+#[cfg(test)]
+mod abd;
 mod action;
 mod adapter;
 mod catalogue;

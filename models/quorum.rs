@@ -18,7 +18,7 @@ use crate::properties::{A_CHANGE_IS_LOST, A_GET_GOES_BACK};
 type Lww = LwwWrapper<String>;
 
 /// Either of the two peers is asked first.
-const EITHER: &[u64] = &[0, TICK_NS + 1];
+pub(crate) const EITHER: &[u64] = &[0, TICK_NS + 1];
 
 pub(crate) const MODELS: &[Entry] = &[
     Entry {
@@ -79,7 +79,7 @@ pub(crate) const MODELS: &[Entry] = &[
     },
 ];
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         quorum: QuorumSettings {
             looks_max: 4,
