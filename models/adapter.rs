@@ -7,8 +7,8 @@
 
 use kvs_core::bug::Bug;
 use kvs_core::protocol::{Lattice, NodeId};
-use kvs_core::replica::{ReplicaKind, ReplicaSpec, Settings, Timer};
-use kvs_core::server::{Architecture, KVSServer, ServerPorts};
+use kvs_core::replica::{ReplicaSpec, Settings, Timer};
+use kvs_core::server::{Architecture, KVSServer, Promise, ServerPorts};
 use kvs_core::session::Suspicion;
 use kvs_core::values::Value;
 use kvs_sim::SimHost;
@@ -18,7 +18,7 @@ use crate::action::Action;
 use crate::client::{Phase, Step};
 use crate::cluster::Cluster;
 use crate::healing::Infirmary;
-use crate::properties;
+use crate::properties::{self, Happens};
 use crate::recording::Recording;
 
 /// The unit of a hybrid logical clock's wall part, in ns.
@@ -33,7 +33,7 @@ pub(crate) const EVER: u8 = u8::MAX;
 pub(crate) struct Budget {
     /// Messages that arrive once more than they were sent.
     pub(crate) repetitions: u8,
-    /// Rounds of anti-entropy, of all replicas together.
+    /// Timers that recur and fire, such as rounds of anti-entropy, of all replicas together.
     pub(crate) rounds: u8,
     /// Restarts of a node with its state.
     pub(crate) recoveries: u8,
@@ -67,7 +67,7 @@ pub(crate) struct Scenario {
     /// Whether the state holds all that clients did, which multiplies the states.
     pub(crate) records: bool,
     /// What has to happen in some state, or the model is too tame.
-    pub(crate) happens: &'static [&'static str],
+    pub(crate) happens: &'static [&'static Happens],
     pub(crate) settings: Settings,
 }
 
@@ -89,6 +89,8 @@ impl Default for Scenario {
 /// A deployed cluster and its clients' scripts.
 pub(crate) struct ClusterModel {
     pub(crate) ports: ServerPorts,
+    /// What clients are to see.
+    promise: Promise,
     pub(crate) specs: Vec<ReplicaSpec>,
     pub(crate) scripts: Vec<Vec<Step>>,
     /// What the replicas' buffers are held to.
@@ -98,7 +100,7 @@ pub(crate) struct ClusterModel {
     pub(crate) apart: bool,
     pub(crate) disks: bool,
     pub(crate) records: bool,
-    pub(crate) happens: &'static [&'static str],
+    pub(crate) happens: &'static [&'static Happens],
     /// The one property that is looked at; all when none is said.
     pub(crate) only: Option<&'static str>,
     /// Clients distrust no node.
@@ -124,6 +126,7 @@ impl Scenario {
         let size = architecture.size();
         ClusterModel {
             ports,
+            promise: architecture.kind().facts().promise(lattice),
             specs: host.into_specs(),
             scripts: self.scripts,
             bounds: self.settings,
@@ -214,18 +217,18 @@ impl ClusterModel {
         keys
     }
 
-    /// Nothing is on record yet: for unreplicated stores in one recording, since they are
-    /// linearizable as a whole, and otherwise in one a group, which is what sessions are promised.
+    /// Nothing is on record yet, in one recording a group.
     pub(crate) fn recordings(&self) -> Vec<Recording> {
         let groups = self.ports.groups().iter();
-        groups.map(|_| Recording::new(self.specs[0].kind)).collect()
+        groups.map(|_| Recording::new(self.promise)).collect()
     }
 
-    /// Which recording operations on the key are in.
+    /// Which recording operations on the key are in: registers are promised to the store as a
+    /// whole, and what sessions see to each group.
     pub(crate) fn recording_of(&self, key: &str) -> usize {
-        match self.specs[0].kind {
-            ReplicaKind::Local | ReplicaKind::Quorum(_) => 0,
-            ReplicaKind::Replicated(_) => usize::from(self.ports.route(key.as_bytes()).id.0),
+        match self.promise {
+            Promise::Linearizable | Promise::Regular | Promise::Eventual => 0,
+            Promise::Causal | Promise::Lww => usize::from(self.ports.route(key.as_bytes()).id.0),
         }
     }
 

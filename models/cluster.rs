@@ -17,7 +17,7 @@ use crate::healing::Healed;
 use crate::nodes::{Nodes, Replies};
 use crate::properties::{
     A_CHANGE_IS_LOST, A_CONTEXT_IS_LOST, A_GET_GOES_BACK, A_LATE_PUT_IS_TAKEN, A_QUEUE_IS_FULL,
-    A_REQUEST_IS_REFUSED,
+    A_REQUEST_IS_REFUSED, Happens,
 };
 use crate::recording::{READER, Recording};
 use crate::reply::{Reply, Witness};
@@ -30,10 +30,10 @@ pub(crate) struct Cluster {
     pub(crate) clients: Vec<Shared<Client>>,
     pub(crate) late: BTreeSet<Late>,
     pub(crate) budget: Budget,
-    /// The puts that replicas have answered, with their keys. (Those of unreplicated stores have no
-    /// identity, and are judged by what is read.)
+    /// The puts that replicas have answered, with their keys. (Where replicas give puts no dots,
+    /// they are judged by what is read.)
     pub(crate) accepted: BTreeMap<Dot, (&'static str, Witness)>,
-    /// The versions of puts that quorums have answered.
+    /// The versions of answered puts that have no dots.
     pub(crate) versions: BTreeSet<Dot>,
     /// What clients did, judged by the tester of the promise, one a group; none if the model
     /// leaves it out.
@@ -48,14 +48,18 @@ pub(crate) struct Seen {
     pub(crate) acausal: bool,
     pub(crate) unexplained: bool,
     /// Of what has to happen, that which leaves no other trace.
-    pub(crate) happened: BTreeSet<&'static str>,
+    happened: BTreeSet<&'static str>,
 }
 
 impl Seen {
-    fn note(&mut self, model: &ClusterModel, what: &'static str) {
-        if model.happens.contains(&what) {
-            self.happened.insert(what);
+    fn note(&mut self, model: &ClusterModel, what: &Happens) {
+        if model.happens.iter().any(|it| it.name == what.name) {
+            self.happened.insert(what.name);
         }
+    }
+
+    pub(crate) fn noted(&self, what: &Happens) -> bool {
+        self.happened.contains(what.name)
     }
 }
 
@@ -258,15 +262,16 @@ impl Cluster {
         let dot = match evidence {
             Witness::None => return,
             Witness::Causal(dot, _) => *dot,
-            // The version of a quorum is the dot; what became of it is judged by what is read.
-            Witness::Lww(version) if self.nodes.is_quorum(node) => {
-                let dot = Dot::new(Origin::from_u32(version.origin), version.time);
-                self.seen.dot_twice |= !self.versions.insert(dot);
-                return;
-            }
-            // Its reply does not say, but it was the last. (No model of LWW has disks, which keep
-            // replies back.)
-            Witness::Lww(_) => self.nodes.last_dot(node),
+            Witness::Lww(version) => match self.nodes.last_dot(node) {
+                // Its reply does not say, but it was the last. (No such model has disks, which keep
+                // replies back.)
+                Some(dot) => dot,
+                None => {
+                    let dot = Dot::new(Origin::from_u32(version.origin), version.time);
+                    self.seen.dot_twice |= !self.versions.insert(dot);
+                    return;
+                }
+            },
         };
         let put = (key, evidence.clone());
         self.seen.dot_twice |= self.accepted.insert(dot, put).is_some();

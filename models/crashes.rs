@@ -8,9 +8,9 @@ use crate::adapter::{Budget, ClusterModel, EVER, Scenario};
 use crate::catalogue::{Entry, Size};
 use crate::client::{get, put};
 use crate::properties::{
-    A_CONTEXT_IS_LOST, A_LATE_PUT_IS_TAKEN, A_PUT_IS_LOST, A_REQUEST_IS_REFUSED,
-    AN_UPDATE_IS_HELD_BACK, CONCURRENT_PUTS_MEET,
+    A_CONTEXT_IS_LOST, A_LATE_PUT_IS_TAKEN, A_PUT_IS_LOST, A_REQUEST_IS_REFUSED, Happens,
 };
+use crate::replicated::{AN_UPDATE_IS_HELD_BACK, CONCURRENT_PUTS_MEET};
 
 type Replicated<const N: u16> = ReplicatedKVSServer<CausalString, N>;
 
@@ -110,7 +110,7 @@ fn gives_up(bug: Option<Bug>) -> ClusterModel {
     .deploy::<CausalString, Replicated<2>>(bug)
 }
 
-fn forgets(bug: Option<Bug>, rounds: u8, happens: &'static [&'static str]) -> ClusterModel {
+fn forgets(bug: Option<Bug>, rounds: u8, happens: &'static [&'static Happens]) -> ClusterModel {
     Scenario {
         scripts: vec![
             vec![put(0, "k", "a"), get(1, "k")],

@@ -9,7 +9,8 @@ use crate::adapter::{Budget, ClusterModel, Scenario};
 use crate::catalogue::{Entry, Size};
 use crate::client::{get, put};
 use crate::local::three_sessions;
-use crate::properties::{A_CHANGE_IS_LOST, CONCURRENT_PUTS_MEET};
+use crate::properties::A_CHANGE_IS_LOST;
+use crate::replicated::CONCURRENT_PUTS_MEET;
 
 type Lww = LwwWrapper<String>;
 

@@ -164,15 +164,11 @@ impl Nodes {
         status.applied().into()
     }
 
-    /// Whether the node is one of a quorum.
-    pub(crate) fn is_quorum(&self, node: NodeId) -> bool {
-        matches!(*self.replicas[usize::from(node.0)], Replica::Quorum(_))
-    }
-
-    /// The identity of the last put that this life of the node accepted.
-    pub(crate) fn last_dot(&self, node: NodeId) -> Dot {
+    /// The dot of the last put that this life of the node accepted; none where it gives puts none.
+    pub(crate) fn last_dot(&self, node: NodeId) -> Option<Dot> {
         let origin = self.origin(node);
-        Dot::new(origin, self.applied(node).counter(origin))
+        let last = self.applied(node).counter(origin);
+        (last > 0).then(|| Dot::new(origin, last))
     }
 
     fn start(&mut self, node: NodeId) {

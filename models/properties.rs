@@ -25,40 +25,58 @@ pub(crate) const DOTS_ARE_UNIQUE: &str = "dots are unique";
 /// What waits and what is logged stays within the settings.
 pub(crate) const BUFFERS_ARE_BOUNDED: &str = "buffers keep their bounds";
 
-/// A replica keeps two values of a key.
-pub(crate) const CONCURRENT_PUTS_MEET: &str = "concurrent puts meet";
+/// What has to happen in some state of a model, or the model is too tame to prove anything. What
+/// only one kind of replica does is in that kind's file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Happens {
+    pub(crate) name: &'static str,
+    pub(crate) happened: fn(&ClusterModel, &Cluster) -> bool,
+}
+
 /// A request waits in vain for the replica to catch up with its session.
-pub(crate) const A_REQUEST_IS_REFUSED: &str = "a request is refused";
-/// An update arrives before one that it depends on.
-pub(crate) const AN_UPDATE_IS_HELD_BACK: &str = "an update is held back";
+pub(crate) const A_REQUEST_IS_REFUSED: &Happens = &Happens {
+    name: "a request is refused",
+    happened: |_, state| state.seen.noted(A_REQUEST_IS_REFUSED),
+};
 /// A request finds as many waiting as there may be.
-pub(crate) const A_QUEUE_IS_FULL: &str = "a queue is full";
-/// A replica logs as many updates as it may.
-pub(crate) const THE_LOG_IS_FULL: &str = "the log is full";
-/// As many updates as may be wait for others.
-pub(crate) const HELD_BACK_IS_FULL: &str = "no more updates may be held back";
-/// As many requests as may be wait for the replica.
-pub(crate) const DEFERRED_IS_FULL: &str = "no more requests may wait";
-/// A replica that the log does not reach gets the state.
-pub(crate) const A_STATE_IS_SENT: &str = "a state is sent";
+pub(crate) const A_QUEUE_IS_FULL: &Happens = &Happens {
+    name: "a queue is full",
+    happened: |_, state| state.seen.noted(A_QUEUE_IS_FULL),
+};
 /// A put was answered that no replica has, since all that had it restarted empty.
-pub(crate) const A_PUT_IS_LOST: &str = "a put is lost with its memory";
+pub(crate) const A_PUT_IS_LOST: &Happens = &Happens {
+    name: "a put is lost with its memory",
+    happened: |model, state| {
+        let healed = state.healed(model);
+        state.accepted.keys().any(|dot| !healed.was_held(*dot))
+    },
+};
 /// A session has seen a put that is lost, and is told so.
-pub(crate) const A_CONTEXT_IS_LOST: &str = "a context is lost";
+pub(crate) const A_CONTEXT_IS_LOST: &Happens = &Happens {
+    name: "a context is lost",
+    happened: |_, state| state.seen.noted(A_CONTEXT_IS_LOST),
+};
 /// A process ends before a change is durable that it has made, and comes back without.
-pub(crate) const A_CHANGE_IS_LOST: &str = "a crash takes a change";
+pub(crate) const A_CHANGE_IS_LOST: &Happens = &Happens {
+    name: "a crash takes a change",
+    happened: |_, state| state.seen.noted(A_CHANGE_IS_LOST),
+};
 /// A get shows less than an earlier one had: the new put, then the old one.
-pub(crate) const A_GET_GOES_BACK: &str = "a get goes back";
+pub(crate) const A_GET_GOES_BACK: &Happens = &Happens {
+    name: "a get goes back",
+    happened: |_, state| state.seen.noted(A_GET_GOES_BACK),
+};
 /// A put arrives after its session has given it up.
-pub(crate) const A_LATE_PUT_IS_TAKEN: &str = "a put that was given up takes effect";
+pub(crate) const A_LATE_PUT_IS_TAKEN: &Happens = &Happens {
+    name: "a put that was given up takes effect",
+    happened: |_, state| state.seen.noted(A_LATE_PUT_IS_TAKEN),
+};
 
 /// The properties of every model, and of those that have to happen the model's own.
 pub(crate) fn all(model: &ClusterModel) -> Vec<Property<ClusterModel>> {
     let mut properties = always();
-    let mut happens = sometimes();
-    happens.retain(|property| model.happens.contains(&property.name));
-    assert_eq!(happens.len(), model.happens.len(), "each is known");
-    properties.extend(happens);
+    let happens = model.happens.iter();
+    properties.extend(happens.map(|it| Property::sometimes(it.name, it.happened)));
     properties.retain(|property| {
         let can_fail = model.records || property.name != AN_ORDER_EXPLAINS_ALL;
         can_fail && model.only.is_none_or(|only| only == property.name)
@@ -98,65 +116,13 @@ fn always() -> Vec<Property<ClusterModel>> {
     ]
 }
 
-fn sometimes() -> Vec<Property<ClusterModel>> {
-    vec![
-        Property::sometimes(A_REQUEST_IS_REFUSED, |_, state: &Cluster| {
-            state.seen.happened.contains(A_REQUEST_IS_REFUSED)
-        }),
-        Property::sometimes(A_QUEUE_IS_FULL, |_, state: &Cluster| {
-            state.seen.happened.contains(A_QUEUE_IS_FULL)
-        }),
-        Property::sometimes(A_CONTEXT_IS_LOST, |_, state: &Cluster| {
-            state.seen.happened.contains(A_CONTEXT_IS_LOST)
-        }),
-        Property::sometimes(A_CHANGE_IS_LOST, |_, state: &Cluster| {
-            state.seen.happened.contains(A_CHANGE_IS_LOST)
-        }),
-        Property::sometimes(A_GET_GOES_BACK, |_, state: &Cluster| {
-            state.seen.happened.contains(A_GET_GOES_BACK)
-        }),
-        Property::sometimes(A_LATE_PUT_IS_TAKEN, |_, state: &Cluster| {
-            state.seen.happened.contains(A_LATE_PUT_IS_TAKEN)
-        }),
-        Property::sometimes(CONCURRENT_PUTS_MEET, |_, state: &Cluster| {
-            statuses(state).any(|status| status.siblings > status.keys)
-        }),
-        Property::sometimes(AN_UPDATE_IS_HELD_BACK, |model, state: &Cluster| {
-            let mut held_back = buffers(model, state).filter(|buffer| buffer.name == "held back");
-            held_back.any(|buffer| buffer.used > 0)
-        }),
-        Property::sometimes(A_STATE_IS_SENT, |_, state: &Cluster| {
-            let mut packets = state.nodes.in_flight.iter();
-            packets.any(|packet| packet.message.body.kind().name() == "state")
-        }),
-        Property::sometimes(A_PUT_IS_LOST, |model, state: &Cluster| {
-            let healed = state.healed(model);
-            state.accepted.keys().any(|dot| !healed.was_held(*dot))
-        }),
-        Property::sometimes(THE_LOG_IS_FULL, |model, state: &Cluster| {
-            is_full("log", model, state)
-        }),
-        Property::sometimes(HELD_BACK_IS_FULL, |model, state: &Cluster| {
-            is_full("held back", model, state)
-        }),
-        Property::sometimes(DEFERRED_IS_FULL, |model, state: &Cluster| {
-            is_full("deferred", model, state)
-        }),
-    ]
-}
-
-/// Whether the buffer of this name holds as many items as it may, at some replica.
-fn is_full(name: &str, model: &ClusterModel, state: &Cluster) -> bool {
-    let mut buffers = buffers(model, state).filter(|buffer| buffer.name == name);
-    buffers.any(|buffer| buffer.used == buffer.max)
-}
-
 /// What each replica has that is bounded.
-fn buffers(model: &ClusterModel, state: &Cluster) -> impl Iterator<Item = Buffer> {
+pub(crate) fn buffers(model: &ClusterModel, state: &Cluster) -> impl Iterator<Item = Buffer> {
     let bounds = model.bounds;
     statuses(state).flat_map(move |status| status.buffers(&bounds))
 }
 
-fn statuses(state: &Cluster) -> impl Iterator<Item = Status> {
+/// What each replica has, in numbers.
+pub(crate) fn statuses(state: &Cluster) -> impl Iterator<Item = Status> {
     state.nodes.replicas.iter().map(|replica| replica.status())
 }

@@ -7,8 +7,8 @@ use kvs_check::checker::{
     CausalReturn, CausalSibling, CausalTester, LwwReturn, LwwTester, StoreOp,
 };
 use kvs_check::history::{Version, origin};
-use kvs_core::protocol::{Dot, Lattice, Origin, Refusal, Vector};
-use kvs_core::replica::ReplicaKind;
+use kvs_core::protocol::{Dot, Origin, Refusal, Vector};
+use kvs_core::server::Promise;
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
 use crate::client::Step;
@@ -30,7 +30,7 @@ pub(crate) enum Recording {
     Lww(LwwTester<u32, &'static str, String>),
 }
 
-/// The reference of an unreplicated store: one register a key.
+/// The reference of a linearizable store: one register a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Registers(BTreeMap<&'static str, String>);
 
@@ -63,18 +63,15 @@ impl SequentialSpec for Registers {
 }
 
 impl Recording {
-    pub(crate) fn new(kind: ReplicaKind) -> Self {
-        match kind {
-            ReplicaKind::Quorum(rule) if rule.sloppy => Self::Eventual(EventualTester::default()),
-            ReplicaKind::Quorum(rule) if !rule.write_back => Self::Regular(
-                RegularTester::default(),
-                LinearizabilityTester::new(Registers::default()),
-            ),
-            ReplicaKind::Local | ReplicaKind::Quorum(_) => {
-                Self::Linearizable(LinearizabilityTester::new(Registers::default()))
-            }
-            ReplicaKind::Replicated(Lattice::Causal) => Self::Causal(CausalTester::new()),
-            ReplicaKind::Replicated(Lattice::Lww) => Self::Lww(LwwTester::new()),
+    /// Nothing is on record yet.
+    pub(crate) fn new(promise: Promise) -> Self {
+        let registers = || LinearizabilityTester::new(Registers::default());
+        match promise {
+            Promise::Linearizable => Self::Linearizable(registers()),
+            Promise::Regular => Self::Regular(RegularTester::default(), registers()),
+            Promise::Eventual => Self::Eventual(EventualTester::default()),
+            Promise::Causal => Self::Causal(CausalTester::new()),
+            Promise::Lww => Self::Lww(LwwTester::new()),
         }
     }
 
@@ -188,7 +185,7 @@ fn causal(reply: &Reply) -> CausalReturn<String> {
     };
     match reply {
         Reply::Refused(_) => CausalReturn::Refused,
-        Reply::Indefinite => panic!("only quorums do not know"),
+        Reply::Indefinite => panic!("its session has ended, and waits no more"),
         Reply::Put(evidence) => {
             let (Dot(dot), vector) = put(evidence);
             CausalReturn::Put { dot, vector }
@@ -221,7 +218,7 @@ fn lww(at: Origin, reply: &Reply) -> LwwReturn<String> {
     };
     match reply {
         Reply::Refused(_) => LwwReturn::Refused,
-        Reply::Indefinite => panic!("only quorums do not know"),
+        Reply::Indefinite => panic!("its session has ended, and waits no more"),
         Reply::Put(evidence) => LwwReturn::Put(at, put(evidence)),
         Reply::Get(_, shown) => {
             let read = shown.first();

@@ -9,12 +9,53 @@ use kvs_core::values::CausalString;
 use crate::adapter::{Budget, ClusterModel, EVER, Scenario};
 use crate::catalogue::{Entry, Size};
 use crate::client::{get, put};
-use crate::properties::{
-    A_QUEUE_IS_FULL, A_REQUEST_IS_REFUSED, A_STATE_IS_SENT, AN_UPDATE_IS_HELD_BACK,
-    CONCURRENT_PUTS_MEET, DEFERRED_IS_FULL, HELD_BACK_IS_FULL, THE_LOG_IS_FULL,
-};
+use crate::cluster::Cluster;
+use crate::properties::{A_QUEUE_IS_FULL, A_REQUEST_IS_REFUSED, Happens, buffers, statuses};
 
 type Replicated<const N: u16> = ReplicatedKVSServer<CausalString, N>;
+
+/// A replica keeps two values of a key.
+pub(crate) const CONCURRENT_PUTS_MEET: &Happens = &Happens {
+    name: "concurrent puts meet",
+    happened: |_, state| statuses(state).any(|status| status.siblings > status.keys),
+};
+/// An update arrives before one that it depends on.
+pub(crate) const AN_UPDATE_IS_HELD_BACK: &Happens = &Happens {
+    name: "an update is held back",
+    happened: |model, state| {
+        let mut held_back = buffers(model, state).filter(|buffer| buffer.name == "held back");
+        held_back.any(|buffer| buffer.used > 0)
+    },
+};
+/// A replica that the log does not reach gets the state.
+const A_STATE_IS_SENT: &Happens = &Happens {
+    name: "a state is sent",
+    happened: |_, state| {
+        let mut packets = state.nodes.in_flight.iter();
+        packets.any(|packet| packet.message.body.kind().name() == "state")
+    },
+};
+/// A replica logs as many updates as it may.
+const THE_LOG_IS_FULL: &Happens = &Happens {
+    name: "the log is full",
+    happened: |model, state| is_full("log", model, state),
+};
+/// As many updates as may be wait for others.
+const HELD_BACK_IS_FULL: &Happens = &Happens {
+    name: "no more updates may be held back",
+    happened: |model, state| is_full("held back", model, state),
+};
+/// As many requests as may be wait for the replica.
+const DEFERRED_IS_FULL: &Happens = &Happens {
+    name: "no more requests may wait",
+    happened: |model, state| is_full("deferred", model, state),
+};
+
+/// Whether the buffer of this name holds as many items as it may, at some replica.
+fn is_full(name: &str, model: &ClusterModel, state: &Cluster) -> bool {
+    let mut buffers = buffers(model, state).filter(|buffer| buffer.name == name);
+    buffers.any(|buffer| buffer.used == buffer.max)
+}
 
 pub(crate) const MODELS: &[Entry] = &[
     Entry {

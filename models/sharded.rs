@@ -8,7 +8,8 @@ use kvs_core::values::{CausalString, LwwWrapper};
 use crate::adapter::{Budget, ClusterModel, EVER, Scenario, TICK_NS};
 use crate::catalogue::{Entry, Size};
 use crate::client::{get, put};
-use crate::properties::{A_LATE_PUT_IS_TAKEN, CONCURRENT_PUTS_MEET};
+use crate::properties::A_LATE_PUT_IS_TAKEN;
+use crate::replicated::CONCURRENT_PUTS_MEET;
 
 type Lww = LwwWrapper<String>;
 type Shards<S> = ShardedKVSServer<S, 2>;
