@@ -35,7 +35,6 @@ const NETWORK: Network = Network {
     batch_ns: 50 * US,
     loss: 0.02,
     duplicate: 0.02,
-    reorder: true,
     slow: 0.02,
     slow_ns: 5 * MS,
 };

@@ -86,7 +86,8 @@ fn kinds_help() -> String {
 
 /// The kind of fault of this name.
 fn kind(name: &str) -> Result<FaultKind, Failure> {
-    FaultKind::from_word(name).ok_or_else(|| {
+    let meant = FaultKind::meant(name).map_err(Failure::bad_arguments)?;
+    meant.ok_or_else(|| {
         Failure::bad_arguments(anyhow!(
             "there is no fault {name:?}: --nemesis takes {} or {ALL}",
             known_kinds()

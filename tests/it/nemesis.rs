@@ -285,11 +285,12 @@ fn a_fault_that_cannot_be_undone_fails_the_harness_and_not_the_verdict() {
 
 #[test]
 fn what_a_nemesis_cannot_do_is_said_before_anything_starts() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 10] = [
         (
             &["--nemesis=earthquake"],
             "there is no fault \"earthquake\"",
         ),
+        (&["--nemesis=kill,amnesia"], "need a simulated world"),
         (&["--nemesis=disk"], "--durability disk"),
         (
             &["--nemesis=kill", "--nemesis-interval=soon"],

@@ -103,11 +103,16 @@ impl Disk {
     }
 
     /// Its process ends: of the changes that were not durable some of the first are left, as `draw`
-    /// has it. Gives what waited, which nobody will hear.
-    pub(super) fn crash(&mut self, draw: &mut Draw) -> (Damage, impl Iterator<Item = Held> + '_) {
+    /// has it, and where it `tears` perhaps a part of the next. Gives what waited, which nobody will
+    /// hear.
+    pub(super) fn crash(
+        &mut self,
+        tears: bool,
+        draw: &mut Draw,
+    ) -> (Damage, impl Iterator<Item = Held> + '_) {
         let (written, durable) = (self.changes.len(), self.barrier.durable() as usize);
         let kept = durable + draw.below(written - durable + 1);
-        let torn = kept < written && draw.chance(TORN);
+        let torn = tears && kept < written && draw.chance(TORN);
         if torn {
             let change = &mut self.changes[kept];
             let bytes = draw.below(change.len());
@@ -156,7 +161,7 @@ mod tests {
             let mut disk = written(3);
             disk.sync_at_once();
             disk.write(&mut vec![vec![0; 9]; 2]);
-            let (damage, held) = disk.crash(&mut Draw::new(seed, Purpose::Plan));
+            let (damage, held) = disk.crash(true, &mut Draw::new(seed, Purpose::Plan));
             assert_eq!(held.count(), 0, "nothing waited");
             let left = 5 - damage.lost + usize::from(damage.torn);
             assert_eq!(disk.changes.len(), left);

@@ -6,7 +6,7 @@ use super::counters::Counters;
 use super::draw::{Draw, Purpose};
 use super::plan::{Network, Plan};
 use super::topology::Topology;
-use kvs_load::nemesis::{Deafness, SimFault};
+use kvs_load::nemesis::{Deafness, Needs, PacketFault, SimFault};
 
 /// Above so many nodes no link remembers its last arrival, and messages overtake one another.
 const ORDERED_NODES_MAX: usize = 1_024;
@@ -16,6 +16,11 @@ const HELD: f64 = 0.5;
 
 /// Links that one word has a bit for.
 const LINKS: usize = u64::BITS as usize;
+
+/// The bit of a way.
+const fn bit(packet: PacketFault) -> u8 {
+    1 << packet as u8
+}
 
 /// Somebody cannot talk to somebody.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ pub(super) struct Links {
     draw: Draw,
     cuts: Vec<Cut>,
     nodes: usize,
+    /// What may happen to what each node sends: a bit for each way.
+    suffers: Vec<u8>,
     /// When the last message of each link arrives; empty where that is not kept.
     last_ns: Vec<u64>,
 }
@@ -55,6 +62,7 @@ impl Links {
             draw: Draw::new(plan.seed, Purpose::Network),
             cuts: Vec::new(),
             nodes,
+            suffers: vec![0; nodes],
             last_ns: if ordered {
                 vec![0; nodes * nodes]
             } else {
@@ -68,11 +76,32 @@ impl Links {
         self.network.batch_ns
     }
 
-    /// From now on nothing goes wrong with a message.
-    pub(super) fn heal(&mut self) {
-        self.network.loss = 0.0;
-        self.network.duplicate = 0.0;
-        self.network.slow = 0.0;
+    /// From now on this may happen to what a node sends its peers, with the chance of the plan.
+    pub(super) fn suffer(&mut self, packet: PacketFault, node: usize) {
+        self.suffers[node] |= bit(packet);
+    }
+
+    /// From now on it does not.
+    pub(super) fn recover(&mut self, packet: PacketFault, node: usize) {
+        self.suffers[node] &= !bit(packet);
+    }
+
+    /// Whether it happens to a message that a node sends now.
+    fn befalls(&mut self, packet: PacketFault, node: usize) -> bool {
+        if self.suffers[node] & bit(packet) == 0 {
+            return false;
+        }
+        let chance = match packet {
+            PacketFault::Loss => self.network.loss,
+            PacketFault::Duplicate => self.network.duplicate,
+            PacketFault::Delay => self.network.slow,
+            // Wherever one that took less long comes after one that took longer.
+            PacketFault::Reorder => return true,
+            PacketFault::Corrupt | PacketFault::Rate => {
+                unreachable!("{} needs {}", packet.name(), Needs::Processes)
+            }
+        };
+        chance > 0.0 && self.draw.chance(chance)
     }
 
     /// Somebody does not hear somebody for a while.
@@ -131,27 +160,28 @@ impl Links {
             counters.messages_cut += 1;
             return arrivals;
         }
-        if self.network.loss > 0.0 && self.draw.chance(self.network.loss) {
+        if self.befalls(PacketFault::Loss, from) {
             counters.fault(SimFault::LOSS);
             return arrivals;
         }
         let link = self.link(from, to);
         let mut at_ns = now_ns + self.delay_ns(from, to);
-        if self.network.slow > 0.0 && self.draw.chance(self.network.slow) {
+        if self.befalls(PacketFault::Delay, from) {
             counters.fault(SimFault::DELAY);
             at_ns += self.draw.exponential(self.network.slow_ns);
         }
+        let overtakes = self.befalls(PacketFault::Reorder, from);
         if let Some(last_ns) = self.last_ns.get_mut(link) {
             if at_ns >= *last_ns {
                 *last_ns = at_ns;
-            } else if self.network.reorder {
+            } else if overtakes {
                 counters.fault(SimFault::REORDER);
             } else {
                 at_ns = *last_ns;
             }
         }
         arrivals.push(at_ns);
-        if self.network.duplicate > 0.0 && self.draw.chance(self.network.duplicate) {
+        if self.befalls(PacketFault::Duplicate, from) {
             counters.fault(SimFault::DUPLICATE);
             arrivals.push(at_ns + self.delay_ns(from, to));
         }
@@ -191,5 +221,42 @@ impl Links {
         let is_set = |bits: &u64| bits & 1 << (link % LINKS) != 0;
         let is_cut = |cut: &Cut| cut.links.get(link / LINKS).is_some_and(is_set);
         { self.cuts.iter() }.any(|cut| cut.until_ns > now_ns && is_cut(cut))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kvs_core::protocol::Lattice;
+    use kvs_core::server::Architecture;
+
+    use super::*;
+    use crate::Options;
+
+    /// A network in which a fault that a node suffers befalls all that it sends.
+    fn bad() -> Links {
+        let architecture = Architecture::replicated(2).expect("a size");
+        let mut plan = Plan::draw(0, &Options::new(architecture, Lattice::Causal));
+        plan.network.loss = 1.0;
+        plan.network.duplicate = 1.0;
+        Links::new(&plan, 2)
+    }
+
+    #[test]
+    fn a_fault_of_packets_befalls_what_its_node_sends_from_its_coming_to_its_end() {
+        let mut links = bad();
+        let arrivals = |links: &mut Links| {
+            let mut message = |from, to| {
+                let counters = &mut Counters::default();
+                links.message(from, to, 0, counters).len()
+            };
+            (message(0, 1), message(1, 0))
+        };
+        assert_eq!(arrivals(&mut links), (1, 1), "the control");
+        links.suffer(PacketFault::Duplicate, 0);
+        links.suffer(PacketFault::Loss, 1);
+        assert_eq!(arrivals(&mut links), (2, 0));
+        links.recover(PacketFault::Duplicate, 0);
+        links.recover(PacketFault::Loss, 1);
+        assert_eq!(arrivals(&mut links), (1, 1));
     }
 }

@@ -1,7 +1,9 @@
 //! The faults of a simulated world: how they come, and how they are healed.
 
 use kvs_core::protocol::{NodeId, Origin};
-use kvs_load::nemesis::{Harm, Reach, SimDraws, SimFault, Strike};
+use kvs_load::nemesis::{
+    DiskFault, Fault, Harm, Needs, PacketFault, Reach, SimDraws, SimFault, Strike,
+};
 
 use super::disk::{Disk, Held};
 use super::draw::{Draw, Purpose};
@@ -19,14 +21,21 @@ struct Coming {
     fault: SimFault,
     /// How it divides the world, for the trace; empty where it does not.
     sides: String,
-    lasts_ns: u64,
+    /// How long it lasts; none where it stands until everything is healed.
+    lasts_ns: Option<u64>,
+}
+
+impl Coming {
+    /// What stands comes before anything happens, and is counted when it shows.
+    const fn stands(&self) -> bool {
+        self.lasts_ns.is_none()
+    }
 }
 
 /// What a fault is drawn from.
 struct Dice<'a> {
     plan: &'a Plan,
     nodes: u16,
-    node: NodeId,
     draw: &'a mut Draw,
 }
 
@@ -39,8 +48,12 @@ impl SimDraws for Dice<'_> {
         self.plan.clients
     }
 
-    fn node(&self) -> NodeId {
-        self.node
+    fn skew_ns(&mut self) -> i64 {
+        either_way(self.draw, self.plan.clocks.skew_ns)
+    }
+
+    fn drift_ppm(&mut self) -> i64 {
+        either_way(self.draw, self.plan.clocks.drift_ppm)
     }
 
     fn jump_ns(&mut self) -> i64 {
@@ -62,6 +75,8 @@ pub(super) struct Nemesis {
     draws: Vec<Draw>,
     /// The fault that comes now.
     coming: Option<Coming>,
+    /// What is wrong until everything is healed.
+    standing: Vec<Fault>,
     /// Puts that no replica had any more when a node lost its state: those of an origin from the
     /// first counter to the second.
     pub(super) lost: Vec<(Origin, u64, u64)>,
@@ -73,6 +88,7 @@ impl Nemesis {
         Self {
             draws: SimFault::ALL.iter().map(draw).collect(),
             coming: None,
+            standing: Vec::new(),
             lost: Vec::new(),
         }
     }
@@ -95,7 +111,7 @@ impl Reach for World<'_> {
         if !coming.sides.is_empty() || harms.iter().any(parts) {
             self.cut(&coming, harms);
         }
-        let (fault, lasts_ns) = (coming.fault, coming.lasts_ns);
+        let (fault, lasts_ns) = (coming.fault, coming.lasts_ns.unwrap_or(u64::MAX));
         let place = |node: &NodeId| usize::from(node.0);
         for harm in harms {
             match harm {
@@ -104,11 +120,19 @@ impl Reach for World<'_> {
                 Harm::Killed(node) => self.crash(place(node), fault, false, lasts_ns),
                 Harm::Wiped(node) => self.crash(place(node), fault, true, lasts_ns),
                 Harm::Paused(node) => self.pause(place(node), fault, lasts_ns),
-                Harm::Clock(clock, node) => self.jump(place(node), fault, clock.offset_ns(0)),
-                Harm::Disconnected(node) => self.break_connections(place(node), fault),
-                Harm::Packets(..) | Harm::Disk(..) => {
-                    unreachable!("these come with a message or a sync")
+                Harm::Clock(clock, node) => {
+                    self.nodes[place(node)].turn(*clock, self.now_ns);
+                    if !coming.stands() {
+                        self.counters.fault(fault);
+                        self.note(format_args!("the clock of {node} jumps"));
+                    }
                 }
+                Harm::Disconnected(node) => self.break_connections(place(node), fault),
+                Harm::Packets(packet, node) => self.links.suffer(*packet, place(node)),
+                Harm::Disk(DiskFault::Full, _) => {
+                    unreachable!("a full disk needs {}", Needs::Processes)
+                }
+                Harm::Disk(disk, node) => self.nodes[place(node)].suffers.push(*disk),
             }
         }
     }
@@ -122,23 +146,52 @@ impl Reach for World<'_> {
                     let node = usize::from(node.0);
                     self.resume(node, self.nodes[node].life);
                 }
-                // A clock stays as wrong as it is.
-                Harm::Clock(..) | Harm::Disconnected(_) | Harm::Packets(..) | Harm::Disk(..) => {}
+                Harm::Disk(disk, node) => {
+                    let suffers = &mut self.nodes[usize::from(node.0)].suffers;
+                    suffers.retain(|suffered| suffered != disk);
+                }
+                // Messages go on overtaking one another, and clocks are as wrong as before: no
+                // replica may need better to agree with the others.
+                Harm::Packets(PacketFault::Reorder, _)
+                | Harm::Clock(..)
+                | Harm::Disconnected(_) => {}
+                Harm::Packets(packet, node) => self.links.recover(*packet, usize::from(node.0)),
             }
         }
     }
 }
 
 impl World<'_> {
-    /// Lets the faults of the plan begin.
+    /// Has everything be wrong that is so from the beginning.
+    pub(super) fn stand(&mut self) {
+        let plan = self.plan;
+        for fault in plan.faults.keys() {
+            let Some(stands) = fault.row().stands else {
+                continue;
+            };
+            let what = stands(&mut self.dice(*fault));
+            self.nemesis.coming = Some(Coming {
+                fault: *fault,
+                sides: String::new(),
+                lasts_ns: None,
+            });
+            what.install(self);
+            self.nemesis.standing.push(what);
+        }
+    }
+
+    fn dice(&mut self, fault: SimFault) -> Dice<'_> {
+        Dice {
+            plan: self.plan,
+            nodes: self.nodes.len() as u16,
+            draw: self.nemesis.draw(fault),
+        }
+    }
+
+    /// Lets the faults of the plan begin that come from time to time.
     pub(super) fn unleash(&mut self) {
         for (fault, rate) in &self.plan.faults {
-            if *fault == SimFault::CLOCK {
-                for node in &mut self.nodes {
-                    node.skew(&self.plan.clocks, self.nemesis.draw(*fault));
-                }
-            }
-            if fault.row().draw.is_some() {
+            if fault.row().strikes.is_some() {
                 let wait_ns = self.nemesis.draw(*fault).exponential(rate.every_ns);
                 self.queue.push(wait_ns, Event::Fault(*fault));
             }
@@ -157,17 +210,13 @@ impl World<'_> {
         let lasts_ns = 1 + draw.exponential(rate.lasts_ns);
         let node = draw.below(nodes);
         self.queue.push(self.now_ns + wait_ns, Event::Fault(fault));
-        let strike = fault.row().draw.expect("it comes from time to time");
-        let Strike { fault: what, sides } = strike(&mut Dice {
-            node: self.nodes[node].spec.node,
-            nodes: nodes as u16,
-            plan: self.plan,
-            draw,
-        });
+        let node = self.nodes[node].spec.node;
+        let strikes = fault.row().strikes.expect("it comes from time to time");
+        let Strike { fault: what, sides } = strikes(&mut self.dice(fault), node);
         self.nemesis.coming = Some(Coming {
             fault,
             sides,
-            lasts_ns,
+            lasts_ns: Some(lasts_ns),
         });
         what.install(self);
     }
@@ -175,17 +224,11 @@ impl World<'_> {
     /// Nodes, or clients and nodes, are parted.
     fn cut(&mut self, coming: &Coming, harms: &[Harm]) {
         let (fault, sides) = (coming.fault, &coming.sides);
-        let until_ns = self.now_ns + coming.lasts_ns;
+        let until_ns = coming.lasts_ns.map_or(u64::MAX, |ns| self.now_ns + ns);
         self.counters.fault(fault);
         self.note(format_args!("{fault} {sides} until {until_ns} ns"));
         let deafness = harms.iter().filter_map(Harm::deafness);
         self.links.cut(deafness, self.now_ns, until_ns);
-    }
-
-    fn jump(&mut self, node: usize, fault: SimFault, offset_ns: i64) {
-        self.counters.fault(fault);
-        self.nodes[node].jump(offset_ns);
-        self.note(format_args!("the clock of n{node} jumps"));
     }
 
     /// Every client that waits for the node hears that its connection is broken, after a while.
@@ -210,7 +253,7 @@ impl World<'_> {
         }
         paused.state = State::Paused;
         let event = Event::Resume(paused.spec.node, paused.life);
-        self.queue.push(self.now_ns + lasts_ns, event);
+        self.queue.push(self.now_ns.saturating_add(lasts_ns), event);
         self.counters.fault(fault);
         self.note(format_args!("n{node} pauses for {lasts_ns} ns"));
     }
@@ -259,7 +302,8 @@ impl World<'_> {
         }
         let crashed = &mut self.nodes[node];
         if let Some(disk) = &mut crashed.disk {
-            let (damage, held) = disk.crash(self.nemesis.draw(fault));
+            let tears = crashed.suffers.contains(&DiskFault::TornWrite);
+            let (damage, held) = disk.crash(tears, self.nemesis.draw(fault));
             for held in held {
                 if let Held::Reply(_, slot) = held {
                     self.outbox.slots.release(slot);
@@ -276,7 +320,7 @@ impl World<'_> {
         }
         crashed.come_back(forgets);
         let event = Event::Restart(crashed.spec.node);
-        self.queue.push(self.now_ns + lasts_ns, event);
+        self.queue.push(self.now_ns.saturating_add(lasts_ns), event);
         if refuses {
             self.tell_clients(node);
         }
@@ -289,7 +333,7 @@ impl World<'_> {
         let draw = self.nemesis.draw(SimFault::DISK);
         let failed = draw.chance(self.plan.syncs.fail);
         let lasts_ns = 1 + draw.exponential(self.plan.faults[&SimFault::DISK].lasts_ns);
-        if failed && self.healed_ns.is_none() {
+        if failed && self.nodes[node].suffers.contains(&DiskFault::SyncFails) {
             return self.crash(node, SimFault::DISK, false, lasts_ns);
         }
         self.counters.syncs += 1;
@@ -328,7 +372,9 @@ impl World<'_> {
         }
         self.healed_ns = Some(self.now_ns);
         self.note(format_args!("everything is healed"));
-        self.links.heal();
+        for fault in std::mem::take(&mut self.nemesis.standing) {
+            fault.heal(self);
+        }
         let nodes = self.nodes.iter().map(|node| node.spec.node);
         let of = |node| [Harm::Paused(node), Harm::Killed(node)];
         let harms: Vec<Harm> = nodes.flat_map(of).collect();

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use kvs_core::protocol::NodeId;
 use kvs_core::replica::{Input, Replica, ReplicaSpec, Timer};
+use kvs_load::nemesis::{ClockFault, DiskFault, Needs};
 
 use super::disk::Disk;
 use super::draw::{Draw, Purpose};
 use super::outbox::Outbox;
-use super::plan::{Clocks, Plan};
+use super::plan::Plan;
 use super::queue::Event;
 
 /// What an honest clock reads when the simulation begins, in ns since 1970: the first of January
@@ -41,6 +42,8 @@ pub(super) struct Node {
     pub(super) inbox: VecDeque<Event>,
     /// What the replica has persisted; none where it comes back by itself.
     pub(super) disk: Option<Disk>,
+    /// What that may do wrong.
+    pub(super) suffers: Vec<DiskFault>,
     /// The timers that run, each with the number of its last setting: only that one counts.
     timers: BTreeMap<Timer, u64>,
     timers_set: u64,
@@ -56,6 +59,7 @@ impl Node {
     pub(super) fn new(spec: ReplicaSpec, plan: &Plan) -> Self {
         Self {
             disk: plan.replays.then(|| Disk::new(spec.bug)),
+            suffers: Vec::new(),
             replica: Replica::new(&spec),
             state: State::Up,
             life: 0,
@@ -87,23 +91,24 @@ impl Node {
         }
     }
 
-    /// Sets the clock wrong, as far as `clocks` allows.
-    pub(super) fn skew(&mut self, clocks: &Clocks, draw: &mut Draw) {
-        self.skew_ns = either_way(draw, clocks.skew_ns);
-        self.drift_ppm = either_way(draw, clocks.drift_ppm);
-    }
-
-    /// Lets the clock jump.
-    pub(super) const fn jump(&mut self, offset_ns: i64) {
-        self.skew_ns += offset_ns;
+    /// Sets the clock wrong, or more so.
+    pub(super) fn turn(&mut self, clock: ClockFault, now_ns: u64) {
+        match clock {
+            ClockFault::Bump { offset_ns } => self.skew_ns += offset_ns,
+            ClockFault::Drift { ppm } => {
+                // Until now it went right.
+                self.skew_ns -= drift_ns(ppm, now_ns);
+                self.drift_ppm += ppm;
+            }
+            ClockFault::Strobe { .. } => unreachable!("a strobe needs {}", Needs::Processes),
+        }
     }
 
     /// The node's wall clock, right or wrong, in ns since 1970.
     pub(super) fn wall_ns(&self, now_ns: u64) -> u64 {
-        let drift_ns = i128::from(now_ns) * i128::from(self.drift_ppm) / 1_000_000;
         (EPOCH_NS + now_ns)
             .saturating_add_signed(self.skew_ns)
-            .saturating_add_signed(drift_ns as i64)
+            .saturating_add_signed(drift_ns(self.drift_ppm, now_ns))
     }
 
     /// A timer runs from now on, anew if it ran already. Gives the number of this setting.
@@ -158,6 +163,11 @@ impl Node {
     pub(super) const fn is_down(&self) -> bool {
         matches!(self.state, State::Down { .. })
     }
+}
+
+/// How far a clock is off that goes wrong by so many millionths, after so long.
+fn drift_ns(ppm: i64, since_ns: u64) -> i64 {
+    ClockFault::Drift { ppm }.offset_ns(since_ns)
 }
 
 /// Uniform between minus and plus `most`.

@@ -132,7 +132,8 @@ pub struct Plan {
     pub network: Network,
     /// How wrong clocks are.
     pub clocks: Clocks,
-    /// How often faults come; kinds that are absent never do.
+    /// The faults that there are: how often those come that do so from time to time, and how long
+    /// they last. The others stand until everything is healed.
     pub faults: BTreeMap<SimFault, Rate>,
     /// Whether a node may lose puts together with its state: acknowledged, and applied by no other
     /// replica. Otherwise it loses its state only while every put that it has is held elsewhere.
@@ -149,7 +150,7 @@ pub struct Plan {
     pub trace: bool,
 }
 
-/// How the network behaves.
+/// How the network behaves, and how badly where it has the faults of [`Plan::faults`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Network {
     /// How long a message takes at the least within a LAN, in ns.
@@ -158,19 +159,17 @@ pub struct Network {
     pub jitter_ns: u64,
     /// How long a node gathers fresh updates before it pushes them, in ns.
     pub batch_ns: u64,
-    /// The chance that a message between replicas is lost.
+    /// The chance that a message between replicas is lost, with that fault.
     pub loss: f64,
-    /// The chance that it arrives twice.
+    /// The chance that it arrives twice, with that fault.
     pub duplicate: f64,
-    /// Whether a message may overtake an earlier one of the same sender and receiver.
-    pub reorder: bool,
-    /// The chance that a message is slow.
+    /// The chance that it is slow, with the fault of delays.
     pub slow: f64,
     /// How much longer a slow one takes on average, in ns.
     pub slow_ns: u64,
 }
 
-/// How wrong the nodes' wall clocks are.
+/// How wrong the nodes' wall clocks are, with that fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clocks {
     /// How far they are from the truth at first, either way, at most, in ns.
@@ -266,34 +265,10 @@ impl Plan {
     }
 
     fn apply(&mut self, options: &Options) {
+        let may_come = |fault: &SimFault| fault.may_come(&self.architecture);
         self.faults
-            .retain(|fault, _| !options.without.contains(fault));
-        // Nothing else keeps the state of an unreplicated store.
-        if !self.architecture.kind().facts().has_copies() {
-            self.faults.remove(&SimFault::AMNESIA);
-        }
-        let has = |fault| self.faults.contains_key(&fault);
-        let network = &mut self.network;
-        network.loss = if has(SimFault::LOSS) {
-            network.loss
-        } else {
-            0.0
-        };
-        network.duplicate = if has(SimFault::DUPLICATE) {
-            network.duplicate
-        } else {
-            0.0
-        };
-        network.reorder = has(SimFault::REORDER);
-        network.slow = if has(SimFault::DELAY) {
-            network.slow
-        } else {
-            0.0
-        };
-        if !has(SimFault::CLOCK) {
-            self.clocks = Clocks::default();
-        }
-        if has(SimFault::DISK) {
+            .retain(|fault, _| !options.without.contains(fault) && may_come(fault));
+        if self.faults.contains_key(&SimFault::DISK) {
             self.replays = true;
         } else {
             self.syncs = Syncs::default();
@@ -324,7 +299,6 @@ fn network(draw: &mut Draw) -> Network {
         batch_ns: draw.between(0, 200 * US),
         loss: draw.magnitude(1, 300) as f64 / 1e3,
         duplicate: draw.magnitude(1, 200) as f64 / 1e3,
-        reorder: true,
         slow: draw.magnitude(1, 100) as f64 / 1e3,
         slow_ns: draw.magnitude(MS, 100 * MS),
     }

@@ -80,6 +80,7 @@ impl<'a> World<'a> {
             trace: plan.trace.then(String::new),
             nodes,
         };
+        world.stand();
         for node in 0..world.nodes.len() {
             world.start(node);
         }

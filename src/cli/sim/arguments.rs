@@ -207,7 +207,7 @@ pub(in crate::cli) fn faults(names: &[String]) -> anyhow::Result<BTreeSet<SimFau
             faults.extend(SimFault::ALL);
             continue;
         }
-        let meant = SimFault::meant(name);
+        let meant = SimFault::meant(name)?;
         if meant.is_empty() {
             let names: Vec<&str> = SimFault::ALL.iter().map(|fault| fault.name()).collect();
             return Err(anyhow!(

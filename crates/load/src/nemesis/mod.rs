@@ -25,6 +25,6 @@ pub use plan::{Plan, PlanError, Step};
 pub use reach::{Harm, Reach};
 pub use room::{INTERVAL_NS_MIN, Lack};
 pub use schedule::{Schedule, ScheduledFault};
-pub use simulated::{Needs, SimDraws, SimFault, SimRow, Strike};
+pub use simulated::{Needs, OnlyProcesses, SimDraws, SimFault, SimRow, Strike};
 pub use targets::Target;
 pub use wanted::{INTERVAL, Refusal, Site, Wanted};

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::faults::{FaultKind, PacketFault, Part, PartitionShape};
+use super::simulated::Needs;
 use super::targets::Target;
 use kvs_core::protocol::NodeId;
 
@@ -82,6 +83,12 @@ pub enum PlanError {
         what: String,
         /// What there is.
         known: String,
+    },
+    /// What no process can have.
+    #[error("no run has {what} faults, which need {}", Needs::Simulation)]
+    Simulated {
+        /// What was asked for.
+        what: &'static str,
     },
     /// No such node.
     #[error("a fault names node {node}, and there are {nodes} nodes, from n0 on")]

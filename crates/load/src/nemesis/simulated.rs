@@ -21,26 +21,64 @@ pub struct SimRow {
     pub number: u16,
     /// Its name, as `--without` takes it.
     pub name: &'static str,
-    /// The way of its kind that it is, where the nemesis of a run has it too; another name for it.
-    pub way: Option<&'static str>,
+    /// The ways of its kind that it is, where the nemesis of a run has them too; other names for it.
+    pub ways: &'static [&'static str],
     /// What happens, as one sentence.
     pub meaning: &'static str,
-    /// What a store must have to meet it.
-    pub needs: Needs,
-    /// Draws one, where it comes from time to time; otherwise it comes with a chance for each
-    /// message or sync.
-    pub draw: Option<fn(&mut dyn SimDraws) -> Strike>,
+    /// What it needs to come.
+    pub needs: &'static [Needs],
+    /// Draws what is wrong from the beginning until everything is healed, if anything is. How bad
+    /// that is, and how often it shows, is a matter of the world.
+    pub stands: Option<fn(&mut dyn SimDraws) -> Fault>,
+    /// Draws one that comes from time to time, if such come: at this node, where it hits one.
+    pub strikes: Option<fn(&mut dyn SimDraws, NodeId) -> Strike>,
 }
 
-/// What a store must have to meet a fault.
+/// What a fault needs to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing.
-    Nothing,
-    /// Some key with more than one replica: without, there is no message between replicas.
+    /// Some key with more than one replica: without, there is no message between replicas, and
+    /// whatever happens to those happens to none.
     Peers,
-    /// The same, and a node that lost its state must be able to get it back from others.
+    /// A node that lost its state must be able to get it back from others: without, nothing would be
+    /// left to promise anything about.
     Copies,
+    /// A simulated world: nobody does such a thing to processes.
+    Simulation,
+    /// Processes: a simulated world has no such thing.
+    Processes,
+}
+
+impl Needs {
+    /// Whether a simulated store of this architecture has it.
+    fn is_met(self, architecture: &Architecture) -> bool {
+        match self {
+            Self::Peers => architecture.groups().iter().any(|group| group.len() > 1),
+            Self::Copies => architecture.kind().facts().has_copies(),
+            Self::Simulation => true,
+            Self::Processes => false,
+        }
+    }
+
+    /// Whether a fault that lacks it must not come; otherwise it may, and comes to nothing.
+    const fn is_strict(self) -> bool {
+        match self {
+            Self::Peers => false,
+            Self::Copies | Self::Simulation | Self::Processes => true,
+        }
+    }
+}
+
+/// What is missing, as a sentence has it.
+impl fmt::Display for Needs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Peers => "a key with more than one replica",
+            Self::Copies => "others that still have what a node forgot",
+            Self::Simulation => "a simulated world (kvs-bench sim)",
+            Self::Processes => "real processes (kvs-bench run)",
+        })
+    }
 }
 
 /// What a fault of a simulated world is drawn from: the world, and a stream of its own.
@@ -51,8 +89,11 @@ pub trait SimDraws {
     /// How many clients there are.
     fn clients(&self) -> u16;
 
-    /// The node that was drawn for it.
-    fn node(&self) -> NodeId;
+    /// How far a clock is from the truth at first, in ns, either way.
+    fn skew_ns(&mut self) -> i64;
+
+    /// How much too fast or too slow a clock goes, in millionths.
+    fn drift_ppm(&mut self) -> i64;
 
     /// How far a clock jumps, in ns, either way.
     fn jump_ns(&mut self) -> i64;
@@ -62,6 +103,13 @@ pub trait SimDraws {
 
     /// Whether something of this probability happens.
     fn chance(&mut self, probability: f64) -> bool;
+}
+
+impl dyn SimDraws + '_ {
+    /// The nodes, in the order of their ids.
+    pub(super) fn every_node(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes()).map(NodeId)
+    }
 }
 
 /// A fault that comes to a simulated world.
@@ -148,16 +196,25 @@ impl SimFault {
         kind.expect("a row of the simulator is one of a kind")
     }
 
-    /// What somebody means by this word: one by its name or by that of its way, or all of a kind.
-    #[must_use]
-    pub fn meant(word: &str) -> Vec<Self> {
+    /// What somebody means by this word: one by its name or by that of a way, or all of a kind;
+    /// nothing where no fault has that name.
+    ///
+    /// # Errors
+    /// When it is a fault that only processes have.
+    pub fn meant(word: &str) -> Result<Vec<Self>, OnlyProcesses> {
         let all = || Self::ALL.iter().copied();
         if let Some(named) = all().find(|fault| fault.name() == word) {
-            return vec![named];
+            return Ok(vec![named]);
         }
         let of_kind = |fault: &Self| fault.kind().name() == word;
-        let is_it = |fault: &Self| fault.0.way == Some(word) || of_kind(fault);
-        all().filter(is_it).collect()
+        let is_it = |fault: &Self| fault.0.ways.contains(&word) || of_kind(fault);
+        let meant: Vec<Self> = all().filter(is_it).collect();
+        let has = |row: &&FaultRow| row.name == word || row.ways.contains(&word);
+        if meant.is_empty() && FAULTS.iter().any(has) {
+            let what = word.to_owned();
+            return Err(OnlyProcesses { what });
+        }
+        Ok(meant)
     }
 
     /// Its place in [`SimFault::ALL`].
@@ -166,16 +223,30 @@ impl SimFault {
         self.0.number as usize
     }
 
-    /// Whether a store of this architecture can have it.
+    /// Whether a store of this architecture notices it when it comes.
     #[must_use]
     pub fn can_meet(self, architecture: &Architecture) -> bool {
-        let has_peers = || architecture.groups().iter().any(|group| group.len() > 1);
-        match self.0.needs {
-            Needs::Nothing => true,
-            Needs::Peers => has_peers(),
-            Needs::Copies => has_peers() && architecture.kind().facts().has_copies(),
-        }
+        let mut needs = self.0.needs.iter();
+        needs.all(|need| need.is_met(architecture))
     }
+
+    /// Whether it may come to a store of this architecture at all.
+    #[must_use]
+    pub fn may_come(self, architecture: &Architecture) -> bool {
+        let mut needs = self.0.needs.iter().filter(|need| need.is_strict());
+        needs.all(|need| need.is_met(architecture))
+    }
+}
+
+/// A fault that no simulated world can have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no simulated world has {what} faults, which need {}",
+    Needs::Processes
+)]
+pub struct OnlyProcesses {
+    /// What was asked for.
+    pub what: String,
 }
 
 impl fmt::Debug for SimFault {

@@ -1,8 +1,6 @@
 //! How updates spread among any number of replicas: a plan whose every parameter is given, and a
 //! simulation that is watched instead of judged.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use kvs_core::bug::Bug;
@@ -10,11 +8,12 @@ use kvs_core::protocol::Lattice;
 use kvs_core::replica::GossipSettings;
 use kvs_core::server::{Architecture, Settings};
 use kvs_core::session::{Policy, Routing};
+use kvs_load::nemesis::SimFault;
 use kvs_load::workload::{Mix, ValueSize, Workload};
 
 use super::probe::{Probe, Spread};
 use crate::outcome::SimVerdict;
-use crate::plan::{Clocks, Network, Plan, Syncs};
+use crate::plan::{Clocks, Network, Plan, Rate, Syncs};
 use crate::said;
 use crate::topology::Topology;
 use crate::world::{MS, World};
@@ -32,6 +31,11 @@ const KEYS: u64 = 1_000;
 const ROUNDS_MAX: u64 = 100;
 /// How long a client waits: longer than any answer takes here.
 const TIMEOUT_NS: u64 = 60_000 * MS;
+/// The rate of a fault that stands, which has none.
+const STANDS: Rate = Rate {
+    every_ns: 0,
+    lasts_ns: 0,
+};
 
 /// All that decides how updates spread, but for the seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,12 +116,13 @@ impl Scale {
                 batch_ns: BATCH_NS,
                 loss: self.loss,
                 duplicate: 0.0,
-                reorder: true,
                 slow: 0.0,
                 slow_ns: 0,
             },
             clocks: Clocks::default(),
-            faults: BTreeMap::new(),
+            faults: [SimFault::LOSS, SimFault::REORDER]
+                .map(|fault| (fault, STANDS))
+                .into(),
             loses_puts: false,
             replays: false,
             syncs: Syncs::default(),

@@ -4,13 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kvs_core::protocol::NodeId;
-use kvs_load::nemesis::{Deafness, DiskFault, Harm, Reach};
+use kvs_load::nemesis::{Deafness, DiskFault, Harm, Needs, Reach};
 use kvs_target::{Local, NodeNetwork, Target};
 
 use crate::client::{NodeAddress, RunClock};
-
-/// Why a harm cannot be done.
-const SIMULATED: &str = "only a simulated world knows such a harm";
 
 /// Reach the nodes of a target.
 pub(super) struct Hands<'a> {
@@ -98,7 +95,7 @@ impl<'a> Hands<'a> {
                 Harm::Deaf(_) | Harm::Packets(..) => networks = true,
                 Harm::Clock(..) => clocks = true,
                 Harm::Wiped(_) | Harm::Disconnected(_) => {
-                    done = done.and_then(|()| Err(SIMULATED.to_owned()))
+                    done = done.and_then(|()| Err(format!("it needs {}", Needs::Simulation)));
                 }
             }
         }

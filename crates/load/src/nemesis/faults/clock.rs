@@ -8,7 +8,7 @@ use super::{Draws, FaultKind, FaultRow, Part, Written, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::plan::PlanError;
 use crate::nemesis::reach::Harm;
-use crate::nemesis::simulated::{Needs, SimDraws, SimFault, SimRow};
+use crate::nemesis::simulated::{SimDraws, SimFault, SimRow};
 use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
@@ -34,10 +34,14 @@ impl FaultKind {
 static SIMULATED: SimRow = SimRow {
     number: 11,
     name: "clock",
-    way: None,
+    ways: &[WAYS[0], WAYS[2]],
     meaning: "A node's wall clock is wrong, drifts and jumps.",
-    needs: Needs::Nothing,
-    draw: Some(|draws| fault(jump(draws), &[draws.node()]).into()),
+    needs: &[],
+    stands: Some(skewed),
+    strikes: Some(|draws, node| {
+        let offset_ns = draws.jump_ns();
+        fault(ClockFault::Bump { offset_ns }, &[node]).into()
+    }),
 };
 
 impl SimFault {
@@ -158,8 +162,13 @@ fn fault(clock: ClockFault, nodes: &[NodeId]) -> Fault {
     Fault::new(FaultKind::CLOCK, Some(clock.name()), harms.collect())
 }
 
-/// The clock of a simulated node jumps.
-fn jump(draws: &mut dyn SimDraws) -> ClockFault {
-    let offset_ns = draws.jump_ns();
-    ClockFault::Bump { offset_ns }
+/// No clock of a simulated world is right, and none goes as fast as another.
+fn skewed(draws: &mut dyn SimDraws) -> Fault {
+    let harms = draws.every_node().flat_map(|node| {
+        let offset_ns = draws.skew_ns();
+        let ppm = draws.drift_ppm();
+        let wrong = [ClockFault::Bump { offset_ns }, ClockFault::Drift { ppm }];
+        wrong.map(|clock| Harm::Clock(clock, node))
+    });
+    Fault::new(FaultKind::CLOCK, None, harms.collect())
 }

@@ -7,7 +7,7 @@ use super::{Draws, FaultKind, FaultRow, Part, Written, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::plan::PlanError;
 use crate::nemesis::reach::Harm;
-use crate::nemesis::simulated::{Needs, SimFault, SimRow};
+use crate::nemesis::simulated::{SimDraws, SimFault, SimRow};
 use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
@@ -37,10 +37,11 @@ impl FaultKind {
 static SIMULATED: SimRow = SimRow {
     number: 12,
     name: "disk",
-    way: None,
+    ways: &[DiskFault::SyncFails.name(), DiskFault::TornWrite.name()],
     meaning: "Syncs take time and fail; a crash loses or tears what is not synced.",
-    needs: Needs::Nothing,
-    draw: None,
+    needs: &[],
+    stands: Some(bad),
+    strikes: None,
 };
 
 impl SimFault {
@@ -92,4 +93,13 @@ fn parse(_: &mut Draws<'_>, drawn: Fault, written: &Written<'_>) -> Result<Fault
 fn fault(disk: DiskFault, nodes: &[NodeId]) -> Fault {
     let harms = nodes.iter().map(|node| Harm::Disk(disk, *node));
     Fault::new(FaultKind::DISK, Some(disk.name()), harms.collect())
+}
+
+/// Any disk of a simulated world may fail to sync, and any crash may tear what was written last.
+fn bad(draws: &mut dyn SimDraws) -> Fault {
+    let harms = draws.every_node().flat_map(|node| {
+        let wrong = [DiskFault::SyncFails, DiskFault::TornWrite];
+        wrong.map(|disk| Harm::Disk(disk, node))
+    });
+    Fault::new(FaultKind::DISK, None, harms.collect())
 }

@@ -28,19 +28,21 @@ impl FaultKind {
 static CRASH: SimRow = SimRow {
     number: 9,
     name: "crash",
-    way: None,
+    ways: &[],
     meaning: "A node's process ends and comes back with its state.",
-    needs: Needs::Nothing,
-    draw: Some(|draws| fault(vec![Harm::Killed(draws.node())]).into()),
+    needs: &[],
+    stands: None,
+    strikes: Some(|_, node| fault(vec![Harm::Killed(node)]).into()),
 };
 
 static AMNESIA: SimRow = SimRow {
     number: 10,
     name: "amnesia",
-    way: None,
+    ways: &[],
     meaning: "A node's process ends and comes back without its state.",
-    needs: Needs::Copies,
-    draw: Some(|draws| fault(vec![Harm::Wiped(draws.node())]).into()),
+    needs: &[Needs::Peers, Needs::Copies, Needs::Simulation],
+    stands: None,
+    strikes: Some(|_, node| fault(vec![Harm::Wiped(node)]).into()),
 };
 
 impl SimFault {

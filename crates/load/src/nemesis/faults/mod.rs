@@ -25,7 +25,7 @@ pub use partition::{Deafness, PartitionShape};
 
 use super::fault::Fault;
 use super::plan::{Plan, PlanError, Step};
-use super::simulated::SimRow;
+use super::simulated::{Needs, SimRow};
 use kvs_core::protocol::NodeId;
 
 /// Every kind of fault, in the order in which lists have them.
@@ -145,16 +145,26 @@ impl FaultKind {
         self.0.name
     }
 
-    /// The kind that somebody means by this word, in capitals or not.
+    /// The kind of this name, in capitals or not.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         let named = |kind: &Self| kind.name().eq_ignore_ascii_case(word);
         Self::ALL.into_iter().find(named)
     }
 
+    /// The kind that somebody wants of a run who says this word; none where no kind has that name.
+    ///
+    /// # Errors
+    /// When it is a fault that only a simulated world has.
+    pub fn meant(word: &str) -> Result<Option<Self>, PlanError> {
+        { Self::ALL.into_iter() }.try_for_each(|kind| kind.refuse_simulated(word))?;
+        Ok(Self::from_word(word))
+    }
+
     /// The way of this name.
     pub(super) fn way(self, name: &str) -> Result<&'static str, PlanError> {
         let ways = self.0.ways;
+        self.refuse_simulated(name)?;
         if ways.is_empty() {
             return Err(PlanError::OneWay { kind: self });
         }
@@ -164,6 +174,15 @@ impl FaultKind {
             what: name.to_owned(),
             known: ways.join(", "),
         })
+    }
+
+    /// Refuses one of its ways that processes do not have.
+    fn refuse_simulated(self, word: &str) -> Result<(), PlanError> {
+        let is_it = |row: &&&SimRow| row.name == word && row.needs.contains(&Needs::Simulation);
+        match self.0.simulated.iter().find(is_it) {
+            Some(row) => Err(PlanError::Simulated { what: row.name }),
+            None => Ok(()),
+        }
     }
 
     /// Its place in the table.

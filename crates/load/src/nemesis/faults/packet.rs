@@ -7,7 +7,7 @@ use super::{Draws, FaultKind, FaultRow, Part, Written, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::plan::PlanError;
 use crate::nemesis::reach::Harm;
-use crate::nemesis::simulated::{Needs, SimFault, SimRow};
+use crate::nemesis::simulated::{Needs, SimDraws, SimFault, SimRow};
 use kvs_core::protocol::NodeId;
 
 pub(super) static ROW: FaultRow = FaultRow {
@@ -40,37 +40,41 @@ impl FaultKind {
 static LOSS: SimRow = SimRow {
     number: 0,
     name: "loss",
-    way: Some(PacketFault::Loss.name()),
+    ways: &[PacketFault::Loss.name()],
     meaning: "A message between replicas is lost.",
-    needs: Needs::Peers,
-    draw: None,
+    needs: &[Needs::Peers],
+    stands: Some(|draws| everywhere(PacketFault::Loss, draws)),
+    strikes: None,
 };
 
 static DUPLICATE: SimRow = SimRow {
     number: 1,
     name: "duplicate",
-    way: Some(PacketFault::Duplicate.name()),
+    ways: &[PacketFault::Duplicate.name()],
     meaning: "A message between replicas arrives twice.",
-    needs: Needs::Peers,
-    draw: None,
+    needs: &[Needs::Peers],
+    stands: Some(|draws| everywhere(PacketFault::Duplicate, draws)),
+    strikes: None,
 };
 
 static REORDER: SimRow = SimRow {
     number: 2,
     name: "reorder",
-    way: Some(PacketFault::Reorder.name()),
+    ways: &[PacketFault::Reorder.name()],
     meaning: "A message between replicas overtakes an earlier one.",
-    needs: Needs::Peers,
-    draw: None,
+    needs: &[Needs::Peers],
+    stands: Some(|draws| everywhere(PacketFault::Reorder, draws)),
+    strikes: None,
 };
 
 static DELAY: SimRow = SimRow {
     number: 3,
     name: "delay",
-    way: Some(PacketFault::Delay.name()),
+    ways: &[PacketFault::Delay.name()],
     meaning: "A message takes much longer than usual.",
-    needs: Needs::Peers,
-    draw: None,
+    needs: &[Needs::Peers],
+    stands: Some(|draws| everywhere(PacketFault::Delay, draws)),
+    strikes: None,
 };
 
 impl SimFault {
@@ -152,4 +156,10 @@ fn parse(_: &mut Draws<'_>, drawn: Fault, written: &Written<'_>) -> Result<Fault
 fn fault(packet: PacketFault, nodes: &[NodeId]) -> Fault {
     let harms = nodes.iter().map(|node| Harm::Packets(packet, *node));
     Fault::new(FaultKind::PACKET, Some(packet.name()), harms.collect())
+}
+
+/// It may happen to whatever any node of a simulated world sends.
+fn everywhere(packet: PacketFault, draws: &mut dyn SimDraws) -> Fault {
+    let nodes: Vec<NodeId> = draws.every_node().collect();
+    fault(packet, &nodes)
 }

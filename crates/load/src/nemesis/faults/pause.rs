@@ -3,7 +3,7 @@
 use super::{Draws, FaultKind, FaultRow, Part, on_one, on_written};
 use crate::nemesis::fault::Fault;
 use crate::nemesis::reach::Harm;
-use crate::nemesis::simulated::{Needs, SimFault, SimRow};
+use crate::nemesis::simulated::{SimFault, SimRow};
 
 pub(super) static ROW: FaultRow = FaultRow {
     name: "pause",
@@ -28,10 +28,11 @@ impl FaultKind {
 static SIMULATED: SimRow = SimRow {
     number: 8,
     name: "pause",
-    way: None,
+    ways: &[],
     meaning: "A node stops for a while; its inputs queue and its timers fire late.",
-    needs: Needs::Nothing,
-    draw: Some(|draws| fault(vec![Harm::Paused(draws.node())]).into()),
+    needs: &[],
+    stands: None,
+    strikes: Some(|_, node| fault(vec![Harm::Paused(node)]).into()),
 };
 
 impl SimFault {

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::nemesis::reach::{Harm, Reach};
-use crate::nemesis::{Refusal, Schedule, ScheduledFault, SimFault, Site, Step, Wanted};
+use crate::nemesis::{
+    Needs, Refusal, Schedule, ScheduledFault, SimDraws, SimFault, SimRow, Site, Step, Wanted,
+};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -180,22 +182,127 @@ fn a_toy_is_refused_where_the_store_cannot_have_it() {
 fn each_way_of_the_simulator_has_its_number_and_its_kind_and_is_meant_by_its_names() {
     for (number, fault) in SimFault::ALL.iter().enumerate() {
         assert_eq!(fault.index(), number, "{fault}");
-        assert_eq!(SimFault::meant(fault.name()), [*fault]);
+        assert_eq!(meant(fault.name()), [*fault]);
         let row = fault.kind().row();
         assert!(row.simulated.iter().any(|known| known.name == fault.name()));
-        if let Some(way) = fault.row().way {
-            assert!(row.ways.contains(&way), "{fault} is no way of {}", row.name);
-            assert_eq!(SimFault::meant(way), [*fault]);
+        for way in fault.row().ways {
+            assert!(row.ways.contains(way), "{fault} is no way of {}", row.name);
+            assert_eq!(meant(way), [*fault]);
         }
     }
-    assert_eq!(
-        SimFault::meant("kill"),
-        [SimFault::CRASH, SimFault::AMNESIA]
-    );
-    assert_eq!(SimFault::meant("packet").len(), 4);
+    assert_eq!(meant("kill"), [SimFault::CRASH, SimFault::AMNESIA]);
+    assert_eq!(meant("packet").len(), 4);
     // It has long meant one thing.
-    assert_eq!(SimFault::meant("partition"), [SimFault::PARTITION]);
-    assert_eq!(SimFault::meant("drizzle"), []);
+    assert_eq!(meant("partition"), [SimFault::PARTITION]);
+    assert_eq!(meant("drizzle"), []);
+}
+
+fn meant(word: &str) -> Vec<SimFault> {
+    SimFault::meant(word).expect("a simulated world has it")
+}
+
+#[test]
+fn what_only_processes_or_only_a_simulated_world_has_is_refused_by_the_other() {
+    for word in ["corrupt", "strobe", "full", "bridge", "fog"] {
+        let told = SimFault::meant(word).expect_err(word).to_string();
+        assert!(
+            told.contains(word) && told.contains("real processes"),
+            "{told}"
+        );
+    }
+    for (kind, word) in [
+        (FaultKind::KILL, "amnesia"),
+        (FaultKind::PARTITION, "disconnect"),
+    ] {
+        let told = FaultKind::meant(word).expect_err(word).to_string();
+        assert!(
+            told.contains(word) && told.contains("kvs-bench sim"),
+            "{told}"
+        );
+        let site = site(Vec::new(), vec![written(kind, Some(word))]);
+        let told_of_step = events(&site, &Wanted::default())
+            .expect_err(word)
+            .to_string();
+        assert_eq!(told_of_step, told);
+    }
+    // What is a way of a kind of run is no kind, and what nobody has is no fault.
+    for word in ["loss", "crash", "drizzle"] {
+        assert_eq!(FaultKind::meant(word), Ok(None), "{word}");
+    }
+}
+
+/// A world of three nodes, in which everything is as bad as can be.
+struct Bad;
+
+impl SimDraws for Bad {
+    fn nodes(&self) -> u16 {
+        3
+    }
+
+    fn clients(&self) -> u16 {
+        1
+    }
+
+    fn skew_ns(&mut self) -> i64 {
+        7
+    }
+
+    fn drift_ppm(&mut self) -> i64 {
+        7
+    }
+
+    fn jump_ns(&mut self) -> i64 {
+        7
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        n - 1
+    }
+
+    fn chance(&mut self, _: f64) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_comes_to_a_simulated_world_stands_or_strikes_and_is_done_and_undone_like_any_fault() {
+    for fault in SimFault::ALL {
+        let SimRow {
+            stands, strikes, ..
+        } = fault.row();
+        let stands = stands.map(|stands| stands(&mut Bad));
+        let strikes = strikes.map(|strikes| strikes(&mut Bad, NodeId(1)).fault);
+        assert!(stands.is_some() || strikes.is_some(), "{fault} never comes");
+        for what in stands.into_iter().chain(strikes) {
+            assert_eq!(what.kind(), fault.kind());
+            let parts = what.kind().row().acts_on;
+            assert!(what.harms().iter().all(|harm| parts.contains(&harm.part())));
+            let mut kept = Kept::default();
+            what.install(&mut kept);
+            assert_eq!(kept.0, what.harms());
+            what.heal(&mut kept);
+            assert_eq!(kept.0, []);
+        }
+    }
+}
+
+#[test]
+fn a_fault_that_would_leave_nothing_to_judge_does_not_come_and_one_that_nobody_notices_may() {
+    let store = |name: &str| name.parse().expect("an architecture");
+    for alone in ["local", "sharded"].map(store) {
+        for fault in SimFault::ALL {
+            assert_eq!(
+                fault.may_come(&alone),
+                *fault != SimFault::AMNESIA,
+                "{fault}"
+            );
+        }
+        assert!(!SimFault::LOSS.can_meet(&alone), "nobody notices it");
+    }
+    for copies in ["replicated", "sharded(2, quorum)"].map(store) {
+        let all = SimFault::ALL.iter();
+        assert!({ all }.all(|fault| fault.may_come(&copies) && fault.can_meet(&copies)));
+    }
 }
 
 #[test]
@@ -208,8 +315,30 @@ fn the_reference_of_the_simulator_has_each_way_under_its_kind() {
             .filter(|line| line.starts_with(&kind))
             .find(has);
         let line = line.unwrap_or_else(|| panic!("{fault} has no line that begins with {kind}"));
-        if let Some(way) = fault.row().way {
+        for way in fault.row().ways {
             assert!(line.contains(&format!("`{way}`")), "{fault} is {way}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_of_the_simulator_names_what_only_one_of_the_worlds_has() {
+    let page = include_str!("../../../../../docs/reference/simulation.md");
+    let said = { page.split("\n\n") }.find(|part| part.starts_with("Only the simulator has"));
+    let said = said.expect("a paragraph");
+    let (simulated, real) = said.split_once("Only real").expect("two sentences");
+    for fault in SimFault::ALL {
+        let is_alone = fault.row().needs.contains(&Needs::Simulation);
+        assert_eq!(
+            simulated.contains(&format!("`{fault}`")),
+            is_alone,
+            "{fault}"
+        );
+    }
+    for row in FAULTS.iter().filter(|row| row.name != "fog") {
+        for way in row.ways {
+            let is_alone = SimFault::meant(way).is_err();
+            assert_eq!(real.contains(&format!("`{way}`")), is_alone, "{way}");
         }
     }
 }

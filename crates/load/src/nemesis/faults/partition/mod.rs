@@ -49,37 +49,45 @@ impl FaultKind {
 static TWO_SIDES: SimRow = SimRow {
     number: 4,
     name: "partition",
-    way: None,
+    ways: &[
+        PartitionShape::One.name(),
+        PartitionShape::Majority.name(),
+        PartitionShape::MinorityThird.name(),
+    ],
     meaning: "Some replicas cannot talk to the others.",
-    needs: Needs::Peers,
-    draw: Some(two_sides),
+    needs: &[Needs::Peers],
+    stands: None,
+    strikes: Some(two_sides),
 };
 
 static ONE_WAY: SimRow = SimRow {
     number: 5,
     name: "one-way",
-    way: Some(PartitionShape::Asymmetric.name()),
+    ways: &[PartitionShape::Asymmetric.name()],
     meaning: "Some replicas cannot be heard by the others, but hear them.",
-    needs: Needs::Peers,
-    draw: Some(one_way),
+    needs: &[Needs::Peers],
+    stands: None,
+    strikes: Some(one_way),
 };
 
 static CLIENT_CUT: SimRow = SimRow {
     number: 6,
     name: "client-cut",
-    way: Some(PartitionShape::Clients.name()),
+    ways: &[PartitionShape::Clients.name()],
     meaning: "A client cannot talk to some nodes.",
-    needs: Needs::Nothing,
-    draw: Some(client_cut),
+    needs: &[],
+    stands: None,
+    strikes: Some(client_cut),
 };
 
 static DISCONNECT: SimRow = SimRow {
     number: 7,
     name: "disconnect",
-    way: None,
+    ways: &[],
     meaning: "The connections of all clients to a node break.",
-    needs: Needs::Nothing,
-    draw: Some(disconnect),
+    needs: &[Needs::Simulation],
+    stands: None,
+    strikes: Some(disconnect),
 };
 
 impl SimFault {
@@ -170,19 +178,19 @@ fn sides(draws: &mut dyn SimDraws) -> Vec<bool> {
     (0..draws.nodes()).map(|_| draws.chance(0.5)).collect()
 }
 
-fn two_sides(draws: &mut dyn SimDraws) -> Strike {
+fn two_sides(draws: &mut dyn SimDraws, _: NodeId) -> Strike {
     let far = sides(draws);
     let harms = deaf_where(&far, |listener, speaker| listener != speaker);
     divided(harms, format!("Both of {far:?}"))
 }
 
-fn one_way(draws: &mut dyn SimDraws) -> Strike {
+fn one_way(draws: &mut dyn SimDraws, _: NodeId) -> Strike {
     let far = sides(draws);
     let harms = deaf_where(&far, |listener, speaker| !listener && speaker);
     divided(harms, format!("OneWay of {far:?}"))
 }
 
-fn client_cut(draws: &mut dyn SimDraws) -> Strike {
+fn client_cut(draws: &mut dyn SimDraws, _: NodeId) -> Strike {
     let client = draws.below(usize::from(draws.clients())) as u16;
     let far = sides(draws);
     let cut = |node| Harm::Deaf(Deafness::Client(client, node));
@@ -193,13 +201,9 @@ fn client_cut(draws: &mut dyn SimDraws) -> Strike {
 }
 
 /// Clients are cut off for no time, and have to find that out.
-fn disconnect(draws: &mut dyn SimDraws) -> Strike {
-    Fault::new(
-        FaultKind::PARTITION,
-        None,
-        vec![Harm::Disconnected(draws.node())],
-    )
-    .into()
+fn disconnect(_: &mut dyn SimDraws, node: NodeId) -> Strike {
+    let harms = vec![Harm::Disconnected(node)];
+    Fault::new(FaultKind::PARTITION, None, harms).into()
 }
 
 /// The nodes of a side.
