@@ -23,22 +23,14 @@ pub(super) trait Choice: Copy + Send + Sync + 'static {
 
     /// What `--help` says of it.
     fn help(self) -> &'static str;
-
-    /// Another word for it, if there is one.
-    fn synonym(self) -> Option<&'static str> {
-        None
-    }
 }
 
 /// Reads a choice by its name.
 pub(super) fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
-    let words = T::ALL.iter().map(|choice| {
-        let word = PossibleValue::new(choice.word()).help(choice.help());
-        word.aliases(choice.synonym())
-    });
+    let words =
+        { T::ALL.iter() }.map(|choice| PossibleValue::new(choice.word()).help(choice.help()));
     PossibleValuesParser::new(words).map(|word| {
-        let is_it = |choice: &&T| choice.word() == word || choice.synonym() == Some(&word);
-        let named = T::ALL.iter().find(is_it);
+        let named = T::ALL.iter().find(|choice| choice.word() == word);
         *named.expect("clap lets known words pass alone")
     })
 }
@@ -197,11 +189,8 @@ impl Choice for Target {
             Self::Majority => "More than half of the nodes of each group",
             Self::All => "Every node",
             Self::Primary => "The node that takes the writes when the fault comes",
+            Self::Leader => "The node of one group that leads it when the fault comes",
         }
-    }
-
-    fn synonym(self) -> Option<&'static str> {
-        (self == Self::Primary).then_some("leader")
     }
 }
 

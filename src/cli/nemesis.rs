@@ -27,8 +27,8 @@ pub(super) struct NemesisArgs {
     #[arg(long, value_name = "TIME")]
     nemesis_interval: Option<String>,
 
-    /// How many nodes of each group a fault hits, separated by commas. Each fault draws one of
-    /// these. [default: one, minority, majority]
+    /// How many nodes of each group a fault hits, or which one, separated by commas. Each fault draws
+    /// one of these. [default: one, minority, majority]
     #[arg(long, value_parser = choice::<Target>(), value_name = "TARGETS", value_delimiter = ',')]
     nemesis_targets: Vec<Target>,
 

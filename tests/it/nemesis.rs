@@ -285,7 +285,7 @@ fn a_fault_that_cannot_be_undone_fails_the_harness_and_not_the_verdict() {
 
 #[test]
 fn what_a_nemesis_cannot_do_is_said_before_anything_starts() {
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 11] = [
         (
             &["--nemesis=earthquake"],
             "there is no fault \"earthquake\"",
@@ -320,6 +320,10 @@ fn what_a_nemesis_cannot_do_is_said_before_anything_starts() {
         ),
         (&["--nemesis-interval=1s"], "add --nemesis"),
         (&["--nemesis-targets=all"], "add --nemesis"),
+        (
+            &["--nemesis=kill", "--nemesis-targets=one,leader"],
+            "this store has no such node",
+        ),
         (
             &["--nemesis=kill", "--nemesis-partitions=one"],
             "add --nemesis partition",

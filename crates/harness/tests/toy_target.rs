@@ -5,7 +5,7 @@
 //! workspace knows it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
@@ -16,18 +16,18 @@ use kvs_core::drive::{Ask, NewValue, Order};
 use kvs_core::protocol::{GroupId, NodeId, PutWitness, Response, Sibling};
 use kvs_core::server::{Group, ServerPorts};
 use kvs_harness::run::{self, Config, Error, Foreign, Home, Observer};
-use kvs_load::nemesis::{DiskFault, FaultKind, Wanted};
+use kvs_load::nemesis::{self, DiskFault, FaultKind, Wanted};
 use kvs_load::workload::Chosen;
-use kvs_measure::{NodeRecord, RunRecord, VerdictWord};
+use kvs_measure::{FaultsRecord, NodeRecord, RunRecord, VerdictWord};
 use kvs_place::Processes;
 use kvs_target::{
-    Answers, Connection, Connector, Facts, Local, NodeAddress, NodeNetwork, Operations, Outgoing,
-    Quiet, Reads, Refused, Sessions, Target, Writes,
+    Answers, Connection, Connector, Facts, FaultSupport, Local, NodeAddress, NodeNetwork,
+    Operations, Outgoing, Quiet, Reads, Refused, Sessions, Target, Writes,
 };
 use tokio::sync::Notify;
 
-/// The only node.
-const NODE: NodeId = NodeId(0);
+/// The nodes, all of which are the same map.
+const NODES: [NodeId; 3] = [NodeId(0), NodeId(1), NodeId(2)];
 /// How many operations the runs of these tests measure.
 const OPERATIONS: u64 = 400;
 
@@ -45,6 +45,10 @@ enum Answer {
 struct Echo {
     facts: Facts,
     store: Rc<Store>,
+    /// The nodes that say that they lead.
+    leading: Vec<NodeId>,
+    /// The nodes whose clocks were set.
+    set: Rc<RefCell<Vec<NodeId>>>,
 }
 
 /// The values that each key has held, the newest last.
@@ -69,7 +73,7 @@ impl Store {
 
 /// What is known of it before it is started.
 fn facts() -> Facts {
-    let nodes = vec![NODE];
+    let nodes = NODES.to_vec();
     Facts {
         name: "echo".to_owned(),
         promise: Model::Linearizable,
@@ -79,6 +83,7 @@ fn facts() -> Facts {
         operations: Operations::default(),
         writes: Writes::Any,
         has_primary: false,
+        has_leader: false,
         reads: Reads::AsAsked,
         sessions: Sessions::Shared,
         // A kind of fault that nobody names is one that it cannot have.
@@ -193,15 +198,20 @@ impl Target for Echo {
 
     fn addresses(&self) -> Vec<NodeAddress> {
         // Its connector needs no address.
-        vec![NodeAddress {
-            node: NODE,
+        let address = |node| NodeAddress {
+            node,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             incarnation: 0,
-        }]
+        };
+        NODES.map(address).to_vec()
     }
 
     fn processes(&self) -> Processes {
         Processes::default()
+    }
+
+    fn leading(&mut self, _: Vec<NodeId>) -> Local<'_, Vec<NodeId>> {
+        Box::pin(std::future::ready(self.leading.clone()))
     }
 
     fn quiet(&mut self) -> Local<'_, Quiet> {
@@ -215,11 +225,14 @@ impl Target for Echo {
 
     fn observe(&mut self) -> Local<'_, Vec<(NodeId, Result<NodeRecord, String>)>> {
         let keys = self.store.values.borrow().len() as u64;
-        let record = NodeRecord {
-            keys: Some(keys),
-            ..NodeRecord::default()
+        let record = |node| {
+            let record = NodeRecord {
+                keys: Some(keys),
+                ..NodeRecord::default()
+            };
+            (node, Ok(record))
         };
-        Box::pin(std::future::ready(vec![(NODE, Ok(record))]))
+        Box::pin(std::future::ready(NODES.map(record).to_vec()))
     }
 
     fn is_running(&self, _: NodeId) -> bool {
@@ -255,8 +268,9 @@ impl Target for Echo {
         no_fault()
     }
 
-    fn set_clock(&mut self, _: NodeId, _: i64) -> Local<'_, Result<(), String>> {
-        no_fault()
+    fn set_clock(&mut self, node: NodeId, _: i64) -> Local<'_, Result<(), String>> {
+        self.set.borrow_mut().push(node);
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn set_disk(
@@ -301,8 +315,12 @@ fn record(answer: Answer) -> RunRecord {
     let finished = run::run_on(&config, &mut Deaf, async |_: Home| {
         let values = RefCell::default();
         let store = Rc::new(Store { values, answer });
-        let facts = facts();
-        Ok(Box::new(Echo { facts, store }) as Box<dyn Target>)
+        Ok(Box::new(Echo {
+            facts: facts(),
+            store,
+            leading: Vec::new(),
+            set: Rc::default(),
+        }) as Box<dyn Target>)
     });
     finished.expect("a run").record
 }
@@ -364,4 +382,69 @@ fn a_toy_is_started_by_whoever_has_it() {
             .ends_with("whoever has echo starts it: run_on"),
         "{told}"
     );
+}
+
+/// What a nemesis does that was told to turn the clock of the leader, where these nodes say that
+/// they lead: its record, and the nodes whose clocks were set.
+fn turned(leading: &[NodeId]) -> (FaultsRecord, BTreeSet<NodeId>) {
+    let led = || Facts {
+        has_leader: true,
+        faults: vec![(FaultKind::CLOCK, FaultSupport::Yes)],
+        ..facts()
+    };
+    let mut load = Chosen::of_catalogue("contended").warmed_up_for(Duration::ZERO);
+    for setting in [
+        "duration=300ms",
+        r#"nemesis=[{ at = "0s", for = "20ms", fault = "clock" }]"#,
+    ] {
+        load.set(setting).expect("a setting");
+    }
+    let results = tempfile::tempdir().expect("a folder");
+    let config = Config {
+        load,
+        store: Some(Foreign::Own(Box::new(led()))),
+        faults: Wanted {
+            targets: vec![nemesis::Target::Leader],
+            ..Wanted::default()
+        },
+        ..config(results.path())
+    };
+    let set = Rc::new(RefCell::new(Vec::new()));
+    let finished = run::run_on(&config, &mut Deaf, async |_: Home| {
+        let (values, answer) = (RefCell::default(), Answer::Last);
+        Ok(Box::new(Echo {
+            facts: led(),
+            store: Rc::new(Store { values, answer }),
+            leading: leading.to_vec(),
+            set: Rc::clone(&set),
+        }) as Box<dyn Target>)
+    });
+    let record = finished.expect("a run").record;
+    (record.faults, set.borrow().iter().copied().collect())
+}
+
+#[test]
+fn a_fault_for_the_leader_meets_the_node_that_says_it_leads_and_is_recorded_so() {
+    for leader in NODES {
+        let (record, set) = turned(&[leader]);
+        assert_eq!(set, [leader].into());
+        assert_eq!(record.coverage[0].installed, 1);
+        let [window] = &record.windows[..] else {
+            panic!("{record:?}")
+        };
+        assert_eq!(window.nodes, [u32::from(leader.0)]);
+        assert!(window.fault.ends_with(&leader.to_string()), "{window:?}");
+    }
+}
+
+#[test]
+fn a_fault_for_the_leader_is_left_out_while_nobody_says_so_or_several_do() {
+    for leading in [&[][..], &NODES[..2]] {
+        let (record, set) = turned(leading);
+        assert_eq!((set.len(), record.windows.len()), (0, 0));
+        let coverage = &record.coverage[0];
+        assert_eq!(coverage.installed, 0);
+        let why = coverage.missed.as_deref().expect("a reason");
+        assert!(why.contains("said that it leads the group"), "{why}");
+    }
 }

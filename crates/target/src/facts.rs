@@ -24,6 +24,9 @@ pub struct Facts {
     /// Whether one of its nodes takes the writes, and somebody says which
     /// ([`Target::leadership`](crate::Target::leadership)).
     pub has_primary: bool,
+    /// Whether one of the nodes of each group leads it, and says so
+    /// ([`Target::leading`](crate::Target::leading)).
+    pub has_leader: bool,
     /// Which node answers a read.
     pub reads: Reads,
     /// What shares a connection.

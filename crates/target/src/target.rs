@@ -39,6 +39,19 @@ pub trait Target {
         None
     }
 
+    /// Those of these nodes that say that they lead their groups, each of which was running just now;
+    /// where nobody asks them, the node that takes writes.
+    fn leading(&mut self, nodes: Vec<NodeId>) -> Local<'_, Vec<NodeId>> {
+        drop(nodes);
+        let leadership = self.leadership();
+        Box::pin(async move {
+            match leadership {
+                Some(leadership) => leadership.primary().await.into_iter().collect(),
+                None => Vec::new(),
+            }
+        })
+    }
+
     /// Whether its replicas agree and have nothing to tell each other, as far as they can be asked.
     fn quiet(&mut self) -> Local<'_, Quiet>;
 

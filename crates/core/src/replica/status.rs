@@ -97,6 +97,14 @@ impl Status {
         }
     }
 
+    /// Whether it leads its group, as far as it knows: another may have been chosen meanwhile.
+    #[must_use]
+    pub const fn leads(&self) -> bool {
+        match &self.kind {
+            KindStatus::Local | KindStatus::Gossip(_) | KindStatus::Quorum(_) => false,
+        }
+    }
+
     /// Why the replica is not quiet, or does not agree with `first` of its group, in words.
     #[must_use]
     pub fn difference(&self, first: &Self) -> String {

@@ -261,6 +261,7 @@ impl Config {
             lacks: lacks.collect(),
             packets: { self.file() }.map_or_else(Vec::new, StoreConfig::packets),
             has_primary: facts.has_primary,
+            has_leader: facts.has_leader,
             groups: { facts.ports.groups().iter() }
                 .map(|group| group.members().collect())
                 .collect(),

@@ -57,6 +57,16 @@ impl Fault {
         reach.undo(&self.harms)
     }
 
+    /// The same for this node and no other. A partition then cuts the node from the others of its
+    /// group.
+    #[must_use]
+    pub fn aimed_at(&self, node: NodeId, groups: &[Vec<NodeId>]) -> Self {
+        let group = groups.iter().find(|group| group.contains(&node));
+        let alone = [node];
+        let group = group.map_or(&alone[..], Vec::as_slice);
+        (self.kind.row().aim)(self, node, group)
+    }
+
     /// The same on these nodes: all that it does to its first node is done to each of them.
     pub(super) fn on(&self, nodes: &[NodeId]) -> Self {
         let first = self.harms.first().map(Harm::nodes);

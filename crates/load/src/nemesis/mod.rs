@@ -26,5 +26,5 @@ pub use reach::{Harm, Reach};
 pub use room::{INTERVAL_NS_MIN, Lack};
 pub use schedule::{Schedule, ScheduledFault};
 pub use simulated::{Needs, OnlyProcesses, SimDraws, SimFault, SimRow, Strike};
-pub use targets::Target;
+pub use targets::{Role, Target};
 pub use wanted::{INTERVAL, Refusal, Site, Wanted};

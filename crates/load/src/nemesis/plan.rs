@@ -29,10 +29,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether every fault is meant for the node that takes the writes.
+    /// Whether faults are meant for a node that has to be found when they come.
     #[must_use]
-    pub fn is_at_primary(&self) -> bool {
-        self.targets.contains(&Target::Primary)
+    pub fn is_aimed(&self) -> bool {
+        let mut targets = self.targets.iter();
+        targets.any(|target| matches!(target, Target::Primary | Target::Leader))
     }
 
     /// Whether faults of a kind come, at random or at given times.

@@ -7,7 +7,7 @@ use rand_pcg::Pcg64;
 use super::fault::Fault;
 use super::faults::{Draws, FaultKind, PartitionShape};
 use super::plan::{Plan, PlanError, Step};
-use super::targets::Target;
+use super::targets::{Role, Target};
 use kvs_core::protocol::NodeId;
 
 /// Part of the interval that a fault lasts, at least.
@@ -32,9 +32,9 @@ pub struct ScheduledFault {
     pub latest_ns: u64,
     /// Whether it was written down; otherwise it comes at random.
     pub is_written: bool,
-    /// Whether it is meant for the primary, which takes the place of the node that it names: see
-    /// [`ScheduledFault::aimed_at`].
-    pub at_primary: bool,
+    /// For whom it is meant, where that has to be found when it comes. That node takes the place of
+    /// those that it names: see [`ScheduledFault::aimed_at`].
+    pub role: Option<Role>,
 }
 
 /// Faults in the order of their times. Without an end, those that come at random never end.
@@ -85,14 +85,14 @@ impl Schedule {
         let mut steps = schedule.plan.steps.clone();
         steps.sort_by_key(|step| std::cmp::Reverse(step.at_ns));
         for step in steps {
-            let fault = schedule.written(&step)?;
+            let (fault, role) = schedule.written(&step)?;
             schedule.steps.push(ScheduledFault {
                 at_ns: step.at_ns,
                 lasts_ns: step.lasts_ns,
                 fault,
                 latest_ns: step.at_ns.saturating_add(step.lasts_ns),
                 is_written: true,
-                at_primary: schedule.plan.is_at_primary() && step.nodes.is_empty(),
+                role: role.filter(|_| step.nodes.is_empty()),
             });
         }
         let fits = |shape: &PartitionShape| {
@@ -118,7 +118,7 @@ impl Schedule {
     }
 
     /// The fault that was written down, with what it does not say drawn.
-    fn written(&mut self, step: &Step) -> Result<Fault, PlanError> {
+    fn written(&mut self, step: &Step) -> Result<(Fault, Option<Role>), PlanError> {
         let count = self.groups.iter().map(Vec::len).sum();
         let unknown = |node: &&NodeId| !self.groups.iter().any(|group| group.contains(node));
         if let Some(&node) = step.nodes.iter().find(unknown) {
@@ -130,9 +130,9 @@ impl Schedule {
         if step.lasts_ns == 0 {
             return Err(PlanError::NoTime { kind: step.kind });
         }
-        let drawn = self.draw(step.kind);
+        let (drawn, role) = self.draw(step.kind);
         if step.what.is_none() && nodes.is_empty() {
-            return Ok(drawn);
+            return Ok((drawn, role));
         }
         let written = step.written(&nodes)?;
         let mut draws = Draws {
@@ -141,23 +141,26 @@ impl Schedule {
             nodes: drawn.nodes(),
             random: &mut self.random,
         };
-        (step.kind.row().parse)(&mut draws, drawn, &written)
+        let fault = (step.kind.row().parse)(&mut draws, drawn, &written)?;
+        Ok((fault, role))
     }
 
-    /// A fault of this kind.
-    fn draw(&mut self, kind: FaultKind) -> Fault {
+    /// A fault of this kind, and for whom it is meant.
+    fn draw(&mut self, kind: FaultKind) -> (Fault, Option<Role>) {
         let targets = match &self.plan.targets[..] {
             [] => vec![Target::One, Target::One, Target::Minority, Target::Majority],
             chosen => chosen.to_vec(),
         };
         let target = targets[self.random.random_range(0..targets.len())];
+        let nodes = target.draw(&self.groups, &mut self.random);
+        let role = target.role(nodes[0]);
         let mut draws = Draws {
-            nodes: target.draw(&self.groups, &mut self.random),
+            nodes,
             plan: &self.plan,
             groups: &self.groups,
             random: &mut self.random,
         };
-        (kind.row().draw)(&mut draws)
+        ((kind.row().draw)(&mut draws), role)
     }
 
     fn random_event(&mut self) -> ScheduledFault {
@@ -175,27 +178,24 @@ impl Schedule {
         let at_ns = self.next_ns;
         self.next_ns = self.next_ns.saturating_add(self.plan.interval_ns);
         let lasts_ns = (self.plan.interval_ns as f64 * part) as u64;
+        let (fault, role) = self.draw(kind);
         ScheduledFault {
             at_ns,
             lasts_ns,
-            fault: self.draw(kind),
+            fault,
             latest_ns: { self.healed_by_ns.saturating_sub(lasts_ns) }
                 .max(at_ns.saturating_add(lasts_ns)),
             is_written: false,
-            at_primary: self.plan.is_at_primary(),
+            role,
         }
     }
 }
 
 impl ScheduledFault {
-    /// The same for this node, where it is meant for the primary. A partition then cuts the node
-    /// from the others of its group.
+    /// The same for this node, which was found to be the one that it is meant for.
     #[must_use]
-    pub fn aimed_at(mut self, primary: NodeId, groups: &[Vec<NodeId>]) -> Self {
-        let group = groups.iter().find(|group| group.contains(&primary));
-        let alone = [primary];
-        let group = group.map_or(&alone[..], Vec::as_slice);
-        self.fault = (self.fault.kind().row().aim)(&self.fault, primary, group);
+    pub fn aimed_at(mut self, node: NodeId, groups: &[Vec<NodeId>]) -> Self {
+        self.fault = self.fault.aimed_at(node, groups);
         self
     }
 }

@@ -21,16 +21,38 @@ pub enum Target {
     All,
     /// The node that takes the writes when the fault comes.
     Primary,
+    /// The node of one group that leads it when the fault comes.
+    Leader,
+}
+
+/// Which node a fault is meant for that somebody has to find when it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The node that takes the writes.
+    Primary,
+    /// The node that leads the group of this one.
+    LeaderOf(NodeId),
+}
+
+impl Role {
+    /// Who leads a group of whose nodes these say that they do. None where several say so: all but
+    /// one of them have yet to hear that another was chosen.
+    pub fn leader(leading: impl IntoIterator<Item = NodeId>) -> Option<NodeId> {
+        let mut leading = leading.into_iter();
+        let first = leading.next()?;
+        leading.next().is_none().then_some(first)
+    }
 }
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::One,
         Self::Minority,
         Self::Majority,
         Self::All,
         Self::Primary,
+        Self::Leader,
     ];
 
     /// Its name.
@@ -42,6 +64,17 @@ impl Target {
             Self::Majority => "majority",
             Self::All => "all",
             Self::Primary => "primary",
+            Self::Leader => "leader",
+        }
+    }
+
+    /// Whom it means of a group of whose nodes this is one, where that has to be found when the
+    /// fault comes.
+    pub(super) const fn role(self, node: NodeId) -> Option<Role> {
+        match self {
+            Self::One | Self::Minority | Self::Majority | Self::All => None,
+            Self::Primary => Some(Role::Primary),
+            Self::Leader => Some(Role::LeaderOf(node)),
         }
     }
 
@@ -61,11 +94,11 @@ impl Target {
             chosen
         };
         let mut chosen = match self {
-            Self::One => one(random),
+            Self::One | Self::Leader => one(random),
             Self::Minority => some(|nodes| (nodes - 1) / 2, random),
             Self::Majority => some(|nodes| nodes / 2 + 1, random),
             Self::All => groups.concat(),
-            // Whoever installs the fault finds out which it is.
+            // Whoever installs the fault finds out which it is, as for a leader.
             Self::Primary => vec![groups[0][0]],
         };
         if chosen.is_empty() {

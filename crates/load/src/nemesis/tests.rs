@@ -1,5 +1,7 @@
 //! Partitions have their shape, and schedules have the faults that were asked for.
 
+use std::collections::BTreeSet;
+
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -76,7 +78,7 @@ fn a_majority_hears_itself_and_not_the_minority() {
 #[test]
 fn around_the_ring_every_node_hears_a_majority_and_no_two_the_same() {
     parted(PartitionShape::MajoritiesRing, |group, deafness| {
-        let heard: std::collections::BTreeSet<Vec<NodeId>> = group
+        let heard: BTreeSet<Vec<NodeId>> = group
             .iter()
             .map(|node| heard_by(*node, group, deafness))
             .inspect(|heard| assert_eq!(heard.len(), group.len() / 2 + 1))
@@ -416,7 +418,7 @@ fn a_fault_for_the_primary_meets_the_node_that_is_the_primary_when_it_comes() {
         };
         let mut schedule = Schedule::new(plan, groups.clone()).expect("a schedule");
         let event = schedule.next().expect("a fault");
-        assert!(event.at_primary, "{kind}");
+        assert_eq!(event.role, Some(Role::Primary), "{kind}");
         let fault = event.aimed_at(NodeId(2), &groups).fault;
         if kind == FaultKind::PARTITION {
             let deafness = fault.harms().iter().map(|harm| {
@@ -440,5 +442,42 @@ fn a_fault_for_the_primary_meets_the_node_that_is_the_primary_when_it_comes() {
     };
     let mut schedule = Schedule::new(plan, groups).expect("a schedule");
     let event = schedule.next().expect("a fault");
-    assert!(!event.at_primary, "the control");
+    assert_eq!(event.role, None, "the control");
+}
+
+#[test]
+fn a_fault_for_a_leader_is_meant_for_a_node_of_one_group_and_one_for_somebody_else_is_not() {
+    let groups = vec![group(0..3), group(3..6)];
+    let plan = Plan {
+        kinds: vec![FaultKind::KILL, FaultKind::PARTITION],
+        interval_ns: SECOND,
+        targets: vec![Target::Leader, Target::All],
+        ..Plan::default()
+    };
+    let schedule = Schedule::new(plan, groups.clone()).expect("a schedule");
+    let mut led = BTreeSet::new();
+    for event in schedule.take(100) {
+        let Some(role) = event.role else {
+            assert_ne!(event.fault.nodes().len(), 1, "all of them: {event:?}");
+            continue;
+        };
+        let Role::LeaderOf(node) = role else {
+            panic!("{role:?} was not asked for")
+        };
+        let place = groups.iter().position(|group| group.contains(&node));
+        led.insert((event.fault.kind(), place.expect("a node of a group")));
+    }
+    assert_eq!(
+        led.len(),
+        4,
+        "each kind meets the leader of each group: {led:?}"
+    );
+}
+
+#[test]
+fn who_leads_is_known_where_one_says_so_and_no_other() {
+    let [one, two] = [NodeId(1), NodeId(2)];
+    assert_eq!(Role::leader([two]), Some(two));
+    assert_eq!(Role::leader([one, two]), None);
+    assert_eq!(Role::leader([]), None);
 }

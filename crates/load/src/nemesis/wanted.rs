@@ -46,6 +46,8 @@ pub struct Site {
     pub packets: Vec<PacketFault>,
     /// Whether one of the nodes takes the writes, and somebody says which.
     pub has_primary: bool,
+    /// Whether one of the nodes of each group leads it, and says so.
+    pub has_leader: bool,
     /// Faults at given times.
     pub steps: Vec<Step>,
     /// How long the load is measured, where that is known beforehand.
@@ -98,6 +100,12 @@ pub enum Refusal {
          such node: choose one, minority, majority or all"
     )]
     NoPrimary,
+    /// A store without leaders.
+    #[error(
+        "--nemesis-targets leader aims at the node that leads its group, and this store has no such \
+         node: choose one, minority, majority or all"
+    )]
+    NoLeader,
     /// What the deployment cannot have.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -138,6 +146,9 @@ impl Wanted {
     pub fn plan(&self, site: &Site) -> Result<Option<Plan>, Refusal> {
         if self.targets.contains(&Target::Primary) && !site.has_primary {
             return Err(Refusal::NoPrimary);
+        }
+        if self.targets.contains(&Target::Leader) && !site.has_leader {
+            return Err(Refusal::NoLeader);
         }
         let mut plan = Plan {
             packets: site.packets.clone(),
@@ -182,8 +193,8 @@ impl Wanted {
 
     /// Refuses an option that would change nothing: whoever gives it expects faults.
     fn refuse_idle(&self, plan: &Plan) -> Result<(), Refusal> {
-        // What divides a group cuts the primary from the others of its group.
-        let of_nodes = |kind: FaultKind| kind.row().hits_targets || plan.is_at_primary();
+        // What divides a group cuts the node that it is meant for from the others.
+        let of_nodes = |kind: FaultKind| kind.row().hits_targets || plan.is_aimed();
         if self.interval.is_some() && plan.kinds.is_empty() {
             Err(Refusal::IdleInterval)
         } else if !self.targets.is_empty() && !plan.every_kind().into_iter().any(of_nodes) {
@@ -320,6 +331,7 @@ mod tests {
             lacks: if has_disks { Vec::new() } else { lacks() },
             packets: Vec::new(),
             has_primary: false,
+            has_leader: false,
             steps: Vec::new(),
             limit: Some(limit),
             seed: 1,
@@ -382,5 +394,19 @@ mod tests {
         ] {
             assert!(told.contains(part), "{told}");
         }
+    }
+
+    #[test]
+    fn a_store_without_leaders_refuses_faults_that_are_meant_for_one() {
+        let wanted = Wanted {
+            targets: vec![Target::Leader],
+            ..Wanted::of(FaultKind::PARTITION)
+        };
+        let led = Site {
+            has_leader: true,
+            ..site(false, MINUTE)
+        };
+        assert!(wanted.plan(&led).is_ok(), "the control");
+        assert_eq!(wanted.plan(&site(false, MINUTE)), Err(Refusal::NoLeader));
     }
 }

@@ -125,6 +125,12 @@ pub trait KindFacts {
     /// Whether it compares and sets.
     fn compares_and_sets(&self) -> bool;
 
+    /// Whether one node of a group leads the others, and says so
+    /// ([`Status::leads`](crate::replica::Status::leads)).
+    fn has_leader(&self) -> bool {
+        false
+    }
+
     /// Whether a node that lost its memory may get it back from others.
     fn has_copies(&self) -> bool;
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kvs_core::protocol::NodeId;
-use kvs_load::nemesis::{Deafness, DiskFault, Harm, Needs, Reach};
+use kvs_load::nemesis::{Deafness, DiskFault, Harm, Needs, Reach, Role};
 use kvs_target::{Local, NodeNetwork, Target};
 
 use crate::client::{NodeAddress, RunClock};
@@ -64,6 +64,25 @@ impl<'a> Hands<'a> {
     /// Whether the process of a node is there, stopped or not.
     pub(super) fn is_running(&self, node: NodeId) -> bool {
         !self.down.contains(&node) && self.target.is_running(node)
+    }
+
+    /// The nodes of each group.
+    pub(super) fn groups(&self) -> Vec<Vec<NodeId>> {
+        let groups = self.target.facts().ports.groups().iter();
+        groups.map(|group| group.members().collect()).collect()
+    }
+
+    /// The node that takes the writes, as the store says now, if it does.
+    pub(super) async fn primary(&self) -> Option<NodeId> {
+        self.target.leadership()?.primary().await
+    }
+
+    /// The node that leads the group of this one, as those of its nodes say now that can.
+    pub(super) async fn leader(&mut self, of: NodeId) -> Option<NodeId> {
+        let mut groups = self.groups().into_iter();
+        let mut group = groups.find(|group| group.contains(&of))?;
+        group.retain(|node| self.is_running(*node) && !self.paused.contains(node));
+        Role::leader(self.target.leading(group).await)
     }
 
     /// Whether what a clock should read changes by itself.

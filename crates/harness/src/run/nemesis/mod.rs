@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::client::{Load, RunClock};
 use kvs_core::protocol::NodeId;
-use kvs_load::nemesis::{Fault, FaultKind, Plan, Schedule, ScheduledFault};
+use kvs_load::nemesis::{Fault, FaultKind, Plan, Role, Schedule, ScheduledFault};
 use kvs_measure::{FaultCoverage, FaultWindow, FaultsRecord};
 use kvs_target::Target;
 
@@ -29,12 +29,13 @@ const CLOCK_TICK_NS: u64 = 10_000_000;
 /// further one comes.
 const ACTIVE_MAX: usize = 32;
 
-/// How often a fault that is meant for the primary asks again which node that is.
-const PRIMARY_TICK_NS: u64 = 100_000_000;
+/// How often a fault that is meant for the primary or a leader asks again which node that is.
+const ROLE_TICK_NS: u64 = 100_000_000;
 
 /// Why a fault whose time has passed was not installed.
 const NOBODY_UP: &str = "none of its nodes was running";
 const NO_PRIMARY: &str = "nobody said which node is the primary";
+const NO_LEADER: &str = "no node, or more than one, said that it leads the group";
 const TOO_LATE: &str = "its time was over before it could be";
 
 /// When faults may come.
@@ -130,8 +131,8 @@ impl<'a> Nemesis<'a> {
         let heal = self.active.iter().map(|active| active.until_ns).min();
         let tick =
             { self.hands.has_moving_clocks() }.then(|| self.times.clock.now_ns() + CLOCK_TICK_NS);
-        let aims = { self.waiting.iter() }.any(|event| event.at_primary);
-        let ask = aims.then(|| self.times.clock.now_ns() + PRIMARY_TICK_NS);
+        let aims = { self.waiting.iter() }.any(|event| event.role.is_some());
+        let ask = aims.then(|| self.times.clock.now_ns() + ROLE_TICK_NS);
         let given_up = self
             .waiting
             .iter()
@@ -180,36 +181,34 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// Installs a fault that is due, or lets it wait until one of its nodes is running, and
-    /// somebody says which is the primary if it is meant for that.
+    /// Installs a fault that is due, or lets it wait until one of its nodes is running, and the node
+    /// is known that it is meant for.
     async fn take_up(&mut self, event: ScheduledFault, now_ns: u64) {
         let aimed = self.aimed(&event).await;
         let is_running = |node: &NodeId| self.hands.is_running(*node);
         let comes = { aimed.iter() }.any(|event| event.fault.nodes().iter().any(is_running));
         match aimed {
             _ if self.given_up_ns(&event) < now_ns => self.miss(&event).await,
-            Some(aimed) if comes => self.install(aimed).await,
+            Ok(aimed) if comes => self.install(aimed).await,
             _ => self.waiting.push(event),
         }
     }
 
-    /// The fault with the nodes that it meets now; none where it is meant for the primary, and
-    /// nobody says which that is.
-    async fn aimed(&self, event: &ScheduledFault) -> Option<ScheduledFault> {
-        if !event.at_primary {
-            return Some(event.clone());
-        }
-        let primary = self.hands.target.leadership()?.primary().await?;
-        let groups = self.hands.target.facts().ports.groups().iter();
-        let groups: Vec<_> = groups.map(|group| group.members().collect()).collect();
-        Some(event.clone().aimed_at(primary, &groups))
+    /// The fault with the nodes that it meets now; otherwise why nobody knows for whom it is meant.
+    async fn aimed(&mut self, event: &ScheduledFault) -> Result<ScheduledFault, &'static str> {
+        let node = match event.role {
+            None => return Ok(event.clone()),
+            Some(Role::Primary) => self.hands.primary().await.ok_or(NO_PRIMARY)?,
+            Some(Role::LeaderOf(node)) => self.hands.leader(node).await.ok_or(NO_LEADER)?,
+        };
+        Ok(event.clone().aimed_at(node, &self.hands.groups()))
     }
 
     /// A fault could not come before its time was over.
     async fn miss(&mut self, event: &ScheduledFault) {
         let why = match self.aimed(event).await {
-            None => NO_PRIMARY,
-            Some(aimed) => {
+            Err(why) => why,
+            Ok(aimed) => {
                 let nodes = aimed.fault.nodes();
                 let up = nodes.iter().any(|node| self.hands.is_running(*node));
                 if up { TOO_LATE } else { NOBODY_UP }

@@ -20,6 +20,8 @@ struct Paper {
     facts: Facts,
     told: Vec<String>,
     down: BTreeSet<NodeId>,
+    /// Who says that it leads.
+    leading: Vec<NodeId>,
 }
 
 impl Paper {
@@ -29,6 +31,7 @@ impl Paper {
             facts: zoo::facts(&three, Lattice::Causal, Durability::Disk),
             told: Vec::new(),
             down: BTreeSet::new(),
+            leading: Vec::new(),
         }
     }
 
@@ -58,6 +61,12 @@ impl Target for Paper {
 
     fn processes(&self) -> Processes {
         Processes::default()
+    }
+
+    fn leading(&mut self, nodes: Vec<NodeId>) -> Local<'_, Vec<NodeId>> {
+        let mut leading = self.leading.clone();
+        leading.retain(|node| nodes.contains(node));
+        self.tell(format!("leading {nodes:?}"), leading)
     }
 
     fn quiet(&mut self) -> Local<'_, Quiet> {
@@ -227,5 +236,26 @@ async fn what_only_a_simulated_world_knows_is_no_fault_of_a_run() {
     let mut hands = Hands::new(&mut paper, Box::new(|_| {}), RunClock::start());
     for harm in [Harm::Wiped(NODE), Harm::Disconnected(NODE)] {
         assert!(hands.inflict(&[harm]).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn the_leader_is_the_one_node_that_says_so_of_those_that_can_say_anything() {
+    let [zero, two] = [NodeId(0), NodeId(2)];
+    for (leading, leader) in [
+        (vec![], None),
+        (vec![two], Some(two)),
+        (vec![zero, two], None),
+        (vec![two, NODE], Some(two)),
+    ] {
+        let mut paper = Paper::new();
+        paper.leading = leading;
+        let mut hands = Hands::new(&mut paper, Box::new(|_| {}), RunClock::start());
+        let still = &[Harm::Paused(NODE)];
+        assert_eq!(hands.inflict(still).await, Ok(()));
+        assert_eq!(hands.leader(NODE).await, leader);
+        drop(hands);
+        let asked = "leading [NodeId(0), NodeId(2)]";
+        assert_eq!(paper.told[1], asked, "who stands still is not asked");
     }
 }

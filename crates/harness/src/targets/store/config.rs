@@ -156,6 +156,7 @@ impl StoreConfig {
             operations,
             writes: self.definition.writes(),
             has_primary: self.definition.primary.is_some(),
+            has_leader: self.definition.primary.is_some(),
             reads: self.definition.reads(),
             sessions: self.definition.sessions(),
             faults: faults.to_vec(),

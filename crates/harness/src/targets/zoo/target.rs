@@ -69,6 +69,7 @@ pub fn facts(architecture: &Architecture, lattice: Lattice, durability: Durabili
         },
         writes: Writes::Any,
         has_primary: false,
+        has_leader: architecture.kind().facts().has_leader(),
         reads: Reads::AsAsked,
         sessions: Sessions::Shared,
         faults: faults.to_vec(),
@@ -102,6 +103,25 @@ impl Target for Zoo {
 
     fn processes(&self) -> Processes {
         self.cluster.processes()
+    }
+
+    fn leading(&mut self, nodes: Vec<NodeId>) -> Local<'_, Vec<NodeId>> {
+        Box::pin(async move {
+            let mut leading = Vec::new();
+            for node in nodes {
+                let Some(handle) = self.cluster.nodes().node(node) else {
+                    continue;
+                };
+                // Who does not answer leads nobody.
+                let status = handle.status().await;
+                leading.extend(
+                    status
+                        .is_ok_and(|status| status.replica.leads())
+                        .then_some(node),
+                );
+            }
+            leading
+        })
     }
 
     fn quiet(&mut self) -> Local<'_, Quiet> {

@@ -37,6 +37,7 @@ fn site(lacks: Vec<(FaultKind, String)>, steps: Vec<Step>) -> Site {
         lacks,
         packets: Vec::new(),
         has_primary: false,
+        has_leader: false,
         steps,
         limit: Some(std::time::Duration::from_secs(60)),
         seed: 1,

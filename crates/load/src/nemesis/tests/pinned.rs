@@ -22,8 +22,9 @@ fn told(event: &ScheduledFault) -> String {
         fault,
         latest_ns,
         is_written,
-        at_primary,
+        role,
     } = event;
+    let at_primary = *role == Some(Role::Primary);
     format!("{at_ns} {lasts_ns} {fault} {clock} {latest_ns} {is_written} {at_primary}\n")
 }
 
