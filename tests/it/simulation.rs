@@ -128,6 +128,7 @@ fn the_exit_status_says_what_came_of_it() {
         (&["--seeds", "5..5"], 254),
         (&["--without", "rain"], 254),
         (&["--without", "loss,corrupt"], 254),
+        (&["--nemesis-targets", "leader"], 254),
         (&["--arch", "local", "--nodes", "3"], 254),
         (&["--bug", "nothing"], 254),
         (&["--bug", "stale-reads"], 254),

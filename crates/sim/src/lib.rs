@@ -14,6 +14,7 @@
 
 mod clients;
 mod counters;
+mod dice;
 mod disk;
 mod draw;
 mod host;

@@ -2,12 +2,13 @@
 
 use kvs_core::protocol::{NodeId, Origin};
 use kvs_load::nemesis::{
-    DiskFault, Fault, Harm, Needs, PacketFault, Reach, SimDraws, SimFault, Strike,
+    DiskFault, Fault, Harm, Needs, PacketFault, Reach, Role, SimFault, Strike,
 };
 
+use super::dice::Dice;
 use super::disk::{Disk, Held};
 use super::draw::{Draw, Purpose};
-use super::node::{State, either_way};
+use super::node::{Node, State};
 use super::plan::Plan;
 use super::queue::Event;
 use super::world::World;
@@ -32,43 +33,6 @@ impl Coming {
     }
 }
 
-/// What a fault is drawn from.
-struct Dice<'a> {
-    plan: &'a Plan,
-    nodes: u16,
-    draw: &'a mut Draw,
-}
-
-impl SimDraws for Dice<'_> {
-    fn nodes(&self) -> u16 {
-        self.nodes
-    }
-
-    fn clients(&self) -> u16 {
-        self.plan.clients
-    }
-
-    fn skew_ns(&mut self) -> i64 {
-        either_way(self.draw, self.plan.clocks.skew_ns)
-    }
-
-    fn drift_ppm(&mut self) -> i64 {
-        either_way(self.draw, self.plan.clocks.drift_ppm)
-    }
-
-    fn jump_ns(&mut self) -> i64 {
-        either_way(self.draw, self.plan.clocks.jump_ns)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        self.draw.below(n)
-    }
-
-    fn chance(&mut self, probability: f64) -> bool {
-        self.draw.chance(probability)
-    }
-}
-
 /// Draws the faults.
 #[derive(Debug)]
 pub(super) struct Nemesis {
@@ -77,6 +41,8 @@ pub(super) struct Nemesis {
     coming: Option<Coming>,
     /// What is wrong until everything is healed.
     standing: Vec<Fault>,
+    /// Whether a node says that it leads its group.
+    pub(super) leads: fn(&Node) -> bool,
     /// Puts that no replica had any more when a node lost its state: those of an origin from the
     /// first counter to the second.
     pub(super) lost: Vec<(Origin, u64, u64)>,
@@ -89,6 +55,7 @@ impl Nemesis {
             draws: SimFault::ALL.iter().map(draw).collect(),
             coming: None,
             standing: Vec::new(),
+            leads: |node| node.replica.status().leads(),
             lost: Vec::new(),
         }
     }
@@ -210,15 +177,46 @@ impl World<'_> {
         let lasts_ns = 1 + draw.exponential(rate.lasts_ns);
         let node = draw.below(nodes);
         self.queue.push(self.now_ns + wait_ns, Event::Fault(fault));
-        let node = self.nodes[node].spec.node;
+        let mut node = self.nodes[node].spec.node;
+        if self.plan.at_leader {
+            match self.leader(node) {
+                Some(leader) => node = leader,
+                None => {
+                    return self.note(format_args!("{fault}: nobody leads the group of {node}"));
+                }
+            }
+        }
         let strikes = fault.row().strikes.expect("it comes from time to time");
-        let Strike { fault: what, sides } = strikes(&mut self.dice(fault), node);
+        let Strike {
+            fault: mut what,
+            mut sides,
+        } = strikes(&mut self.dice(fault), node);
+        if self.plan.at_leader && !sides.is_empty() {
+            what = what.aimed_at(node, &self.groups());
+            sides = format!("of the leader {node}");
+        }
         self.nemesis.coming = Some(Coming {
             fault,
             sides,
             lasts_ns: Some(lasts_ns),
         });
         what.install(self);
+    }
+
+    /// The node that leads the group of this one, as those say that are there to be asked.
+    fn leader(&self, of: NodeId) -> Option<NodeId> {
+        let mut groups = self.groups().into_iter();
+        let mut group = groups.find(|group| group.contains(&of))?;
+        group.retain(|node| {
+            let node = &self.nodes[usize::from(node.0)];
+            node.state == State::Up && (self.nemesis.leads)(node)
+        });
+        Role::leader(group)
+    }
+
+    fn groups(&self) -> Vec<Vec<NodeId>> {
+        let groups = self.ports.groups().iter();
+        groups.map(|group| group.members().collect()).collect()
     }
 
     /// Nodes, or clients and nodes, are parted.

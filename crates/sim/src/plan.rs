@@ -54,6 +54,9 @@ pub struct Options {
     pub topology: Topology,
     /// Kinds of fault that do not happen.
     pub without: BTreeSet<SimFault>,
+    /// Whether faults that come from time to time are meant for the node that leads its group then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_leader: bool,
     /// Whether all that happens is written down.
     pub trace: bool,
 }
@@ -75,6 +78,7 @@ impl Options {
             context: true,
             topology: Topology::Lan,
             without: BTreeSet::new(),
+            at_leader: false,
             trace: false,
         }
     }
@@ -135,6 +139,9 @@ pub struct Plan {
     /// The faults that there are: how often those come that do so from time to time, and how long
     /// they last. The others stand until everything is healed.
     pub faults: BTreeMap<SimFault, Rate>,
+    /// Whether those that come from time to time are meant for the node that leads its group then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_leader: bool,
     /// Whether a node may lose puts together with its state: acknowledged, and applied by no other
     /// replica. Otherwise it loses its state only while every put that it has is held elsewhere.
     pub loses_puts: bool,
@@ -237,6 +244,7 @@ impl Plan {
             network,
             clocks: clocks(&mut draw),
             faults: BTreeMap::new(),
+            at_leader: options.at_leader,
             loses_puts: draw.chance(0.2) && options.can_tell_lost_puts(),
             replays: draw.chance(0.5),
             syncs: Syncs::default(),

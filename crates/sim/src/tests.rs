@@ -2,6 +2,7 @@
 
 mod bad_disks;
 mod compare_and_set;
+mod leaders;
 mod pinned;
 mod quorum;
 mod spreading;

@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use crate::checker::Model;
+use crate::nemesis::Target;
 use crate::node::Durability;
 use crate::protocol::Lattice;
 use crate::run::can_be_asked;
@@ -102,6 +103,10 @@ pub(in crate::cli) struct SimArgs {
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     without: Vec<String>,
 
+    /// Has the faults that come from time to time hit the node that leads its group when they come.
+    #[arg(long, value_name = "TARGET", value_parser = [Target::Leader.name()])]
+    nemesis_targets: Option<String>,
+
     #[command(flatten)]
     simulated: SimulatedArgs,
 
@@ -141,6 +146,13 @@ impl SimArgs {
         if let Some(bug) = bug {
             fits(bug, &architecture, lattice).map_err(Failure::bad_arguments)?;
         }
+        let at_leader = self.nemesis_targets.is_some();
+        if at_leader && !architecture.kind().facts().has_leader() {
+            return Err(bad(anyhow!(
+                "--nemesis-targets leader aims at the node that leads its group, and {architecture} \
+                 has no such node"
+            )));
+        }
         let workload = { self.workload.as_deref() }
             .map(|name| workload(name, &architecture, lattice))
             .transpose()?;
@@ -155,6 +167,7 @@ impl SimArgs {
             context: self.context == Switch::On,
             topology: self.topology,
             without: faults(&self.without).map_err(bad)?,
+            at_leader,
             ..Options::new(architecture, lattice)
         })
     }
@@ -263,6 +276,12 @@ mod tests {
             without: SimFault::ALL.iter().copied().collect(),
             ..local.clone()
         };
+        let aimed = Options {
+            at_leader: true,
+            ..local.clone()
+        };
+        let told = replay(7, &aimed);
+        assert!(told.contains("--nemesis-targets leader"), "{told}");
         for options in [local, large, calm] {
             assert_eq!(asked(&replay(7, &options)), (options.clone(), 7..8));
             assert_eq!(

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use kvs_load::nemesis::Target;
 use kvs_measure::shell;
 use kvs_sim::{Options, STEPS_DEFAULT, SimFault, Topology};
 
@@ -89,6 +90,9 @@ impl Words {
     }
 
     fn without(&mut self, options: &Options) {
+        if options.at_leader {
+            self.option("nemesis-targets", Target::Leader.name());
+        }
         if options.without.len() == SimFault::COUNT {
             self.option("without", ALL);
         } else if !options.without.is_empty() {

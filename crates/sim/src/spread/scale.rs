@@ -123,6 +123,7 @@ impl Scale {
             faults: [SimFault::LOSS, SimFault::REORDER]
                 .map(|fault| (fault, STANDS))
                 .into(),
+            at_leader: false,
             loses_puts: false,
             replays: false,
             syncs: Syncs::default(),
