@@ -7,7 +7,7 @@
 
 use kvs_core::bug::Bug;
 use kvs_core::protocol::{Lattice, NodeId};
-use kvs_core::replica::{ReplicaSpec, Settings, Timer};
+use kvs_core::replica::{Replica, ReplicaSpec, Settings, Timer};
 use kvs_core::server::{Architecture, KVSServer, Promise, ServerPorts};
 use kvs_core::session::Suspicion;
 use kvs_core::values::Value;
@@ -15,10 +15,11 @@ use kvs_sim::SimHost;
 use stateright::{Model, Property};
 
 use crate::action::Action;
+use crate::chronicle::Chronicle;
 use crate::client::{Phase, Step};
 use crate::cluster::Cluster;
 use crate::healing::Infirmary;
-use crate::properties::{self, Happens};
+use crate::properties::{self, Happens, Keeps};
 use crate::recording::Recording;
 
 /// The unit of a hybrid logical clock's wall part, in ns.
@@ -26,6 +27,12 @@ pub(crate) const TICK_NS: u64 = 1 << 16;
 
 /// As often as there is an occasion, which is not counted.
 pub(crate) const EVER: u8 = u8::MAX;
+
+/// Tells what the state of a node's replica says that must be so for ever.
+pub(crate) type Tells = fn(NodeId, &Replica, &mut Chronicle);
+
+/// What is in flight is lost, in an opening.
+pub(crate) const ALL_IS_LOST: &str = "all in flight is lost";
 
 /// How often things may happen that could happen for ever. (Losing messages is not among them: any
 /// message may stay in flight for good.)
@@ -68,6 +75,12 @@ pub(crate) struct Scenario {
     pub(crate) records: bool,
     /// What has to happen in some state, or the model is too tame.
     pub(crate) happens: &'static [&'static Happens],
+    /// What has to hold in every state besides what must in all models.
+    pub(crate) keeps: &'static [&'static Keeps],
+    /// What a replica's state says that must be so for ever.
+    pub(crate) tells: Option<Tells>,
+    /// What has happened before the model begins, in the words of its actions and [`ALL_IS_LOST`].
+    pub(crate) opening: Vec<&'static str>,
     pub(crate) settings: Settings,
 }
 
@@ -81,6 +94,9 @@ impl Default for Scenario {
             disks: false,
             records: true,
             happens: &[],
+            keeps: &[],
+            tells: None,
+            opening: Vec::new(),
             settings: Settings::default(),
         }
     }
@@ -101,6 +117,9 @@ pub(crate) struct ClusterModel {
     pub(crate) disks: bool,
     pub(crate) records: bool,
     pub(crate) happens: &'static [&'static Happens],
+    pub(crate) keeps: &'static [&'static Keeps],
+    pub(crate) tells: Option<Tells>,
+    opening: Vec<&'static str>,
     /// The one property that is looked at; all when none is said.
     pub(crate) only: Option<&'static str>,
     /// Clients distrust no node.
@@ -136,6 +155,9 @@ impl Scenario {
             disks: self.disks,
             records: self.records,
             happens: self.happens,
+            keeps: self.keeps,
+            tells: self.tells,
+            opening: self.opening,
             only: None,
             suspicion: Suspicion::new(size),
             infirmary: Infirmary::default(),
@@ -148,7 +170,7 @@ impl Model for ClusterModel {
     type Action = Action;
 
     fn init_states(&self) -> Vec<Cluster> {
-        vec![Cluster::new(self)]
+        vec![self.opened()]
     }
 
     fn actions(&self, state: &Cluster, actions: &mut Vec<Action>) {
@@ -207,6 +229,28 @@ impl ClusterModel {
             only: Some(property),
             ..self
         }
+    }
+
+    /// The state in which the model begins.
+    fn opened(&self) -> Cluster {
+        let mut state = Cluster::new(self);
+        if self.opening.is_empty() {
+            return state;
+        }
+        state.budget.rounds = EVER;
+        for step in &self.opening {
+            if *step == ALL_IS_LOST {
+                state.nodes.in_flight.clear();
+                continue;
+            }
+            let mut actions = Vec::new();
+            self.actions(&state, &mut actions);
+            let action = actions.into_iter().find(|it| it.to_string() == *step);
+            let action = action.unwrap_or_else(|| panic!("{step} cannot happen in the opening"));
+            state.act(self, action);
+        }
+        state.budget = self.budget;
+        state
     }
 
     /// The keys of all scripts.

@@ -3,7 +3,7 @@
 use kvs_core::bug::Bug;
 
 use crate::adapter::ClusterModel;
-use crate::{crashes, disks, local, lww, quorum, replicated, sharded};
+use crate::{crashes, disks, local, lww, quorum, raft, replicated, sharded};
 
 /// A model that `kvs-models` knows by name.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ pub(crate) fn models() -> impl Iterator<Item = &'static Entry> {
         disks::MODELS,
         lww::MODELS,
         quorum::MODELS,
+        raft::MODELS,
     ];
     files.into_iter().flatten()
 }

@@ -2,11 +2,14 @@
 
 use kvs_core::bug::Bug;
 
+#[cfg(test)]
+use crate::adapter::ClusterModel;
 use crate::catalogue::find;
 use crate::explore::{Found, explore};
 use crate::properties::{
     AN_ORDER_EXPLAINS_ALL, DOTS_ARE_UNIQUE, REPLICAS_AGREE, SESSIONS_ARE_CAUSAL,
 };
+use crate::raft;
 
 /// Where a planted bug shows.
 pub(crate) struct Catch {
@@ -30,7 +33,11 @@ impl Catch {
 }
 
 /// Every planted bug that a model catches.
-pub(crate) const CATCHES: &[Catch] = &[
+pub(crate) fn catches() -> impl Iterator<Item = &'static Catch> {
+    CATCHES.iter().chain(raft::CATCHES)
+}
+
+const CATCHES: &[Catch] = &[
     Catch {
         bug: Bug::OverwritingMerge,
         model: "replicated-lww",
@@ -289,6 +296,21 @@ pub(crate) const CATCHES: &[Catch] = &[
     },
 ];
 
+/// The shortest way to a state that breaks this property, with this bug.
+#[cfg(test)]
+pub(crate) fn counterexample(model: &str, bug: Bug, property: &'static str) -> Vec<String> {
+    let entry = find(model).expect("there is such a model");
+    counterexample_of((entry.model)(Some(bug)), property)
+}
+
+/// The shortest way to a state of this model that breaks this property.
+#[cfg(test)]
+pub(crate) fn counterexample_of(model: ClusterModel, property: &'static str) -> Vec<String> {
+    let mut found = explore(model.only(property), 1, |_| ());
+    let broken = found.broken.pop().expect("the bug breaks it");
+    broken.path.expect("there is a way to it")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,7 +319,7 @@ mod tests {
 
     #[test]
     fn every_planted_bug_is_caught_by_its_model_on_the_shortest_way() {
-        for catch in CATCHES {
+        for catch in catches() {
             let found = catch.explore();
             let [
                 Broken {
@@ -316,17 +338,9 @@ mod tests {
     #[test]
     fn every_planted_bug_that_a_model_must_find_has_one() {
         for bug in Bug::ALL {
-            let catches = CATCHES.iter().filter(|catch| catch.bug == bug).count();
+            let catches = catches().filter(|catch| catch.bug == bug).count();
             assert_eq!(catches, usize::from(bug.facts().model), "{bug}");
         }
-    }
-
-    /// The shortest way to a state that breaks this property, with this bug.
-    fn counterexample(model: &str, bug: Bug, property: &'static str) -> Vec<String> {
-        let model = (find(model).expect("there is such a model").model)(Some(bug)).only(property);
-        let mut found = explore(model, 1, |_| ());
-        let broken = found.broken.pop().expect("the bug breaks it");
-        broken.path.expect("there is a way to it")
     }
 
     #[test]

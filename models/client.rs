@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kvs_core::protocol::{Dot, NodeId, Operation, Vector};
+use kvs_core::protocol::{Call, Dot, NodeId, Operation, Vector};
 use kvs_core::session::{Access, Attempt, Session};
 use kvs_core::values::VectorClock;
 
@@ -100,6 +100,7 @@ pub(crate) struct Late {
     pub(crate) key: &'static str,
     pub(crate) value: &'static str,
     pub(crate) context: Vector,
+    pub(crate) call: Option<Call>,
 }
 
 impl Client {
@@ -140,7 +141,7 @@ impl Client {
                 crate::reply::Witness::None | crate::reply::Witness::Lww(_) => return true,
             },
             Reply::Get(vector, shown) => (vector, shown),
-            Reply::Refused(_) | Reply::Indefinite => return true,
+            Reply::Refused(_) | Reply::Indefinite | Reply::NotLeader(_) => return true,
         };
         let clock = |vector: &Vector| VectorClock::from(vector.as_slice());
         let vectors: Vec<&Vector> = shown.iter().filter_map(|s| s.evidence.vector()).collect();

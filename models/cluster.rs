@@ -12,6 +12,7 @@ use kvs_core::session::{Attempt, Next, Outcome, Policy, Routing, View};
 
 use crate::action::Action;
 use crate::adapter::{Budget, ClusterModel, EVER};
+use crate::chronicle::Chronicle;
 use crate::client::{Client, Late, Phase, get};
 use crate::healing::Healed;
 use crate::nodes::{Nodes, Replies};
@@ -33,12 +34,15 @@ pub(crate) struct Cluster {
     /// The puts that replicas have answered, with their keys. (Where replicas give puts no dots,
     /// they are judged by what is read.)
     pub(crate) accepted: BTreeMap<Dot, (&'static str, Witness)>,
-    /// The versions of answered puts that have no dots.
-    pub(crate) versions: BTreeSet<Dot>,
+    /// The versions of answered puts that have no dots, with what was put: a put that was sent again
+    /// has the same version.
+    pub(crate) versions: BTreeMap<Dot, &'static str>,
     /// What clients did, judged by the tester of the promise, one a group; none if the model
     /// leaves it out.
     pub(crate) recordings: Option<Shared<Vec<Recording>>>,
     pub(crate) seen: Seen,
+    /// What was so once and is so for ever, as the model's kind says.
+    pub(crate) chronicle: Shared<Chronicle>,
 }
 
 /// What was seen on the way that properties ask for.
@@ -73,14 +77,28 @@ impl Cluster {
             late: BTreeSet::new(),
             budget: model.budget,
             accepted: BTreeMap::new(),
-            versions: BTreeSet::new(),
+            versions: BTreeMap::new(),
             recordings: model.records.then(|| Shared::new(model.recordings())),
             seen: Seen::default(),
+            chronicle: Shared::new(Chronicle::default()),
         }
     }
 
     /// Has it happen.
     pub(crate) fn act(&mut self, model: &ClusterModel, action: Action) {
+        self.happen(model, action);
+        if let Some(tell) = model.tells {
+            let mut chronicle = (*self.chronicle).clone();
+            for (spec, replica) in model.specs.iter().zip(&self.nodes.replicas) {
+                tell(spec.node, replica, &mut chronicle);
+            }
+            if chronicle != *self.chronicle {
+                self.chronicle = Shared::new(chronicle);
+            }
+        }
+    }
+
+    fn happen(&mut self, model: &ClusterModel, action: Action) {
         match action {
             Action::Request(at, wall_ns) => self.request(model, at, wall_ns),
             Action::Arrive(at, wall_ns) => self.arrive(model, at, wall_ns),
@@ -185,11 +203,13 @@ impl Cluster {
         let attempt = client.phase.attempt().expect("it was sent");
         let id = RequestId(u64::from(client.session.id()));
         let context = client.session.context(attempt.group).to_vec();
+        let call = client.session.call(attempt.group);
         self.clients[at].change(|client| client.phase = Phase::Waits(attempt));
         let request = Request {
             key: step.key.as_bytes(),
             operation: step.operation(),
             context: &context,
+            call,
         };
         let replies = self.nodes.request(attempt.node, id, &request, wall_ns);
         self.take(model, attempt.node, replies);
@@ -210,6 +230,7 @@ impl Cluster {
                 key: step.key,
                 value: step.value.expect("only puts are given up"),
                 context: client.session.context(attempt.group).into(),
+                call: client.session.call(attempt.group),
             });
         }
         let next = self.clients[at].change(|client| client.session.handle_timeout());
@@ -224,11 +245,12 @@ impl Cluster {
                 value: late.value.as_bytes(),
             },
             context: &late.context,
+            call: late.call,
         };
         let id = RequestId(u64::from(late.session));
         let replies = self.nodes.request(late.node, id, &request, wall_ns);
         for (_, reply) in &replies {
-            self.accept(late.node, late.key, reply);
+            self.accept(late.node, late.key, late.value, reply);
             self.seen.note(model, A_LATE_PUT_IS_TAKEN);
         }
     }
@@ -245,7 +267,7 @@ impl Cluster {
                 panic!("{reply:?} answers a request that does not wait");
             };
             let step = client.step(model, at).expect("its operation is under way");
-            self.accept(node, step.key, &reply);
+            self.accept(node, step.key, step.value.unwrap_or_default(), &reply);
             if model.apart {
                 self.clients[at].change(|client| client.phase = Phase::Answered(attempt, reply));
             } else {
@@ -255,7 +277,7 @@ impl Cluster {
     }
 
     /// A replica has taken a put, whether or not its client hears of it.
-    fn accept(&mut self, node: NodeId, key: &'static str, reply: &Reply) {
+    fn accept(&mut self, node: NodeId, key: &'static str, value: &'static str, reply: &Reply) {
         let Reply::Put(evidence) = reply else {
             return;
         };
@@ -268,7 +290,8 @@ impl Cluster {
                 Some(dot) => dot,
                 None => {
                     let dot = Dot::new(Origin::from_u32(version.origin), version.time);
-                    self.seen.dot_twice |= !self.versions.insert(dot);
+                    let other = self.versions.insert(dot, value);
+                    self.seen.dot_twice |= other.is_some_and(|other| other != value);
                     return;
                 }
             },
@@ -285,8 +308,9 @@ impl Cluster {
             Reply::Put(_)
             | Reply::Get(..)
             | Reply::Indefinite
-            | Reply::Refused(Refusal::WrongShard | Refusal::NotReady) => {}
-            Reply::Refused(Refusal::NotPrimary | Refusal::TooFewReplicas | Refusal::Rejected) => {
+            | Reply::NotLeader(_)
+            | Reply::Refused(Refusal::WrongShard | Refusal::NotReady | Refusal::Rejected) => {}
+            Reply::Refused(Refusal::NotPrimary | Refusal::TooFewReplicas) => {
                 unreachable!("no store of the zoo says so")
             }
         }
@@ -333,9 +357,11 @@ impl Cluster {
         answer: Option<(NodeId, &Reply)>,
     ) {
         match next {
-            Next::Retry(attempt) => {
+            Next::Retry(attempt) | Next::Pause(attempt) => {
                 self.clients[at].change(|client| client.phase = Phase::Sent(attempt));
-                if !model.apart {
+                // Two replicas that each take the other for the leader would send it to and fro.
+                let is_redirected = matches!(answer, Some((_, Reply::NotLeader(_))));
+                if !model.apart && !is_redirected {
                     self.arrive(model, at, 0);
                 }
             }

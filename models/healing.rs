@@ -18,11 +18,13 @@ use kvs_core::replica::RequestId;
 use kvs_core::values::VectorClock;
 
 use crate::adapter::ClusterModel;
-use crate::nodes::Nodes;
+use crate::nodes::{Nodes, Replies};
 use crate::reply::{Reply, Shown, Witness};
 
 /// Replicas that do not agree after so many rounds of anti-entropy without loss never will.
 const HEALING_ROUNDS_MAX: usize = 8;
+/// After so many messages that one timer or request has brought about, there is no end to them.
+const DELIVERIES_MAX: usize = 1_000;
 
 /// What is there once the replicas were healed.
 #[derive(Debug)]
@@ -106,9 +108,7 @@ fn heal(model: &ClusterModel, mut nodes: Nodes) -> Healed {
             for peer in &spec.peers {
                 for timer in nodes.recurring(spec.node) {
                     nodes.fire(spec.node, timer, &[*peer]);
-                    while let Some(packet) = nodes.in_flight.pop_first() {
-                        nodes.deliver(&packet);
-                    }
+                    deliver_all(&mut nodes);
                 }
             }
         }
@@ -123,6 +123,18 @@ fn heal(model: &ClusterModel, mut nodes: Nodes) -> Healed {
         held,
         reads: reads(model, &mut nodes),
     }
+}
+
+/// Delivers what is in flight and what that brings about, unless there is no end to it.
+fn deliver_all(nodes: &mut Nodes) -> Replies {
+    let mut replies = Replies::new();
+    for _ in 0..DELIVERIES_MAX {
+        let Some(packet) = nodes.in_flight.pop_first() else {
+            break;
+        };
+        replies.extend(nodes.deliver(&packet));
+    }
+    replies
 }
 
 fn agree(model: &ClusterModel, nodes: &Nodes) -> bool {
@@ -147,11 +159,10 @@ fn reads(model: &ClusterModel, nodes: &mut Nodes) -> BTreeMap<(NodeId, &'static 
                 key: key.as_bytes(),
                 operation: Operation::Get,
                 context: &[],
+                call: None,
             };
             let mut replies = nodes.request(*node, RequestId(u64::MAX), &request, 0);
-            while let Some(packet) = nodes.in_flight.pop_first() {
-                replies.extend(nodes.deliver(&packet));
-            }
+            replies.extend(deliver_all(nodes));
             if let [(_, Reply::Get(_, shown))] = replies.as_slice() {
                 reads.insert((*node, key), shown.clone());
             }

@@ -9,6 +9,7 @@ mod action;
 mod adapter;
 mod catalogue;
 mod catches;
+mod chronicle;
 mod client;
 mod cluster;
 mod crashes;
@@ -22,6 +23,7 @@ mod lww;
 mod nodes;
 mod properties;
 mod quorum;
+mod raft;
 mod recording;
 mod regular;
 mod replicated;
@@ -36,7 +38,7 @@ use kvs_core::bug::Bug;
 use stateright::Model;
 
 use crate::catalogue::{Entry, Size};
-use crate::catches::{CATCHES, Catch};
+use crate::catches::{Catch, catches};
 use crate::explore::{Found, explore};
 
 /// The exit status when a property does not hold.
@@ -215,7 +217,7 @@ fn show(found: &Found) {
 }
 
 fn bugs() -> ExitCode {
-    for Catch { bug, model, .. } in CATCHES {
+    for Catch { bug, model, .. } in catches() {
         println!("{bug} {model}");
     }
     ExitCode::SUCCESS
@@ -223,7 +225,7 @@ fn bugs() -> ExitCode {
 
 /// Looks for a bug where it is known to show, and there only.
 fn catch(bug: Bug) -> ExitCode {
-    let Some(catch) = CATCHES.iter().find(|catch| catch.bug == bug) else {
+    let Some(catch) = catches().find(|catch| catch.bug == bug) else {
         eprintln!("error: no model catches `{bug}`; `kvs-models bugs` lists those that are caught");
         return ExitCode::from(BAD_ARGUMENTS);
     };

@@ -256,6 +256,7 @@ mod tests {
             key: b"k",
             operation: Operation::Get,
             context: &[],
+            call: None,
         };
         let replies = after.request(NodeId(0), RequestId(0), &request, 0);
         assert_eq!(replies.len(), 1);

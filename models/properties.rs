@@ -33,6 +33,14 @@ pub(crate) struct Happens {
     pub(crate) happened: fn(&ClusterModel, &Cluster) -> bool,
 }
 
+/// What has to hold in every state of a model beyond what all models must keep: what only one kind
+/// of replica has, which is in that kind's file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keeps {
+    pub(crate) name: &'static str,
+    pub(crate) holds: fn(&ClusterModel, &Cluster) -> bool,
+}
+
 /// A request waits in vain for the replica to catch up with its session.
 pub(crate) const A_REQUEST_IS_REFUSED: &Happens = &Happens {
     name: "a request is refused",
@@ -72,9 +80,11 @@ pub(crate) const A_LATE_PUT_IS_TAKEN: &Happens = &Happens {
     happened: |_, state| state.seen.noted(A_LATE_PUT_IS_TAKEN),
 };
 
-/// The properties of every model, and of those that have to happen the model's own.
+/// The properties of every model, and the model's own.
 pub(crate) fn all(model: &ClusterModel) -> Vec<Property<ClusterModel>> {
     let mut properties = always();
+    let keeps = model.keeps.iter();
+    properties.extend(keeps.map(|it| Property::always(it.name, it.holds)));
     let happens = model.happens.iter();
     properties.extend(happens.map(|it| Property::sometimes(it.name, it.happened)));
     properties.retain(|property| {

@@ -169,7 +169,7 @@ fn register(reply: &Reply) -> RegisterReturn {
     match reply {
         Reply::Put(_) => RegisterReturn::Put,
         Reply::Get(_, shown) => RegisterReturn::Get(shown.first().map(|put| put.value.clone())),
-        Reply::Refused(_) => RegisterReturn::Refused,
+        Reply::Refused(_) | Reply::NotLeader(_) => RegisterReturn::Refused,
         Reply::Indefinite => panic!("its session has ended, and waits no more"),
     }
 }
@@ -184,7 +184,7 @@ fn causal(reply: &Reply) -> CausalReturn<String> {
         Witness::None | Witness::Lww(_) => panic!("a causal store gives dots"),
     };
     match reply {
-        Reply::Refused(_) => CausalReturn::Refused,
+        Reply::Refused(_) | Reply::NotLeader(_) => CausalReturn::Refused,
         Reply::Indefinite => panic!("its session has ended, and waits no more"),
         Reply::Put(evidence) => {
             let (Dot(dot), vector) = put(evidence);
@@ -217,7 +217,7 @@ fn lww(at: Origin, reply: &Reply) -> LwwReturn<String> {
         Witness::None | Witness::Causal(..) => panic!("a last-write-wins store gives versions"),
     };
     match reply {
-        Reply::Refused(_) => LwwReturn::Refused,
+        Reply::Refused(_) | Reply::NotLeader(_) => LwwReturn::Refused,
         Reply::Indefinite => panic!("its session has ended, and waits no more"),
         Reply::Put(evidence) => LwwReturn::Put(at, put(evidence)),
         Reply::Get(_, shown) => {

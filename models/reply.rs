@@ -1,6 +1,6 @@
 //! What a replica answers, owned: a response borrows from the replica, and a state outlives it.
 
-use kvs_core::protocol::{Dot, PutWitness, Refusal, Response, Sibling, Vector, Version};
+use kvs_core::protocol::{Dot, NodeId, PutWitness, Refusal, Response, Sibling, Vector, Version};
 
 /// What a client learns from a response.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -10,6 +10,7 @@ pub(crate) enum Reply {
     Get(Vector, Vec<Shown>),
     Refused(Refusal),
     Indefinite,
+    NotLeader(Option<NodeId>),
 }
 
 /// One value that a get returned.
@@ -66,6 +67,7 @@ impl Reply {
             }
             Response::Refused(refusal) => Self::Refused(*refusal),
             Response::Indefinite => Self::Indefinite,
+            Response::NotLeader { leader } => Self::NotLeader(*leader),
             Response::Mismatch { .. } => unreachable!("the clients of models compare nothing"),
         }
     }
@@ -87,6 +89,7 @@ impl Reply {
             }
             Self::Refused(refusal) => take(&Response::Refused(*refusal)),
             Self::Indefinite => take(&Response::Indefinite),
+            Self::NotLeader(leader) => take(&Response::NotLeader { leader: *leader }),
         }
     }
 }

@@ -10,13 +10,18 @@ use foldhash::quality::FixedState;
 /// The seed is fixed, so that a state hashes the same in every process.
 const HASHER: FixedState = FixedState::with_seed(0x6b76_732d_6d6f_6465);
 
+/// The same in every process for the same value.
+pub(crate) fn hash_of<T: Hash>(value: &T) -> u64 {
+    HASHER.hash_one(value)
+}
+
 /// A value and its hash.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared<T>(Arc<(u64, T)>);
 
 impl<T: Hash> Shared<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self(Arc::new((HASHER.hash_one(&value), value)))
+        Self(Arc::new((hash_of(&value), value)))
     }
 
     /// Changes this copy, and no other.
@@ -26,7 +31,7 @@ impl<T: Hash> Shared<T> {
     {
         let (hash, value) = Arc::make_mut(&mut self.0);
         let result = change(value);
-        *hash = HASHER.hash_one(&*value);
+        *hash = hash_of(value);
         result
     }
 }

@@ -202,6 +202,7 @@ impl Load {
             Response::Put(PutWitness::None | PutWitness::Lww { .. }) => {}
             Response::Refused(refusal) => panic!("a node refused: {refusal:?}"),
             Response::Indefinite => panic!("a node does not know"),
+            Response::NotLeader { .. } => panic!("a node does not lead"),
             Response::Mismatch { .. } => panic!("nothing was compared"),
         }
         let filled = self.load_next == Some(RECORDS);
@@ -232,6 +233,7 @@ impl Load {
             key: &self.key,
             operation: operation(self.mix, &mut self.random),
             context: &self.places[place].context,
+            call: None,
         };
         let id = u32::try_from(place).expect("a small window");
         self.outboxes[node].request(id, &request).expect("short");
@@ -262,6 +264,7 @@ pub(crate) async fn measure_tcp(
             key: &key,
             operation: operation(mix, &mut random),
             context: &[],
+            call: None,
         };
         let id = u32::try_from(place).expect("a small window");
         append_request(out, id, &request).expect("short");

@@ -170,6 +170,7 @@ fn ask(other: &Outbox, number: u32, operation: Operation<'_>) {
         key: &KEY,
         operation,
         context: &[],
+        call: None,
     };
     other.request(number | OF_RELAY, &request).expect("short");
 }

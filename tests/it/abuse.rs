@@ -37,6 +37,7 @@ fn get() -> Request<'static> {
         key: b"key",
         operation: Operation::Get,
         context: &[],
+        call: None,
     }
 }
 

@@ -29,6 +29,7 @@ const fn get(key: &[u8]) -> Request<'_> {
         key,
         operation: Operation::Get,
         context: &[],
+        call: None,
     }
 }
 
@@ -37,6 +38,7 @@ const fn put<'a>(key: &'a [u8], value: &'a [u8]) -> Request<'a> {
         key,
         operation: Operation::Put { value },
         context: &[],
+        call: None,
     }
 }
 

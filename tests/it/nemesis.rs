@@ -142,10 +142,9 @@ fn a_lone_node_that_is_killed_in_memory_is_found_to_have_lost_writes() {
     assert_eq!(record.configuration.durability, "disk");
     assert!(record.nodes[0].commits.unwrap() > 0);
     let nodes = run_directory(results.path()).unwrap().join("nodes");
-    assert!(
-        !nodes.join("n0.redb").exists(),
-        "what was stored is removed"
-    );
+    for stored in ["n0.redb", "n0.0.journal", "n0.1.journal"] {
+        assert!(!nodes.join(stored).exists(), "what was stored is removed");
+    }
 }
 
 #[test]

@@ -185,6 +185,7 @@ impl Cluster {
             key: key.as_bytes(),
             operation,
             context: &context,
+            call: None,
         };
         self.drive(
             number(node),

@@ -65,6 +65,14 @@ const FOUND_WITHIN: &[(Bug, u64)] = &[
     (Bug::ReusedVersion, 600),
     (Bug::EmptyReplicaVotes, 30),
     (Bug::FirstAnswer, 10),
+    (Bug::VoteNotSynced, 150),
+    (Bug::TwoVotes, 10),
+    (Bug::CountsEarlierTerms, 800),
+    (Bug::ReadsBeforeOwnEntry, 10),
+    (Bug::OldHeartbeat, 30),
+    (Bug::WallClockLease, 100),
+    (Bug::SnapshotForgetsCalls, 10),
+    (Bug::TruncatesCommitted, 10),
 ];
 
 #[test]
@@ -75,6 +83,7 @@ fn every_planted_bug_is_found_within_a_stated_number_of_seeds() {
         let lattice = bug.facts().lattice.unwrap_or_default();
         let options = Options {
             bug: Some(bug),
+            at_leader: bug.shows_at_leader(),
             ..Options::new(bug.facts().store.into(), lattice)
         };
         let found = (0..*seeds).find(|seed| {
@@ -102,6 +111,8 @@ fn the_unbroken_store_raises_no_alarm() {
             "quorum",
             "sharded(2, quorum(5))",
             "sloppy",
+            "raft",
+            "raft(5, reads = log)",
         ]
         .map(|arch| (arch, Lattice::Causal)),
     );

@@ -96,5 +96,8 @@ fn a_toy_is_known_where_the_architecture_has_it_added_and_nowhere_else() {
         );
     }
     let everywhere = knowing(&["ReplicaKind::Local"]);
-    assert!(everywhere.contains("models/recording.rs"), "the control");
+    assert!(
+        everywhere.contains("crates/core/src/replica/spec.rs"),
+        "the control"
+    );
 }

@@ -25,6 +25,7 @@ const GET: Request<'static> = Request {
     key: b"k",
     operation: Operation::Get,
     context: &[],
+    call: None,
 };
 
 /// A node that answers every get with one value of `value_bytes` bytes and every put with its
@@ -134,6 +135,7 @@ fn a_client_asks_and_is_answered_on_one_connection() {
             key: b"k",
             operation: Operation::Put { value: b"v" },
             context: &context,
+            call: None,
         };
         let (got, put) = tokio::join!(caller.call(&GET), caller.call(&put));
         let OwnedResponse::Get { siblings, .. } = got.unwrap() else {

@@ -261,6 +261,8 @@ mod tests {
             "sharded_quorum",
             "sloppy",
             "sharded_sloppy",
+            "raft",
+            "sharded_raft",
         ];
         assert_eq!(names(&[]), zoo);
         assert_eq!(names(&[Architecture::local()]), ["local"]);

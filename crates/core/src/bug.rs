@@ -12,6 +12,8 @@ pub use facts::{Composition, Facts, Trigger};
 
 use serde::{Deserialize, Serialize};
 
+use crate::server::Architecture;
+
 /// One known mistake that a store can be built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -67,11 +69,28 @@ pub enum Bug {
     FirstAnswer,
     /// Sloppy: a spare forgets a hint before it hands it over.
     HintExpires,
+    /// Raft: a replica does not keep whom it has voted for.
+    VoteNotSynced,
+    /// Raft: a replica votes twice in a term.
+    TwoVotes,
+    /// Raft: a leader commits an entry of an earlier term once a majority has it.
+    CountsEarlierTerms,
+    /// Raft: a leader answers gets before it has committed an entry of its term.
+    ReadsBeforeOwnEntry,
+    /// Raft: a leader takes an answer from before a get for one to the question whether it leads.
+    OldHeartbeat,
+    /// Raft: a leader answers gets without a question while its wall clock says that nobody else can
+    /// lead yet.
+    WallClockLease,
+    /// Raft: the state that takes the place of entries lacks the sessions' last calls.
+    SnapshotForgetsCalls,
+    /// Raft: a replica cuts its log off behind the entries of a message that comes late.
+    TruncatesCommitted,
 }
 
 impl Bug {
     /// Every planted bug, in the order in which they are declared.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 31] = [
         Self::OverwritingMerge,
         Self::DeliveryBeforeDependencies,
         Self::ForgottenContext,
@@ -95,6 +114,14 @@ impl Bug {
         Self::EmptyReplicaVotes,
         Self::FirstAnswer,
         Self::HintExpires,
+        Self::VoteNotSynced,
+        Self::TwoVotes,
+        Self::CountsEarlierTerms,
+        Self::ReadsBeforeOwnEntry,
+        Self::OldHeartbeat,
+        Self::WallClockLease,
+        Self::SnapshotForgetsCalls,
+        Self::TruncatesCommitted,
     ];
 
     /// The bug of this name, as `--bug` takes it.
@@ -107,6 +134,15 @@ impl Bug {
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.facts().name
+    }
+
+    /// Whether it shows where faults meet the node that leads rather than any.
+    #[must_use]
+    pub fn shows_at_leader(self) -> bool {
+        let facts = self.facts();
+        let architecture = Architecture::from(facts.store);
+        architecture.kind().facts().has_leader()
+            && matches!(facts.provoked_by, Some(Trigger::Cut | Trigger::ClockSkew))
     }
 
     /// What is known of it.

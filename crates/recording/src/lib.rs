@@ -165,6 +165,7 @@ impl RowMaker {
             | Some(
                 Response::Refused(_)
                 | Response::Indefinite
+                | Response::NotLeader { .. }
                 | Response::Put(PutWitness::None)
                 | Response::Mismatch { found: None },
             ) => Held::Nothing,
@@ -308,6 +309,7 @@ mod tests {
             node: NodeId(0),
             incarnation: 0,
             group: GroupId(0),
+            pauses: false,
         };
         let response = Response::Get {
             vector: &[],
@@ -346,6 +348,7 @@ mod tests {
                 expected: Some(value(7)),
                 new: value(history::value_id(1, 4)),
             },
+            pauses: false,
             key: 0,
             index: 4,
             intended_ns: 0,

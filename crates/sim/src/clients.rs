@@ -5,7 +5,7 @@ use kvs_core::drive::{
     Ask, Due, EndedOperation, EndedStep, LaneSettings, Ledger, Order, Pacer, StepKind, Steps,
     Supply,
 };
-use kvs_core::protocol::{NodeId, Refusal, Request, Response, Vector};
+use kvs_core::protocol::{Call, NodeId, Refusal, Request, Response, Vector};
 use kvs_core::server::ServerPorts;
 use kvs_core::session::{Outcome, Trouble};
 use kvs_load::workload::{Generator, LoadSteps};
@@ -30,6 +30,7 @@ pub(super) struct Sent {
     /// What is asked.
     pub(super) ask: Ask,
     pub(super) context: Vector,
+    pub(super) call: Option<Call>,
 }
 
 impl Sent {
@@ -42,6 +43,7 @@ impl Sent {
             key: self.key,
             ask: self.ask,
             context: &self.context,
+            call: self.call,
         };
         order.with(value, handle)
     }

@@ -41,6 +41,7 @@ impl Wire for Roads<'_> {
             key: order.key,
             ask: order.ask,
             context: order.context.into(),
+            call: order.call,
         };
         self.counters.requests += 1;
         self.counters.request_bytes += order.with(self.value, request_bytes) as u64;

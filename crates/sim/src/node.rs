@@ -135,6 +135,19 @@ impl Node {
         }
     }
 
+    /// Fires every timer that it sets again for ever, as if its time had come.
+    pub(super) fn fire_recurring(&mut self, now_ns: u64, out: &mut Outbox) {
+        let running: Vec<(Timer, u64)> = self
+            .timers
+            .iter()
+            .map(|(timer, at)| (*timer, *at))
+            .collect();
+        for (timer, setting) in running.into_iter().filter(|(timer, _)| timer.recurs()) {
+            self.fire(timer, setting, now_ns, out);
+            self.set_timer(timer);
+        }
+    }
+
     /// Fires a timer with the peers that are drawn for it, unless it was set again since.
     pub(super) fn fire(&mut self, timer: Timer, setting: u64, now_ns: u64, out: &mut Outbox) {
         if self.timers.get(&timer) != Some(&setting) {

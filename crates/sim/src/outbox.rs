@@ -76,6 +76,7 @@ enum Kind {
     Get,
     Refused(Refusal),
     Indefinite,
+    NotLeader(Option<NodeId>),
     /// Whether it tells what was found.
     Mismatch(bool),
     #[default]
@@ -106,6 +107,7 @@ impl Reply {
             Response::Put(witness) => Kind::Put(self.keep_witness(witness)),
             Response::Refused(refusal) => Kind::Refused(*refusal),
             Response::Indefinite => Kind::Indefinite,
+            Response::NotLeader { leader } => Kind::NotLeader(*leader),
             Response::Get { vector, siblings } => {
                 self.vector.extend_from_slice(vector);
                 self.keep_siblings(siblings);
@@ -147,6 +149,7 @@ impl Reply {
             Kind::Put(witness) => handle(&Response::Put(self.witness(witness, &mut 0))),
             Kind::Refused(refusal) => handle(&Response::Refused(refusal)),
             Kind::Indefinite => handle(&Response::Indefinite),
+            Kind::NotLeader(leader) => handle(&Response::NotLeader { leader }),
             Kind::Get => handle(&Response::Get {
                 vector: &self.vector,
                 siblings: &self.siblings(),

@@ -254,6 +254,7 @@ impl Plan {
         plan.draw_faults(&mut draw);
         plan.syncs = syncs(&mut draw);
         plan.apply(options);
+        kinds::fit(&mut plan, round_trip_ns);
         plan
     }
 

@@ -1,5 +1,6 @@
 //! The final reads: each replica is asked for every key that it has, by a lane that is pinned to
-//! it, and answers at once, also where it asks others first.
+//! it, and answers at once, also where it asks others first. What was on its way before is lost: where
+//! a replica waits for it, timers fire.
 
 use std::collections::VecDeque;
 
@@ -14,8 +15,10 @@ use super::world::World;
 
 /// How long a final read takes.
 const FINAL_READ_NS: u64 = 1_000;
-/// The name of a final read, which no slot has.
-const FINAL_REQUEST: RequestId = RequestId(u64::MAX);
+/// The name of the first final read: names go on above those of slots.
+const FINAL_REQUESTS: u64 = 1 << 32;
+/// How often timers fire for one final read, at most.
+const ROUNDS_MAX: usize = 4;
 
 /// The way to the nodes when nothing else happens: a request is handled as it is sent.
 struct AtOnce<'a> {
@@ -25,13 +28,34 @@ struct AtOnce<'a> {
     now_ns: u64,
     /// Which request was the last, as lanes name them.
     asked: u32,
+    /// The same, as its replica knows it.
+    request: RequestId,
 }
 
 impl AtOnce<'_> {
     /// The answer to the last request; none when its replica has deferred it.
     fn answer(&mut self) -> Option<Reply> {
-        let (_, slot) = self.outbox.replies.pop()?;
-        Some(std::mem::take(self.outbox.slots.at(slot)))
+        for _ in 0..ROUNDS_MAX {
+            if let Some(reply) = self.take_answer() {
+                return Some(reply);
+            }
+            for node in 0..self.nodes.len() {
+                self.nodes[node].fire_recurring(self.now_ns, self.outbox);
+                self.deliver(self.nodes[node].spec.node);
+            }
+        }
+        self.take_answer()
+    }
+
+    fn take_answer(&mut self) -> Option<Reply> {
+        let mut answer = None;
+        while let Some((request, slot)) = self.outbox.replies.pop() {
+            let reply = std::mem::take(self.outbox.slots.at(slot));
+            if request == self.request {
+                answer = Some(reply);
+            }
+        }
+        answer
     }
 
     /// Lets arrive at once what a node has sent, and what follows from it.
@@ -60,7 +84,7 @@ impl Wire for AtOnce<'_> {
         let incarnation = asked.spec.incarnation;
         let (replica, outbox) = (&mut asked.replica, &mut *self.outbox);
         order.with(self.value, |request| {
-            replica.handle_request(FINAL_REQUEST, request, &input, outbox);
+            replica.handle_request(self.request, request, &input, outbox);
         });
         self.deliver(node);
         drive::Sent::To { incarnation }
@@ -119,6 +143,7 @@ impl World<'_> {
                 value: &mut self.value,
                 now_ns,
                 asked: 0,
+                request: RequestId(FINAL_REQUESTS + now_ns),
             },
             record: &mut self.clients.book,
             steps: &mut Unmeasured,

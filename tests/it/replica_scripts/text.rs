@@ -26,6 +26,7 @@ impl Effects for Recorder {
             }
             Response::Refused(refusal) => format!("refused {refusal:?}"),
             Response::Indefinite => "indefinite".to_owned(),
+            Response::NotLeader { leader } => format!("not leader, {leader:?}"),
             Response::Mismatch { found } => {
                 let found = found.map_or(0, <[_]>::len);
                 format!("mismatch, found {found}")
@@ -50,7 +51,7 @@ pub(super) fn timer_name(timer: Timer) -> &'static str {
         Timer::Gossip(GossipTimer::Rumour) => "rumour",
         Timer::Gossip(GossipTimer::AntiEntropy) => "anti-entropy",
         Timer::Gossip(GossipTimer::Deferral) => "deferral",
-        Timer::Quorum(_) => panic!("no script is of a quorum"),
+        Timer::Quorum(_) | Timer::Raft(_) => panic!("no script is of one"),
     }
 }
 

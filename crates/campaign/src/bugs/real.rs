@@ -60,7 +60,15 @@ const fn workload(bug: Bug) -> &'static str {
         | Bug::SharedVersion
         | Bug::ReusedVersion
         | Bug::EmptyReplicaVotes
-        | Bug::FirstAnswer => "contended",
+        | Bug::FirstAnswer
+        | Bug::VoteNotSynced
+        | Bug::TwoVotes
+        | Bug::CountsEarlierTerms
+        | Bug::ReadsBeforeOwnEntry
+        | Bug::OldHeartbeat
+        | Bug::WallClockLease
+        | Bug::SnapshotForgetsCalls
+        | Bug::TruncatesCommitted => "contended",
     }
 }
 
@@ -116,7 +124,15 @@ fn provoked(bug: Bug, config: Config) -> Config {
         | Bug::SharedVersion
         | Bug::ReusedVersion
         | Bug::EmptyReplicaVotes
-        | Bug::FirstAnswer => config,
+        | Bug::FirstAnswer
+        | Bug::VoteNotSynced
+        | Bug::TwoVotes
+        | Bug::CountsEarlierTerms
+        | Bug::ReadsBeforeOwnEntry
+        | Bug::OldHeartbeat
+        | Bug::WallClockLease
+        | Bug::SnapshotForgetsCalls
+        | Bug::TruncatesCommitted => config,
     }
 }
 

@@ -53,7 +53,10 @@ impl Target {
         match view {
             View::Model => None,
             View::Sim => {
-                let options = Options::new(facts.store.into(), facts.lattice.unwrap_or_default());
+                let mut options =
+                    Options::new(facts.store.into(), facts.lattice.unwrap_or_default());
+                // Cuts that meet whoever leads are what brings out a mistake of one that led.
+                options.at_leader = bug.shows_at_leader();
                 Some(Self::Sim(Box::new(options), None))
             }
             View::Real => Some(Self::Real(Box::new(real::unbroken(bug)))),

@@ -77,8 +77,11 @@ const QUORUM: Composition = Composition("quorum(3)");
 /// The same, with one node that stands in for others.
 const SLOPPY: Composition = Composition("sloppy(3, spares = 1)");
 
+/// As few replicas as elect a leader without one of them.
+const RAFT: Composition = Composition("raft(3)");
+
 /// One row a bug, in the order of `Bug::ALL`.
-pub(super) const TABLE: [Facts; 23] = [
+pub(super) const TABLE: [Facts; 31] = [
     Facts {
         name: "overwriting-merge",
         describe: "A replica takes whatever update arrives, even one that is older than \
@@ -342,5 +345,93 @@ pub(super) const TABLE: [Facts; 23] = [
         model: true,
         sim: false,
         real: true,
+    },
+    Facts {
+        name: "vote-not-synced",
+        describe: "A replica does not keep whom it has voted for, and votes again after a crash.",
+        promise: "linearizable",
+        store: RAFT,
+        lattice: None,
+        provoked_by: Some(Trigger::CrashBeforeSync),
+        model: true,
+        sim: true,
+        real: false,
+    },
+    Facts {
+        name: "two-votes",
+        describe: "A replica votes for everybody who asks in a term.",
+        promise: "linearizable",
+        store: RAFT,
+        lattice: None,
+        provoked_by: None,
+        model: true,
+        sim: true,
+        real: false,
+    },
+    Facts {
+        name: "counts-earlier-terms",
+        describe: "A leader commits an entry of an earlier term once a majority has it.",
+        promise: "linearizable",
+        store: RAFT,
+        lattice: None,
+        provoked_by: Some(Trigger::Cut),
+        model: true,
+        sim: true,
+        real: false,
+    },
+    Facts {
+        name: "reads-before-own-entry",
+        describe: "A leader answers gets before it has committed an entry of its term.",
+        promise: "linearizable",
+        store: RAFT,
+        lattice: None,
+        provoked_by: Some(Trigger::Cut),
+        model: true,
+        sim: true,
+        real: false,
+    },
+    Facts {
+        name: "old-heartbeat",
+        describe: "A leader answers gets if a majority has ever followed it in its term.",
+        promise: "linearizable",
+        store: RAFT,
+        lattice: None,
+        provoked_by: Some(Trigger::Cut),
+        model: true,
+        sim: true,
+        real: false,
+    },
+    Facts {
+        name: "wall-clock-lease",
+        describe: "A leader answers gets while its wall clock says that nobody else can lead yet.",
+        promise: "linearizable",
+        store: RAFT,
+        lattice: None,
+        provoked_by: Some(Trigger::ClockSkew),
+        model: true,
+        sim: true,
+        real: false,
+    },
+    Facts {
+        name: "snapshot-forgets-calls",
+        describe: "The state that takes the place of entries lacks the sessions' last calls.",
+        promise: "linearizable",
+        store: RAFT,
+        lattice: None,
+        provoked_by: Some(Trigger::Cut),
+        model: true,
+        sim: true,
+        real: false,
+    },
+    Facts {
+        name: "truncates-committed",
+        describe: "A replica cuts its log off behind the entries of a message that comes late.",
+        promise: "linearizable",
+        store: RAFT,
+        lattice: None,
+        provoked_by: Some(Trigger::Repetition),
+        model: true,
+        sim: true,
+        real: false,
     },
 ];

@@ -129,6 +129,8 @@ pub struct InFlight {
     pub incarnation: u16,
     /// The replica group of the key.
     pub group: GroupId,
+    /// Whether it was not sent, and is to be after a while.
+    pub pauses: bool,
 }
 
 /// An operation that is over.

@@ -1,7 +1,7 @@
 //! Requests as plain data.
 
 use super::{key_name, payload};
-use crate::protocol::{Dot, Operation, Request, Response};
+use crate::protocol::{Call, Dot, Operation, Request, Response};
 use crate::session::Access;
 
 /// A request as plain data: whoever sends it makes the bytes, when it needs them.
@@ -17,6 +17,8 @@ pub struct Order<'a> {
     pub ask: Ask,
     /// What the session has seen.
     pub context: &'a [Dot],
+    /// Which operation of which session it is, where it may be sent again.
+    pub call: Option<Call>,
 }
 
 /// What is asked of a key.
@@ -114,6 +116,7 @@ impl Order<'_> {
             key: &key_name(self.key),
             operation,
             context: self.context,
+            call: self.call,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GossipBody, GossipBodyKind, QuorumBody, QuorumBodyKind};
+use super::{GossipBody, GossipBodyKind, QuorumBody, QuorumBodyKind, RaftBody, RaftBodyKind};
 
 /// How many bytes of records one message carries at most, unless one record alone is larger.
 pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
@@ -25,6 +25,8 @@ pub enum Body {
     Gossip(GossipBody),
     /// Of a replica of a quorum.
     Quorum(QuorumBody),
+    /// Of a replica of a Raft group.
+    Raft(RaftBody),
 }
 
 /// A kind of message.
@@ -34,6 +36,8 @@ pub enum BodyKind {
     Gossip(GossipBodyKind),
     /// Of a replica of a quorum.
     Quorum(QuorumBodyKind),
+    /// Of a replica of a Raft group.
+    Raft(RaftBodyKind),
 }
 
 impl Body {
@@ -43,6 +47,7 @@ impl Body {
         match self {
             Self::Gossip(body) => BodyKind::Gossip(body.kind()),
             Self::Quorum(body) => BodyKind::Quorum(body.kind()),
+            Self::Raft(body) => BodyKind::Raft(body.kind()),
         }
     }
 
@@ -52,6 +57,7 @@ impl Body {
         match self {
             Self::Gossip(body) => body.updates().len(),
             Self::Quorum(body) => body.updates().len(),
+            Self::Raft(body) => body.puts(),
         }
     }
 }
@@ -63,6 +69,7 @@ impl BodyKind {
         match self {
             Self::Gossip(kind) => kind.name(),
             Self::Quorum(kind) => kind.name(),
+            Self::Raft(kind) => kind.name(),
         }
     }
 }
@@ -73,6 +80,7 @@ impl fmt::Debug for Body {
         match self {
             Self::Gossip(body) => body.fmt(f),
             Self::Quorum(body) => body.fmt(f),
+            Self::Raft(body) => body.fmt(f),
         }
     }
 }
@@ -82,6 +90,7 @@ impl fmt::Debug for BodyKind {
         match self {
             Self::Gossip(kind) => kind.fmt(f),
             Self::Quorum(kind) => kind.fmt(f),
+            Self::Raft(kind) => kind.fmt(f),
         }
     }
 }

@@ -6,12 +6,16 @@
 mod gossip;
 mod message;
 mod quorum;
+mod raft;
 mod record;
 mod size;
 
 pub use gossip::{End, GossipBody, GossipBodyKind, Update};
 pub use message::{Body, BodyKind, Message, PAYLOAD_BYTES_MAX};
 pub use quorum::{Pull, QuorumBody, QuorumBodyKind, QuorumWords};
+pub use raft::{
+    Command, Expected, LastCall, LogEntry, Position, RaftBody, RaftBodyKind, RaftWords, StateItem,
+};
 pub use record::{MalformedRecord, Record};
 pub use size::{message_bytes, request_bytes, response_bytes};
 
@@ -45,7 +49,7 @@ pub struct GroupId(pub u16);
 
 /// One life of one replica: a replica that lost its state comes back under the next incarnation,
 /// so that no dot is ever used twice.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Origin(u32);
 
@@ -188,6 +192,22 @@ pub struct Request<'a> {
     pub operation: Operation<'a>,
     /// What the session has seen in this key's replica group; empty under `lww` and `local`.
     pub context: &'a [Dot],
+    /// Which operation of which session it is, where it may be sent again.
+    pub call: Option<Call>,
+}
+
+/// Which operation of which session a request is, so that one that is sent again happens once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Call {
+    /// The session, unique in the run.
+    pub session: u32,
+    /// The index of the operation in the session.
+    pub operation: u32,
+    /// Where the store put the last operation of the session in this group, as far as the session
+    /// knows; 0 when there is none.
+    pub previous: u64,
+    /// Whether it was sent before.
+    pub again: bool,
 }
 
 /// The kinds of operation.
@@ -265,6 +285,11 @@ pub enum Response<'a> {
     /// The operation may have taken effect, may yet, or never: too few replicas have answered. A
     /// get has none.
     Indefinite,
+    /// Another node leads, and takes the operation; here it had no effect.
+    NotLeader {
+        /// The node, if the one that answers knows.
+        leader: Option<NodeId>,
+    },
     /// The compare-and-set found something else than it expected, and had no effect.
     Mismatch {
         /// What it found, where the store tells: no value where the key is not there.

@@ -16,6 +16,10 @@ const VALUE_LENGTH_BYTES: usize = 4;
 
 /// Whether something is there.
 const PRESENCE_BYTES: usize = 1;
+/// Which node leads.
+const LEADER_BYTES: usize = PRESENCE_BYTES + 2;
+/// Which operation of which session a request is.
+const CALL_BYTES: usize = 4 + 4 + 8 + PRESENCE_BYTES;
 
 /// Bytes of a request's frame.
 #[must_use]
@@ -32,7 +36,11 @@ pub const fn request_bytes(request: &Request<'_>) -> usize {
         }
     };
     let context = size_of_val(request.context);
-    FRAME_PREFIX_BYTES + REQUEST_HEADER_BYTES + request.key.len() + context + value
+    let call = match request.call {
+        Some(_) => CALL_BYTES,
+        None => 0,
+    };
+    FRAME_PREFIX_BYTES + REQUEST_HEADER_BYTES + call + request.key.len() + context + value
 }
 
 /// Bytes of a response's frame.
@@ -43,6 +51,7 @@ pub fn response_bytes(response: &Response<'_>) -> usize {
         Response::Get { vector, siblings } => vector_bytes(vector) + siblings_bytes(siblings),
         Response::Refused(_) => 1,
         Response::Indefinite => 0,
+        Response::NotLeader { .. } => LEADER_BYTES,
         Response::Mismatch { found } => PRESENCE_BYTES + found.map_or(0, siblings_bytes),
     };
     FRAME_PREFIX_BYTES + RESPONSE_HEADER_BYTES + body

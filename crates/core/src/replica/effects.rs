@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GossipChange, GossipChangeKind, GossipTimer, QuorumTimer, Settings};
+use super::{
+    GossipChange, GossipChangeKind, GossipTimer, QuorumTimer, RaftChange, RaftChangeKind,
+    RaftTimer, Settings,
+};
 use crate::protocol::{Dot, Message, NodeId, Response};
 
 /// A request that waits for its answer, as its host named it.
@@ -22,6 +25,8 @@ pub enum Timer {
     Gossip(GossipTimer),
     /// Of a replica of a quorum.
     Quorum(QuorumTimer),
+    /// Of a replica of a Raft group.
+    Raft(RaftTimer),
 }
 
 impl Timer {
@@ -32,6 +37,7 @@ impl Timer {
         match self {
             Self::Gossip(timer) => timer.peers_used(&settings.gossip),
             Self::Quorum(timer) => timer.peers_used(),
+            Self::Raft(_) => 0,
         }
     }
 
@@ -41,6 +47,7 @@ impl Timer {
         match self {
             Self::Gossip(timer) => timer.recurs(),
             Self::Quorum(timer) => timer.recurs(),
+            Self::Raft(timer) => timer.recurs(),
         }
     }
 
@@ -50,6 +57,7 @@ impl Timer {
         match self {
             Self::Gossip(timer) => timer.action(),
             Self::Quorum(timer) => timer.action(),
+            Self::Raft(timer) => timer.action(),
         }
     }
 }
@@ -60,6 +68,7 @@ impl fmt::Debug for Timer {
         match self {
             Self::Gossip(timer) => timer.fmt(f),
             Self::Quorum(timer) => timer.fmt(f),
+            Self::Raft(timer) => timer.fmt(f),
         }
     }
 }
@@ -85,7 +94,8 @@ pub enum Persist<'a> {
         #[serde(borrow)]
         bytes: Cow<'a, [u8]>,
     },
-    /// An entry of the log, as [`Write::Append`] gave it. No replica persists one: hosts that keep
+    /// An entry of the log, as [`Write::Append`] gave it, or a line of the journal, as
+    /// [`Write::Line`] did. No replica persists one: hosts that keep
     /// keys hand them back.
     Entry {
         /// The entry.
@@ -94,13 +104,18 @@ pub enum Persist<'a> {
     },
     /// A change of a replica that gossips.
     Gossip(#[serde(borrow)] GossipChange<'a>),
+    /// A change of a replica of a Raft group.
+    Raft(#[serde(borrow)] RaftChange<'a>),
 }
 
-/// What a change means to a host that keeps keys, notes and a log rather than changes.
+/// What a change means to a host that keeps keys, notes, a log and a journal rather than changes.
 ///
-/// Such a host hands back first the notes, then the records, then the entries of its log in their
-/// order. It may forget the first entries of the log in exchange for a note that the replica made
-/// when they were there: see [`super::Replica::summary`].
+/// Such a host hands back first the notes, then the records, then the entries of its log and the
+/// lines of its journal in their order. It may forget the first entries of the log in exchange for a
+/// note that the replica made when they were there: see [`super::Replica::summary`].
+///
+/// A log goes with the keys, whose changes it tells. A journal is what comes before any change of a
+/// key: its lines are durable by themselves, so that a host may keep it in a file of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write<'a> {
     /// The replica has something else of this key: [`super::Replica::kept`] says what.
@@ -121,6 +136,11 @@ pub enum Write<'a> {
     Append(Vec<u8>),
     /// All entries of the log are out of date: [`super::Replica::summary`] takes their place.
     Restart,
+    /// The journal has one more line.
+    Line(Vec<u8>),
+    /// All lines of the journal are out of date: [`super::Replica::journal`] takes their place once
+    /// the keys, and the note that [`super::Replica::summary`] has, are durable.
+    Rewrite,
 }
 
 /// A kind of change that is kept.
@@ -134,6 +154,8 @@ pub enum PersistKind {
     Entry,
     /// [`Persist::Gossip`].
     Gossip(GossipChangeKind),
+    /// [`Persist::Raft`].
+    Raft(RaftChangeKind),
 }
 
 impl Persist<'_> {
@@ -145,6 +167,7 @@ impl Persist<'_> {
             Self::Note { slot, .. } => PersistKind::Note(*slot),
             Self::Entry { .. } => PersistKind::Entry,
             Self::Gossip(change) => PersistKind::Gossip(change.kind()),
+            Self::Raft(change) => PersistKind::Raft(change.kind()),
         }
     }
 
@@ -153,7 +176,7 @@ impl Persist<'_> {
     pub fn applied(&self) -> Option<Dot> {
         match self {
             Self::Gossip(change) => change.applied(),
-            Self::Record { .. } | Self::Note { .. } | Self::Entry { .. } => None,
+            Self::Record { .. } | Self::Note { .. } | Self::Entry { .. } | Self::Raft(_) => None,
         }
     }
 
@@ -167,6 +190,7 @@ impl Persist<'_> {
             Self::Note { slot, bytes } => write(Write::Note { slot: *slot, bytes }),
             Self::Entry { bytes } => write(Write::Append(bytes.to_vec())),
             Self::Gossip(change) => change.writes(write),
+            Self::Raft(change) => change.writes(write),
         }
     }
 }
@@ -178,6 +202,7 @@ impl fmt::Debug for PersistKind {
             Self::Note(slot) => write!(f, "Note({slot})"),
             Self::Entry => f.write_str("Entry"),
             Self::Gossip(kind) => kind.fmt(f),
+            Self::Raft(kind) => kind.fmt(f),
         }
     }
 }

@@ -76,7 +76,10 @@ impl Local {
     pub(super) fn restore(&mut self, change: &Persist<'_>) {
         match change {
             Persist::Record { key, value } => self.put(key, value),
-            Persist::Note { .. } | Persist::Entry { .. } | Persist::Gossip(_) => {
+            Persist::Note { .. }
+            | Persist::Entry { .. }
+            | Persist::Gossip(_)
+            | Persist::Raft(_) => {
                 panic!("an unreplicated replica persists records")
             }
         }

@@ -12,6 +12,7 @@ mod effects;
 mod gossip;
 mod local;
 mod quorum;
+mod raft;
 mod shard;
 mod spec;
 mod status;
@@ -28,6 +29,9 @@ pub use gossip::{
 };
 pub use local::Local;
 pub use quorum::{Quorum, QuorumRule, QuorumSettings, QuorumStatus, QuorumTimer};
+pub use raft::{
+    Raft, RaftChange, RaftChangeKind, RaftRule, RaftSettings, RaftStatus, RaftTimer, Reads,
+};
 pub use shard::{ShardStep, shard_of};
 pub use spec::{Draws, ReplicaKind, ReplicaSpec, Settings};
 pub use status::{Buffer, Counters, KindStatus, Status};
@@ -51,6 +55,8 @@ pub enum Replica {
     Lww(Gossip<LwwWrapper<Vec<u8>>>),
     /// A replica of a quorum.
     Quorum(Quorum),
+    /// A replica of a Raft group.
+    Raft(Box<Raft>),
     /// The toy.
     #[cfg(test)]
     Echo(toy::Echo),
@@ -64,6 +70,7 @@ macro_rules! each {
             Self::Causal($inner) => $call,
             Self::Lww($inner) => $call,
             Self::Quorum($inner) => $call,
+            Self::Raft($inner) => $call,
             #[cfg(test)]
             Self::Echo($inner) => $call,
         }
@@ -79,6 +86,7 @@ impl Replica {
             ReplicaKind::Replicated(Lattice::Causal) => Self::Causal(Gossip::new(spec)),
             ReplicaKind::Replicated(Lattice::Lww) => Self::Lww(Gossip::new(spec)),
             ReplicaKind::Quorum(rule) => Self::Quorum(Quorum::new(spec, rule)),
+            ReplicaKind::Raft(rule) => Self::Raft(Box::new(Raft::new(spec, rule))),
             #[cfg(test)]
             ReplicaKind::Echo => Self::Echo(toy::Echo::new(spec)),
         }
@@ -91,6 +99,7 @@ impl Replica {
             Self::Causal(gossip) => gossip.start(out),
             Self::Lww(gossip) => gossip.start(out),
             Self::Quorum(quorum) => quorum.start(out),
+            Self::Raft(raft) => raft.start(out),
             #[cfg(test)]
             Self::Echo(_) => {}
         }
@@ -107,6 +116,7 @@ impl Replica {
             Self::Causal(gossip) => gossip.recover(),
             Self::Lww(gossip) => gossip.recover(),
             Self::Quorum(quorum) => quorum.recover(),
+            Self::Raft(raft) => raft.recover(),
             #[cfg(test)]
             Self::Echo(_) => {}
         }
@@ -155,8 +165,20 @@ impl Replica {
             Some(gossip.summary())
         } else if let Self::Lww(gossip) = self {
             Some(gossip.summary())
+        } else if let Self::Raft(raft) = self {
+            Some(raft.summary())
         } else {
             None
+        }
+    }
+
+    /// The lines that take the place of a journal ([`Write::Rewrite`]); none where there is none.
+    #[must_use]
+    pub fn journal(&self) -> Vec<Vec<u8>> {
+        if let Self::Raft(raft) = self {
+            raft.journal()
+        } else {
+            Vec::new()
         }
     }
 
@@ -192,8 +214,13 @@ impl Replica {
             (Self::Quorum(quorum), Body::Quorum(body)) => {
                 quorum.handle_message(from, incarnation, body, out);
             }
+            (Self::Raft(raft), Body::Raft(body)) => {
+                raft.handle_message(from, incarnation, body, input, out);
+            }
             // Its words are another kind's.
-            (replica, Body::Gossip(_) | Body::Quorum(_)) => replica.ignore_message(),
+            (replica, Body::Gossip(_) | Body::Quorum(_) | Body::Raft(_)) => {
+                replica.ignore_message();
+            }
         }
     }
 
@@ -203,8 +230,9 @@ impl Replica {
             (Self::Causal(gossip), Timer::Gossip(timer)) => gossip.handle_timer(timer, input, out),
             (Self::Lww(gossip), Timer::Gossip(timer)) => gossip.handle_timer(timer, input, out),
             (Self::Quorum(quorum), Timer::Quorum(timer)) => quorum.handle_timer(timer, input, out),
+            (Self::Raft(raft), Timer::Raft(timer)) => raft.handle_timer(timer, input, out),
             // It sets no such timer.
-            (_, Timer::Gossip(_) | Timer::Quorum(_)) => {}
+            (_, Timer::Gossip(_) | Timer::Quorum(_) | Timer::Raft(_)) => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::shard::ShardStep;
-use super::{GossipSettings, QuorumRule, QuorumSettings};
+use super::{GossipSettings, QuorumRule, QuorumSettings, RaftRule, RaftSettings};
 use crate::bug::Bug;
 use crate::protocol::{GroupId, Lattice, NodeId};
 
@@ -17,6 +17,8 @@ pub enum ReplicaKind {
     Replicated(Lattice),
     /// One of a quorum.
     Quorum(QuorumRule),
+    /// One of a Raft group.
+    Raft(RaftRule),
     /// The toy.
     #[cfg(test)]
     Echo,
@@ -57,6 +59,8 @@ pub struct Settings {
     pub gossip: GossipSettings,
     /// Of a replica of a quorum.
     pub quorum: QuorumSettings,
+    /// Of a replica of a Raft group.
+    pub raft: RaftSettings,
 }
 
 /// What a host draws for a replica's inputs.
@@ -90,6 +94,10 @@ impl ReplicaSpec {
                 peers: 1,
                 random: true,
             },
+            ReplicaKind::Raft(_) => Draws {
+                peers: 0,
+                random: true,
+            },
         }
     }
 
@@ -103,6 +111,7 @@ impl ReplicaSpec {
             ReplicaKind::Echo => 0,
             ReplicaKind::Replicated(_) => self.settings.gossip.anti_entropy_ms,
             ReplicaKind::Quorum(_) => self.settings.quorum.anti_entropy_ms,
+            ReplicaKind::Raft(_) => self.settings.raft.tick_ms,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use super::{GossipStatus, QuorumStatus, Settings};
+use super::{GossipStatus, QuorumStatus, RaftStatus, Settings};
 use crate::protocol::Dot;
 
 /// A replica's state in numbers.
@@ -38,6 +38,8 @@ pub enum KindStatus {
     Gossip(GossipStatus),
     /// Of a replica of a quorum.
     Quorum(QuorumStatus),
+    /// Of a replica of a Raft group.
+    Raft(RaftStatus),
 }
 
 /// Something of a replica that has a bound.
@@ -70,8 +72,15 @@ impl Status {
         let alike = match (&self.kind, &other.kind) {
             (KindStatus::Local, KindStatus::Local)
             | (KindStatus::Quorum(_), KindStatus::Quorum(_)) => true,
+            (KindStatus::Raft(one), KindStatus::Raft(other)) => one.applied == other.applied,
             (KindStatus::Gossip(one), KindStatus::Gossip(other)) => one.agrees_with(other),
-            (KindStatus::Local | KindStatus::Gossip(_) | KindStatus::Quorum(_), _) => false,
+            (
+                KindStatus::Local
+                | KindStatus::Gossip(_)
+                | KindStatus::Quorum(_)
+                | KindStatus::Raft(_),
+                _,
+            ) => false,
         };
         alike && self.digest == other.digest
     }
@@ -84,6 +93,7 @@ impl Status {
             KindStatus::Local => true,
             KindStatus::Gossip(status) => status.is_quiet(),
             KindStatus::Quorum(status) => status.is_quiet(),
+            KindStatus::Raft(status) => status.is_quiet(),
         }
     }
 
@@ -94,6 +104,7 @@ impl Status {
         match &self.kind {
             KindStatus::Local | KindStatus::Gossip(_) => true,
             KindStatus::Quorum(status) => !status.recovering,
+            KindStatus::Raft(status) => !status.recovering,
         }
     }
 
@@ -102,6 +113,7 @@ impl Status {
     pub const fn leads(&self) -> bool {
         match &self.kind {
             KindStatus::Local | KindStatus::Gossip(_) | KindStatus::Quorum(_) => false,
+            KindStatus::Raft(status) => status.leads,
         }
     }
 
@@ -111,7 +123,8 @@ impl Status {
         let of_kind = match (&self.kind, &first.kind) {
             (KindStatus::Gossip(status), KindStatus::Gossip(first)) => status.difference(first),
             (KindStatus::Quorum(status), _) => status.difference(),
-            (KindStatus::Local | KindStatus::Gossip(_), _) => None,
+            (KindStatus::Raft(status), KindStatus::Raft(first)) => status.difference(first),
+            (KindStatus::Local | KindStatus::Gossip(_) | KindStatus::Raft(_), _) => None,
         };
         of_kind.unwrap_or_else(|| "they applied the same and hold something else".to_owned())
     }
@@ -120,7 +133,7 @@ impl Status {
     #[must_use]
     pub fn applied(&self) -> &[Dot] {
         match &self.kind {
-            KindStatus::Local | KindStatus::Quorum(_) => &[],
+            KindStatus::Local | KindStatus::Quorum(_) | KindStatus::Raft(_) => &[],
             KindStatus::Gossip(status) => &status.applied,
         }
     }
@@ -132,6 +145,7 @@ impl Status {
             KindStatus::Local => Vec::new(),
             KindStatus::Gossip(status) => status.buffers(&settings.gossip).into(),
             KindStatus::Quorum(status) => status.buffers(&settings.quorum).into(),
+            KindStatus::Raft(status) => status.buffers(&settings.raft).into(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::protocol::{
 fn said(message: &Message) -> &GossipBody {
     match &message.body {
         Body::Gossip(body) => body,
-        Body::Quorum(_) => panic!("it does not gossip"),
+        Body::Quorum(_) | Body::Raft(_) => panic!("it does not gossip"),
     }
 }
 
@@ -23,7 +23,9 @@ fn said(message: &Message) -> &GossipBody {
 fn gossip(replica: &Replica) -> GossipStatus {
     match replica.status().kind {
         KindStatus::Gossip(status) => status,
-        KindStatus::Local | KindStatus::Quorum(_) => panic!("it does not gossip"),
+        KindStatus::Local | KindStatus::Quorum(_) | KindStatus::Raft(_) => {
+            panic!("it does not gossip")
+        }
     }
 }
 
@@ -76,7 +78,7 @@ impl Effects for Recorder {
                 Reply::Get((*vector).into(), values.collect())
             }
             Response::Refused(refusal) => Reply::Refused(*refusal),
-            Response::Indefinite => panic!("only quorums do not know"),
+            Response::Indefinite | Response::NotLeader { .. } => panic!("{response:?}"),
             Response::Mismatch { found } => {
                 let values = found.expect("a replica tells").iter();
                 let number = |sibling: &Sibling<'_>| {

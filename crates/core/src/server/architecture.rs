@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LocalStore, QuorumRule, QuorumStore, ReplicatedStore, SloppyStore, StoreKind};
+use super::{
+    LocalStore, QuorumRule, QuorumStore, RaftRule, RaftStore, ReplicatedStore, SloppyStore,
+    StoreKind,
+};
 use crate::bug::Composition;
 use crate::protocol::NodeId;
 
@@ -98,6 +101,15 @@ impl Architecture {
     pub fn sloppy(replicas: u16, spares: u16, rule: QuorumRule) -> Result<Self, ImpossibleSize> {
         let store = SloppyStore::new(replicas, spares, rule)?;
         Ok(Self::Group(StoreKind::Sloppy(store)))
+    }
+
+    /// Replicas that agree on a log.
+    ///
+    /// # Errors
+    /// When `replicas` is 0 or more than [`REPLICAS_MAX`].
+    pub fn raft(replicas: u16, rule: RaftRule) -> Result<Self, ImpossibleSize> {
+        let store = RaftStore::new(replicas, rule)?;
+        Ok(Self::Group(StoreKind::Raft(store)))
     }
 
     /// Keys partitioned among `shards` copies of `inner`.

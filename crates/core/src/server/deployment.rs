@@ -127,6 +127,9 @@ impl<H: Host> Run<'_, H> {
                 let spares = usize::from(kind.facts().spares());
                 let (nodes, spares) = nodes.split_at(nodes.len() - spares);
                 let group = self.group(nodes, spares, replica, path);
+                if let Some(group) = self.groups.last_mut() {
+                    group.led = kind.facts().has_leader();
+                }
                 kind.facts().route(group)
             }
             (Architecture::Sharded(_, inner), Deployment::Shards(shards)) => {
@@ -184,6 +187,7 @@ impl<H: Host> Run<'_, H> {
             id,
             nodes: nodes.to_vec(),
             spares: spares.to_vec(),
+            led: false,
         });
         id
     }

@@ -15,20 +15,22 @@ mod parse;
 mod ports;
 mod types;
 
-pub use crate::replica::{QuorumRule, ReplicaKind, ReplicaSpec, Settings, ShardStep, shard_of};
+pub use crate::replica::{
+    QuorumRule, RaftRule, ReplicaKind, ReplicaSpec, Settings, ShardStep, shard_of,
+};
 pub use architecture::{
     Architecture, DEFAULT_SIZE, DEPTH_MAX, ImpossibleSize, NODES_MAX, REPLICAS_MAX,
 };
 pub use deployment::{Deployment, Host};
 pub use fit::{Misfit, fits};
 pub use kinds::{
-    KINDS, KindFacts, KindRow, LocalStore, Losses, Promise, QuorumStore, ReplicatedStore,
-    SloppyStore, StoreKind, WitnessKind,
+    KINDS, KindFacts, KindRow, LocalStore, Losses, Promise, QuorumStore, RaftStore,
+    ReplicatedStore, SloppyStore, StoreKind, WitnessKind,
 };
 pub use paper::Paper;
 pub use parse::ParseArchitectureError;
 pub use ports::{Group, Route, ServerPorts};
 pub use types::{
-    KVSServer, LocalKVSServer, QuorumKVSServer, ReplicatedKVSServer, ShardedKVSServer,
-    SloppyKVSServer,
+    KVSServer, LocalKVSServer, QuorumKVSServer, RaftKVSServer, ReplicatedKVSServer,
+    ShardedKVSServer, SloppyKVSServer,
 };

@@ -36,6 +36,16 @@ pub enum ParseArchitectureError {
     /// Neither on nor off.
     #[error("`{0}` is neither on nor off")]
     NotASwitch(String),
+    /// Another value than a parameter may have.
+    #[error("`{name} = {given}`: give {known}")]
+    NotOneOf {
+        /// The parameter.
+        name: &'static str,
+        /// What it may be.
+        known: &'static str,
+        /// What was written.
+        given: String,
+    },
     /// A name that takes nothing was given something.
     #[error("`{0}` takes nothing in parentheses")]
     TakesNothing(&'static str),

@@ -23,6 +23,10 @@ pub struct Group {
     /// Nodes that serve no keys, and hold puts for those that cannot be reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spares: Vec<NodeId>,
+    /// Whether one of its nodes leads, and takes the writes. A session sends a write again, to
+    /// whichever leads, until it knows what became of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub led: bool,
 }
 
 impl Group {
@@ -33,6 +37,7 @@ impl Group {
             id,
             nodes,
             spares: Vec::new(),
+            led: false,
         }
     }
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::architecture::DEFAULT_SIZE;
 use super::{Architecture, Deployment, Host, ServerPorts};
-use crate::replica::QuorumRule;
+use crate::replica::{QuorumRule, RaftRule};
 use crate::values::Value;
 
 /// A composition of nodes that stores values of `V`, whose lattice decides what concurrent puts
@@ -49,6 +49,10 @@ pub struct SloppyKVSServer<V, const N: u16 = DEFAULT_SIZE, const SPARES: u16 = 2
     PhantomData<fn() -> V>,
 );
 
+/// `N` replicas of every key that agree on a log, of which one leads: `raft`. A key holds one value
+/// whatever the lattice of `V`: it is linearizable.
+pub struct RaftKVSServer<V, const N: u16 = DEFAULT_SIZE>(PhantomData<fn() -> V>);
+
 /// Keys partitioned by hash among `N` servers `S`: `sharded`.
 pub struct ShardedKVSServer<S, const N: u16 = DEFAULT_SIZE>(PhantomData<fn() -> S>);
 
@@ -74,6 +78,12 @@ impl<V: Value, const N: u16, const SPARES: u16> KVSServer<V> for SloppyKVSServer
     fn architecture() -> Architecture {
         let rule = QuorumRule::majorities(N);
         Architecture::sloppy(N, SPARES, rule).expect("possible numbers of replicas and spares")
+    }
+}
+
+impl<V: Value, const N: u16> KVSServer<V> for RaftKVSServer<V, N> {
+    fn architecture() -> Architecture {
+        Architecture::raft(N, RaftRule::default()).expect("a possible number of replicas")
     }
 }
 
@@ -139,6 +149,11 @@ mod tests {
             (
                 <ShardedKVSServer<QuorumKVSServer<Lww, 5>> as KVSServer<Lww>>::architecture(),
                 "sharded(3, quorum(5))",
+            ),
+            (<RaftKVSServer<Lww>>::architecture(), "raft"),
+            (
+                <ShardedKVSServer<RaftKVSServer<Lww, 5>> as KVSServer<Lww>>::architecture(),
+                "sharded(3, raft(5))",
             ),
             (<SloppyKVSServer<Lww>>::architecture(), "sloppy"),
             (

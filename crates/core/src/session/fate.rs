@@ -15,6 +15,8 @@ pub enum Fate<'a> {
     Disconnected,
     /// The store answered that it does not know whether the operation took effect.
     Indefinite,
+    /// No answer came for a while, and there is time left.
+    Silent,
     /// No answer came in time.
     TimedOut,
 }
@@ -25,7 +27,11 @@ impl<'a> Fate<'a> {
     pub const fn answer(self) -> Option<&'a Response<'a>> {
         match self {
             Self::Answered(response) => Some(response),
-            Self::Unsent | Self::Disconnected | Self::Indefinite | Self::TimedOut => None,
+            Self::Unsent
+            | Self::Disconnected
+            | Self::Indefinite
+            | Self::Silent
+            | Self::TimedOut => None,
         }
     }
 }
@@ -71,7 +77,7 @@ impl ViewMut<'_> {
                 Response::Refused(Refusal::Unavailable | Refusal::NotReady) | Response::Indefinite,
             ) => self.suspicion.suspect(node, self.now_ns),
             Fate::Answered(_) => self.suspicion.trust(node),
-            Fate::Unsent | Fate::Disconnected | Fate::TimedOut => {
+            Fate::Unsent | Fate::Disconnected | Fate::Silent | Fate::TimedOut => {
                 self.suspicion.suspect(node, self.now_ns);
             }
             Fate::Indefinite => {}
@@ -80,7 +86,8 @@ impl ViewMut<'_> {
             Fate::Answered(response) => session.handle_response(self.view(), key, response),
             Fate::Unsent => session.handle_unsent(self.view(), key),
             Fate::Disconnected => session.handle_disconnect(self.view(), key),
-            Fate::Indefinite => session.handle_indefinite(),
+            Fate::Indefinite => session.handle_indefinite(self.view(), key),
+            Fate::Silent => session.handle_silence(self.view(), key),
             Fate::TimedOut => session.handle_timeout(),
         }
     }

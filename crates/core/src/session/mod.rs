@@ -14,12 +14,16 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::protocol::{Dot, GroupId, NodeId, Operation, PutWitness, Refusal, Response};
+use crate::protocol::{Call, Dot, GroupId, NodeId, Operation, PutWitness, Refusal, Response};
 use crate::server::{Group, ServerPorts};
 use crate::values::VectorClock;
 
 pub use fate::{Fate, ViewMut};
 pub use suspicion::{SUSPICION_NS_FIRST, SUSPICION_NS_MAX, Suspicion};
+
+/// How long an answer may take, in nanoseconds, before an operation is asked of another replica, where
+/// it may be asked again; and how long it pauses when it has asked all.
+pub const PATIENCE_NS: u64 = 200_000_000;
 
 /// How a session chooses among the replicas of a key's group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +133,8 @@ pub struct Attempt {
 pub enum Next {
     /// Send the operation again, to this replica.
     Retry(Attempt),
+    /// Send it again to this replica after a while: every other was asked, and none leads.
+    Pause(Attempt),
     /// The operation is over.
     Done {
         /// How it ended.
@@ -207,7 +213,18 @@ pub struct Session {
     primary: Option<NodeId>,
     /// What it has seen, one entry a replica group, ascending by group.
     seen: Vec<(GroupId, VectorClock)>,
+    /// Where it stands in groups that are led, ascending by group.
+    led: Vec<(GroupId, Led)>,
     pending: Option<Pending>,
+}
+
+/// Where a session stands in a group that is led.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Led {
+    /// Who leads, as it was last told.
+    leader: Option<NodeId>,
+    /// Where the store put its last write.
+    logged: u64,
 }
 
 /// The operation under way.
@@ -217,6 +234,10 @@ struct Pending {
     attempt: Attempt,
     /// The nodes that were asked before, so that none is asked twice.
     tried: SmallVec<[NodeId; 4]>,
+    /// Whether its group is led.
+    led: bool,
+    /// Whether it is a write that was sent before and may have taken effect.
+    again: bool,
 }
 
 impl Session {
@@ -230,6 +251,7 @@ impl Session {
             pinned: None,
             primary: None,
             seen: Vec::new(),
+            led: Vec::new(),
             pending: None,
         }
     }
@@ -284,6 +306,36 @@ impl Session {
         }
     }
 
+    /// Which of its operations the one under way is, if it is a write to a group that is led.
+    #[must_use]
+    pub fn call(&self, group: GroupId) -> Option<Call> {
+        let pending = self.pending.as_ref()?;
+        (pending.led && pending.access.is_write()).then(|| Call {
+            session: self.id,
+            operation: self.operations - 1,
+            previous: self.led(group).logged,
+            again: pending.again,
+        })
+    }
+
+    fn led(&self, group: GroupId) -> Led {
+        match self.led.binary_search_by_key(&group, |(group, _)| *group) {
+            Ok(at) => self.led[at].1,
+            Err(_) => Led::default(),
+        }
+    }
+
+    fn led_mut(&mut self, group: GroupId) -> &mut Led {
+        let at = match self.led.binary_search_by_key(&group, |(group, _)| *group) {
+            Ok(at) => at,
+            Err(at) => {
+                self.led.insert(at, (group, Led::default()));
+                at
+            }
+        };
+        &mut self.led[at].1
+    }
+
     /// Begins an operation on `key` and says where to send it. `draw` is a random number of the
     /// host's, used by random routing only.
     ///
@@ -303,7 +355,7 @@ impl Session {
             Routing::Sticky => self.cursor,
             Routing::Random => draw,
         };
-        let node = match self.pinned.or_else(|| self.primary_for(view, access)) {
+        let node = match self.pinned_to(view, group, access) {
             Some(node) => node,
             None => choose(view, group, preferred, &[]).expect("a group has a node"),
         };
@@ -315,6 +367,8 @@ impl Session {
             access,
             attempt,
             tried: SmallVec::new(),
+            led: group.led,
+            again: false,
         });
         self.operations += 1;
         attempt
@@ -338,7 +392,10 @@ impl Session {
                 Access::Write | Access::CompareAndSet,
                 Response::Put(PutWitness::None | PutWitness::Lww { .. }),
             )
-            | (Access::CompareAndSet, Response::Mismatch { .. }) => self.finish(Outcome::Ok, false),
+            | (Access::CompareAndSet, Response::Mismatch { .. }) => {
+                self.learn_led(attempt, response);
+                self.finish(Outcome::Ok, false)
+            }
             (Access::Read, Response::Put(_) | Response::Mismatch { .. }) => {
                 self.finish(Outcome::Fail(Trouble::Malformed), false)
             }
@@ -346,17 +403,18 @@ impl Session {
             | (Access::CompareAndSet, Response::Get { .. }) => {
                 self.finish(Outcome::Info(Trouble::Malformed), true)
             }
-            (_, Response::Indefinite) => self.handle_indefinite(),
+            (_, Response::Indefinite) => self.handle_indefinite(view, key),
+            (_, Response::NotLeader { leader }) => self.ask_leader(view, key, *leader),
             (_, Response::Refused(refusal)) => {
                 let trouble = Trouble::Refused(*refusal);
                 match refusal {
                     Refusal::Unavailable | Refusal::Overloaded | Refusal::NotReady => {
-                        self.elsewhere(view, key, Outcome::Fail(trouble))
+                        self.elsewhere(view, key, trouble)
                     }
                     Refusal::WrongShard
                     | Refusal::NotPrimary
                     | Refusal::TooFewReplicas
-                    | Refusal::Rejected => self.finish(Outcome::Fail(trouble), false),
+                    | Refusal::Rejected => self.fail(trouble),
                     Refusal::ContextLost => self.finish(Outcome::Fail(trouble), true),
                 }
             }
@@ -365,29 +423,40 @@ impl Session {
 
     /// There is no connection to the replica, so nothing was sent.
     pub fn handle_unsent(&mut self, view: View<'_>, key: &[u8]) -> Next {
-        self.elsewhere(view, key, Outcome::Fail(Trouble::NoConnection))
+        self.elsewhere(view, key, Trouble::NoConnection)
     }
 
     /// The connection broke after the request was sent. A get is asked again elsewhere; a put
-    /// may have taken effect, and ends the session.
+    /// may have taken effect, and ends the session where it cannot be sent again.
     pub fn handle_disconnect(&mut self, view: View<'_>, key: &[u8]) -> Next {
         match self.pending().access {
-            Access::Read => self.elsewhere(view, key, Outcome::Fail(Trouble::Disconnected)),
-            Access::Write | Access::CompareAndSet => {
-                self.finish(Outcome::Info(Trouble::Disconnected), true)
-            }
+            Access::Read => self.elsewhere(view, key, Trouble::Disconnected),
+            Access::Write | Access::CompareAndSet => self.again(view, key, Trouble::Disconnected),
         }
     }
 
     /// The store answered that it does not know whether the operation took effect. A get has none;
-    /// a put ends the session.
-    pub fn handle_indefinite(&mut self) -> Next {
+    /// a put ends the session where it cannot be sent again.
+    pub fn handle_indefinite(&mut self, view: View<'_>, key: &[u8]) -> Next {
         match self.pending().access {
             Access::Read => self.finish(Outcome::Fail(Trouble::Indefinite), false),
-            Access::Write | Access::CompareAndSet => {
-                self.finish(Outcome::Info(Trouble::Indefinite), true)
-            }
+            Access::Write | Access::CompareAndSet => self.again(view, key, Trouble::Indefinite),
         }
+    }
+
+    /// The replica has not answered for a while, and the operation has time left. It is asked of
+    /// another replica, where a write that is sent again happens once.
+    pub fn handle_silence(&mut self, view: View<'_>, key: &[u8]) -> Next {
+        match self.pending().access {
+            Access::Read => self.elsewhere(view, key, Trouble::Timeout),
+            Access::Write | Access::CompareAndSet => self.again(view, key, Trouble::Timeout),
+        }
+    }
+
+    /// Whether the operation under way may be asked again before its time is spent.
+    #[must_use]
+    pub fn may_ask_again(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.led)
     }
 
     /// No answer came in time. The time is spent, so that not even a get is asked again.
@@ -397,6 +466,71 @@ impl Session {
             Access::Write | Access::CompareAndSet => {
                 self.finish(Outcome::Info(Trouble::Timeout), true)
             }
+        }
+    }
+
+    /// The node that the operation goes to whatever the routing, if there is one.
+    fn pinned_to(&mut self, view: View<'_>, group: &Group, access: Access) -> Option<NodeId> {
+        if self.pinned.is_some() || !group.led {
+            return self.pinned.or_else(|| self.primary_for(view, access));
+        }
+        let leader = self.led(group.id).leader;
+        leader.filter(|leader| !view.suspicion.suspects(*leader, view.now_ns))
+    }
+
+    /// What a write to a group that is led has told.
+    fn learn_led(&mut self, attempt: Attempt, response: &Response<'_>) {
+        if !self.pending().led {
+            return;
+        }
+        let led = self.led_mut(attempt.group);
+        led.leader = Some(attempt.node);
+        if let Response::Put(PutWitness::Lww { version }) = response {
+            led.logged = version.time;
+        }
+    }
+
+    /// Another node leads: the operation goes there, if it is known.
+    fn ask_leader(&mut self, view: View<'_>, key: &[u8], leader: Option<NodeId>) -> Next {
+        let trouble = Trouble::Refused(Refusal::NotPrimary);
+        let attempt = self.pending().attempt;
+        if self.pinned.is_some() {
+            return self.fail(trouble);
+        }
+        self.led_mut(attempt.group).leader = leader;
+        let group = view.route(key, self.pending().access);
+        let pending = self.pending_mut();
+        let may_lead = |leader: &NodeId| {
+            *leader != attempt.node
+                && group.nodes.contains(leader)
+                && !pending.tried.contains(leader)
+        };
+        match leader.filter(may_lead) {
+            Some(node) => {
+                pending.tried.push(attempt.node);
+                pending.attempt.node = node;
+                Next::Retry(pending.attempt)
+            }
+            None => self.elsewhere(view, key, trouble),
+        }
+    }
+
+    /// A write may have taken effect. Where that is safe it is sent again, elsewhere.
+    fn again(&mut self, view: View<'_>, key: &[u8], trouble: Trouble) -> Next {
+        let pending = self.pending_mut();
+        if !pending.led {
+            return self.finish(Outcome::Info(trouble), true);
+        }
+        pending.again = true;
+        self.elsewhere(view, key, trouble)
+    }
+
+    /// Ends an operation that had no effect now. If it was sent before, it may have had one then.
+    fn fail(&mut self, trouble: Trouble) -> Next {
+        if self.pending().again {
+            self.finish(Outcome::Info(trouble), true)
+        } else {
+            self.finish(Outcome::Fail(trouble), false)
         }
     }
 
@@ -415,8 +549,15 @@ impl Session {
             .expect("events concern the operation under way")
     }
 
-    /// Moves the operation to a replica that was not asked yet, or ends it.
-    fn elsewhere(&mut self, view: View<'_>, key: &[u8], otherwise: Outcome) -> Next {
+    fn pending_mut(&mut self) -> &mut Pending {
+        self.pending
+            .as_mut()
+            .expect("events concern the operation under way")
+    }
+
+    /// Moves the operation to a replica that was not asked yet, or ends it. In a group that is led
+    /// they are asked once more, since one comes to lead; but not when none can be reached.
+    fn elsewhere(&mut self, view: View<'_>, key: &[u8], trouble: Trouble) -> Next {
         let to_primary = self.primary.is_some() && view.goes_to_primary(self.pending().access);
         let pinned = self.pinned.is_some() || to_primary;
         let pending = self
@@ -425,11 +566,16 @@ impl Session {
             .expect("events concern the operation under way");
         let group = view.route(key, pending.access);
         pending.tried.push(pending.attempt.node);
-        let next = if pinned {
+        let mut next = if pinned {
             None
         } else {
             choose(view, group, self.cursor, &pending.tried)
         };
+        let pauses = next.is_none() && !pinned && pending.led && trouble != Trouble::NoConnection;
+        if pauses {
+            pending.tried.clear();
+            next = choose(view, group, self.cursor, &[]);
+        }
         match next {
             Some(node) => {
                 if view.policy.routing == Routing::Sticky {
@@ -445,9 +591,13 @@ impl Session {
                 if view.ports.forgets_context_on_failover() {
                     self.seen.retain(|(seen, _)| *seen != group.id);
                 }
-                Next::Retry(attempt)
+                if pauses {
+                    Next::Pause(attempt)
+                } else {
+                    Next::Retry(attempt)
+                }
             }
-            None => self.finish(otherwise, false),
+            None => self.fail(trouble),
         }
     }
 

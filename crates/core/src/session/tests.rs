@@ -183,6 +183,7 @@ fn a_refused_operation_goes_to_each_other_replica_once_and_then_fails() {
     let outcome = loop {
         match session.handle_response(fixture.view(), KEY, &UNAVAILABLE) {
             Next::Retry(attempt) => asked.push(attempt.node),
+            next @ Next::Pause(_) => panic!("{next:?}"),
             Next::Done {
                 outcome,
                 ends_session,
@@ -256,7 +257,7 @@ fn a_get_without_an_answer_had_no_effect_and_is_asked_elsewhere_after_a_broken_c
     let first = session.begin(fixture.view(), KEY, Access::Read, 0);
     match session.handle_disconnect(fixture.view(), KEY) {
         Next::Retry(second) => assert_ne!(first.node, second.node),
-        next @ Next::Done { .. } => panic!("{next:?}"),
+        next @ (Next::Pause(_) | Next::Done { .. }) => panic!("{next:?}"),
     }
     assert_eq!(
         session.handle_timeout(),
@@ -446,11 +447,11 @@ fn a_store_that_does_not_know_whether_a_write_took_effect_ends_the_session_and_a
     let mut session = Session::new(0);
     let _ = session.begin(fixture.view(), KEY, Access::Write, 0);
     let unknown = done(Outcome::Info(Trouble::Indefinite), true);
-    assert_eq!(session.handle_indefinite(), unknown);
+    assert_eq!(session.handle_indefinite(fixture.view(), KEY), unknown);
     let mut session = Session::new(1);
     let _ = session.begin(fixture.view(), KEY, Access::Read, 0);
     let failed = done(Outcome::Fail(Trouble::Indefinite), false);
-    assert_eq!(session.handle_indefinite(), failed);
+    assert_eq!(session.handle_indefinite(fixture.view(), KEY), failed);
 }
 
 #[test]

@@ -64,6 +64,8 @@ pub enum Replied {
     Refused(Refusal),
     /// It is not known whether it took effect.
     Indefinite,
+    /// Another node leads, perhaps this one.
+    NotLeader(Option<NodeId>),
     /// A compare-and-set found these puts instead of what it expected.
     Mismatch(SmallVec<[PutId; 2]>),
 }
@@ -89,6 +91,7 @@ impl Effect {
             }
             Response::Refused(refusal) => Replied::Refused(*refusal),
             Response::Indefinite => Replied::Indefinite,
+            Response::NotLeader { leader } => Replied::NotLeader(*leader),
             Response::Mismatch { found } => {
                 let found = found.unwrap_or_default();
                 Replied::Mismatch(found.iter().map(PutId::of_sibling).collect())
@@ -178,6 +181,8 @@ impl fmt::Display for Replied {
             }
             Self::Refused(refusal) => write!(f, "refused ({refusal:?})"),
             Self::Indefinite => f.write_str("not known whether it took effect"),
+            Self::NotLeader(Some(leader)) => write!(f, "{leader} leads"),
+            Self::NotLeader(None) => f.write_str("another node leads"),
             Self::Mismatch(found) => {
                 write!(f, "mismatch: cas finds {}", found.len())?;
                 found.iter().try_for_each(|one| one.fmt(f))

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::protocol::{Dot, Message, NodeId, Operation, Request};
+use crate::protocol::{Call, Dot, Message, NodeId, Operation, Request};
 use crate::replica::{Input, Persist, RequestId, Timer};
 
 /// One input of a replica, or the end of the trace.
@@ -29,6 +29,8 @@ pub enum Event<'a> {
         value: Option<Bytes<'a>>,
         /// What the session has seen.
         context: Cow<'a, [Dot]>,
+        /// Which operation of which session it is.
+        call: Option<Call>,
         /// What the host knew.
         given: Given<'a>,
     },
@@ -70,6 +72,8 @@ pub enum Event<'a> {
         value: Bytes<'a>,
         /// What the session has seen.
         context: Cow<'a, [Dot]>,
+        /// Which operation of which session it is.
+        call: Option<Call>,
         /// What the host knew.
         given: Given<'a>,
     },
@@ -106,6 +110,7 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn request(id: RequestId, request: &Request<'a>, input: &Input<'a>) -> Self {
         let (key, context, given) = (Bytes(request.key), request.context.into(), input.into());
+        let call = request.call;
         let value = match request.operation {
             Operation::Get => None,
             Operation::Put { value } => Some(Bytes(value)),
@@ -116,6 +121,7 @@ impl<'a> Event<'a> {
                     expected: expected.map(Bytes),
                     value: Bytes(value),
                     context,
+                    call,
                     given,
                 };
             }
@@ -125,6 +131,7 @@ impl<'a> Event<'a> {
             key,
             value,
             context,
+            call,
             given,
         }
     }
@@ -197,6 +204,7 @@ impl fmt::Display for Event<'_> {
                 key,
                 value,
                 context,
+                call,
                 given,
             } => {
                 let key = key.0.escape_ascii();
@@ -207,7 +215,7 @@ impl fmt::Display for Event<'_> {
                         write!(f, "request {}: put {key} ({length} bytes)", id.0)?;
                     }
                 }
-                write!(f, " after {context:?}, {given}")
+                write!(f, " after {context:?}{}, {given}", CallInWords(*call))
             }
             Self::Message {
                 from,
@@ -224,14 +232,28 @@ impl fmt::Display for Event<'_> {
                 key,
                 value,
                 context,
+                call,
                 given,
                 ..
             } => {
                 let (key, length) = (key.0.escape_ascii(), value.0.len());
                 write!(f, "request {}: cas {key} ({length} bytes)", id.0)?;
-                write!(f, " after {context:?}, {given}")
+                write!(f, " after {context:?}{}, {given}", CallInWords(*call))
             }
         }
+    }
+}
+
+/// A call as a part of a sentence; nothing when there is none.
+struct CallInWords(Option<Call>);
+
+impl fmt::Display for CallInWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(call) = self.0 else {
+            return Ok(());
+        };
+        let again = if call.again { " again" } else { "" };
+        write!(f, ", session {}:{}{again}", call.session, call.operation)
     }
 }
 

@@ -107,12 +107,14 @@ fn give<E: Effects>(replica: &mut Replica, event: Event<'_>, out: &mut E) {
             key,
             value,
             context,
+            call,
             given,
         } => {
             let request = Request {
                 key: key.0,
                 operation: value.map_or(Operation::Get, |value| Operation::Put { value: value.0 }),
                 context: &context,
+                call,
             };
             replica.handle_request(id, &request, &given.input(), out);
         }
@@ -122,6 +124,7 @@ fn give<E: Effects>(replica: &mut Replica, event: Event<'_>, out: &mut E) {
             expected,
             value,
             context,
+            call,
             given,
         } => {
             let request = Request {
@@ -131,6 +134,7 @@ fn give<E: Effects>(replica: &mut Replica, event: Event<'_>, out: &mut E) {
                     value: value.0,
                 },
                 context: &context,
+                call,
             };
             replica.handle_request(id, &request, &given.input(), out);
         }

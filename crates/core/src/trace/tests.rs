@@ -32,7 +32,9 @@ fn spec(node: u16, kind: ReplicaKind) -> ReplicaSpec {
         group: GroupId(0),
         peers: match kind {
             ReplicaKind::Local | ReplicaKind::Echo => Vec::new(),
-            ReplicaKind::Replicated(_) | ReplicaKind::Quorum(_) => vec![NodeId(1 - node)],
+            ReplicaKind::Replicated(_) | ReplicaKind::Quorum(_) | ReplicaKind::Raft(_) => {
+                vec![NodeId(1 - node)]
+            }
         },
         spares: Vec::new(),
         kind,
@@ -80,6 +82,7 @@ fn kept(kind: ReplicaKind) -> Vec<Vec<u8>> {
         key: b"kept",
         operation: Operation::Put { value: b"value" },
         context: &[],
+        call: None,
     };
     let mut former = Replica::new(&spec(0, kind));
     former.handle_request(RequestId(0), &put, &Input::default(), &mut seen);
@@ -106,6 +109,7 @@ fn drive<W: Write>(replica: &mut TracedReplica<W>, kind: ReplicaKind) -> Vec<Str
                 value: value.as_bytes(),
             },
             context: &[],
+            call: None,
         };
         let get = Request {
             operation: Operation::Get,
@@ -133,6 +137,7 @@ fn drive<W: Write>(replica: &mut TracedReplica<W>, kind: ReplicaKind) -> Vec<Str
                 value: b"set",
             },
             context: &[],
+            call: None,
         };
         replica.handle_request(RequestId(2 * ROUNDS + round), &cas, &input, &mut seen);
         replica.handle_request(RequestId(2 * round + 1), &get, &input, &mut seen);
@@ -315,6 +320,7 @@ fn a_replica_that_chooses_by_chance_is_found() {
             key: b"key",
             operation: Operation::Put { value: b"value" },
             context: &[],
+            call: None,
         };
         let input = Input::default();
         tracer.begin(&Event::request(id, &put, &input));
@@ -347,6 +353,7 @@ fn a_planted_bug_is_replayed_and_without_it_the_replay_differs() {
         key: b"key",
         operation: Operation::Put { value: b"value" },
         context: &[],
+        call: None,
     };
     let at = |wall_ns| Input {
         wall_ns,

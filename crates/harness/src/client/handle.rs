@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use kvs_core::protocol::{NodeId, Operation, PutWitness, Request, Response, Sibling};
 use kvs_core::server::ServerPorts;
 use kvs_core::session::{
-    Access, Attempt, Fate, Next, Outcome, Policy, Session, Suspicion, Trouble, ViewMut,
+    Access, Attempt, Fate, Next, Outcome, PATIENCE_NS, Policy, Session, Suspicion, Trouble, ViewMut,
 };
 use kvs_node::transport::{
     CallError, Caller, DialError, Endpoint, OwnedResponse, OwnedSibling, OwnedWitness,
@@ -20,6 +22,8 @@ use kvs_target::NodeAddress;
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may take before another replica is asked, where that is safe.
+const PATIENCE: Duration = Duration::from_nanos(PATIENCE_NS);
 
 /// Connections to every node of a deployment, which sessions share.
 #[derive(Debug)]
@@ -170,6 +174,7 @@ impl ClientSession {
             OwnedResponse::Put(_)
             | OwnedResponse::Refused(_)
             | OwnedResponse::Indefinite
+            | OwnedResponse::NotLeader(_)
             | OwnedResponse::Mismatch { .. } => {
                 unreachable!("the session ends a get with the answer to a get only")
             }
@@ -197,16 +202,23 @@ impl ClientSession {
             let client = connections.view(&mut suspicion);
             self.session.begin(client.view(), key, access, draw)
         };
+        let over = Instant::now() + TIMEOUT;
         loop {
             let Attempt { node, group } = attempt;
             let request = Request {
                 key,
                 operation,
                 context: self.session.context(group),
+                call: self.session.call(group),
             };
-            let answer = connections.ask(node, &request).await;
+            let may_ask_again = self.session.may_ask_again();
+            let answer = connections.ask(node, &request, over, may_ask_again).await;
             match connections.tell(&mut self.session, key, &answer) {
                 Next::Retry(next) => attempt = next,
+                Next::Pause(next) => {
+                    tokio::time::sleep_until(over.min(Instant::now() + PATIENCE)).await;
+                    attempt = next;
+                }
                 Next::Done {
                     outcome,
                     ends_session,
@@ -231,6 +243,7 @@ fn borrowed<T>(response: &OwnedResponse, look: impl FnOnce(&Response<'_>) -> T) 
         OwnedResponse::Put(witness) => look(&Response::Put(borrowed_witness(witness))),
         OwnedResponse::Refused(refusal) => look(&Response::Refused(*refusal)),
         OwnedResponse::Indefinite => look(&Response::Indefinite),
+        OwnedResponse::NotLeader(leader) => look(&Response::NotLeader { leader: *leader }),
         OwnedResponse::Get { vector, siblings } => look(&Response::Get {
             vector,
             siblings: &borrowed_siblings(siblings),
@@ -277,16 +290,25 @@ impl Connections {
         &self,
         node: NodeId,
         request: &Request<'_>,
+        over: Instant,
+        may_ask_again: bool,
     ) -> Result<OwnedResponse, Fate<'static>> {
         let Some(caller) = self.callers.get(&node) else {
             return Err(Fate::Unsent);
         };
-        match tokio::time::timeout(TIMEOUT, caller.call(request)).await {
+        let patience = Instant::now() + PATIENCE;
+        let until = if may_ask_again {
+            patience.min(over)
+        } else {
+            over
+        };
+        match tokio::time::timeout_at(until, caller.call(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(CallError::Lost)) => Err(Fate::Disconnected),
             Ok(Err(CallError::NotSent | CallError::Busy | CallError::TooLong(_))) => {
                 Err(Fate::Unsent)
             }
+            Err(_) if until < over => Err(Fate::Silent),
             Err(_) => Err(Fate::TimedOut),
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use kvs_node::node::STORE_EXTENSION;
+use kvs_node::node::STORE_EXTENSIONS;
 
 /// The history of every operation.
 pub const HISTORY_FILE: &str = "history.arrows";
@@ -86,7 +86,10 @@ impl Directory {
             // It only takes room.
             if path.is_dir() {
                 let _ = fs::remove_dir_all(path);
-            } else if path.extension().is_some_and(|it| it == STORE_EXTENSION) {
+            } else if STORE_EXTENSIONS
+                .iter()
+                .any(|it| path.extension() == Some(it.as_ref()))
+            {
                 let _ = fs::remove_file(path);
             }
         }

@@ -71,6 +71,7 @@ impl Answers for Listen {
             Response::Get { siblings, .. } => Told::Found(value(siblings)),
             Response::Refused(refusal) => Told::Refused(*refusal),
             Response::Indefinite => Told::Indefinite,
+            Response::NotLeader { .. } => Told::Refused(Refusal::NotPrimary),
             Response::Mismatch { found } => Told::Mismatch(found.and_then(value)),
         };
         self.0.add(id, told);
@@ -109,6 +110,7 @@ impl Driven {
             key: u64::from(id),
             ask,
             context: &[],
+            call: None,
         };
         self.outgoing.request(id, &order);
     }

@@ -52,7 +52,7 @@ pub struct DiskUsage {
     pub commit_ns_p50: u64,
     /// How long 99 in 100 of them took at most, in ns.
     pub commit_ns_p99: u64,
-    /// The size of the file, in bytes.
+    /// The size of its files, in bytes.
     pub file_bytes: u64,
     /// Keys that were found again when the node started.
     pub keys_restored: u64,

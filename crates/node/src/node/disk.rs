@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::counters::DiskUsage;
 use super::log;
-use crate::storage::{Batch, Changes, DiskFault, FaultyFile, Storage, StorageError};
+use crate::storage::{Batch, Changes, DiskFault, FaultyFiles, Restored, Storage, StorageError};
 use kvs_core::barrier::Barrier;
 use kvs_core::protocol::{Message, NodeId};
 use kvs_core::replica::{Persist, Replica, ReplicaSpec, RequestId};
@@ -41,14 +41,14 @@ pub(super) enum Held {
 /// A file that was opened, with what an earlier process has left in it.
 #[derive(Debug)]
 pub(super) struct Stored {
-    file: FaultyFile,
+    files: FaultyFiles,
     storage: Storage,
 }
 
 /// A node's disk.
 #[derive(Debug)]
 pub(super) struct Disk {
-    file: FaultyFile,
+    files: FaultyFiles,
     changes: Changes,
     barrier: Barrier<Held>,
     to_thread: SyncSender<Batch>,
@@ -59,14 +59,14 @@ pub(super) struct Disk {
 }
 
 impl Stored {
-    /// Opens the file of a node, which is made when it is missing.
+    /// Opens the files of a node, which are made when they are missing.
     pub(super) fn open(path: &Path, spec: &ReplicaSpec) -> Result<Self, StorageError> {
-        let file = FaultyFile::open(path).map_err(|source| StorageError::Open {
+        let files = FaultyFiles::open(path).map_err(|source| StorageError::Open {
             path: path.to_owned(),
             source,
         })?;
-        let storage = Storage::open(file.clone(), path, spec)?;
-        Ok(Self { file, storage })
+        let storage = Storage::open(files.clone(), path, spec)?;
+        Ok(Self { files, storage })
     }
 
     /// Brings `replica`, which is new, back to what was stored, and starts the thread that commits.
@@ -78,10 +78,15 @@ impl Stored {
         let began = Instant::now();
         let restored = self.storage.restore(|change| replica.restore(change))?;
         let took = began.elapsed();
-        if restored.keys > 0 {
+        let Restored {
+            keys,
+            entries,
+            lines,
+        } = restored;
+        if keys + lines > 0 {
             log(format_args!(
-                "{} keys and {} entries of the log are back after {took:?}",
-                restored.keys, restored.entries
+                "{keys} keys, {entries} entries of the log and {lines} lines of the journal are \
+                 back after {took:?}"
             ));
         }
         // One batch is under way at a time.
@@ -93,14 +98,14 @@ impl Stored {
             .spawn(move || commit_all(storage, &batches, &tell))
             .expect("the system has threads");
         let disk = Disk {
-            file: self.file,
+            files: self.files,
             changes: Changes::default(),
             barrier: Barrier::new(spec.bug),
             to_thread,
             held_bytes: 0,
             messages_held: 0,
             usage: DiskUsage {
-                keys_restored: restored.keys,
+                keys_restored: keys,
                 restore_ns: took.as_nanos() as u64,
                 ..DiskUsage::default()
             },
@@ -180,14 +185,14 @@ impl Disk {
     }
 
     pub(super) fn set_fault(&self, fault: DiskFault) {
-        self.file.set(fault);
+        self.files.set(fault);
     }
 
     pub(super) fn usage(&self) -> DiskUsage {
         DiskUsage {
             commit_ns_p50: self.took.value_at_quantile(0.5),
             commit_ns_p99: self.took.value_at_quantile(0.99),
-            file_bytes: self.file.bytes(),
+            file_bytes: self.files.bytes(),
             ..self.usage
         }
     }

@@ -28,7 +28,7 @@ pub use counters::{Counters, DiskUsage, Usage};
 pub use failure::{NodeError, UnexpectedExit};
 pub use kvs_place::Processes;
 pub use kvs_place::network::NetworkError;
-pub use launcher::{Durability, HostKind, LaunchError, Launcher, STORE_EXTENSION};
+pub use launcher::{Durability, HostKind, LaunchError, Launcher, STORE_EXTENSIONS};
 pub use process::{run_if_node, run_node};
 
 /// The argument that makes a program that calls [`run_if_node`] a node.

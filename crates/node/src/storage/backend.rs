@@ -1,4 +1,4 @@
-//! The file below the engine, which can fail as disks do.
+//! The files below the engine and the journal, which can fail as disks do.
 
 use std::fs::File;
 use std::io;
@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use redb::StorageBackend;
 use serde::{Deserialize, Serialize};
+
+use super::journal;
 
 /// What a disk does wrong, until it is told otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,19 +31,56 @@ impl DiskFault {
     const ALL: [Self; 4] = [Self::None, Self::Full, Self::SyncFails, Self::TornWrite];
 }
 
-/// A file that may fail. Clones fail together.
+/// The files of a node, which may fail. They fail together, and so do clones.
 #[derive(Clone, Debug)]
-pub struct FaultyFile {
+pub struct FaultyFiles {
+    pub(super) engine: FaultyFile,
+    /// Those of the journal, which take turns.
+    pub(super) journal: [FaultyFile; 2],
+}
+
+/// A file that may fail.
+#[derive(Clone, Debug)]
+pub(super) struct FaultyFile {
     file: Arc<File>,
     fault: Arc<AtomicU8>,
 }
 
-impl FaultyFile {
-    /// The file of that name, made when it is missing.
+impl FaultyFiles {
+    /// The file of that name and those of the journal beside it, which are made when they are
+    /// missing.
     ///
     /// # Errors
     /// What the operating system says.
     pub fn open(path: &Path) -> io::Result<Self> {
+        let fault = Arc::default();
+        let engine = FaultyFile::open(path, &fault)?;
+        let [first, second] = journal::paths(path);
+        let journal = [
+            FaultyFile::open(&first, &fault)?,
+            FaultyFile::open(&second, &fault)?,
+        ];
+        // A file is there after a crash once its directory is synced.
+        let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(Self { engine, journal })
+    }
+
+    /// From now on this goes wrong, and nothing else.
+    pub fn set(&self, fault: DiskFault) {
+        self.engine.fault.store(fault as u8, Ordering::Release);
+    }
+
+    /// How many bytes they have; 0 for one of which the system does not say.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let files = self.journal.iter().chain([&self.engine]);
+        files.map(|file| file.len().unwrap_or(0)).sum()
+    }
+}
+
+impl FaultyFile {
+    fn open(path: &Path, fault: &Arc<AtomicU8>) -> io::Result<Self> {
         let file = File::options()
             .read(true)
             .write(true)
@@ -52,19 +91,8 @@ impl FaultyFile {
         file.try_lock()?;
         Ok(Self {
             file: Arc::new(file),
-            fault: Arc::default(),
+            fault: Arc::clone(fault),
         })
-    }
-
-    /// From now on this goes wrong, and nothing else.
-    pub fn set(&self, fault: DiskFault) {
-        self.fault.store(fault as u8, Ordering::Release);
-    }
-
-    /// How many bytes it has; 0 when the system does not say.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.file.metadata().map_or(0, |file| file.len())
     }
 
     fn fault(&self) -> DiskFault {

@@ -16,6 +16,10 @@ pub struct Changes {
     /// Whether the log was begun anew, before those entries.
     restarts: bool,
     bytes: usize,
+    /// What was appended to the journal, in its order.
+    lines: Vec<Vec<u8>>,
+    /// Whether all of the journal is out of date.
+    rewrites: bool,
 }
 
 /// What is committed at once.
@@ -31,6 +35,10 @@ pub struct Batch {
     pub(super) restarts: bool,
     /// The note that stands for the log, these entries included.
     pub(super) summary: Option<(u16, Vec<u8>)>,
+    /// What was appended to the journal, in its order.
+    pub(super) lines: Vec<Vec<u8>>,
+    /// What takes the place of the journal, those lines included.
+    pub(super) journal: Option<Vec<Vec<u8>>>,
 }
 
 impl Changes {
@@ -53,6 +61,14 @@ impl Changes {
                 self.restarts = true;
                 self.entries.clear();
             }
+            Write::Line(line) => {
+                self.bytes += line.len();
+                self.lines.push(line);
+            }
+            Write::Rewrite => {
+                self.rewrites = true;
+                self.lines.clear();
+            }
         });
     }
 
@@ -65,7 +81,12 @@ impl Changes {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.notes.is_empty() && self.entries.is_empty() && !self.restarts
+        self.keys.is_empty()
+            && self.notes.is_empty()
+            && self.entries.is_empty()
+            && self.lines.is_empty()
+            && !self.restarts
+            && !self.rewrites
     }
 
     /// About how many bytes they hold.
@@ -82,6 +103,9 @@ impl Changes {
             let record = replica.kept(&key).map(Cow::into_owned);
             (key, record)
         };
+        let rewrites = std::mem::take(&mut self.rewrites);
+        let is_summed_up = rewrites || self.restarts || !self.entries.is_empty();
+        let summary = is_summed_up.then(|| replica.summary()).flatten();
         Batch {
             records: std::mem::take(&mut self.keys)
                 .into_iter()
@@ -90,11 +114,20 @@ impl Changes {
             entries: std::mem::take(&mut self.entries),
             notes: std::mem::take(&mut self.notes),
             restarts: std::mem::take(&mut self.restarts),
-            summary: replica.summary(),
+            lines: std::mem::take(&mut self.lines),
+            journal: rewrites.then(|| replica.journal()),
+            summary,
         }
     }
 }
 
-pub(super) fn encode(data: &impl serde::Serialize) -> Vec<u8> {
-    postcard::to_stdvec(data).expect("plain data")
+impl Batch {
+    /// Whether anything but lines of the journal changes.
+    pub(super) fn changes_state(&self) -> bool {
+        !self.records.is_empty()
+            || !self.entries.is_empty()
+            || !self.notes.is_empty()
+            || self.restarts
+            || self.journal.is_some()
+    }
 }

@@ -1,22 +1,27 @@
 //! What a node keeps on disk, so that whatever it acknowledged is there after any crash.
 //!
 //! A [`Storage`] holds what a replica holds, in an embedded engine (redb): each key with its value
-//! or siblings, a log of what it appended last, and notes. It does not know what they mean. A
-//! [`Batch`] takes all changes since the last one. It is committed whole or not at all, and is
-//! durable once [`Storage::commit`] has returned. docs/reference/durability.md has the reasons, and
-//! says what is tested.
+//! or siblings, a log of what it appended last, and notes. Beside the engine it has a journal of
+//! lines, which cost one sync. It does not know what they mean. A [`Batch`] takes all changes since
+//! the last one. It is committed whole or not at all, and is durable once [`Storage::commit`] has
+//! returned. docs/reference/durability.md has the reasons, and says what is tested.
 //!
 //! It knows of no process and no clock: `node` decides when to commit and what waits for it.
 
 mod backend;
 mod batch;
 mod engine;
+mod frame;
+mod journal;
+mod owner;
+mod seal;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
-pub use backend::{DiskFault, FaultyFile};
+pub use backend::{DiskFault, FaultyFiles};
 pub use batch::{Batch, Changes};
 pub use engine::{Restored, Storage};
 

@@ -34,6 +34,8 @@ pub enum OwnedResponse {
     Refused(Refusal),
     /// It is not known whether the operation took effect.
     Indefinite,
+    /// Another node leads, and this one if it is known.
+    NotLeader(Option<NodeId>),
     /// The compare-and-set found something else than it expected.
     Mismatch {
         /// What it found, where the store tells.
@@ -180,6 +182,7 @@ impl From<&Response<'_>> for OwnedResponse {
             },
             Response::Refused(refusal) => Self::Refused(*refusal),
             Response::Indefinite => Self::Indefinite,
+            Response::NotLeader { leader } => Self::NotLeader(*leader),
             Response::Mismatch { found } => Self::Mismatch {
                 found: found.map(|found| found.iter().map(OwnedSibling::from).collect()),
             },

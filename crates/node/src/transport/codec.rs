@@ -2,9 +2,10 @@
 //!
 //! All numbers are little-endian. A request is `id u32, kind u8, key length u16, context entries
 //! u16, key, context, value`, the value being what remains. A compare-and-set has before its value
-//! what it expects: `there u8, length u32` and so many bytes. A response is `id u32, kind u8` and
-//! then, by kind, a witness, a vector with siblings, a refusal, or whether a mismatch tells what
-//! was found, and the siblings if it does. A vector is its entries as `u64`, after their number as
+//! what it expects: `there u8, length u32` and so many bytes. A request that may be sent again has
+//! [`CALLS`] in its kind and, after its context, `session u32, operation u32, previous u64, again u8`. A response is `id u32, kind u8` and
+//! then, by kind, a witness, a vector with siblings, a refusal, whether a leader is known
+//! (`u8`) and which (`u16`), or whether a mismatch tells what was found, and the siblings if it does. A vector is its entries as `u64`, after their number as
 //! `u16`. Decoding trusts nothing and allocates nothing but the caller's scratch.
 
 use smallvec::SmallVec;
@@ -13,7 +14,7 @@ use super::frame::{
     self, Malformed, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, TooLong, VECTOR_DOTS_MAX,
 };
 use kvs_core::protocol::{
-    Dot, KEY_BYTES_MAX, Operation, PutWitness, Refusal, Request, Response, Sibling,
+    Call, Dot, KEY_BYTES_MAX, NodeId, Operation, PutWitness, Refusal, Request, Response, Sibling,
     VALUE_BYTES_MAX, Version,
 };
 
@@ -23,12 +24,15 @@ const HEADER_BYTES: usize = 9;
 const GET: u8 = 0;
 const PUT: u8 = 1;
 const CAS: u8 = 2;
+/// Beside the kind: the request says which operation of which session it is.
+const CALLS: u8 = 0x80;
 
 const PUT_WITNESS: u8 = 0;
 const SIBLINGS: u8 = 1;
 const REFUSED: u8 = 2;
 const MISMATCH: u8 = 3;
 const INDEFINITE: u8 = 4;
+const NOT_LEADER: u8 = 5;
 
 const WITNESS_NONE: u8 = 0;
 const WITNESS_CAUSAL: u8 = 1;
@@ -58,12 +62,15 @@ pub fn append_request(out: &mut Vec<u8>, id: u32, request: &Request<'_>) -> Resu
         }
         let mut header = [0; HEADER_BYTES];
         header[..4].copy_from_slice(&id.to_le_bytes());
-        header[4] = kind;
+        header[4] = kind | request.call.map_or(0, |_| CALLS);
         header[5..7].copy_from_slice(&key_length.to_le_bytes());
         header[7..].copy_from_slice(&entries(request.context)?.to_le_bytes());
         out.extend_from_slice(&header);
         out.extend_from_slice(request.key);
         extend_with_dots(out, request.context);
+        if let Some(call) = &request.call {
+            extend_with_call(out, call);
+        }
         if kind == CAS {
             let length = u32::try_from(expected_length).map_err(|_| TooLong)?;
             out.push(u8::from(expected.is_some()));
@@ -103,7 +110,12 @@ pub fn decode_request<'a>(
     }
     let key = input.bytes(key_length, "key")?;
     input.dots(context_entries, dots)?;
-    let operation = match kind {
+    let call = if kind & CALLS == 0 {
+        None
+    } else {
+        Some(input.call()?)
+    };
+    let operation = match kind & !CALLS {
         GET if input.0.is_empty() => Operation::Get,
         GET => return Err(Malformed::Trailing(input.0.len())),
         PUT if input.0.len() <= VALUE_BYTES_MAX => Operation::Put { value: input.0 },
@@ -131,6 +143,7 @@ pub fn decode_request<'a>(
             key,
             operation,
             context,
+            call,
         },
     ))
 }
@@ -159,6 +172,12 @@ pub fn append_response(out: &mut Vec<u8>, id: u32, response: &Response<'_>) -> R
             }
             Response::Indefinite => {
                 out.push(INDEFINITE);
+                Ok(())
+            }
+            Response::NotLeader { leader } => {
+                out.push(NOT_LEADER);
+                out.push(u8::from(leader.is_some()));
+                out.extend_from_slice(&leader.unwrap_or_default().0.to_le_bytes());
                 Ok(())
             }
             Response::Mismatch { found } => {
@@ -210,6 +229,13 @@ pub fn decode_response<T>(
             let refusal = refusal_from_byte(input.u8("refusal")?)?;
             input.end()?;
             Ok(handle(id, &Response::Refused(refusal)))
+        }
+        NOT_LEADER => {
+            let is_known = input.presence()?;
+            let leader = NodeId(input.u16("leader")?);
+            input.end()?;
+            let leader = is_known.then_some(leader);
+            Ok(handle(id, &Response::NotLeader { leader }))
         }
         INDEFINITE => {
             input.end()?;
@@ -318,6 +344,15 @@ impl<'a> Input<'a> {
         }
     }
 
+    fn call(&mut self) -> Result<Call, Malformed> {
+        Ok(Call {
+            session: self.u32("session")?,
+            operation: self.u32("operation")?,
+            previous: self.u64("previous index")?,
+            again: self.presence()?,
+        })
+    }
+
     fn entries(&mut self) -> Result<usize, Malformed> {
         let entries = usize::from(self.u16("number of entries")?);
         if entries > VECTOR_DOTS_MAX {
@@ -373,6 +408,13 @@ fn extend_with_dots(out: &mut Vec<u8>, vector: &[Dot]) {
     for dot in vector {
         out.extend_from_slice(&dot.0.to_le_bytes());
     }
+}
+
+fn extend_with_call(out: &mut Vec<u8>, call: &Call) {
+    out.extend_from_slice(&call.session.to_le_bytes());
+    out.extend_from_slice(&call.operation.to_le_bytes());
+    out.extend_from_slice(&call.previous.to_le_bytes());
+    out.push(u8::from(call.again));
 }
 
 fn extend_with_vector(out: &mut Vec<u8>, vector: &[Dot]) -> Result<(), TooLong> {

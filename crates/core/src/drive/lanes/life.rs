@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::drive::{EndedOperation, EndedStep, Hands, Ledger, Order, Sent, Steps, Wire, key_name};
-use crate::session::{Attempt, Fate, Next, Outcome};
+use crate::session::{Attempt, Fate, Next, Outcome, PATIENCE_NS};
 
 impl<T: Copy> Lanes<T> {
     /// Starts a step on a lane that is free.
@@ -65,7 +65,20 @@ impl<T: Copy> Lanes<T> {
         hands: &mut Hands<'_, W, R, S>,
     ) -> Option<Free> {
         let Deadline { tag, .. } = self.deadlines.pop_front()?;
-        self.follow(tag, Fate::TimedOut, now_ns, hands)
+        if !self.is_in_flight(tag) {
+            return None;
+        }
+        let over_ns = self.in_flight(tag.lane).invoke_ns + self.settings.timeout_ns;
+        let has_time = now_ns < over_ns;
+        if has_time && std::mem::take(&mut self.in_flight(tag.lane).pauses) {
+            return self.send(tag.lane, now_ns, hands);
+        }
+        let fate = if has_time && self.lanes[tag.lane as usize].session.may_ask_again() {
+            Fate::Silent
+        } else {
+            Fate::TimedOut
+        };
+        self.follow(tag, fate, now_ns, hands)
     }
 
     fn in_flight(&mut self, lane: u32) -> &mut InFlight {
@@ -110,6 +123,7 @@ impl<T: Copy> Lanes<T> {
             node,
             incarnation: 0,
             group,
+            pauses: false,
         };
         worker.task = Some(Task {
             due,
@@ -138,6 +152,10 @@ impl<T: Copy> Lanes<T> {
                 Next::Retry(Attempt { node, .. }) => {
                     hands.record.retried();
                     self.in_flight(lane).node = node;
+                }
+                Next::Pause(attempt) => {
+                    self.pause(lane, attempt, now_ns);
+                    return None;
                 }
                 Next::Done {
                     outcome,
@@ -171,15 +189,42 @@ impl<T: Copy> Lanes<T> {
             key: operation.key,
             ask: operation.ask,
             context: worker.session.context(operation.group),
+            call: worker.session.call(operation.group),
         };
         let sent = hands.wire.send(operation.node, self.tags.pack(tag), &order);
         let Sent::To { incarnation } = sent else {
             return false;
         };
         operation.incarnation = incarnation;
-        let at_ns = now_ns + self.settings.timeout_ns;
-        self.deadlines.push_back(Deadline { at_ns, tag });
+        let at_ns = if worker.session.may_ask_again() {
+            let over_ns = operation.invoke_ns + self.settings.timeout_ns;
+            over_ns.min(now_ns + PATIENCE_NS)
+        } else {
+            now_ns + self.settings.timeout_ns
+        };
+        self.await_until(at_ns, tag, now_ns);
         true
+    }
+
+    /// Has the operation under way sent to this replica after a while.
+    fn pause(&mut self, lane: u32, attempt: Attempt, now_ns: u64) {
+        let operation = self.in_flight(lane);
+        operation.node = attempt.node;
+        operation.pauses = true;
+        let over_ns = operation.invoke_ns + self.settings.timeout_ns;
+        let worker = &mut self.lanes[lane as usize];
+        worker.generation = self.tags.following(worker.generation);
+        let generation = worker.generation;
+        let tag = RequestTag { lane, generation };
+        let at_ns = over_ns.min(now_ns + PATIENCE_NS);
+        self.await_until(at_ns, tag, now_ns);
+    }
+
+    /// Deadlines come in the order in which they were set.
+    fn await_until(&mut self, at_ns: u64, tag: RequestTag, now_ns: u64) {
+        let last_ns = self.deadlines.back().map_or(now_ns, |last| last.at_ns);
+        let at_ns = at_ns.max(last_ns);
+        self.deadlines.push_back(Deadline { at_ns, tag });
     }
 
     /// Does what follows from what has become of a request, if that was awaited.
@@ -199,6 +244,11 @@ impl<T: Copy> Lanes<T> {
                 hands.record.retried();
                 self.in_flight(lane).node = node;
                 self.send(lane, now_ns, hands)
+            }
+            Next::Pause(attempt) => {
+                hands.record.retried();
+                self.pause(lane, attempt, now_ns);
+                None
             }
             Next::Done {
                 outcome,

@@ -357,6 +357,7 @@ fn an_order_makes_both_values_of_a_compare_and_set() {
             key: 3,
             ask: Ask::Cas { expected, new },
             context: &[],
+            call: None,
         };
         let before = expected.map(payload_of);
         order.with(&mut vec![1; 7], |request| {

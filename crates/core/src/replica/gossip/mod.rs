@@ -159,6 +159,7 @@ impl<V: Value> Gossip<V> {
             Persist::Gossip(GossipChange::State { vector, updates }) => {
                 self.merge_state(vector, updates.to_vec());
             }
+            Persist::Raft(_) => panic!("a replica that gossips elects nobody"),
         }
     }
 

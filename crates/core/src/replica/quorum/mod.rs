@@ -174,7 +174,7 @@ impl Quorum {
                 NOTE_WHOLE => self.recovery = None,
                 _ => panic!("a replica of a quorum keeps no such note"),
             },
-            Persist::Entry { .. } | Persist::Gossip(_) => {
+            Persist::Entry { .. } | Persist::Gossip(_) | Persist::Raft(_) => {
                 panic!("a replica of a quorum persists records and notes")
             }
         }

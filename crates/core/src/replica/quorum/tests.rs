@@ -50,7 +50,9 @@ impl Effects for Done {
             Response::Get { siblings, .. } => Reply::Get(siblings.first().map(value)),
             Response::Refused(refusal) => Reply::Refused(*refusal),
             Response::Indefinite => Reply::Indefinite,
-            Response::Put(_) | Response::Mismatch { .. } => panic!("{response:?}"),
+            Response::Put(_) | Response::NotLeader { .. } | Response::Mismatch { .. } => {
+                panic!("{response:?}")
+            }
         };
         self.replies.push((to, reply));
     }
@@ -141,6 +143,7 @@ impl Group {
             key: key.as_bytes(),
             operation,
             context: &[],
+            call: None,
         };
         let done = self.input(node, |replica, out| {
             replica.handle_request(id, &request, &Input::default(), out);
@@ -229,7 +232,9 @@ impl Group {
     fn is_recovering(&self, node: u16) -> bool {
         match self.status(node).kind {
             KindStatus::Quorum(status) => status.recovering,
-            other @ (KindStatus::Local | KindStatus::Gossip(_)) => panic!("{other:?}"),
+            other @ (KindStatus::Local | KindStatus::Gossip(_) | KindStatus::Raft(_)) => {
+                panic!("{other:?}")
+            }
         }
     }
 

@@ -72,6 +72,7 @@ fn essence(replica: &Replica) -> (u64, Vec<(NodeId, Message)>, String) {
         key: b"z",
         operation: Operation::Put { value: &[0; 8] },
         context: &[],
+        call: None,
     };
     replica.handle_request(RequestId(0), &request, &input, &mut out);
     (status.digest, out.sends, format!("{:?}", out.replies))
@@ -99,6 +100,7 @@ fn an_unreplicated_replica_comes_back_with_the_last_value_of_each_key() {
                 value: &value.to_le_bytes(),
             },
             context: &[],
+            call: None,
         };
         live.handle_request(RequestId(0), &request, &Input::default(), &mut out);
     }

@@ -33,6 +33,7 @@ fn a_state_of_many_chunks_arrives_whole_while_both_sides_go_on() {
             key: &key,
             operation,
             context: &[],
+            call: None,
         };
         let out = &mut Recorder::default();
         replica.handle_request(RequestId(0), &request, &Input::default(), out);
@@ -184,6 +185,7 @@ fn a_third_life_declares_the_end_of_the_second_though_a_peer_is_never_heard() {
             key: b"k",
             operation: Operation::Get,
             context: &lost,
+            call: None,
         };
         replica.handle_request(RequestId(0), &request, &Input::default(), &mut out);
         matches!(
@@ -245,6 +247,7 @@ fn a_recovered_replica_has_what_it_applied_and_forgets_what_waited() {
             key: b"k",
             operation,
             context,
+            call: None,
         };
         replica.handle_request(RequestId(id), &request, &Input::default(), &mut out);
         out

@@ -81,6 +81,7 @@ fn ask(replica: &mut Replica, id: u64, operation: Operation<'_>, context: &[Dot]
         key: b"a",
         operation,
         context,
+        call: None,
     };
     replica.handle_request(RequestId(id), &request, &INPUT, &mut out);
     out

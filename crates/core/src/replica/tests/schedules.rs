@@ -249,6 +249,7 @@ impl Group {
             key: &name,
             operation,
             context: &context,
+            call: None,
         };
         self.drive(node, &[], |replica, input, out| {
             replica.handle_request(id, &request, input, out);
@@ -365,6 +366,7 @@ impl Group {
                     key: &name,
                     operation: Operation::Get,
                     context: &[],
+                    call: None,
                 };
                 let input = Input::default();
                 self.replicas[node].handle_request(RequestId(0), &request, &input, &mut out);

@@ -73,6 +73,7 @@ fn said(kind: ReplicaKind, operations: &[Operation<'_>]) -> Vec<(Reply, usize)> 
             key: b"k",
             operation,
             context: &[],
+            call: None,
         };
         replica.handle_request(RequestId(0), &request, &Input::default(), &mut out);
         let (_, reply) = out.replies.remove(0);
@@ -156,6 +157,7 @@ fn a_local_store_answers_with_the_last_put_and_the_planted_bug_with_the_one_befo
                     key: b"k",
                     operation,
                     context: &[],
+                    call: None,
                 };
                 replica.handle_request(RequestId(0), &request, &Input::default(), &mut out);
                 if let Reply::Get(_, siblings) = &out.replies[0].1 {
@@ -192,6 +194,7 @@ fn a_node_refuses_keys_of_other_shards() {
                     key: &[key],
                     operation: Operation::Get,
                     context: &[],
+                    call: None,
                 };
                 replica.handle_request(RequestId(0), &request, &Input::default(), &mut out);
                 let refused = matches!(out.replies[0].1, Reply::Refused(Refusal::WrongShard));
@@ -228,6 +231,7 @@ fn a_causal_key_costs_at_most_150_bytes_beyond_key_and_value_at_the_worst_load()
                 key: &name,
                 operation,
                 context: &[],
+                call: None,
             };
             let out = &mut Recorder::default();
             replica.handle_request(RequestId(key), &request, &Input::default(), out);

@@ -3,6 +3,7 @@
 
 mod local;
 mod quorum;
+mod raft;
 mod replicated;
 mod sloppy;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::fmt;
 
 pub use local::LocalStore;
 pub use quorum::QuorumStore;
+pub use raft::RaftStore;
 pub use replicated::ReplicatedStore;
 pub use sloppy::SloppyStore;
 
@@ -26,6 +28,7 @@ pub static KINDS: &[&KindRow] = &[
     &replicated::ROW,
     &quorum::ROW,
     &sloppy::ROW,
+    &raft::ROW,
     #[cfg(test)]
     &toy::ROW,
 ];
@@ -60,6 +63,8 @@ pub enum StoreKind {
     Quorum(QuorumStore),
     /// See [`SloppyStore`].
     Sloppy(SloppyStore),
+    /// See [`RaftStore`].
+    Raft(RaftStore),
     /// The toy.
     #[cfg(test)]
     Echo(toy::EchoStore),
@@ -74,6 +79,7 @@ impl StoreKind {
             Self::Replicated(store) => store,
             Self::Quorum(store) => store,
             Self::Sloppy(store) => store,
+            Self::Raft(store) => store,
             #[cfg(test)]
             Self::Echo(store) => store,
         }

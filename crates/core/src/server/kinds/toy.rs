@@ -155,6 +155,7 @@ mod tests {
                 key,
                 operation,
                 context,
+                call: None,
             };
             replica.handle_request(RequestId(0), &request, &Input::default(), seen);
         };

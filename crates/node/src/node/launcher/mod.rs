@@ -33,7 +33,9 @@ pub use kinds::{Durability, HostKind};
 const EXITS_MAX: usize = 4096;
 
 /// What the name of a node's file ends with.
-pub const STORE_EXTENSION: &str = "redb";
+const STORE_EXTENSION: &str = "redb";
+/// What the names of all files end with in which nodes store something.
+pub const STORE_EXTENSIONS: [&str; 2] = [STORE_EXTENSION, "journal"];
 
 /// Collects the replicas of a deployment, then runs each in a process of its own.
 #[derive(Debug)]
@@ -126,7 +128,7 @@ impl Launcher {
         self
     }
 
-    /// Says what nodes acknowledge. Their files are `logs/<id>.redb`.
+    /// Says what nodes acknowledge. Their files are `logs/<id>.redb` and `logs/<id>.*.journal`.
     #[must_use]
     pub const fn with_durability(mut self, durability: Durability) -> Self {
         self.durability = durability;

@@ -150,6 +150,7 @@ fn what_is_longer_than_the_protocol_allows_is_not_encoded_and_leaves_the_buffer_
         key: b"k",
         operation: Operation::Get,
         context: &[],
+        call: None,
     };
     let mut out = b"before".to_vec();
     for request in [
@@ -203,6 +204,7 @@ fn a_request_of_full_size_fits() {
             value: &vec![2; VALUE_BYTES_MAX],
         },
         context: &vec![Dot(3); VECTOR_DOTS_MAX],
+        call: None,
     };
     let payload = payload_of_request(4, &request);
     let mut scratch = Vec::new();
@@ -219,6 +221,7 @@ fn illegal_requests_are_named() {
                 key,
                 operation: Operation::Get,
                 context: &[],
+                call: None,
             },
         )
     };
@@ -252,7 +255,7 @@ proptest! {
             Some(value) => Operation::Put { value },
             None => Operation::Get,
         };
-        let request = Request { key: &key, operation, context: &context };
+        let request = Request { key: &key, operation, context: &context, call: None,};
         let payload = payload_of_request(id, &request);
         let mut scratch = vec![Dot(3)];
         prop_assert_eq!(decode_request(&payload, &mut scratch), Ok((id, request)));
@@ -274,7 +277,7 @@ proptest! {
     ) {
         let expected = expected.as_deref();
         let operation = Operation::Cas { expected, value: &value };
-        let request = Request { key: &key, operation, context: &context };
+        let request = Request { key: &key, operation, context: &context, call: None,};
         let payload = payload_of_request(id, &request);
         let mut scratch = vec![Dot(3)];
         prop_assert_eq!(decode_request(&payload, &mut scratch), Ok((id, request)));

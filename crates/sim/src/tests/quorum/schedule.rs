@@ -128,6 +128,7 @@ impl Effects for Collected {
             Response::Get { siblings, .. } => Reply::Get(siblings.first().map(read)),
             Response::Refused(_) => Reply::Refused,
             Response::Indefinite => Reply::Indefinite,
+            Response::NotLeader { .. } => panic!("{response:?}"),
             Response::Mismatch { .. } => panic!("nobody compares"),
         };
         let before = self.changes.len();
@@ -343,6 +344,7 @@ impl Schedule {
             key: &name,
             operation,
             context: &[],
+            call: None,
         };
         self.drive(node, |replica, input, out| {
             replica.handle_request(request, &asked, input, out);
@@ -524,7 +526,9 @@ impl Node {
     fn is_recovering(&self) -> bool {
         match self.replica.status().kind {
             KindStatus::Quorum(status) => status.recovering,
-            other @ (KindStatus::Local | KindStatus::Gossip(_)) => panic!("{other:?} is no quorum"),
+            other @ (KindStatus::Local | KindStatus::Gossip(_) | KindStatus::Raft(_)) => {
+                panic!("{other:?} is no quorum")
+            }
         }
     }
 

@@ -45,7 +45,9 @@ fn get_without_replica_0(group: &mut Group) -> RequestId {
 fn hints(group: &Group, node: u16) -> u64 {
     match group.status(node).kind {
         KindStatus::Quorum(status) => status.hints,
-        other @ (KindStatus::Local | KindStatus::Gossip(_)) => panic!("{other:?}"),
+        other @ (KindStatus::Local | KindStatus::Gossip(_) | KindStatus::Raft(_)) => {
+            panic!("{other:?}")
+        }
     }
 }
 
