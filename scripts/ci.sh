@@ -27,7 +27,7 @@ step "the main command, for every architecture and lattice"
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 short=(--duration 1s --warmup 200ms --records 1000 --results "$results")
-for arch in local sharded quorum sloppy; do
+for arch in local sharded quorum sloppy raft; do
   cargo run --release --quiet -- --arch "$arch" --workload zipf "${short[@]}"
 done
 for arch in replicated sharded_replicated; do
@@ -73,6 +73,7 @@ cargo run --release --quiet --example local
 cargo run --release --quiet --example replicated -- --lattice causal
 cargo run --release --quiet --example replicated -- --lattice lww
 cargo run --release --quiet --example quorum
+cargo run --release --quiet --example raft
 cargo run --release --quiet --example sharded
 cargo run --release --quiet --example sharded_replicated
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What takes too long for every commit: every model's checkers against a brute force that
 # enumerates its definition, on many random histories, and a table of how many were valid and
-# invalid; 1,000 simulated seeds of every architecture and lattice, 100,000 of quorums; the large protocol models,
+# invalid; 1,000 simulated seeds of every architecture and lattice, 100,000 of quorums and Raft; the large protocol models,
 # explored to the end (scripts/models.sh); twenty runs of each store of the catalogue
 # (scripts/false-alarms.sh), whose counts results/false-alarms.tsv adds up over the nights; then each
 # fuzz target for some minutes, where cargo-fuzz is installed. Fails when two checkers disagree (the
@@ -32,9 +32,9 @@ grep -o 'oracle  .*' "$log" | sed 's/^oracle  //' | sort
 
 echo "1,000 simulated seeds of every architecture and lattice, from $KVS_ORACLE_SEED"
 scripts/simulate.sh 1000 "$KVS_ORACLE_SEED"
-echo "100,000 simulated seeds of every kind of quorum, from $KVS_ORACLE_SEED"
+echo "100,000 simulated seeds of every kind of quorum and of Raft, from $KVS_ORACLE_SEED"
 scripts/simulate.sh 100000 "$KVS_ORACLE_SEED" quorum "quorum(5)" "quorum(3, write-back = off)" \
-  "quorum(3, r = 1, w = 1)" sloppy
+  "quorum(3, r = 1, w = 1)" sloppy raft "raft(5)" "raft(reads = log)"
 
 echo "the large protocol models"
 scripts/models.sh large

@@ -41,7 +41,7 @@ try() {
 alone=("${@:3}")
 if [ "${#alone[@]}" -eq 0 ]; then
   alone=(local sharded quorum "quorum(5)" "sharded(2, quorum)" "quorum(3, write-back = off)"
-    "quorum(3, r = 1, w = 1)" sloppy "sloppy(5, spares = 1)")
+    "quorum(3, r = 1, w = 1)" sloppy "sloppy(5, spares = 1)" raft "raft(5)" "raft(reads = log)" "sharded(2, raft)")
 fi
 for arch in "${alone[@]}"; do
   try --arch "$arch"
