@@ -207,7 +207,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, a session that puts a key, one that gets it at another node",
         bounds: "any loss, 1 crash that leaves any change that is not durable or none",
         size: Size::Large,
-        states: 904_448,
+        states: 963_341,
         model: |bug| disk(bug, 0, vec![vec![put(0, "k", "a")], vec![get(1, "k")]]),
     },
     Entry {
@@ -215,7 +215,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, a session that puts a key",
         bounds: "any loss, 1 tick, 1 crash that leaves any change that is not durable or none",
         size: Size::Large,
-        states: 1_777_549,
+        states: 1_866_759,
         model: |bug| disk(bug, 1, vec![vec![put(0, "k", "a")]]),
     },
 ];

@@ -61,8 +61,11 @@ impl FaultyFiles {
             FaultyFile::open(&second, &fault)?,
         ];
         // A file is there after a crash once its directory is synced.
-        let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            Some(_) | None => Path::new("."),
+        };
+        File::open(directory)?.sync_all()?;
         Ok(Self { engine, journal })
     }
 

@@ -2,11 +2,14 @@
 //!
 //! All numbers are little-endian. A request is `id u32, kind u8, key length u16, context entries
 //! u16, key, context, value`, the value being what remains. A compare-and-set has before its value
-//! what it expects: `there u8, length u32` and so many bytes. A request that may be sent again has
-//! [`CALLS`] in its kind and, after its context, `session u32, operation u32, previous u64, again u8`. A response is `id u32, kind u8` and
-//! then, by kind, a witness, a vector with siblings, a refusal, whether a leader is known
-//! (`u8`) and which (`u16`), or whether a mismatch tells what was found, and the siblings if it does. A vector is its entries as `u64`, after their number as
-//! `u16`. Decoding trusts nothing and allocates nothing but the caller's scratch.
+//! what it expects: `there u8, length u32` and so many bytes. Where the highest bit of the kind is
+//! set, the request may be sent again, and has after its context which operation of which session it
+//! is: `session u32, operation u32, previous u64, again u8`.
+//!
+//! A response is `id u32, kind u8` and then, by kind, a witness, a vector with siblings, a refusal,
+//! which node leads (`known u8, node u16`), or whether a mismatch tells what was found, and the
+//! siblings if it does. A vector is its entries as `u64`, after their number as `u16`. Decoding
+//! trusts nothing and allocates nothing but the caller's scratch.
 
 use smallvec::SmallVec;
 

@@ -106,6 +106,11 @@ fn a_batch_that_a_crash_cut_short_is_dropped_and_the_next_takes_its_place() {
         files.crash_after(1);
         let long = [7; 100];
         assert!(storage.commit(&lines(&[&long, &long])).is_err());
+        // What is left of it makes nothing of the next one, which a crash cuts short as well.
+        let files = MemoryFiles::new(files.left_behind(&mut random));
+        let mut storage = open(&files);
+        files.crash_after(1);
+        assert!(storage.commit(&lines(&[b"short"])).is_err());
         let files = MemoryFiles::new(files.left_behind(&mut random));
         let mut storage = open(&files);
         storage.commit(&lines(&[b"next"])).unwrap();
@@ -117,7 +122,11 @@ fn a_batch_that_a_crash_cut_short_is_dropped_and_the_next_takes_its_place() {
         );
         kept.insert(found.len());
     }
-    assert_eq!(kept, BTreeSet::from([3, 5]), "the whole batch or nothing");
+    assert_eq!(
+        kept,
+        BTreeSet::from([3, 4, 5, 6]),
+        "whole batches or nothing"
+    );
 }
 
 #[test]
@@ -188,6 +197,19 @@ fn damage_of_any_bit_is_found_but_for_the_last_batch_which_is_gone_then() {
                     assert_eq!(found, [b"one", b"two"]);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn damage_of_any_bit_of_a_new_journal_is_found() {
+    let bytes = committed(&[lines(&[b"old"]), anew(&[b"new", b"newer"])]).bytes();
+    assert!(bytes.journal[0].is_empty());
+    for at in 0..bytes.journal[1].len() {
+        for bit in 0..8 {
+            let mut damaged = bytes.clone();
+            damaged.journal[1][at] ^= 1 << bit;
+            assert!(found(&damaged).is_err(), "bit {bit} of byte {at}");
         }
     }
 }

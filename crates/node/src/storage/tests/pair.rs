@@ -146,7 +146,7 @@ impl Pair {
             let timer = match self.replicas[at] {
                 Replica::Local(_) => return,
                 Replica::Raft(_) => Timer::Raft(RaftTimer::Tick),
-                _ => Timer::Gossip(gossip),
+                Replica::Causal(_) | Replica::Lww(_) | Replica::Quorum(_) => Timer::Gossip(gossip),
             };
             let peers = &other[at..=at];
             self.replicas[at].handle_timer(timer, &input(peers), &mut self.outs[at]);
