@@ -39,7 +39,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "3 replicas that agree on a log, a session that puts a key, one that gets it at another node",
         bounds: "any loss, 1 tick",
         size: Size::Small,
-        states: 194_887,
+        states: 193_627,
         model: put_and_get,
     },
     Entry {
@@ -63,7 +63,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, where who wants votes first asks if it would get them",
         bounds: "any loss, 1 tick",
         size: Size::Small,
-        states: 10_806,
+        states: 11_047,
         model: |bug| asks_first(bug, vec![vec![put(0, "k", "a")]]),
     },
     Entry {
@@ -95,7 +95,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same while another node comes to lead, 2 sessions that put a key at either",
         bounds: "any loss",
         size: Size::Small,
-        states: 32_294,
+        states: 45_653,
         model: turns,
     },
     Entry {
@@ -135,7 +135,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "3 replicas that agree on a log, through which they read; another comes to lead, a session puts a key there, another gets it at the old leader",
         bounds: "any loss",
         size: Size::Small,
-        states: 47_962,
+        states: 52_160,
         model: reads_through_log,
     },
     Entry {
@@ -151,7 +151,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "3 replicas that agree on a log, one of which leads, a session that puts a key until it is answered",
         bounds: "any loss, 1 tick, 1 restart with the state",
         size: Size::Small,
-        states: 274_994,
+        states: 350_105,
         model: |bug| retries(bug, settings()),
     },
     Entry {
@@ -167,7 +167,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, one replica has nothing yet",
         bounds: "any loss, 1 tick",
         size: Size::Small,
-        states: 35_500,
+        states: 36_582,
         model: transfers,
     },
     Entry {
@@ -175,7 +175,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "3 replicas that agree on a log, one of which leads, a session that puts a key and gets it",
         bounds: "any loss, 1 restart without the state",
         size: Size::Small,
-        states: 22_113,
+        states: 22_122,
         model: |bug| forgets(bug, 0, vec![put(0, "k", "a"), get(1, "k")]),
     },
     Entry {
@@ -199,7 +199,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "3 replicas with disks that agree on a log, one of which leads, a session that puts a key and gets it",
         bounds: "any loss, 1 crash that leaves any change that is not durable or none",
         size: Size::Small,
-        states: 2_269,
+        states: 2_313,
         model: |bug| disk(bug, 0, vec![vec![put(0, "k", "a"), get(1, "k")]]),
     },
     Entry {
