@@ -30,7 +30,7 @@ fn recorded(
     let options = sim::Options {
         steps: STEPS,
         bug,
-        at_leader: bug.is_some_and(Bug::shows_at_leader),
+        at_leader: bug.is_some_and(sim::shows_at_leader),
         ..sim::Options::new(architecture, lattice)
     };
     let drawn = Plan::draw(seed, &options);

@@ -4,7 +4,7 @@ use std::fs;
 
 use kvs_zoo::bug::Bug;
 use kvs_zoo::protocol::Lattice;
-use kvs_zoo::sim::{Options, Plan, SimVerdict, run};
+use kvs_zoo::sim::{Options, Plan, SimVerdict, run, shows_at_leader};
 
 use crate::program::{Ended, bench};
 
@@ -83,7 +83,7 @@ fn every_planted_bug_is_found_within_a_stated_number_of_seeds() {
         let lattice = bug.facts().lattice.unwrap_or_default();
         let options = Options {
             bug: Some(bug),
-            at_leader: bug.shows_at_leader(),
+            at_leader: shows_at_leader(bug),
             ..Options::new(bug.facts().store.into(), lattice)
         };
         let found = (0..*seeds).find(|seed| {

@@ -12,8 +12,6 @@ pub use facts::{Composition, Facts, Trigger};
 
 use serde::{Deserialize, Serialize};
 
-use crate::server::Architecture;
-
 /// One known mistake that a store can be built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -134,15 +132,6 @@ impl Bug {
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.facts().name
-    }
-
-    /// Whether it shows where faults meet the node that leads rather than any.
-    #[must_use]
-    pub fn shows_at_leader(self) -> bool {
-        let facts = self.facts();
-        let architecture = Architecture::from(facts.store);
-        architecture.kind().facts().has_leader()
-            && matches!(facts.provoked_by, Some(Trigger::Cut | Trigger::ClockSkew))
     }
 
     /// What is known of it.

@@ -42,7 +42,7 @@ pub use counters::Counters;
 pub use host::SimHost;
 pub use kvs_load::nemesis::SimFault;
 pub use outcome::{SimVerdict, Simulated};
-pub use plan::{Clocks, Network, Options, Plan, Rate, STEPS_DEFAULT, Syncs};
+pub use plan::{Clocks, Network, Options, Plan, Rate, STEPS_DEFAULT, Syncs, shows_at_leader};
 pub use shrink::shrink;
 pub use spread::{Repair, Rumour, Scale, Spread, Traffic, UpdateSpread};
 pub use topology::{REGIONS, Topology};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use kvs_check::history::Model;
-use kvs_core::bug::Bug;
+use kvs_core::bug::{Bug, Trigger};
 use kvs_core::protocol::Lattice;
 use kvs_core::server::{Architecture, Settings, WitnessKind};
 use kvs_core::session::{Policy, Routing};
@@ -194,6 +194,15 @@ pub struct Syncs {
     pub lasts_ns: u64,
     /// The chance that it fails, which ends the node's process: nobody can know what is durable.
     pub fail: f64,
+}
+
+/// Whether a planted bug shows where faults meet the node that leads, rather than any.
+#[must_use]
+pub fn shows_at_leader(bug: Bug) -> bool {
+    let facts = bug.facts();
+    let architecture = Architecture::from(facts.store);
+    let has_leader = architecture.kind().facts().has_leader();
+    has_leader && matches!(facts.provoked_by, Some(Trigger::Cut | Trigger::ClockSkew))
 }
 
 /// How often faults of a kind come and how long they last.

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use kvs_core::bug::Bug;
 use kvs_harness::run::{self, Config};
 use kvs_measure::shell;
-use kvs_sim::{Options, SimFault};
+use kvs_sim::{Options, SimFault, shows_at_leader};
 
 use super::outcome::Finding;
 use super::{Limits, View, model, real, sign};
@@ -55,8 +55,7 @@ impl Target {
             View::Sim => {
                 let mut options =
                     Options::new(facts.store.into(), facts.lattice.unwrap_or_default());
-                // Cuts that meet whoever leads are what brings out a mistake of one that led.
-                options.at_leader = bug.shows_at_leader();
+                options.at_leader = shows_at_leader(bug);
                 Some(Self::Sim(Box::new(options), None))
             }
             View::Real => Some(Self::Real(Box::new(real::unbroken(bug)))),
