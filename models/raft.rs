@@ -55,7 +55,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, a session that puts a key",
         bounds: "any loss, 2 ticks",
         size: Size::Large,
-        states: 2_979_722,
+        states: 3_382_876,
         model: elects_for_a_put,
     },
     Entry {
@@ -71,7 +71,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, and one that gets it at another node",
         bounds: "any loss, 1 tick",
         size: Size::Large,
-        states: 1_373_240,
+        states: 1_364_273,
         model: |bug| asks_first(bug, vec![vec![put(0, "k", "a")], vec![get(1, "k")]]),
     },
     Entry {
@@ -159,7 +159,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, where the state takes the place of each entry",
         bounds: "any loss, 1 tick, 1 restart with the state",
         size: Size::Large,
-        states: 384_153,
+        states: 475_778,
         model: |bug| retries(bug, compacts()),
     },
     Entry {
@@ -183,7 +183,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, a session that puts a key",
         bounds: "any loss, 1 tick, 1 restart without the state",
         size: Size::Large,
-        states: 726_583,
+        states: 897_484,
         model: |bug| forgets(bug, 1, vec![put(0, "k", "a")]),
     },
     Entry {
@@ -207,7 +207,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, a session that puts a key, one that gets it at another node",
         bounds: "any loss, 1 crash that leaves any change that is not durable or none",
         size: Size::Large,
-        states: 963_341,
+        states: 967_761,
         model: |bug| disk(bug, 0, vec![vec![put(0, "k", "a")], vec![get(1, "k")]]),
     },
     Entry {
@@ -215,7 +215,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, a session that puts a key",
         bounds: "any loss, 1 tick, 1 crash that leaves any change that is not durable or none",
         size: Size::Large,
-        states: 1_866_759,
+        states: 2_379_775,
         model: |bug| disk(bug, 1, vec![vec![put(0, "k", "a")]]),
     },
 ];
