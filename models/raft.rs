@@ -103,7 +103,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, a session that puts a key at the other node, one that gets it at the first",
         bounds: "any loss",
         size: Size::Large,
-        states: 2_340_499,
+        states: 2_373_114,
         model: turns_for_a_get,
     },
     Entry {
