@@ -525,12 +525,15 @@ impl Session {
         self.elsewhere(view, key, trouble)
     }
 
-    /// Ends an operation that had no effect now. If it was sent before, it may have had one then.
+    /// Ends an operation that had no effect now. If it was sent before, it may have had one then. A
+    /// group that is led and rejects a write has forgotten the session, and would reject the next.
     fn fail(&mut self, trouble: Trouble) -> Next {
-        if self.pending().again {
+        let pending = self.pending();
+        let is_forgotten = pending.led && trouble == Trouble::Refused(Refusal::Rejected);
+        if pending.again {
             self.finish(Outcome::Info(trouble), true)
         } else {
-            self.finish(Outcome::Fail(trouble), false)
+            self.finish(Outcome::Fail(trouble), is_forgotten)
         }
     }
 

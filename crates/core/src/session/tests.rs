@@ -1,6 +1,6 @@
 use super::*;
 use crate::bug::Bug;
-use crate::protocol::{Lattice, Origin, Sibling};
+use crate::protocol::{Lattice, Origin, Sibling, Version};
 use crate::server::{Architecture, Paper};
 
 struct Fixture {
@@ -481,4 +481,89 @@ fn reads_go_to_the_primary_where_no_other_node_answers_them() {
     };
     let next = session.begin(moved, KEY, Access::Read, 0).node;
     assert_eq!(next, NodeId(1), "it asks again after an error");
+}
+
+/// A session with a write under way at the first node of a group that is led.
+fn led_write(fixture: &Fixture) -> (Session, Attempt) {
+    let mut session = Session::new(7);
+    let attempt = session.begin(fixture.view(), KEY, Access::Write, 0);
+    (session, attempt)
+}
+
+fn names(leader: Option<u16>) -> Response<'static> {
+    let leader = leader.map(NodeId);
+    Response::NotLeader { leader }
+}
+
+#[test]
+fn a_write_goes_to_the_leader_that_is_named_and_so_does_the_next() {
+    let fixture = Fixture::new("raft(3)", Policy::default());
+    let (mut session, first) = led_write(&fixture);
+    let leader = NodeId((first.node.0 + 1) % 3);
+    let named = names(Some(leader.0));
+    let Next::Retry(second) = session.handle_response(fixture.view(), KEY, &named) else {
+        panic!("it is asked");
+    };
+    assert_eq!(second.node, leader);
+    let call = session.call(second.group).expect("it may be sent again");
+    assert_eq!((call.session, call.operation, call.again), (7, 0, false));
+    let version = Version { time: 5, origin: 0 };
+    let put = Response::Put(PutWitness::Lww { version });
+    let ended = session.handle_response(fixture.view(), KEY, &put);
+    assert_eq!(ended, done(Outcome::Ok, false));
+    let next = session.begin(fixture.view(), KEY, Access::Write, 0);
+    assert_eq!(next.node, leader);
+    let call = session.call(next.group).expect("it may be sent again");
+    assert_eq!((call.operation, call.previous), (1, 5));
+}
+
+#[test]
+fn nodes_that_name_one_another_are_asked_once_each_before_the_session_pauses() {
+    let fixture = Fixture::new("raft(3)", Policy::default());
+    let (mut session, mut attempt) = led_write(&fixture);
+    let mut asked = vec![attempt.node];
+    let paused = loop {
+        let named = names(Some((attempt.node.0 + 1) % 2));
+        match session.handle_response(fixture.view(), KEY, &named) {
+            Next::Retry(next) => {
+                attempt = next;
+                asked.push(next.node);
+            }
+            Next::Pause(next) => break next,
+            next @ Next::Done { .. } => panic!("{next:?}"),
+        }
+        assert!(asked.len() <= 3, "it asks on without a pause: {asked:?}");
+    };
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked.len(), 3);
+    assert_eq!(paused.group, attempt.group);
+}
+
+#[test]
+fn a_write_whose_fate_is_unknown_is_sent_again_and_unknown_when_nobody_can_be_reached() {
+    let fixture = Fixture::new("raft(3)", Policy::default());
+    let (mut session, first) = led_write(&fixture);
+    let Next::Retry(second) = session.handle_disconnect(fixture.view(), KEY) else {
+        panic!("it is sent again");
+    };
+    assert_ne!(second.node, first.node);
+    let call = session.call(second.group).expect("it may be sent again");
+    assert_eq!((call.operation, call.again), (0, true));
+    assert!(matches!(
+        session.handle_unsent(fixture.view(), KEY),
+        Next::Retry(_)
+    ));
+    let unknown = done(Outcome::Info(Trouble::NoConnection), true);
+    assert_eq!(session.handle_unsent(fixture.view(), KEY), unknown);
+}
+
+#[test]
+fn a_session_that_its_store_has_forgotten_ends() {
+    let fixture = Fixture::new("raft(3)", Policy::default());
+    let (mut session, _) = led_write(&fixture);
+    let rejected = Response::Refused(Refusal::Rejected);
+    let failed = Outcome::Fail(Trouble::Refused(Refusal::Rejected));
+    let next = session.handle_response(fixture.view(), KEY, &rejected);
+    assert_eq!(next, done(failed, true));
 }

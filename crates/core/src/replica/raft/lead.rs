@@ -253,9 +253,7 @@ impl Raft {
             }
             progress.lively = false;
         }
-        for peer in self.peers.clone() {
-            self.send_entries(peer, true, out);
-        }
+        self.send_to_all(true, out);
     }
 
     /// Appends an entry to its own log.
@@ -278,10 +276,15 @@ impl Raft {
 
     /// Sends everybody what there is to send, and commits what is there already.
     pub(super) fn replicate<E: Effects>(&mut self, out: &mut E) {
-        for peer in self.peers.clone() {
-            self.send_entries(peer, false, out);
-        }
+        self.send_to_all(false, out);
         self.commit_what_a_majority_has(out);
+    }
+
+    /// Sends everybody entries; also where there are none, if it is to `speak`.
+    pub(super) fn send_to_all<E: Effects>(&mut self, speak: bool, out: &mut E) {
+        for place in 0..self.peers.len() {
+            self.send_entries(self.peers[place], speak, out);
+        }
     }
 
     /// Sends entries that a replica was not sent, as many messages as may be under way; at least
@@ -344,13 +347,6 @@ impl Raft {
                 round,
             };
             self.send(to, words, out);
-        }
-    }
-
-    /// Asks everybody whether it still leads.
-    pub(super) fn speak_to_all<E: Effects>(&mut self, out: &mut E) {
-        for peer in self.peers.clone() {
-            self.send_entries(peer, true, out);
         }
     }
 

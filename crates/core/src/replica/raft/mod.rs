@@ -234,6 +234,8 @@ impl Raft {
             } => self.take_append(from, previous, entries, commit, round, out),
             RaftWords::Offer { at, round } => self.take_offer(from, at, round, out),
             RaftWords::PullState { at, from: place } => self.send_state(from, at, place, out),
+            // Its sender leads no more, and the one that does has its items in another order.
+            RaftWords::State { .. } if is_late => {}
             RaftWords::State {
                 at,
                 from: place,

@@ -178,7 +178,7 @@ impl Raft {
                 0
             },
         });
-        self.speak_to_all(out);
+        self.send_to_all(true, out);
         self.end_rounds(out);
     }
 

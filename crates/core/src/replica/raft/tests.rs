@@ -6,7 +6,9 @@ mod group;
 use std::collections::BTreeSet;
 
 use self::group::{Group, Setting};
+use super::*;
 use crate::bug::Bug;
+use crate::protocol::{Record, StateItem};
 
 /// Schedules of each kind.
 const SEEDS: u64 = 300;
@@ -104,4 +106,47 @@ fn planted_bugs_break_an_invariant() {
     ] {
         assert!(caught(bug, setting).is_some(), "{bug}");
     }
+}
+
+/// A follower of the leader that sends these messages, each with its term.
+fn told(messages: Vec<(u16, u64, RaftWords)>) -> Raft {
+    let spec = group::spec_of_three();
+    let mut raft = Raft::new(&spec, RaftRule::default());
+    let mut out = group::Done::default();
+    raft.start(&mut out);
+    for (from, term, words) in messages {
+        let body = RaftBody {
+            term,
+            is_member: true,
+            words,
+        };
+        raft.handle_message(NodeId(from), 0, body, &Input::default(), &mut out);
+    }
+    raft
+}
+
+#[test]
+fn parts_of_a_state_of_two_terms_are_not_mixed_since_their_order_differs() {
+    let at = Position { term: 1, index: 9 };
+    let put = |key: &[u8]| StateItem::Put {
+        index: 3,
+        record: Record::new(key, Origin::default(), &[], b"v"),
+    };
+    let part = |from, key: &[u8], more| RaftWords::State {
+        at,
+        from,
+        items: vec![put(key)],
+        more,
+    };
+    let offer = || RaftWords::Offer { at, round: 0 };
+    // The one has a before b, and the other b before a.
+    let raft = told(vec![
+        (1, 1, offer()),
+        (2, 2, offer()),
+        (1, 1, part(0, b"a", true)),
+        (2, 2, part(0, b"b", true)),
+        (2, 2, part(1, b"a", false)),
+    ]);
+    let holds = |key: &[u8]| raft.machine.find(key).is_some();
+    assert!(holds(b"a") && holds(b"b"), "a part is missing");
 }

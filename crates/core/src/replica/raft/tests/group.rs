@@ -50,7 +50,7 @@ struct Client {
 
 /// What a replica did, in the order in which it may be seen.
 #[derive(Default)]
-struct Done {
+pub(super) struct Done {
     changes: Vec<Vec<u8>>,
     replies: Vec<(RequestId, Answer)>,
     sends: Vec<(NodeId, Message)>,
@@ -444,5 +444,20 @@ impl Group {
                 }
             }
         }
+    }
+}
+
+/// The first of three replicas.
+pub(super) fn spec_of_three() -> ReplicaSpec {
+    ReplicaSpec {
+        node: NodeId(0),
+        incarnation: 0,
+        group: GroupId(0),
+        peers: vec![NodeId(1), NodeId(2)],
+        spares: Vec::new(),
+        kind: ReplicaKind::Raft(RaftRule::default()),
+        shards: Vec::new(),
+        settings: Settings::default(),
+        bug: None,
     }
 }
