@@ -219,6 +219,7 @@ impl Target for Echo {
             converged: true,
             moved: false,
             is_known: true,
+            lacking: Vec::new(),
             unreachable: BTreeMap::new(),
         }))
     }

@@ -125,6 +125,8 @@ pub struct Quiet {
     pub is_known: bool,
     /// Whether anything that replicas hold, or hold back, has changed since this was asked last.
     pub moved: bool,
+    /// Nodes that came back empty, and have not recovered what they had acknowledged.
+    pub lacking: Vec<NodeId>,
     /// Nodes that could not be asked, and why.
     pub unreachable: BTreeMap<NodeId, String>,
 }

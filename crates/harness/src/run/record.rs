@@ -293,6 +293,11 @@ fn warnings(config: &Config, findings: &Findings<'_>) -> Vec<String> {
                 super::QUIESCE_TIMEOUT.as_secs()
             ));
         }
+        for node in &quiescence.lacking {
+            warnings.push(format!(
+                "node {node} came back empty and never recovered what it had acknowledged"
+            ));
+        }
         for (node, reason) in &quiescence.unreachable {
             warnings.push(format!(
                 "node {node} could not be asked after the load: {reason}; see nodes/{node}.log"

@@ -143,11 +143,17 @@ impl Target for Zoo {
                     replica.is_quiet() && first.is_some_and(|first| first.agrees_with(replica))
                 }) && spares.all(Status::is_quiet)
             });
+            let lacking = { &statuses }
+                .iter()
+                .filter(|(_, status)| !status.is_whole())
+                .map(|(node, _)| *node)
+                .collect();
             let before = std::mem::replace(&mut self.seen, statuses);
             Quiet {
                 converged,
                 is_known: true,
                 moved: before != self.seen,
+                lacking,
                 unreachable,
             }
         })
