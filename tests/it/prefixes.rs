@@ -55,7 +55,8 @@ async fn works(program: &Path, prefix: Prefix) {
     awaited(|| sleepers(&first) == "SS").await;
     stubborn.kill().await;
     assert_eq!(sleepers(&first), "");
-    assert_eq!(sleepers(&second), "SS");
+    // A process may just be running: it sleeps again, unless it was stopped or killed.
+    awaited(|| sleepers(&second) == "SS").await;
 
     // And nothing is left.
     drop((attached, ended, stubborn, other, place));
