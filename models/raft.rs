@@ -24,7 +24,9 @@ use self::happens::{
     A_LIFE_IS_A_MEMBER, A_STATE_IS_TAKEN, A_WRITE_IS_THERE_TWICE, THE_FIRST_IS_COMMITTED,
     THE_SECOND_IS_COMMITTED, TWO_BELIEVE_TO_LEAD,
 };
-use self::openings::{FIGURE_8, GOT, LED, LED_BY_TWO, LED_ON_DISKS, PUT, TURN, TURNED, VOTED};
+use self::openings::{
+    ASKED, FIGURE_8, GOT, LED, LED_BY_TWO, LED_ON_DISKS, PUT, TURN, TURNED, VOTED,
+};
 use self::safety::{SAFETY, tell};
 use crate::adapter::{Budget, ClusterModel, EVER, Scenario, TICK_NS};
 use crate::catalogue::{Entry, Size};
@@ -192,7 +194,7 @@ pub(crate) const MODELS: &[Entry] = &[
         bounds: "any loss, 1 tick, 1 crash that leaves any change that is not durable or none",
         size: Size::Small,
         states: 331_031,
-        model: disk_votes,
+        model: |bug| disk_votes(bug, &[VOTED]),
     },
     Entry {
         name: "raft-disk",
@@ -217,6 +219,14 @@ pub(crate) const MODELS: &[Entry] = &[
         size: Size::Large,
         states: 2_379_775,
         model: |bug| disk(bug, 1, vec![vec![put(0, "k", "a")]]),
+    },
+    Entry {
+        name: "raft-disk-asks",
+        describe: "3 replicas with disks that agree on a log, one of which has voted and one is asked to",
+        bounds: "any loss, 1 tick, 1 crash that leaves any change that is not durable or none",
+        size: Size::Large,
+        states: 2_605_944,
+        model: |bug| disk_votes(bug, &[ASKED]),
     },
 ];
 
@@ -417,8 +427,8 @@ fn crashes(scenario: Scenario) -> Scenario {
     }
 }
 
-fn disk_votes(bug: Option<Bug>) -> ClusterModel {
-    deploy(crashes(scenario(&[VOTED], Vec::new(), 1)), bug)
+fn disk_votes(bug: Option<Bug>, opening: &'static [&[&str]]) -> ClusterModel {
+    deploy(crashes(scenario(opening, Vec::new(), 1)), bug)
 }
 
 fn disk(bug: Option<Bug>, rounds: u8, scripts: Vec<Vec<Step>>) -> ClusterModel {

@@ -9,13 +9,12 @@ use crate::properties::AN_ORDER_EXPLAINS_ALL;
 pub(crate) const CATCHES: &[Catch] = &[
     Catch {
         bug: Bug::VoteNotSynced,
-        model: "raft-disk-votes",
+        model: "raft-disk-asks",
         property: ONE_LEADS.name,
         path: &[
-            "n2 ticks",
-            "n1 syncs a change",
             "n1 -> n0 vote",
-            "n1 restarts with 2 changes",
+            "n2 ticks",
+            "n1 restarts with 1 changes",
             "n1 syncs a change",
             "n2 syncs a change",
             "n2 -> n1 ask for a vote",

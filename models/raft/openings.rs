@@ -54,6 +54,15 @@ pub(super) const VOTED: &[&str] = &[
     "n0 -> n1 ask for a vote",
     ALL_IS_LOST,
 ];
+/// The second node has voted for the first, and the third will be asked.
+pub(super) const ASKED: &[&str] = &[
+    "n0 syncs a change",
+    "n1 syncs a change",
+    "n2 syncs a change",
+    "n0 ticks",
+    "n0 syncs a change",
+    "n0 -> n1 ask for a vote",
+];
 /// After that the first client's put is committed with the second node's help.
 pub(super) const PUT: &[&str] = &[
     "client 0 asks",

@@ -65,7 +65,7 @@ const FOUND_WITHIN: &[(Bug, u64)] = &[
     (Bug::ReusedVersion, 600),
     (Bug::EmptyReplicaVotes, 30),
     (Bug::FirstAnswer, 10),
-    (Bug::VoteNotSynced, 150),
+    (Bug::VoteNotSynced, 30),
     (Bug::TwoVotes, 10),
     (Bug::CountsEarlierTerms, 800),
     (Bug::ReadsBeforeOwnEntry, 10),

@@ -67,7 +67,7 @@ pub enum Bug {
     FirstAnswer,
     /// Sloppy: a spare forgets a hint before it hands it over.
     HintExpires,
-    /// Raft: a replica does not keep whom it has voted for.
+    /// Raft: a replica does not keep the term in which it votes.
     VoteNotSynced,
     /// Raft: a replica votes twice in a term.
     TwoVotes,

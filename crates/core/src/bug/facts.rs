@@ -348,7 +348,7 @@ pub(super) const TABLE: [Facts; 31] = [
     },
     Facts {
         name: "vote-not-synced",
-        describe: "A replica does not keep whom it has voted for, and votes again after a crash.",
+        describe: "A replica does not keep the term in which it votes, and votes in it again after a crash.",
         promise: "linearizable",
         store: RAFT,
         lattice: None,

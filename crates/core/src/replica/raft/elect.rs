@@ -24,8 +24,15 @@ impl Raft {
     pub(super) fn enter_term<E: Effects>(&mut self, term: u64, out: &mut E) {
         self.term = term;
         self.voted_for = None;
-        self.persist_term(out);
+        self.persist_anothers_term(out);
         self.follow(None, out);
+    }
+
+    /// Keeps a term that another began, and its vote in it.
+    fn persist_anothers_term<E: Effects>(&self, out: &mut E) {
+        if self.bug != Some(Bug::VoteNotSynced) {
+            self.persist_term(out);
+        }
     }
 
     /// Follows a leader of its term, or none that it knows.
@@ -90,9 +97,7 @@ impl Raft {
             self.silence = 0;
             if self.voted_for != Some(from) {
                 self.voted_for = Some(from);
-                if self.bug != Some(Bug::VoteNotSynced) {
-                    self.persist_term(out);
-                }
+                self.persist_anothers_term(out);
             }
         }
         let term = if would && granted { term } else { self.term };
