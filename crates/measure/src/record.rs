@@ -286,7 +286,7 @@ pub struct HistoryRecord {
     pub complete: bool,
     /// The cap on recorded operations.
     pub limit: Option<u64>,
-    /// Keys that clients were to read in the end, and that nobody answered for.
+    /// Keys that were to be read in the end, and that nobody answered for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unread: u64,
 }

@@ -6,6 +6,7 @@
 //! was there, and not after the next request leaves.
 
 mod settle;
+mod shown;
 
 use std::time::Duration;
 
@@ -104,6 +105,7 @@ impl Driver {
         self.book.progress = Progress::default();
         self.book.mismatches = 0;
         self.source.last_ok_ns = 0;
+        self.source.shown.expect(&plan);
         self.source.work = Work::begin(plan, self.pacer.lanes().timeout_ns());
     }
 
@@ -186,10 +188,10 @@ impl Driver {
         self.source.inserts_withheld()
     }
 
-    /// Keys that clients were to read in the end, and that nobody answered for.
+    /// Keys that were to be read in the end, and that nobody answered for.
     #[must_use]
-    pub const fn unread(&self) -> u64 {
-        self.source.unread
+    pub fn unread(&self) -> u64 {
+        self.source.shown.missing()
     }
 
     /// A number above every key that was put, whatever the outcome.

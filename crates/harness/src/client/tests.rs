@@ -651,7 +651,7 @@ fn nodes_without_a_key_keep_no_lane_from_reading_the_others_back() {
 /// Reads two nodes back, the first of which is down until `up_ns`.
 fn read_back_with_a_node_down(up_ns: u64) -> (u64, History) {
     let (ended_ns, unread, history) = with_a_node_down("replicated(2)", final_reads(2), up_ns);
-    assert_eq!(unread, 0, "no client was to read it");
+    assert_eq!(unread, 0, "the other node has shown each");
     (ended_ns, history)
 }
 
@@ -693,6 +693,32 @@ fn a_node_that_cannot_be_reached_is_given_up_and_the_others_are_read_back() {
     assert_eq!(keys_read(&history), BTreeMap::from([(1, vec![0, 1, 2, 3])]));
     let refused = rows(&history).iter().filter(|row| row.node == 0).count();
     assert!(refused > 0, "the history tells that it was asked");
+}
+
+#[test]
+fn keys_that_no_node_shows_in_the_end_are_counted_and_those_that_one_shows_are_not() {
+    let unread = |refuses: fn(&Asked) -> bool| {
+        let mut test = Fixture::new("replicated(2)", 2, reads());
+        test.driver.begin(final_reads(2));
+        // A node that refuses is asked again for a while.
+        for now_ns in (0..=4 * TIMEOUT_NS).step_by(PAUSE_NS as usize) {
+            test.tick(now_ns);
+            let asked: Vec<Asked> = test.wire.sent.drain(..).collect();
+            for asked in asked {
+                if refuses(&asked) {
+                    test.respond(asked, &Response::Refused(Refusal::NotReady), now_ns);
+                } else {
+                    test.answer(asked, now_ns);
+                }
+            }
+        }
+        assert!(test.driver.is_done(4 * TIMEOUT_NS));
+        test.driver.unread()
+    };
+    assert_eq!(unread(|_| true), 4);
+    assert_eq!(unread(|asked| asked.key == 3), 1);
+    assert_eq!(unread(|asked| asked.node == NodeId(1)), 0);
+    assert_eq!(unread(|_| false), 0);
 }
 
 #[test]

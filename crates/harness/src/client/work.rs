@@ -223,8 +223,7 @@ impl Work {
 
     /// The node has not answered the final read of `key` that was begun at `invoke_ns`: it is asked
     /// again, or given up once it has been silent for `patience_ns`. Asking a dead node for each
-    /// of its keys would take hours and tell nothing new. Returns how many keys clients will not read
-    /// now.
+    /// of its keys would take hours and tell nothing new.
     pub(super) fn not_read_back(
         &mut self,
         node: NodeId,
@@ -232,17 +231,15 @@ impl Work {
         invoke_ns: u64,
         now_ns: u64,
         patience_ns: u64,
-    ) -> u64 {
+    ) {
         let Some(read) = self.of_node(node) else {
-            return 0;
+            return;
         };
         read.keys.push_front(key);
         let since_ns = *read.silent_since_ns.get_or_insert(invoke_ns);
-        if now_ns - since_ns < patience_ns {
-            return 0;
+        if now_ns - since_ns >= patience_ns {
+            read.keys.clear();
         }
-        let given_up = std::mem::take(&mut read.keys).len() as u64;
-        if read.node.is_none() { given_up } else { 0 }
     }
 
     /// What is left to read from `node`, or from anybody, in the end.

@@ -157,11 +157,7 @@ pub(super) async fn drive(
     if !is_asked {
         read_until_agreed(load, target, interrupt).await?;
     }
-    // What a node lost and nobody gave back to it, nobody can be asked for.
-    let is_whole = { &driven.quiescence }
-        .as_ref()
-        .is_none_or(|quiet| quiet.lacking.is_empty());
-    driven.read_back = is_whole && !interrupt.is_asked();
+    driven.read_back = !interrupt.is_asked();
     Ok(driven)
 }
 

@@ -17,6 +17,7 @@ use kvs_measure as measure;
 use kvs_recording::{Recording, Rows, error_kind};
 
 use super::Progress;
+use super::shown::Shown;
 use crate::client::work::{self, LATE_NS, Mark, Work};
 
 /// Where operations are recorded, and counted.
@@ -150,8 +151,8 @@ pub(super) struct Source {
     pub(super) last_ok_ns: u64,
     /// How long a node may be silent in the final reads before it is given up.
     patience_ns: u64,
-    /// Keys that clients were to read in the end, and that nobody answered for.
-    pub(super) unread: u64,
+    /// Which keys were to be read in the end, and which were.
+    pub(super) shown: Shown,
 }
 
 impl Source {
@@ -162,7 +163,7 @@ impl Source {
             work: Work::Nothing,
             last_ok_ns: 0,
             patience_ns,
-            unread: 0,
+            shown: Shown::default(),
         }
     }
 
@@ -237,12 +238,14 @@ impl Steps<Mark> for Source {
             node, invoke_ns, ..
         } = ended.operation;
         match ended.outcome {
-            Outcome::Ok => self.work.read_back(node),
+            Outcome::Ok => {
+                self.work.read_back(node);
+                self.shown.show(step.key);
+            }
             Outcome::Fail(trouble) | Outcome::Info(trouble) if is_unreached(trouble) => {
                 let (now_ns, patience_ns) = (ended.ended_ns, self.patience_ns);
-                let key = step.key;
-                self.unread +=
-                    { &mut self.work }.not_read_back(node, key, invoke_ns, now_ns, patience_ns);
+                let work = &mut self.work;
+                work.not_read_back(node, step.key, invoke_ns, now_ns, patience_ns);
             }
             Outcome::Fail(_) | Outcome::Info(_) => {}
         }
