@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 
 use crate::campaign::sweep::{self, Range, Store, Sweep};
 use crate::measure::{Slo, VerdictWord};
+use crate::node::Durability;
 use crate::protocol::Lattice;
 use crate::report::sweep::{SWEEP_PAGE, SweepRecord, text};
 use crate::run::Config;
@@ -23,9 +24,20 @@ use super::{ExitStatus, Failure};
 /// Tries that a sweep may make of one store.
 const STEPS_MAX: u32 = 100;
 
+/// Times that a node of one store may go in one way.
+const FAULTS_MAX: u32 = 1_000;
+
 /// What a sweep decides of its tries itself.
-const DECIDED: [&str; 7] = [
-    "arch", "lattice", "workload", "rate", "duration", "warmup", "results",
+const DECIDED: [&str; 8] = [
+    "arch", "store", "lattice", "workload", "rate", "duration", "warmup", "results",
+];
+
+/// What it decides of them besides where nodes are to go.
+const DECIDED_OF_FAULTS: [&str; 4] = [
+    "nemesis",
+    "nemesis_interval",
+    "nemesis_targets",
+    "nemesis_partitions",
 ];
 
 /// The arguments of `kvs-bench sweep`.
@@ -34,6 +46,10 @@ pub(super) struct SweepArgs {
     /// A store to sweep. You can give it more than once. [default: each architecture that `kvs-bench list` names]
     #[arg(long, short, value_name = "ARCH")]
     arch: Vec<String>,
+
+    /// A store that is not of the zoo, as `kvs-bench run` takes it. You can give it more than once.
+    #[arg(long, value_name = "NAME|FILE")]
+    store: Vec<String>,
 
     /// The lattices of replicated stores, separated by commas. Each makes a store of its own.
     #[arg(
@@ -68,6 +84,13 @@ pub(super) struct SweepArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 5,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(STEPS_MAX)))]
     confirm: u32,
+
+    /// Has the node go that takes the writes, or else any: so many times each it is killed, paused
+    /// and cut off, at the lowest rate. The sweep then also tells for how long nobody could write.
+    /// Nodes keep what they acknowledge on disk, unless `-- --durability memory` says otherwise.
+    #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "20",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(FAULTS_MAX)))]
+    fail_over: Option<u32>,
 
     /// How long each try is measured.
     #[arg(long, short, value_name = "TIME", default_value = "3s")]
@@ -108,6 +131,7 @@ pub(super) fn main(args: &SweepArgs) -> Result<ExitStatus, Failure> {
         range: range(args)?,
         stores: stores(args)?,
         confirmations: args.confirm,
+        fail_overs: args.fail_over,
         common: common(args)?,
         command: command_line(),
     };
@@ -152,7 +176,17 @@ fn stores(args: &SweepArgs) -> Result<Vec<Store>, Failure> {
     let architectures = args.arch.iter().map(|name| name.parse());
     let architectures: Result<Vec<Architecture>, _> = architectures.collect();
     let architectures = architectures.map_err(Failure::bad_arguments)?;
-    Ok(Store::of(&architectures, &args.lattice))
+    let mut stores = if args.arch.is_empty() && !args.store.is_empty() {
+        Vec::new()
+    } else {
+        Store::of(&architectures, &args.lattice)
+    };
+    for name in &args.store {
+        let mut run = more(args)?;
+        run.store = Some(name.clone());
+        stores.push(Store::foreign(&run.config()?));
+    }
+    Ok(stores)
 }
 
 /// What all tries have in common.
@@ -177,8 +211,10 @@ fn more(args: &SweepArgs) -> Result<RunArgs, Failure> {
     let matches = { MoreArgs::command().try_get_matches_from(words) };
     let matches = matches.map_err(Failure::bad_arguments)?;
     let slo = args.slo.as_ref().map(|_| "slo");
-    for decided in DECIDED.into_iter().chain(slo) {
-        if matches.value_source(decided) == Some(ValueSource::CommandLine) {
+    let of_faults = args.fail_over.map_or(&[][..], |_| &DECIDED_OF_FAULTS);
+    let is_given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+    for decided in DECIDED.iter().chain(of_faults).copied().chain(slo) {
+        if is_given(decided) {
             return Err(Failure::bad_arguments(anyhow!(
                 "--{decided} is what the sweep decides: give it before the double dash"
             )));
@@ -187,5 +223,8 @@ fn more(args: &SweepArgs) -> Result<RunArgs, Failure> {
     let more = MoreArgs::from_arg_matches(&matches).map_err(Failure::bad_arguments)?;
     let mut run = more.run;
     run.workload.clone_from(&args.workload);
+    if args.fail_over.is_some() && !is_given("durability") {
+        run.durability = Durability::Disk;
+    }
     Ok(run)
 }

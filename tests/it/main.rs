@@ -11,6 +11,7 @@ mod compare;
 mod dependencies;
 mod edn;
 mod explanations;
+mod fail_over;
 mod faulted_histories;
 mod foreign_files;
 mod foreign_values;

@@ -1,5 +1,6 @@
 //! Latency against offered load: the rates that the sweep tries for each store, and their results.
 
+mod fail_over;
 mod kept;
 mod search;
 mod tried;
@@ -11,13 +12,18 @@ use jiff::Timestamp;
 
 use kvs_core::protocol::Lattice;
 use kvs_core::server::Architecture;
-use kvs_harness::run::{self, Config};
+use kvs_core::session::Policy;
+use kvs_harness::run::{self, Config, Foreign};
 use kvs_measure::{Machine, VerdictWord, shell};
-use kvs_report::report::sweep::{SWEEP_VERSION, Sought, StoreSweep, SweepRecord, Try};
+use kvs_node::node::Durability;
+use kvs_report::report::sweep::{
+    FailOver, Outage, SWEEP_VERSION, Sought, StoreSweep, SweepRecord, Try,
+};
 
 use crate::recorded::recorded;
 use crate::{Error, Observer};
 
+use fail_over::{WAYS, Way};
 pub use search::{Found, Range, search};
 pub use tried::tried;
 
@@ -30,6 +36,8 @@ pub struct Store {
     pub architecture: Architecture,
     /// What it promises for concurrent puts, where it is replicated.
     pub lattice: Option<Lattice>,
+    /// The foreign store that it is instead, and how its sessions behave.
+    pub foreign: Option<(Foreign, Policy)>,
 }
 
 impl Store {
@@ -46,6 +54,17 @@ impl Store {
         stores.collect()
     }
 
+    /// The store of such a run, which is not of the zoo.
+    #[must_use]
+    pub fn foreign(config: &Config) -> Self {
+        Self {
+            name: config.store_name(),
+            architecture: config.architecture.clone(),
+            lattice: None,
+            foreign: config.store.clone().map(|store| (store, config.policy)),
+        }
+    }
+
     fn with(architecture: &Architecture, lattices: &[Lattice]) -> Vec<Self> {
         let store = |lattice: Option<Lattice>| Self {
             name: match lattice {
@@ -54,6 +73,7 @@ impl Store {
             },
             architecture: architecture.clone(),
             lattice,
+            foreign: None,
         };
         if architecture.has_lattice() {
             lattices.iter().copied().map(Some).map(store).collect()
@@ -72,6 +92,9 @@ pub struct Sweep {
     pub range: Range,
     /// Tries that confirm the largest rate, where the runs have objectives.
     pub confirmations: u32,
+    /// How many nodes of each store are to go in each way, at the lowest rate; none where no node
+    /// is.
+    pub fail_overs: Option<u32>,
     /// What its tries have in common; the sweep's directory is made where their results would go.
     pub common: Config,
     /// The command that sweeps again.
@@ -104,6 +127,9 @@ impl Sweep {
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
         for store in &self.stores {
             self.config(store, self.range.low).check()?;
+            for (_, config) in self.fail_over_configs(store)? {
+                config.check()?;
+            }
         }
         let started = Timestamp::now();
         let name = format!("{}-sweep", started.strftime("%Y%m%dT%H%M%SZ"));
@@ -149,13 +175,18 @@ impl Sweep {
         observer: &mut dyn Observer,
     ) -> Result<StoreSweep, Ended> {
         let confirmations = self.common.slo.as_ref().map(|_| self.confirmations);
+        let kept = |config: Config| Config {
+            results: outcome.directory.clone(),
+            ..config
+        };
         let found = search(self.range, confirmations, |rate| {
-            let config = Config {
-                results: outcome.directory.clone(),
-                ..self.config(store, rate)
-            };
-            attempt(store, &config, rate, observer)
+            attempt(store, &kept(self.config(store, rate)), rate, observer)
         })?;
+        let configs = self.fail_over_configs(store).map_err(Ended::Failed)?;
+        let fail_overs = configs.into_iter().map(|(way, config)| {
+            let rate = self.range.low.round_ties_even();
+            fail_over(store, way, &kept(config), rate, observer)
+        });
         Ok(StoreSweep {
             name: store.name.clone(),
             tries: found.tries,
@@ -163,14 +194,42 @@ impl Sweep {
             beyond_per_s: found.beyond,
             void_from_per_s: found.void_from,
             best: found.best,
+            promise: self
+                .config(store, self.range.low)
+                .promised()
+                .name()
+                .to_owned(),
+            fail_overs: fail_overs.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The runs in which nodes of a store go, with the way of each.
+    fn fail_over_configs(&self, store: &Store) -> anyhow::Result<Vec<(Way, Config)>> {
+        let Some(faults) = self.fail_overs else {
+            return Ok(Vec::new());
+        };
+        let mut configs = Vec::new();
+        for way in WAYS {
+            let common = self.config(store, self.range.low);
+            let config = fail_over::config(common, way, faults)?;
+            configs.extend(config.map(|config| (way, config)));
+        }
+        Ok(configs)
     }
 
     /// The run of a store at a rate, which is a whole number there.
     fn config(&self, store: &Store, rate: f64) -> Config {
+        // A foreign store keeps what it keeps.
+        let (foreign, policy, durability) = match &store.foreign {
+            Some((foreign, policy)) => (Some(foreign.clone()), *policy, Durability::default()),
+            None => (None, self.common.policy, self.common.durability),
+        };
         Config {
+            policy,
+            durability,
             architecture: store.architecture.clone(),
             lattice: store.lattice.unwrap_or_default(),
+            store: foreign,
             load: self.common.load.clone().at_rate(rate.round_ties_even()),
             ..self.common.clone()
         }
@@ -187,8 +246,6 @@ fn attempt(
     let name = format!("{} at {rate:.0}/s", store.name);
     let record = recorded(config, &name, observer).map_err(Ended::Failed)?;
     let one = tried(&record.ok_or(Ended::Interrupted)?, rate);
-    let words = run::arguments(config).into_iter();
-    let words: Vec<String> = words.map(|word| shell::quoted(&word)).collect();
     let p99 = one
         .p99_ns
         .map_or_else(|| "-".to_owned(), |ns| format!("{:.2} ms", ns as f64 / 1e6));
@@ -197,9 +254,44 @@ fn attempt(
         store.name,
         one.rate,
         one.achieved_per_s,
-        words.join(" ")
+        written(config)
     ));
     Ok(one)
+}
+
+/// A run in which nodes go.
+fn fail_over(
+    store: &Store,
+    way: Way,
+    config: &Config,
+    rate: f64,
+    observer: &mut dyn Observer,
+) -> Result<FailOver, Ended> {
+    let name = format!("{}: {}", store.name, way.name);
+    let record = recorded(config, &name, observer).map_err(Ended::Failed)?;
+    let record = record.ok_or(Ended::Interrupted)?;
+    let seen = fail_over::measured(&record, way, rate).map_err(Ended::Failed)?;
+    let outage = seen.outage().map_or_else(
+        || "no fault came".to_owned(),
+        |(median, worst)| {
+            let ms = |one: Outage| one.without_writes_ns as f64 / 1e6;
+            format!(
+                "nobody could write for {:.0} ms (median), {:.0} ms at worst of {}",
+                ms(median),
+                ms(worst),
+                seen.outages.len()
+            )
+        },
+    );
+    observer.found(&format!("{name}: {outage} ({})", written(config)));
+    Ok(seen)
+}
+
+/// The arguments of `kvs-bench run` for this.
+fn written(config: &Config) -> String {
+    let words = run::arguments(config).into_iter();
+    let words: Vec<String> = words.map(|word| shell::quoted(&word)).collect();
+    words.join(" ")
 }
 
 /// How a sweep ends: by the worst verdict of its tries, and by whether each store has an answer. A
@@ -285,6 +377,8 @@ mod tests {
                     beyond_per_s: None,
                     void_from_per_s: None,
                     best: None,
+                    promise: String::new(),
+                    fail_overs: Vec::new(),
                 }],
             })
         };

@@ -37,7 +37,7 @@ pub(in crate::cli) struct RunArgs {
     /// prints, or your own by the path of a TOML file (docs/guides/your-own-store.md).
     #[arg(long, value_name = "NAME|FILE",
           conflicts_with_all = ["arch", "lattice", "durability", "bug", "trace", "context"])]
-    store: Option<String>,
+    pub(in crate::cli) store: Option<String>,
 
     /// The addresses at which the nodes of `--store` run already, separated by commas. Without it
     /// kvs-bench starts them.
@@ -64,7 +64,7 @@ pub(in crate::cli) struct RunArgs {
 
     /// When a node acknowledges a put: once it is in memory, or once it is synced to disk.
     #[arg(long, value_parser = choice::<Durability>(), default_value = usual().durability.word())]
-    durability: Durability,
+    pub(in crate::cli) durability: Durability,
 
     /// Where the nodes run.
     #[arg(long, value_parser = choice::<HostKind>(), default_value = usual().host.word())]

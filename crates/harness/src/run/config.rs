@@ -225,6 +225,12 @@ impl Config {
         )
     }
 
+    /// Whether faults of a kind can come to it.
+    #[must_use]
+    pub fn can_have(&self, kind: FaultKind) -> bool {
+        self.facts().fault(kind) == FaultSupport::Yes
+    }
+
     /// The store by its name: an architecture, or a foreign store.
     #[must_use]
     pub fn store_name(&self) -> String {

@@ -1,10 +1,13 @@
 //! Latency against offered load, store by store: what consistency costs.
 
+mod bars;
+mod fail_over;
 mod page;
 mod record;
 #[cfg(test)]
 mod tests;
 
+pub use fail_over::{Course, FailOver, Outage};
 pub use page::page;
 pub use record::{
     Best, SWEEP_FILE, SWEEP_PAGE, SWEEP_VERSION, Sought, StoreSweep, SweepRecord, Try,
@@ -144,6 +147,15 @@ pub fn text(sweep: &SweepRecord) -> String {
                 .map(|one| try_row(one, has_slo))
                 .collect(),
         ));
+    }
+    if bars::is_wanted(sweep) {
+        lines.push(String::new());
+        lines.extend(labelled(
+            "Fail-over",
+            "for how long nobody could write when a node went",
+        ));
+        lines.extend(table(&bars::header(sweep), bars::rows(sweep)));
+        lines.extend(labelled("", &bars::method(sweep)));
     }
     lines.push(String::new());
     lines.extend(labelled(

@@ -4,10 +4,14 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::bars::{self, Bars};
+use super::fail_over::{Course, FailOver};
 use super::record::{StoreSweep, SweepRecord, Try};
 use super::{STORE_HEADER, TRY_HEADER, by_rate, store_row, try_row};
 use crate::report::html::{Axis, Chart, Curve, Variant, render};
+use crate::report::proof;
 use crate::report::tables::Table;
+use kvs_measure::VerdictWord;
 
 #[derive(Serialize)]
 struct Facts<'a> {
@@ -18,6 +22,18 @@ struct Facts<'a> {
     /// Absent when there is nothing to draw.
     chart: Option<&'a Chart>,
     tries: Vec<StoreFacts>,
+    /// What was judged of each store.
+    verdicts: String,
+    /// Absent when no node was to go.
+    fail_over: Option<FailOverFacts<'a>>,
+}
+
+#[derive(Serialize)]
+struct FailOverFacts<'a> {
+    bars: Vec<Bars>,
+    charts: &'a [Chart],
+    table: Table,
+    method: String,
 }
 
 #[derive(Serialize)]
@@ -31,6 +47,7 @@ struct StoreFacts {
 pub fn page(sweep: &SweepRecord) -> String {
     let chart = chart(sweep);
     let drawn = Some(&chart).filter(|chart| !chart.xs.is_empty());
+    let courses = courses(sweep);
     let has_slo = sweep.slo.is_some();
     let rows = sweep.stores.iter().map(|store| store_row(store, has_slo));
     let facts = Facts {
@@ -51,14 +68,46 @@ pub fn page(sweep: &SweepRecord) -> String {
                 ),
             })
             .collect(),
+        verdicts: verdicts(sweep),
+        fail_over: bars::is_wanted(sweep).then(|| FailOverFacts {
+            bars: bars::bars(sweep),
+            charts: &courses,
+            table: Table {
+                header: bars::header(sweep),
+                rows: bars::rows(sweep),
+            },
+            method: bars::method(sweep),
+        }),
     };
     render(
         "sweep.html",
         "What consistency costs (kvs-zoo)",
-        &drawn.into_iter().collect::<Vec<_>>(),
+        &courses.iter().chain(drawn).collect::<Vec<_>>(),
         &[],
         facts,
     )
+}
+
+/// How many points of each store have which verdict.
+fn verdicts(sweep: &SweepRecord) -> String {
+    let of_store = |store: &StoreSweep| {
+        let all = store.tries.len();
+        let count = |word| store.tries.iter().filter(|one| one.verdict == word).count();
+        let words = [
+            VerdictWord::Valid,
+            VerdictWord::Unknown,
+            VerdictWord::Invalid,
+        ]
+        .into_iter();
+        let counts = words.map(|word| (count(word), proof::word(word)));
+        let counts = counts.filter(|(count, _)| *count > 0);
+        let counts: Vec<String> = counts
+            .map(|(count, word)| format!("{count} of {all} {word}"))
+            .collect();
+        (all > 0).then(|| format!("{} {}", store.name, counts.join(" and ")))
+    };
+    let stores: Vec<String> = sweep.stores.iter().filter_map(of_store).collect();
+    stores.join(", ")
 }
 
 /// Which percentile, and where a try has it.
@@ -118,4 +167,82 @@ fn chart(sweep: &SweepRecord) -> Chart {
         variants: variants.collect(),
         xs: rates.iter().map(|bits| f64::from_bits(*bits)).collect(),
     }
+}
+
+/// Where a course has a value of each bin.
+type Values = fn(&Course) -> Vec<Option<f64>>;
+
+/// The seconds around a fault, a curve a store: writes a second above, and what writes took below.
+/// Each kind of fault is a variant.
+fn courses(sweep: &SweepRecord) -> Vec<Chart> {
+    let all: Vec<&FailOver> = { sweep.stores.iter() }
+        .flat_map(|store| &store.fail_overs)
+        .collect();
+    let Some(course) = all.first().map(|one| &one.course) else {
+        return Vec::new();
+    };
+    let middle = |bin: usize| {
+        let at_ns = (bin as f64 + 0.5) * course.bin_ns as f64 - course.before_ns as f64;
+        at_ns / 1e9
+    };
+    let xs: Vec<f64> = (0..course.writes_per_s.len()).map(middle).collect();
+    let mut ways: Vec<&str> = Vec::new();
+    for one in &all {
+        if !ways.contains(&one.way.as_str()) {
+            ways.push(&one.way);
+        }
+    }
+    let variants = |y: Axis, log: bool, values: Values| -> Vec<Variant> {
+        let series = |way: &str| {
+            let of_way = |store: &StoreSweep| {
+                let one = store.fail_overs.iter().find(|one| one.way == way)?;
+                Some(Curve {
+                    name: store.name.clone(),
+                    values: values(&one.course),
+                })
+            };
+            sweep.stores.iter().filter_map(of_way).collect()
+        };
+        { ways.iter() }
+            .map(|way| Variant {
+                name: (*way).to_owned(),
+                y,
+                log,
+                series: series(way),
+            })
+            .collect()
+    };
+    let chart = |id: &str, title: &str, note: &str, variants| Chart {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        note: note.to_owned(),
+        x: Axis::Seconds,
+        x_label: "seconds since the fault",
+        x_log: false,
+        sync: Some("fail-over"),
+        shaded: false,
+        points: false,
+        xs: xs.clone(),
+        variants,
+    };
+    vec![
+        chart(
+            "writes",
+            "Writes a second when a node goes",
+            "Writes that were acknowledged, on average over the faults.",
+            variants(Axis::Rate, false, |course| {
+                course.writes_per_s.iter().copied().map(Some).collect()
+            }),
+        ),
+        chart(
+            "waits",
+            "How long writes took, p99",
+            "By when they were meant to start. A curve has a hole where more than one of a hundred \
+             was never acknowledged.",
+            variants(Axis::Latency, true, |course| {
+                let values = course.p99_ns.iter();
+                values.map(|ns| ns.map(|ns| ns as f64)).collect()
+            }),
+        ),
+    ]
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::FailOver;
 use kvs_measure::{Machine, VerdictWord, Versions};
 
 /// The version of the schema of `sweep.json`.
@@ -49,6 +50,12 @@ pub struct StoreSweep {
     pub void_from_per_s: Option<f64>,
     /// The largest rate that meets the objectives; absent without objectives or such a rate.
     pub best: Option<Best>,
+    /// The model that its verdicts are about; empty in records of programs that did not say.
+    #[serde(default)]
+    pub promise: String,
+    /// What clients noticed when a node went, way by way. Empty where no node was to go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fail_overs: Vec<FailOver>,
 }
 
 /// One run at one rate.
@@ -176,10 +183,20 @@ impl StoreSweep {
         })
     }
 
-    /// The verdict on all tries: the worst.
+    /// The median response time at the lowest rate that counts, in ns, and that rate.
+    pub(super) fn at_rest(&self) -> Option<(f64, u64)> {
+        let counted = self.tries.iter().filter(|one| !one.void);
+        let lowest = counted.min_by(|one, other| one.rate.total_cmp(&other.rate))?;
+        Some((lowest.rate, lowest.p50_ns?))
+    }
+
+    /// The verdict on all tries and on all runs in which a node went: the worst.
     #[must_use]
     pub fn verdict(&self) -> VerdictWord {
-        let has = |word| self.tries.iter().any(|one| one.verdict == word);
+        let tries = self.tries.iter().map(|one| one.verdict);
+        let fail_overs = self.fail_overs.iter().map(|one| one.verdict);
+        let words: Vec<VerdictWord> = tries.chain(fail_overs).collect();
+        let has = |word| words.contains(&word);
         if has(VerdictWord::Invalid) {
             VerdictWord::Invalid
         } else if has(VerdictWord::Unknown) || self.tries.is_empty() {

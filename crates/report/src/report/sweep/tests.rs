@@ -37,6 +37,8 @@ fn swept(tries: Vec<Try>) -> SweepRecord {
             beyond_per_s: None,
             void_from_per_s,
             best: None,
+            promise: "linearizable".to_owned(),
+            fail_overs: Vec::new(),
             tries,
         }],
     }
@@ -92,4 +94,67 @@ fn a_percentile_among_arrivals_that_never_started_is_marked_as_the_least_it_can_
     let screen = text(&swept(vec![late]));
     assert!(screen.contains("  2.00 ms  ≥ 3.00 ms"), "{screen}");
     assert!(screen.contains("no: 3 % never started"), "{screen}");
+}
+
+fn fail_over(way: &str, times_ms: &[(u64, bool)], verdict: VerdictWord) -> FailOver {
+    FailOver {
+        way: way.to_owned(),
+        rate: 1_000.0,
+        outages: { times_ms.iter() }
+            .map(|(ms, ended)| Outage {
+                without_writes_ns: ms * 1_000_000,
+                ended: *ended,
+            })
+            .collect(),
+        calm_ns: vec![2_000_000, 9_000_000, 3_000_000],
+        course: Course {
+            before_ns: 100_000_000,
+            bin_ns: 100_000_000,
+            writes_per_s: vec![500.0, 20.0, 400.0],
+            p99_ns: vec![Some(1_000_000), None, Some(2_000_000)],
+        },
+        verdict,
+        void: false,
+        directory: String::new(),
+    }
+}
+
+#[test]
+fn a_sweep_says_for_how_long_nobody_could_write_and_what_was_judged_of_it() {
+    let mut record = swept(vec![one(1_000.0, false, Some(true))]);
+    let calm = text(&record);
+    assert!(!calm.contains("Fail-over"), "no node was to go: {calm}");
+    let kill = [(300, true), (100, true), (2_000, false)];
+    let valid = VerdictWord::Valid;
+    record.stores[0].fail_overs = vec![
+        fail_over("kill", &kill, valid),
+        fail_over("pause", &[(50, true)], VerdictWord::Unknown),
+    ];
+    let screen = text(&record);
+    let row = screen.lines().rfind(|line| line.contains("linearizable"));
+    let row = row.expect("a row of the store");
+    assert!(row.contains("300 ms, ≥ 2.00 s"), "{screen}");
+    assert!(row.contains("50.0 ms, 50.0 ms"), "{screen}");
+    assert!(row.contains("1.00 ms (1.00×)"), "{screen}");
+    assert!(row.contains("3.00 ms"), "calm: {screen}");
+    assert!(row.ends_with("unknown"), "the worst verdict: {screen}");
+    let page = page(&record);
+    for part in [
+        "300 ms, worst ≥ 2.00 s",
+        "word-unknown",
+        "id=\"writes\"",
+        "id=\"waits\"",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_record_from_before_nodes_were_to_go_is_read() {
+    let record = swept(vec![one(1_000.0, false, Some(true))]);
+    let mut json = serde_json::to_value(&record).expect("plain data");
+    let store = &mut json["stores"][0];
+    store.as_object_mut().expect("a map").remove("promise");
+    let read: SweepRecord = serde_json::from_value(json).expect("a sweep");
+    assert!(text(&read).contains("local") && !text(&read).contains("Fail-over"));
 }
