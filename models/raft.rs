@@ -177,7 +177,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "3 replicas that agree on a log, one of which leads, a session that puts a key and gets it",
         bounds: "any loss, 1 restart without the state",
         size: Size::Small,
-        states: 22_122,
+        states: 22_110,
         model: |bug| forgets(bug, 0, vec![put(0, "k", "a"), get(1, "k")]),
     },
     Entry {
@@ -185,7 +185,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "the same, a session that puts a key",
         bounds: "any loss, 1 tick, 1 restart without the state",
         size: Size::Large,
-        states: 897_484,
+        states: 897_460,
         model: |bug| forgets(bug, 1, vec![put(0, "k", "a")]),
     },
     Entry {
@@ -193,7 +193,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "3 replicas with disks that agree on a log, one of which has voted",
         bounds: "any loss, 1 tick, 1 crash that leaves any change that is not durable or none",
         size: Size::Small,
-        states: 331_031,
+        states: 302_799,
         model: |bug| disk_votes(bug, &[VOTED]),
     },
     Entry {
@@ -225,7 +225,7 @@ pub(crate) const MODELS: &[Entry] = &[
         describe: "3 replicas with disks that agree on a log, one of which has voted and one is asked to",
         bounds: "any loss, 1 tick, 1 crash that leaves any change that is not durable or none",
         size: Size::Large,
-        states: 2_605_944,
+        states: 2_416_440,
         model: |bug| disk_votes(bug, &[ASKED]),
     },
 ];

@@ -397,16 +397,18 @@ impl Raft {
             return;
         };
         progress.hear(round);
+        let earlier = next.min(previous).max(progress.matched + 1);
         let is_news = match progress.mode {
-            // Of several that were under way the first one counts.
-            Mode::Probe => previous + 1 == progress.next,
+            // Of several that were under way the first one counts. Where there is nothing earlier to
+            // try, the next tick asks again: at once, the two would never end.
+            Mode::Probe => previous + 1 == progress.next && earlier < progress.next,
             Mode::Stream => previous > progress.matched,
             Mode::Transfer(_) => false,
         };
         if is_news {
             progress.mode = Mode::Probe;
             progress.in_flight = 0;
-            progress.next = next.min(previous).max(progress.matched + 1);
+            progress.next = earlier;
         }
         self.end_rounds(out);
         self.send_entries(from, false, out);
