@@ -247,9 +247,8 @@ fn outage(acknowledged: &[u64], from_ns: u64, until_ns: u64) -> Outage {
         .checked_sub(1)
         .map_or(from_ns, |last| acknowledged[last]);
     let rest = &acknowledged[first..];
-    // One that begins before the next fault counts in full.
-    let within = rest.partition_point(|at| *at < until_ns);
-    let ends = &rest[..(within + 1).min(rest.len())];
+    // What the next fault falls into is its own, but for the part before it.
+    let ends = &rest[..rest.partition_point(|at| *at < until_ns)];
     let Some(last) = ends.last().copied() else {
         return Outage {
             without_writes_ns: until_ns.saturating_sub(since),
@@ -257,7 +256,6 @@ fn outage(acknowledged: &[u64], from_ns: u64, until_ns: u64) -> Outage {
         };
     };
     let ended = longest([since].into_iter().chain(ends.iter().copied())).unwrap_or(0);
-    // After the last write of all there was none up to the end.
     let open = until_ns.saturating_sub(last);
     Outage {
         without_writes_ns: ended.max(open),
@@ -294,6 +292,10 @@ mod tests {
         assert_eq!((seen.without_writes_ns, seen.ended), (300 * MS, true));
         // Nothing happens at the next fault.
         let seen = outage(&times, 2_000 * MS, 2_999 * MS);
+        assert_eq!((seen.without_writes_ns, seen.ended), (MS, true));
+        // What the next fault does is not this one's.
+        let next_gap: Vec<u64> = every_ms(0..2_001).chain(every_ms(2_600..3_000)).collect();
+        let seen = outage(&next_gap, 1_000 * MS, 2_000 * MS);
         assert_eq!((seen.without_writes_ns, seen.ended), (MS, true));
         // A pause that began before the fault is not the fault's.
         let seen = outage(&times, 1_500 * MS, 2_000 * MS);
